@@ -1,0 +1,71 @@
+# Every command a developer needs. `make` alone lists them.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+# Where pip finds torch. PyPI's Linux wheels carry CUDA, several GB; for the CPU build:
+#   make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+LIST ?= library/lists/recent-ml-research.md
+BUDGET ?= 200s
+ON ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run report test fmt lint types imports smoke check bench clean
+
+help:    ## Show this help
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/dev ## Make .venv with everything a developer needs
+
+.venv/run: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Carrel needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Setting up .venv with $(PYTHON) (about a minute, torch is 200 MB and more) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(PIP_INSTALL) --editable '.[run]'
+	@touch $@
+
+.venv/dev: .venv/run
+	@echo "Adding what the tests need ..."
+	@$(PIP_INSTALL) --group dev
+	@touch $@
+
+library/lists/recent-ml-research.md: | .venv/run
+	@$(BIN)/carrel init library
+
+run: .venv/run $(LIST) ## Run a list (the bundled one, or LIST=path) and write its report; BUDGET=200s
+	@$(BIN)/carrel run $(LIST) --budget $(BUDGET)
+
+report: .venv/run $(LIST) ## Write the report of a list from what is recorded
+	@$(BIN)/carrel report $(LIST)
+
+test: .venv/dev ## All tests that this machine can run; ON='-k lists' for pytest options
+	@$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=carrel.nn,carrel.papers,beartype.beartype $(ON)
+
+fmt: .venv/dev ## Format and fix
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: .venv/dev ## Formatting and lint, changing nothing
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: .venv/dev ## Type check
+	@$(BIN)/mypy
+
+imports: .venv/dev ## Which room may import which
+	@$(BIN)/lint-imports --no-cache
+
+smoke: ## Install without extras somewhere clean, and read a list with it
+	@d=$$(mktemp -d) && $(PYTHON) -m venv $$d/venv && $$d/venv/bin/pip install --quiet --constraint constraints.txt . \
+	&& cd $$d && venv/bin/carrel --help >/dev/null && venv/bin/carrel init my-library >/dev/null \
+	&& venv/bin/carrel show my-library/lists/recent-ml-research.md >/dev/null && rm -r $$d \
+	&& echo "A clean install without extras reads a list."
+
+check: lint types imports test smoke ## All of the above, as CI does
+
+bench: .venv/dev ## Side by side with the strongest peers: make bench ON=nade
+	@$(BIN)/python bench/$(ON).py
+
+clean: ## Remove what make made
+	rm -rf .venv library .pytest_cache .mypy_cache .ruff_cache .hypothesis

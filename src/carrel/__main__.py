@@ -1,0 +1,6 @@
+"""`python -m carrel`."""
+
+from carrel.cli import main
+
+
+main()

@@ -1,0 +1,11 @@
+"""The commands: the only room that prints. One module per group; each has an `app` that is merged into the root."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    from .console import run_app
+    from .root import app
+
+    sys.exit(run_app(app))

@@ -1,0 +1,75 @@
+"""Commands that set things up: init, new-paper."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import out
+from .scaffold import new_paper_folder
+
+
+app = typer.Typer()
+PANEL = "Start"
+EXAMPLE = Path(__file__).parents[1] / "example"
+GITIGNORE = "# what Carrel can make again\ncache/\nreport/\n"
+
+
+@app.command(rich_help_panel=PANEL)
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the library shall be.")] = Path(),
+    empty: Annotated[bool, typer.Option("--empty", help="Without the list to try.")] = False,
+) -> None:
+    """Make a library: a folder with your lists, and `.carrel/` for what Carrel knows about them.
+
+    A folder that already holds Markdown lists only gets its `.carrel/`; not a byte of the lists is touched. Else a
+    reading list to try is put into it. Running this again changes nothing.
+
+    Example:  carrel init my-library
+    """
+    console = out()
+    state = folder / ".carrel"
+    known = state.exists()
+    state.mkdir(parents=True, exist_ok=True)
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(GITIGNORE)
+    lists = sorted({*folder.glob("*.md"), *folder.glob("lists/*.md")})
+    if not lists and not empty:
+        for part in ("lists", "topics"):
+            shutil.copytree(EXAMPLE / part, folder / part)
+        lists = sorted(folder.glob("lists/*.md"))
+    console.print(f"{'Already a library' if known else 'A library'}: {folder.resolve()}")
+    for path in lists:
+        console.print(f"  list {path}")
+    if lists:
+        console.print(f"Next: carrel show {lists[0]}")
+
+
+@app.command("new-paper", rich_help_panel=PANEL)
+def new_paper(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SLUG|KEY", help="A name for the folder, or a key: arxiv:2105.03824."
+        ),
+    ],
+    library: Annotated[
+        Path, typer.Option("--library", help="The library whose papers/ it goes into.")
+    ] = Path(),
+) -> None:
+    """Start a paper folder that passes its own tests, to be filled from top to bottom.
+
+    With a key, title, authors, year and version are filled in from what is known of the paper.
+
+    Example:  carrel new-paper arxiv:2105.03824
+    """
+    folder = new_paper_folder(name, library)
+    console = out()
+    console.print(f"A paper folder: {folder}")
+    for path in sorted(folder.iterdir()):
+        console.print(f"  {path.name}")
+    console.print(f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {folder}")

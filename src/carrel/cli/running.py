@@ -1,0 +1,156 @@
+"""Commands that measure: run, check-papers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carrel.errors import PaperError, UsageError
+
+from .console import err, out
+from .progress import progress
+
+
+if TYPE_CHECKING:
+    from carrel.claims import Paper
+
+app = typer.Typer()
+PANEL = "Run"
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """Read a duration such as 90s, 4m, 1.5h, or plain seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if found is None:
+        raise UsageError(f"{text!r} is no duration. Write 90s, 4m or 1.5h.")
+    return float(found[1]) * SECONDS[found[2] or "s"]
+
+
+@app.command(rich_help_panel=PANEL)
+def run(
+    path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time on the clock, such as 90s or 4m; the rest is for the next run."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Seeds at a time; default: one per core.")
+    ] = None,
+    scale: Annotated[
+        list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Again what timed out or was killed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per event.")] = False,
+) -> None:
+    """Re-measure what the papers of a list claim, on this machine, and write the report.
+
+    What was measured before, with the same code, is not measured again. Ctrl-C once finishes the seeds in flight,
+    twice kills them; either way the next run goes on from there.
+
+    Examples:
+
+      carrel run lists/recent-ml-research.md
+
+      carrel run lists/recent-ml-research.md --only nade --budget 90s
+    """
+    from carrel import runs
+    from carrel.lists import Document, library_root
+    from carrel.report import write_report
+    from carrel.report.join import join, papers_on, readiness
+
+    document = Document.load(path)
+    library = library_root(path)
+    problems: list[PaperError] = []
+    rows = join(document, runs.discover(library, problems=problems))
+    for problem in problems:
+        err().print(f"Left out: {problem}", markup=False)
+    papers = papers_on(rows)
+    if only:
+        papers = _only(papers, only)
+    if not as_json:
+        out().print(readiness(rows), markup=False)
+    _announce(papers, library)
+    with progress(as_json=as_json) as on_event:
+        runs.run(
+            papers,
+            library,
+            jobs=jobs,
+            budget_s=None if budget is None else seconds(budget),
+            scales=scale or (),
+            retry=retry,
+            tell=on_event,
+        )
+    report = write_report(document, library)
+    if as_json:
+        print(json.dumps({"event": "report", "path": str(report)}))
+    else:
+        print(report)
+
+
+@app.command("check-papers", rich_help_panel=PANEL)
+def check_papers(
+    library: Annotated[
+        Path, typer.Argument(help="A library whose papers/ are checked too.")
+    ] = Path(),
+) -> None:
+    """Check every paper.toml: its form, and whether each claim can be decided at all.
+
+    Example:  carrel check-papers
+    """
+    from carrel import runs
+    from carrel.claims import check_paper, load_paper
+
+    count = wrong = 0
+    for folder in runs.paper_folders(library):
+        count += 1
+        try:
+            complaints = [str(problem) for problem in check_paper(load_paper(folder))]
+        except PaperError as error:
+            complaints = [str(error)]
+        wrong += bool(complaints)
+        for complaint in complaints:
+            err().print(complaint, markup=False)
+    out().print(f"{count} paper folders, {wrong} with problems.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _only(papers: Sequence[Paper], names: Sequence[str]) -> list[Paper]:
+    there = {paper.slug: paper for paper in papers}
+    for name in names:
+        if name not in there:
+            raise UsageError(
+                f"No paper folder {name!r} on this list; there are {', '.join(there) or 'none'}."
+            )
+    return [there[name] for name in names]
+
+
+def _announce(papers: Sequence[Paper], library: Path) -> None:
+    """Before a library's own code runs for the first time, say so; remember which code was announced."""
+    from carrel import runs
+    from carrel.runs.fingerprint import code_of
+
+    seen_file = library / ".carrel" / "announced.txt"
+    seen = set(seen_file.read_text().splitlines()) if seen_file.exists() else set()
+    new = []
+    for paper in papers:
+        line = f"{paper.slug} {code_of(paper.folder).digest}"
+        if runs.is_readers_own(paper) and line not in seen:
+            err().print(
+                f"Note: {paper.folder} is this library's own code and now runs on your machine "
+                "for the first time in this form.",
+                markup=False,
+            )
+            new.append(line)
+    if new:
+        seen_file.parent.mkdir(parents=True, exist_ok=True)
+        seen_file.write_text("".join(f"{line}\n" for line in sorted(seen | set(new))))

@@ -1,0 +1,90 @@
+"""A new paper folder: the template, filled with what is known of the paper."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from carrel.errors import UsageError
+
+
+TEMPLATE = Path(__file__).parents[1] / "papers" / "_template"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a paper before anybody has read it."""
+
+    key: str
+    title: str
+    authors: tuple[str, ...] = ()
+    year: int | None = None
+    version: str = "v1"
+
+
+def new_paper_folder(name: str, library: Path) -> Path:
+    """Write `library`/papers/<slug> from the template and return it.
+
+    Args:
+        name: a folder name, or a key such as arxiv:2105.03824, whose title, authors and year are looked up.
+
+    Raises:
+        UsageError: the folder exists, or `name` is neither a slug nor a key.
+    """
+    known = _known(name, library)
+    slug = _slug(name if ":" not in name else known.title)
+    folder = library / "papers" / slug
+    if folder.exists():
+        raise UsageError(f"{folder} exists already. Choose another name, or remove it first.")
+    texts = {path.name: _filled(path.read_text(), known) for path in sorted(TEMPLATE.glob("*.*"))}
+    folder.mkdir(parents=True)
+    for file_name, text in texts.items():
+        (folder / file_name).write_text(text)
+    return folder
+
+
+def _known(name: str, library: Path) -> Known:
+    if ":" not in name:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]*", name):
+            raise UsageError(
+                f"{name!r} is neither a folder name nor a key. Write fnet, or arxiv:2105.03824."
+            )
+        return Known(
+            key=f"url:https://example.org/{_slug(name)}", title=name.replace("_", " ").capitalize()
+        )
+    from carrel.lists import Document, Key
+
+    key = Key.parse(name)
+    for path in sorted({*library.glob("*.md"), *library.glob("lists/*.md")}):
+        for entry in Document.load(path).entries:
+            if key in entry.keys:
+                return Known(str(key), entry.title or str(key), entry.authors, entry.year)
+    return Known(str(key), title=str(key))
+
+
+def _slug(text: str) -> str:
+    """Return a name that is a Python module: the part before a colon, in small letters, at most five words."""
+    head = text.partition(":")[0] if " " in text else text
+    ascii_text = unicodedata.normalize("NFKD", head).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", ascii_text)[:5]
+    slug = "_".join(words)
+    return slug if slug[:1].isalpha() else f"paper_{slug}"
+
+
+def _filled(text: str, known: Known) -> str:
+    quoted = json.dumps(known.title, ensure_ascii=False)[1:-1]
+    replacements = {
+        "{key}": known.key,
+        "{version}": known.version,
+        "{title}": quoted,
+        "{authors}": ", ".join(json.dumps(author, ensure_ascii=False) for author in known.authors),
+        "{author_line}": ", ".join(known.authors) + f" ({known.year or 'year unknown'})",
+        "{year}": str(known.year or datetime.now(UTC).year),
+    }
+    for placeholder, value in replacements.items():
+        text = text.replace(placeholder, value)
+    return text

@@ -1,0 +1,1 @@
+"""The reader's state: works, inbox, reading state, adding to a list, exporting."""

@@ -1,0 +1,569 @@
+"""Where the blocks of a Markdown file lie: headings, items, tables, fences, comments, as byte ranges.
+
+One pass over the lines, after CommonMark's container rules, on the bytes themselves: nothing is decoded,
+nothing is ever rendered back. Work is linear in the bytes; nesting deeper than `MAX_DEPTH` is text.
+
+Source: https://spec.commonmark.org/0.31.2/ (appendix, parsing strategy), https://github.github.com/gfm/#tables-extension-
+Differs: only `\\n` ends a line; YAML and TOML front matter are blocks; numbers of ordered items may be any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+MAX_DEPTH = 32  # containers inside one another
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """One block of a document; ranges are byte offsets, lines count from 1.
+
+    Attributes:
+        kind: document, quote, item, heading, paragraph, table, row, fence, code, html, comment, rule,
+            definition or front.
+        start, end: the whole lines it covers, last newline included, trailing blank lines excluded.
+        content: the byte ranges of its text, one per line, without container prefixes and newlines (for a
+            row, one per cell).
+        level: of a heading, 1 to 6.
+        marker: of an item, its marker: `*`, `-`, `+`, `3.`, `3)`.
+        text_at: of an item, where its text begins; the width of its indent lies before the marker.
+        marker_at: of an item, where its marker begins.
+    """
+
+    kind: str
+    start: int
+    end: int
+    line: int
+    parent: Block | None = None
+    children: list[Block] = field(default_factory=list)
+    content: list[tuple[int, int]] = field(default_factory=list)
+    level: int = 0
+    marker: bytes = b""
+    marker_at: int = 0
+    text_at: int = 0
+    width: int = 0  # columns that a line must be indented by to belong to this item
+    label: bytes = b""  # of a definition
+    target: bytes = b""
+
+    def walk(self) -> Iterator[Block]:
+        """Yield this block and all blocks inside it, in the order of the file."""
+        stack = [self]
+        while stack:
+            block = stack.pop()
+            yield block
+            stack.extend(reversed(block.children))
+
+    def inside(self, kind: str) -> bool:
+        """Whether an ancestor is of `kind`."""
+        parent = self.parent
+        while parent is not None:
+            if parent.kind == kind:
+                return True
+            parent = parent.parent
+        return False
+
+
+_SPACE = re.compile(rb"[ \t]*")
+_ATX = re.compile(rb"(#{1,6})(?:[ \t]+|$)")
+_ATX_END = re.compile(rb"(?:^|[ \t])#+$")
+_SETEXT = re.compile(rb"(?:=+|-+)[ \t]*$")
+_FENCE = re.compile(rb"(`{3,})[^`]*$|(~{3,})")
+_RULE = re.compile(rb"(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
+_BULLET = re.compile(rb"[*+-](?=[ \t]|$)")
+_ORDERED = re.compile(rb"(\d{1,9})[.)](?=[ \t]|$)")
+_DELIMITER = re.compile(rb"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_DEFINITION = re.compile(
+    rb"\[((?:[^\[\]\\\n]|\\.){1,999})\]:[ \t]*\n?[ \t]*(?:<([^<>\n]*)>|([^\s<]\S*))"
+    rb"(?:[ \t]*\n?[ \t]*(?<=\s)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?[ \t]*(?:\n|$)"
+)
+_DEFINITION_PLAIN = re.compile(
+    rb"\[((?:[^\[\]\\\n]|\\.){1,999})\]:[ \t]*\n?[ \t]*(?:<([^<>\n]*)>|([^\s<]\S*))[ \t]*(?:\n|$)"
+)
+_HTML_6 = (
+    rb"address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|"
+    rb"dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|"
+    rb"menu|menuitem|nav|noframes|ol|optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|"
+    rb"title|tr|track|ul"
+)
+_HTML_START = re.compile(
+    rb"<(?:(?P<raw>script|pre|style|textarea)(?=[ \t>]|$)|(?P<comment>!--)|(?P<pi>\?)|(?P<decl>![a-z])|(?P<cdata>!\[CDATA\[)"
+    rb"|(?P<block>/?(?:" + _HTML_6 + rb")(?=[ \t]|/?>|$)))",
+    re.IGNORECASE,
+)
+_HTML_7 = re.compile(
+    rb"<(?:[a-z][a-z0-9-]*(?:[ \t]+[a-z_:][\w.:-]*(?:[ \t]*=[ \t]*(?:[^ \t\"'=<>`]+|'[^'\n]*'|\"[^\"\n]*\"))?)*[ \t]*/?|/[a-z][a-z0-9-]*[ \t]*)>[ \t]*$",
+    re.IGNORECASE,
+)
+_HTML_END = {
+    "raw": re.compile(rb"</(?:script|pre|style|textarea)>", re.IGNORECASE),
+    "comment": re.compile(rb"-->"),
+    "pi": re.compile(rb"\?>"),
+    "decl": re.compile(rb">"),
+    "cdata": re.compile(rb"\]\]>"),
+}
+_FRONT_LINE = re.compile(rb"[\w \"'-]+:(?:[ \t\r\n]|$)|[\w -]+=|#")
+
+
+def scan(data: bytes) -> Block:
+    """Return the tree of blocks of `data`; the root is the document."""
+    return _Scanner(data).run()
+
+
+class _Scanner:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.root = Block("document", 0, len(data), 1)
+        self.stack = [self.root]
+        self.leaf: Block | None = None  # an open paragraph, fence, html block, code block or table
+        self.fence = b""
+        self.fence_indent = 0
+        self.html_end: re.Pattern[bytes] | None = None
+        self.deep = False  # the last line of the open paragraph is indented like code, or lazy: no table header
+        self.last_end = 0  # end of the last line that was not blank
+        # the line at hand
+        self.line = 0
+        self.start = 0
+        self.stop = 0  # before the newline
+        self.next = 0
+        self.pos = 0  # first character that is not a space
+        self.column = 0  # its column
+        self.indent = 0  # columns before it that no container has taken
+
+    def run(self) -> Block:
+        data = self.data
+        begin = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+        begin, self.line = self._front_matter(begin)
+        size, was_blank = len(data), False
+        while begin < size:
+            newline = data.find(b"\n", begin)
+            self.next = size if newline < 0 else newline + 1
+            stop = size if newline < 0 else newline
+            if stop > begin and data[stop - 1] == 13:
+                stop -= 1
+            self.start, self.stop = begin, stop
+            self.line += 1
+            self.column = self.indent = 0
+            self.pos = begin
+            self._skip_spaces()
+            blank = self.pos >= self.stop
+            if not (blank and was_blank and self.leaf is None):
+                self._read_line()
+            if not blank:
+                self.last_end = self.next
+            begin, was_blank = self.next, blank
+        self._close_to(1)
+        self._close_leaf()
+        return self.root
+
+    def _skip_spaces(self) -> None:
+        """Move `pos` over spaces and tabs, counting columns with tab stops of 4."""
+        match = _SPACE.match(self.data, self.pos, self.stop)
+        end = match.end() if match else self.pos
+        if end == self.pos:
+            return
+        before = self.column
+        if self.data.find(b"\t", self.pos, end) < 0:
+            self.column += end - self.pos
+        else:
+            for piece in self.data[self.pos : end]:
+                self.column += 4 - self.column % 4 if piece == 9 else 1
+        self.indent += self.column - before
+        self.pos = end
+
+    def _front_matter(self, begin: int) -> tuple[int, int]:
+        match = re.compile(rb"(---|\+\+\+)[ \t]*\r?\n").match(self.data, begin)
+        if match is None:
+            return begin, 0
+        fence = re.escape(match[1]) if match[1] == b"+++" else rb"(?:---|\.\.\.)"
+        close = re.compile(rb"^" + fence + rb"[ \t]*\r?$\n?", re.MULTILINE).search(
+            self.data, match.end()
+        )
+        if close is None:
+            return begin, 0
+        inner = self.data[match.end() : close.start()].lstrip()
+        if inner and not _FRONT_LINE.match(inner):
+            return begin, 0
+        block = Block("front", begin, close.end(), 1, self.root)
+        block.content = [(match.end(), close.start())]
+        self.root.children.append(block)
+        self.last_end = close.end()
+        return close.end(), self.data.count(b"\n", 0, close.end())
+
+    def _read_line(self) -> None:
+        depth = self._match_containers()
+        blank = self.pos >= self.stop  # behind the marks of quotations
+        all_matched = depth == len(self.stack)
+        leaf = self.leaf
+        if leaf is not None and all_matched:
+            if leaf.kind == "fence":
+                self._continue_fence(leaf)
+                return
+            if leaf.kind in ("html", "comment"):
+                if self._continue_html(leaf, blank):
+                    return
+                leaf = None
+            elif leaf.kind == "code":
+                if blank or self.indent >= 4:
+                    if not blank:
+                        leaf.content.append((self.pos, self.stop))
+                    return
+                self._close_leaf()
+                leaf = None
+        if blank:
+            if not all_matched:
+                self._close_to(depth)
+            if leaf is not None and leaf.kind in ("paragraph", "table"):
+                self._close_leaf()
+            self._note_blank()
+            return
+        self._open_blocks(depth, all_matched)
+
+    def _note_blank(self) -> None:
+        """An item that begins with a blank line takes no more than that one."""
+        top = self.stack[-1]
+        if top.kind == "item" and not top.children and self.line > top.line:
+            self._close_to(len(self.stack) - 1)
+
+    def _match_containers(self) -> int:
+        """Return how many open containers go on in this line; takes their indents and markers."""
+        depth = 1
+        for block in self.stack[1:]:
+            if block.kind == "item":
+                if self.pos >= self.stop:
+                    pass
+                elif self.indent >= block.width:
+                    self.indent -= block.width
+                else:
+                    break
+            elif self.indent <= 3 and self.pos < self.stop and self.data[self.pos] == 62:
+                self._take_quote_mark()
+            else:
+                break
+            depth += 1
+        return depth
+
+    def _take_quote_mark(self) -> None:
+        self.pos += 1
+        self.column += 1
+        self.indent = 0
+        self._skip_spaces()
+        self.indent = max(self.indent - 1, 0)
+
+    def _continue_fence(self, leaf: Block) -> None:
+        if self.indent <= 3 and self.pos < self.stop and self.data[self.pos] == self.fence[0]:
+            text = self.data[self.pos : self.stop].rstrip(b" \t")
+            if len(text) >= len(self.fence) and not text.strip(self.fence[:1]):
+                self.last_end = self.next
+                self._close_leaf()
+                return
+        leaf.content.append((self.pos, self.stop))
+
+    def _continue_html(self, leaf: Block, blank: bool) -> bool:
+        if self.html_end is None:
+            if blank:
+                self._close_leaf()
+                return False
+            leaf.content.append((self.pos, self.stop))
+            return True
+        leaf.content.append((self.pos, self.stop))
+        if self.html_end.search(self.data, self.pos, self.stop):
+            self.last_end = self.next
+            self._close_leaf()
+        return True
+
+    def _open_blocks(self, depth: int, all_matched: bool) -> None:
+        data = self.data
+        opened = False
+        while True:
+            leaf = self.leaf
+            in_paragraph = (
+                all_matched and not opened and leaf is not None and leaf.kind == "paragraph"
+            )
+            in_table = all_matched and not opened and leaf is not None and leaf.kind == "table"
+            if self.indent >= 4:
+                lazy = leaf is not None and leaf.kind == "paragraph" and not opened
+                if not lazy:
+                    if in_table:
+                        self._close_leaf()
+                    self._begin(depth, opened)
+                    code = self._add("code")
+                    code.content.append((self.pos, self.stop))
+                    self.leaf = code
+                    return
+                break
+            first = data[self.pos]
+            if first == 62:  # >
+                if depth >= MAX_DEPTH:
+                    break
+                depth = self._begin(depth, opened)
+                opened = True
+                quote = self._add("quote")
+                self.stack.append(quote)
+                depth += 1
+                self._take_quote_mark()
+                if self.pos >= self.stop:
+                    return
+                continue
+            if first == 35 and self._heading(depth, opened):  # #
+                return
+            if first in b"`~" and self._fence(depth, opened):
+                return
+            if first == 60 and self._html(depth, opened, in_paragraph or in_table):  # <
+                return
+            if in_paragraph and first in b"=-" and self._setext():
+                return
+            if first in b"*-_" and _RULE.match(data, self.pos, self.stop):
+                self._begin(depth, opened)
+                self._add("rule")
+                return
+            if (first in b"*+-" or 48 <= first <= 57) and depth < MAX_DEPTH:
+                new_depth = self._item(depth, opened, in_paragraph)
+                if new_depth:
+                    depth, opened = new_depth, True
+                    if self.pos >= self.stop:
+                        return
+                    continue
+            break
+        self._text(depth, all_matched, opened)
+
+    def _text(self, depth: int, all_matched: bool, opened: bool) -> None:
+        leaf = self.leaf
+        if leaf is not None and not opened:
+            if leaf.kind == "paragraph":
+                if all_matched and self._table_start(leaf):
+                    return
+                self.deep = self.indent >= 4 or not all_matched
+                leaf.content.append((self.pos, self.stop))  # also a lazy line
+                return
+            if leaf.kind == "table" and all_matched:
+                self._row(leaf)
+                return
+        self._begin(depth, opened)
+        paragraph = self._add("paragraph")
+        paragraph.content.append((self.pos, self.stop))
+        self.leaf = paragraph
+        self.deep = False
+
+    def _begin(self, depth: int, opened: bool) -> int:
+        """Close what does not go on before a block is opened; return the depth of the container at hand."""
+        if not opened:
+            self._close_to(depth)
+            self._close_leaf()
+        return len(self.stack)
+
+    def _add(self, kind: str) -> Block:
+        parent = self.stack[-1]
+        behind_marker = parent.kind != "document" and (
+            parent.line == self.line or any(block.kind == "quote" for block in self.stack)
+        )
+        start = self.pos if behind_marker else self.start
+        block = Block(kind, start, self.next, self.line, parent)
+        parent.children.append(block)
+        return block
+
+    def _close_to(self, depth: int) -> None:
+        if len(self.stack) <= depth:
+            return
+        self._close_leaf()
+        while len(self.stack) > depth:
+            block = self.stack.pop()
+            block.end = max(self.last_end, block.start)
+
+    def _close_leaf(self) -> None:
+        leaf, self.leaf = self.leaf, None
+        if leaf is None:
+            return
+        leaf.end = max(self.last_end, leaf.start)
+        if leaf.kind == "paragraph":
+            self._definitions(leaf)
+
+    def _heading(self, depth: int, opened: bool) -> bool:
+        match = _ATX.match(self.data, self.pos, self.stop)
+        if match is None:
+            return False
+        self._begin(depth, opened)
+        heading = self._add("heading")
+        heading.level = len(match[1])
+        text = self.data[match.end() : self.stop].rstrip(b" \t")
+        text = _strip_closing_hashes(text)
+        heading.content = [(match.end(), match.end() + len(text))]
+        return True
+
+    def _setext(self) -> bool:
+        leaf = self.leaf
+        if leaf is None or not _SETEXT.match(self.data, self.pos, self.stop):
+            return False
+        self._definitions(leaf)
+        if leaf.kind != "paragraph" or not leaf.content:
+            self.leaf = None
+            return False
+        leaf.kind = "heading"
+        leaf.level = 1 if self.data[self.pos] == 61 else 2
+        leaf.end = self.next
+        self.leaf = None
+        return True
+
+    def _fence(self, depth: int, opened: bool) -> bool:
+        match = _FENCE.match(self.data, self.pos, self.stop)
+        if match is None:
+            return False
+        self._begin(depth, opened)
+        self.fence = match[1] or match[2]
+        self.leaf = self._add("fence")
+        self.leaf.label = self.data[self.pos + len(self.fence) : self.stop].strip()
+        return True
+
+    def _html(self, depth: int, opened: bool, in_paragraph: bool) -> bool:
+        match = _HTML_START.match(self.data, self.pos, self.stop)
+        if match is None:
+            if in_paragraph or self.stop - self.pos > 5000:
+                return False
+            if self.leaf is not None and self.leaf.kind == "paragraph" and not opened:
+                return False  # a lazy line
+            if not _HTML_7.match(self.data, self.pos, self.stop):
+                return False
+        self._begin(depth, opened)
+        group = (match.lastgroup if match else None) or "block"
+        block = self._add("comment" if group == "comment" else "html")
+        block.content.append((self.pos, self.stop))
+        self.html_end = _HTML_END.get(group)
+        # from behind "<!", so that <!--> is a whole comment
+        if self.html_end is not None and self.html_end.search(self.data, self.pos + 2, self.stop):
+            return True
+        self.leaf = block
+        return True
+
+    def _item(self, depth: int, opened: bool, in_paragraph: bool) -> int:
+        data = self.data
+        match = _BULLET.match(data, self.pos, self.stop) or _ORDERED.match(
+            data, self.pos, self.stop
+        )
+        if match is None:
+            return 0
+        if in_paragraph:
+            if not data[match.end() : self.stop].strip(b" \t"):
+                return 0
+            if match.lastindex and int(match[1]) != 1:
+                return 0
+        depth = self._begin(depth, opened)
+        item = self._add("item")
+        item.marker = match[0]
+        item.marker_at = self.pos
+        marker_indent, size = self.indent, match.end() - match.start()
+        self.pos = match.end()
+        self.column += size
+        self.indent = 0
+        self._skip_spaces()
+        if self.pos >= self.stop:
+            item.width = marker_indent + size + 1
+            item.text_at = self.stop
+        elif self.indent >= 5:
+            item.width = marker_indent + size + 1
+            self.indent -= 1
+            item.text_at = self.pos
+        else:
+            item.width = marker_indent + size + self.indent
+            self.indent = 0
+            item.text_at = self.pos
+        self.stack.append(item)
+        return depth + 1
+
+    def _table_start(self, leaf: Block) -> bool:
+        if self.deep or self.indent >= 4 or not leaf.content or self.data[self.pos] not in b"|-:":
+            return False
+        if not _DELIMITER.match(
+            self.data, self.pos, self.stop
+        ):
+            return False
+        delimiter = cells(self.data, self.pos, self.stop)
+        header = cells(self.data, *leaf.content[-1])
+        line = self.data[self.pos : self.stop]
+        if len(delimiter) != len(header) or b"|" not in line + self.data[slice(*leaf.content[-1])]:
+            return False
+        begin, _ = leaf.content.pop()
+        parent = self.stack[-1]
+        start = self.data.rfind(b"\n", 0, begin) + 1 if leaf.content else leaf.start
+        if leaf.content:
+            leaf.end = start
+            self._definitions(leaf)
+        else:
+            parent.children.pop()
+        table = Block("table", start, self.next, self.line - 1, parent)
+        parent.children.append(table)
+        row = Block("row", start, self.start, self.line - 1, table, content=header, level=1)
+        table.children.append(row)
+        self.leaf = table
+        return True
+
+    def _row(self, table: Block) -> None:
+        row = Block("row", self.pos, self.next, self.line, table)
+        row.start = self.start if table.parent and table.parent.kind == "document" else self.pos
+        row.content = cells(self.data, self.pos, self.stop)
+        table.children.append(row)
+
+    def _definitions(self, leaf: Block) -> None:
+        """Take the link reference definitions off the beginning of a paragraph, the last block there is."""
+        data, content, parent = self.data, leaf.content, leaf.parent
+        if parent is None or not content or data[content[0][0]] != 91:
+            return
+        parent.children.pop()
+        at = 0
+        while at < len(content):
+            text = b"\n".join(data[a:b] for a, b in content[at : at + 3])
+            match = _DEFINITION.match(text) or _DEFINITION_PLAIN.match(text)
+            if match is None or not match[1].strip():
+                break
+            taken = text.count(b"\n", 0, match.end()) + (match.end() == len(text))
+            block = Block("definition", leaf.start, 0, leaf.line, parent)
+            block.content = content[at : at + taken]
+            block.end = data.find(b"\n", block.content[-1][1]) + 1 or len(data)
+            block.label = match[1]
+            block.target = match[2] if match[2] is not None else match[3]
+            parent.children.append(block)
+            at += taken
+            leaf.line += taken
+            leaf.start = block.end
+        del content[:at]
+        if content:
+            parent.children.append(leaf)
+
+
+def _strip_closing_hashes(text: bytes) -> bytes:
+    body = text.rstrip(b"#")
+    if len(body) < len(text) and (not body or body[-1] in b" \t"):
+        return body.rstrip(b" \t")
+    return text
+
+
+def cells(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Return the byte ranges of the cells of a table row, without the spaces around them."""
+    while end > start and data[end - 1] in b" \t":
+        end -= 1
+    pos = start
+    if pos < end and data[pos] == 124:
+        pos += 1
+    found: list[tuple[int, int]] = []
+    begin = pos
+    while True:
+        bar = data.find(b"|", pos, end)
+        if bar < 0:
+            break
+        if bar > start and data[bar - 1] == 92:  # \|
+            pos = bar + 1
+            continue
+        found.append(_trim(data, begin, bar))
+        begin = pos = bar + 1
+    if begin < end:
+        found.append(_trim(data, begin, end))
+    return found
+
+
+def _trim(data: bytes, start: int, end: int) -> tuple[int, int]:
+    while start < end and data[start] in b" \t":
+        start += 1
+    while end > start and data[end - 1] in b" \t":
+        end -= 1
+    return start, end

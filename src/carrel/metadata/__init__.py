@@ -1,0 +1,1 @@
+"""What the services know of a work."""

@@ -1,0 +1,1 @@
+"""Polite HTTP for every other room."""

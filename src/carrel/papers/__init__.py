@@ -1,0 +1,1 @@
+"""One folder per paper: implementation, claims, experiments."""

@@ -1,0 +1,6 @@
+"""{title}."""
+
+from .model import mean_of
+
+
+__all__ = ["mean_of"]

@@ -1,0 +1,200 @@
+"""What the risk of least squares on isotropic Gaussian features is: expected, in the limit, in law.
+
+The setting of all of it: x ~ N(0, I_d), y = <x, beta> + N(0, sigma^2). Excess risk is
+||estimate - beta||^2, so that the mean squared test error is the excess risk + sigma^2.
+
+Source: https://arxiv.org/abs/1912.07242v1, Claims 1 and 2 and section 3.1.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+
+Sizes = int | float | Sequence[int] | Sequence[float] | np.ndarray
+
+
+class Risk(NamedTuple):
+    """Excess risk and its two parts over the draw of the whole sample, features and noise.
+
+    bias2: ||E[estimate] - beta||^2. variance: E||estimate - E[estimate]||^2. excess: their sum.
+    Each has the shape of the sample sizes asked for.
+    """
+
+    bias2: Float64[np.ndarray, "..."]
+    variance: Float64[np.ndarray, "..."]
+    excess: Float64[np.ndarray, "..."]
+
+
+def expected_risk(n: Sizes, d: int, *, sigma: float, beta_norm: float) -> Risk:
+    """Return the exact expected risk of the minimum-norm fit to n samples in d dimensions.
+
+    Where |n - d| <= 1 and sigma > 0 the expectation is infinite: plot medians there.
+
+    Args:
+        n: numbers of samples, any shape, not negative.
+        d: number of features, at least 1.
+        sigma: standard deviation of the noise.
+        beta_norm: Euclidean norm of the true coefficients.
+
+    Raises:
+        ValueError: a negative n, sigma or beta_norm, or d < 1; says the value.
+
+    Source: the mean of an inverse Wishart matrix; the limit is Claims 1 and 2 of the paper.
+    """
+    n = _checked(n, d, sigma, beta_norm)
+    unseen = np.maximum(1 - n / d, 0.0)  # share of the coefficients outside the row space
+    bias2 = unseen**2 * beta_norm**2
+    subspace = unseen * (1 - unseen) * beta_norm**2
+    gap = np.abs(n - d) - 1  # positive where the inverse Gram matrix has a mean
+    noise = np.full_like(n, np.inf)
+    np.divide(sigma**2 * np.minimum(n, d), gap, out=noise, where=gap > 0)
+    variance = subspace + (noise if sigma > 0 else 0.0)
+    return Risk(bias2, variance, bias2 + variance)
+
+
+def limiting_risk(gamma: Sizes, *, sigma: float, beta_norm: float) -> Risk:
+    """Return the risk of the minimum-norm fit as n and d grow with n / d = gamma.
+
+    Source: Claim 1 (gamma < 1) and Claim 2 (gamma > 1). Infinite at gamma = 1 if sigma > 0.
+    """
+    gamma = _checked(gamma, 1, sigma, beta_norm)
+    unseen = np.maximum(1 - gamma, 0.0)
+    bias2 = unseen**2 * beta_norm**2
+    subspace = unseen * (1 - unseen) * beta_norm**2
+    noise = np.full_like(gamma, np.inf)
+    gap = np.abs(1 - gamma)
+    np.divide(sigma**2 * np.minimum(gamma, 1.0), gap, out=noise, where=gap > 0)
+    variance = subspace + (noise if sigma > 0 else 0.0)
+    return Risk(bias2, variance, bias2 + variance)
+
+
+def best_sample_size(d: int, *, sigma: float, beta_norm: float) -> float:
+    """Return the n below d at which the expected risk is least, as a real number.
+
+    From it to n = d every further sample hurts. It is 0 if the noise is so large (sigma close
+    to beta_norm or more) that the first sample hurts already.
+    """
+    _checked(0, d, sigma, beta_norm)
+    if sigma >= beta_norm:
+        return 0.0
+    return max(d - 1 - sigma / beta_norm * np.sqrt(d * (d - 1)), 0.0)
+
+
+def ridge_risk(n: Sizes, d: int, penalty: float, *, sigma: float, beta_norm: float) -> Risk:
+    """Return the risk of ridge regression, argmin ||y - X b||^2 + penalty ||b||^2, for large n, d.
+
+    Exact in the limit n / d fixed; at finite n and d it is off by O(1 / d).
+
+    Raises:
+        ValueError: the penalty is not positive (then it is `expected_risk`).
+
+    Source: Hastie et al., https://arxiv.org/abs/1903.08560, in its self-consistent form.
+    """
+    n = _checked(n, d, sigma, beta_norm)
+    if not penalty > 0:
+        raise ValueError(
+            f"penalty is {penalty}, but ridge needs one above 0; "
+            "without a penalty call expected_risk."
+        )
+    # kappa >= 0 solves penalty = kappa (n - d / (1 + kappa)): the ridge that infinitely many
+    # samples would need for the same shrinkage. n = 0 is the limit kappa -> infinity.
+    half = (penalty + d - n) / 2
+    root = np.sqrt(half**2 + penalty * n)
+    # n kappa, with no difference of near equals.
+    shrink = np.where(half >= 0, half + root, penalty * n / np.where(half < 0, root - half, 1.0))
+    kept = n / (n + shrink)  # 1 / (1 + kappa): E[estimate] = kept beta
+    bias2 = (1 - kept) ** 2 * beta_norm**2
+    dof = d * kept**2
+    excess = (bias2 * n + sigma**2 * dof) / np.where(n > 0, n - dof, 1.0)
+    excess = np.where(n > 0, excess, beta_norm**2)
+    return Risk(bias2, excess - bias2, excess)
+
+
+def best_penalty(d: int, *, sigma: float, beta_norm: float) -> float:
+    """Return the ridge penalty with the least risk: d sigma^2 / beta_norm^2, the same for every n.
+
+    Source: Nakkiran et al., https://arxiv.org/abs/2003.01897.
+    """
+    _checked(0, d, sigma, beta_norm)
+    return d * sigma**2 / beta_norm**2
+
+
+def tuned_ridge_risk(
+    n: Sizes, d: int, *, sigma: float, beta_norm: float
+) -> Float64[np.ndarray, "..."]:
+    """Return the excess risk of ridge with the best penalty for large n and d: it falls with n.
+
+    It is the positive root of r^2 - q r - sigma^2 beta_norm^2, where q is
+    beta_norm^2 (1 - n / d) - sigma^2.
+    """
+    n = _checked(n, d, sigma, beta_norm)
+    q = beta_norm**2 * (1 - n / d) - sigma**2
+    root = np.sqrt(q**2 + 4 * sigma**2 * beta_norm**2)
+    # For q < 0 the second form has no cancellation.
+    return np.where(
+        q >= 0, (q + root) / 2, 2 * sigma**2 * beta_norm**2 / np.where(q < 0, root - q, 1.0)
+    )
+
+
+def sample_risk_curves(
+    num_rows: int,
+    d: int,
+    *,
+    sigma: float,
+    beta_norm: float,
+    trials: int,
+    rng: np.random.Generator,
+) -> Float64[np.ndarray, "trials sizes"]:
+    """Draw excess risks of the minimum-norm fit without drawing data: O(num_rows) a trial.
+
+    Each entry has exactly the law it has in `risk_curve` on a sample from the paper's setting.
+    The entries 0 <= n <= d of one trial also have the right law together; those beyond d are
+    right one by one only.
+
+    Why it is so short: let R be the triangular factor of the features, whose entries are
+    independent (Bartlett). Solving R u = noise entry by entry, each entry of u is Gaussian given
+    those before it, so that sigma^2 + ||u||^2 is multiplied by 1 + chi2(1) / chi2(k) each time.
+
+    Args:
+        num_rows: N, the largest number of samples.
+        d: number of features, at least 1.
+        sigma: standard deviation of the noise.
+        beta_norm: Euclidean norm of the true coefficients.
+        trials: number of curves.
+        rng: where the randomness comes from.
+
+    Returns:
+        (trials, N + 1).
+
+    Raises:
+        ValueError: as in `expected_risk`.
+    """
+    _checked(num_rows, d, sigma, beta_norm)
+    n = np.arange(num_rows + 1)
+    largest = max(num_rows, d)
+    dof = np.arange(1, largest + 1)
+    factors = np.log1p(rng.chisquare(1, (trials, largest)) / rng.chisquare(dof, (trials, largest)))
+    sums = np.zeros((trials, largest + 1))
+    np.cumsum(factors, axis=1, out=sums[:, 1:])
+    # n samples use min(n, d) factors, with |n - d| + 1, ..., max(n, d) degrees of freedom.
+    noise = sigma**2 * np.expm1(sums[:, np.maximum(n, d)] - sums[:, np.abs(n - d)])
+    squares = rng.chisquare(1, (trials, d))  # of the coordinates of beta, up to its length
+    unseen = np.zeros((trials, largest + 1))
+    unseen[:, :d] = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1]
+    return noise + beta_norm**2 * (unseen / unseen[:, :1])[:, : num_rows + 1]
+
+
+def _checked(n: Sizes, d: int, sigma: float, beta_norm: float) -> Float64[np.ndarray, "..."]:
+    sizes = np.asarray(n, dtype=np.float64)
+    if np.any(sizes < 0):
+        raise ValueError(f"n is {sizes.min():g}, but a number of samples cannot be negative.")
+    if d < 1:
+        raise ValueError(f"d is {d}, but there must be at least 1 feature.")
+    if sigma < 0 or beta_norm < 0:
+        raise ValueError(
+            f"sigma is {sigma} and beta_norm {beta_norm}, but neither can be negative."
+        )
+    return sizes

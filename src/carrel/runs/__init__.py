@@ -1,0 +1,44 @@
+"""Experiments to records: discovery, plan, worker processes, fingerprints, resume."""
+
+from .discovery import discover, is_readers_own, paper_folders
+from .drive import (
+    ClaimJudged,
+    ClaimLeft,
+    Event,
+    Finished,
+    Planned,
+    SeedFinished,
+    SeedStarted,
+    Stopping,
+    WaitsForTiming,
+    run,
+)
+from .evidence import Evidence, load_evidence, load_reference_evidence
+from .machine import Machine, this_environment, this_machine
+from .outcome import Outcome
+from .records import Record
+
+
+__all__ = [
+    "ClaimJudged",
+    "ClaimLeft",
+    "Event",
+    "Evidence",
+    "Finished",
+    "Machine",
+    "Outcome",
+    "Planned",
+    "Record",
+    "SeedFinished",
+    "SeedStarted",
+    "Stopping",
+    "WaitsForTiming",
+    "discover",
+    "is_readers_own",
+    "load_evidence",
+    "load_reference_evidence",
+    "paper_folders",
+    "run",
+    "this_environment",
+    "this_machine",
+]

@@ -1,0 +1,116 @@
+from carrel import runs
+from carrel.runs import ClaimJudged, ClaimLeft, Finished, Planned, SeedFinished
+
+from .conftest import claim
+
+
+COUNTING = """
+from pathlib import Path
+
+
+def f(*, seed, **config):
+    with (Path(__file__).parent / "calls.txt").open("a") as file:
+        file.write("x")
+    return Outcome({"x": 1.0})
+"""
+
+
+def calls(paper):
+    file = paper.folder / "calls.txt"
+    return len(file.read_text()) if file.exists() else 0
+
+
+def drive(paper, library, **settings):
+    events = []
+    evidence = runs.run([paper], library, jobs=2, tell=events.append, **settings)
+    return events, evidence[0]
+
+
+def test_run_measures_judges_and_remembers(make_paper, library):
+    paper = make_paper(COUNTING)
+    events, evidence = drive(paper, library)
+    assert [type(e) for e in events if isinstance(e, Planned | Finished)] == [Planned, Finished]
+    assert sum(isinstance(e, SeedFinished) for e in events) == 5
+    assert [str(e.verdict) for e in events if isinstance(e, ClaimJudged)] == ["holds"]
+    assert str(evidence.verdicts()["x-is-large"]) == "holds"
+    drive(paper, library)
+    assert calls(paper) == 5
+
+
+def test_editing_the_code_measures_again_and_a_comment_does_not(make_paper, library):
+    paper = make_paper(COUNTING)
+    drive(paper, library)
+    path = paper.folder / "experiments.py"
+    path.write_text(path.read_text() + "\n# a comment\n")
+    drive(paper, library)
+    assert calls(paper) == 5
+    path.write_text(path.read_text().replace('"x": 1.0', '"x": 0.0'))
+    _, evidence = drive(paper, library)
+    assert calls(paper) == 10
+    assert str(evidence.verdicts()["x-is-large"]) == "does not hold"
+
+
+def test_claims_with_the_same_experiment_share_its_seeds(make_paper, library):
+    paper = make_paper(COUNTING, claim("one"), claim("two"), claim("three", config="{ n = 3 }"))
+    drive(paper, library)
+    assert calls(paper) == 10
+
+
+def test_what_the_budget_leaves_out_is_told(make_paper, library):
+    paper = make_paper(COUNTING, claim("one"), claim("two", config="{ n = 2 }"))
+    events, _ = drive(paper, library, budget_s=0.0)
+    assert {e.left.name for e in events if isinstance(e, ClaimLeft)} == {"one", "two"}
+    assert calls(paper) == 0
+
+
+def test_failing_seed_makes_the_claim_an_error_and_is_not_dropped(make_paper, library):
+    paper = make_paper(
+        """
+        def f(*, seed):
+            if seed % 2 == 0:
+                raise ValueError("even")
+            return Outcome({"x": 1.0})
+        """
+    )
+    events, evidence = drive(paper, library)
+    seeds = [e.record.seed for e in events if isinstance(e, SeedFinished)]
+    assert any(seed % 2 == 0 for seed in seeds), "the seeds of this test must contain an even one"
+    assert evidence.verdicts()["x-is-large"].word == "error"
+
+
+def test_seed_without_the_metric_says_which_values_there_are(make_paper, library):
+    paper = make_paper('def f(*, seed):\n    return Outcome({"y": 1.0})\n')
+    _, evidence = drive(paper, library)
+    verdict = evidence.verdicts()["x-is-large"]
+    assert "f gave no value 'x'; it gave y" in verdict.why
+
+
+def test_record_keeps_where_it_came_from(make_paper, library):
+    paper = make_paper(COUNTING)
+    _, evidence = drive(paper, library)
+    record = evidence.records[0]
+    assert record.machine == runs.this_machine().slug
+    assert record.environment == runs.this_environment()
+    assert record.rules == {"x-is-large": paper.claim("x-is-large").rule}
+    assert record.wall_s >= 0
+
+
+def test_timing_experiment_runs_alone(make_paper, library):
+    paper = make_paper(
+        """
+        import time
+        from pathlib import Path
+
+
+        def f(*, seed, **config):
+            busy = Path(__file__).parent / "busy"
+            alone = not busy.exists()
+            busy.touch()
+            time.sleep(0.05)
+            busy.unlink(missing_ok=True)
+            return Outcome({"x": float(alone)})
+        """,
+        claim(timing="true"),
+    )
+    _, evidence = drive(paper, library)
+    assert str(evidence.verdicts()["x-is-large"]) == "holds"

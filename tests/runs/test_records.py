@@ -1,0 +1,60 @@
+import json
+import math
+
+import pytest
+
+from carrel.errors import RunError
+from carrel.runs.records import Record, append_record, load_records
+
+
+def record(index=0, **changes):
+    fields = {
+        "paper": "tiny", "run": "f", "config": {"n": 1}, "series": 0, "index": index, "seed": 7,
+        "status": "ok", "values": {"x": 1.5}, "fingerprint": "ab", "machine": "m",
+        "environment": "e", "started": "2026-01-01T00:00:00Z", "wall_s": 1.0, "cpu_s": 0.9,
+        "load": 0.1, "peak_mem_bytes": 1,
+    }  # fmt: skip
+    return Record(**(fields | changes))
+
+
+def test_record_comes_back_as_it_was(tmp_path):
+    path = tmp_path / "a" / "m.jsonl"
+    append_record(path, record(0))
+    append_record(path, record(1, status="error", why="because"))
+    assert load_records(path) == [record(0), record(1, status="error", why="because")]
+
+
+def test_numbers_that_are_not_finite_survive_as_strict_json(tmp_path):
+    path = tmp_path / "m.jsonl"
+    append_record(path, record(values={"a": math.inf, "b": math.nan}))
+    assert json.loads(path.read_text(), parse_constant=pytest.fail)
+    values = load_records(path)[0].values
+    assert values["a"] == math.inf
+    assert math.isnan(values["b"])
+
+
+def test_torn_last_line_is_left_out_and_cut_by_the_next_record(tmp_path):
+    path = tmp_path / "m.jsonl"
+    append_record(path, record(0))
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"half": ')
+    assert load_records(path) == [record(0)]
+    append_record(path, record(1))
+    assert load_records(path) == [record(0), record(1)]
+
+
+def test_broken_line_in_the_middle_is_named(tmp_path):
+    path = tmp_path / "m.jsonl"
+    append_record(path, record(0))
+    path.write_bytes(b"nonsense\n" + path.read_bytes())
+    with pytest.raises(RunError, match=r"m.jsonl:1 is not a record"):
+        load_records(path)
+
+
+def test_full_disk_loses_nothing_and_says_so():
+    with pytest.raises(RunError, match="Cannot write the record of f, seed 0, to /dev/full"):
+        append_record(__import__("pathlib").Path("/dev/full"), record(0))
+
+
+def test_missing_file_has_no_records(tmp_path):
+    assert load_records(tmp_path / "none.jsonl") == []

@@ -1,0 +1,103 @@
+"""The rules of the house: what lint and types cannot say."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from carrel.claims import check_paper, load_paper
+from carrel.cli.root import app
+from carrel.runs import paper_folders
+
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "carrel"
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "altair")
+LIGHT_STARTS = (
+    "import carrel",
+    "import carrel.lists, carrel.sources, carrel.library, carrel.metadata, carrel.net",
+    "import carrel.claims, carrel.runs",
+    "import carrel.report",
+    "import carrel.cli.root",
+)
+PAPERS = paper_folders()
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined, unused-ignore]
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Return which of the heavy packages a fresh interpreter has loaded after a statement."""
+    code = f"import sys; {statement}; print(*[m for m in {HEAVY} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(found.stdout.split())
+
+
+@pytest.mark.parametrize("statement", LIGHT_STARTS)
+def test_start_is_light(statement):
+    assert loaded_after(statement) == set()
+
+
+def test_the_light_start_test_can_fail():
+    assert "numpy" in loaded_after("import numpy")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda p: p.parent.name)
+def test_exports_are_sorted_and_there(path):
+    tree = ast.parse(path.read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            names = ast.literal_eval(node.value)
+            assert names == sorted(names)
+            module = importlib.import_module(f"carrel.{path.parent.name}")
+            assert [name for name in names if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_has_help_with_an_example(name):
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+    assert command.help
+    assert "Example" in command.help
+    for parameter in command.params:
+        assert getattr(parameter, "help", None) or parameter.name == "help", parameter.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_is_in_the_readme(name):
+    readme = (ROOT / "README.md").read_text()
+    assert re.search(rf"carrel {name}\b", readme), f"README.md does not mention `carrel {name}`"
+
+
+@pytest.mark.parametrize("folder", PAPERS, ids=lambda f: f.name)
+def test_paper_folder_is_complete_and_its_claims_decidable(folder):
+    paper = load_paper(folder)
+    assert [str(problem) for problem in check_paper(paper)] == []
+    for name in ("README.md", "reference.py", "model.py", "experiments.py", "test_paper.py"):
+        assert (folder / name).is_file(), name
+    functions = {
+        node.name
+        for node in ast.parse((folder / "experiments.py").read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    wanted = {claim.run for claim in paper.claims if not claim.all_of}
+    assert wanted | {figure.run for figure in paper.figures} <= functions
+    for claim in paper.claims:
+        assert claim.where, claim.id
+        exempt = claim.all_of or claim.id in paper.controls or claim.statistic == "exact"
+        assert claim.controls or exempt, f"{claim.id} has no control"
+
+
+def test_papers_do_not_import_each_other():
+    for folder in PAPERS:
+        text = "\n".join(path.read_text() for path in folder.glob("*.py"))
+        others = set(re.findall(r"carrel\.papers\.(\w+)", text)) - {folder.name}
+        assert others == set(), folder.name
+
+
+def test_a_newcomer_finds_no_crowded_file():
+    lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    crowded = {str(p.relative_to(PACKAGE)): n for p, n in lengths.items() if n > 600}
+    assert crowded == {}
