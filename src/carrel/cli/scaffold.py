@@ -21,7 +21,7 @@ class Known:
 
     key: str
     title: str
-    authors: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ("unknown",)
     year: int | None = None
     version: str = "v1"
 
@@ -62,7 +62,9 @@ def _known(name: str, library: Path) -> Known:
     for path in sorted({*library.glob("*.md"), *library.glob("lists/*.md")}):
         for entry in Document.load(path).entries:
             if key in entry.keys:
-                return Known(str(key), entry.title or str(key), entry.authors, entry.year)
+                return Known(
+                    str(key), entry.title or str(key), entry.authors or ("unknown",), entry.year
+                )
     return Known(str(key), title=str(key))
 
 

@@ -1,0 +1,59 @@
+"""Every code block of README.md and docs/ does what it shows."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAPER_READMES = sorted((ROOT / "src" / "carrel" / "papers").glob("[a-z]*/README.md"))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def blocks(page, language):
+    return [text for name, text in BLOCK.findall(page.read_text()) if name == language]
+
+
+def with_blocks(pages, language):
+    return [
+        pytest.param(page, id=str(page.relative_to(ROOT)))
+        for page in pages
+        if blocks(page, language)
+    ]
+
+
+@pytest.mark.parametrize("page", with_blocks([*PAGES, *PAPER_READMES], "python"))
+def test_python_blocks_run(page):
+    subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks(page, "python"))], check=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("page", with_blocks(PAGES, "sh"))
+def test_shell_blocks_run(page, tmp_path):
+    """Run the `carrel` lines of a page one after the other; `make` lines must name targets that exist."""
+    for line in "\n".join(blocks(page, "sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["make"]:
+            assert {w for w in words[1:] if "=" not in w} <= TARGETS, line
+        elif words[:1] == ["carrel"]:
+            command = [w if w != "90s" else "3s" for w in words[1:]]
+            done = subprocess.run(
+                [sys.executable, "-m", "carrel", *command],
+                cwd=tmp_path, capture_output=True, text=True, timeout=120,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        else:
+            assert words[:1] in ([], ["pip"]), f"{page.name}: nobody runs {line!r}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *PAPER_READMES], ids=lambda p: str(p.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
