@@ -1,4 +1,4 @@
-"""Commands that measure: run, check-papers."""
+"""Commands that measure: run, doctor, check-papers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .progress import progress
 
 if TYPE_CHECKING:
     from carrel.claims import Paper
+    from carrel.runs import Replayed
 
 app = typer.Typer()
 PANEL = "Run"
@@ -79,6 +80,9 @@ def run(
     if not as_json:
         out().print(readiness(rows), markup=False)
     _announce(papers, library)
+    if replay is not None:
+        _replay(papers, library, replay)
+        return
     with progress(as_json=as_json) as on_event:
         runs.run(
             papers,
@@ -87,6 +91,7 @@ def run(
             budget_s=None if budget is None else seconds(budget),
             scales=scale or (),
             retry=retry,
+            memory_bytes=None if memory is None else _bytes(memory),
             tell=on_event,
         )
     report = write_report(document, library)
@@ -94,6 +99,23 @@ def run(
         print(json.dumps({"event": "report", "path": str(report)}))
     else:
         print(report)
+
+
+@app.command(rich_help_panel=PANEL)
+def doctor(
+    library: Annotated[Path, typer.Argument(help="A library whose papers/ count too.")] = Path(),
+) -> None:
+    """Say what this machine can measure, what it cannot, and what would have to change.
+
+    Example:  carrel doctor
+    """
+    from .diagnosis import diagnose
+
+    console = out()
+    for finding in diagnose(library):
+        mark, style = ("ok", "green") if finding.fine else ("--", "yellow")
+        console.print(f"[{style}]{mark}[/]  ", end="")
+        console.print(f"{finding.what}: {finding.says}", markup=False)
 
 
 @app.command("check-papers", rich_help_panel=PANEL)
@@ -122,6 +144,33 @@ def check_papers(
     out().print(f"{count} paper folders, {wrong} with problems.")
     if wrong:
         raise typer.Exit(1)
+
+
+def _replay(papers: Sequence[Paper], library: Path, count: int) -> None:
+    from carrel import runs
+
+    console = out()
+    replayed = runs.replay(
+        papers, library, count, tell=lambda r: console.print(_replay_line(r), markup=False)
+    )
+    same = sum(not r.differs for r in replayed)
+    console.print(f"{same} of {len(replayed)} seeds gave the same bits again.")
+    if same < len(replayed):
+        raise typer.Exit(1)
+
+
+def _replay_line(replayed: Replayed) -> str:
+    record = replayed.record
+    verdict = f"differs in {', '.join(replayed.differs)}" if replayed.differs else "same bits"
+    return f"{record.paper} {record.run} seed {record.index}: {verdict}"
+
+
+def _bytes(text: str) -> int:
+    """Read an amount of memory such as 800MiB or 4GiB."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG])i?B", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise UsageError(f"{text!r} is no amount of memory. Write 800MiB or 4GiB.")
+    return round(float(found[1]) * 2 ** {"K": 10, "M": 20, "G": 30}[found[2].upper()])
 
 
 def _only(papers: Sequence[Paper], names: Sequence[str]) -> list[Paper]:

@@ -17,6 +17,7 @@ from .evidence import Evidence, load_evidence, load_reference_evidence
 from .machine import Machine, this_environment, this_machine
 from .outcome import Outcome
 from .records import Record
+from .replay import Replayed, replay
 
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Outcome",
     "Planned",
     "Record",
+    "Replayed",
     "SeedFinished",
     "SeedStarted",
     "Stopping",
@@ -38,6 +40,7 @@ __all__ = [
     "load_evidence",
     "load_reference_evidence",
     "paper_folders",
+    "replay",
     "run",
     "this_environment",
     "this_machine",

@@ -16,13 +16,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import FrameType
 
 from carrel.claims import Claim, Paper, Verdict
+from carrel.errors import RunError
 
 from .evidence import (
     Evidence,
@@ -133,7 +134,7 @@ def run(
         jobs: seeds at a time; default: one for each usable core.
         budget_s: seconds on the wall; claims that do not fit are left for the next run.
         scales: only claims at these scales; empty for all.
-        retry: run seeds again that ended in a timeout or were killed.
+        retry: run seeds again that ended in a timeout.
         memory_bytes: a worker that uses more is killed.
         tell: is called with every event, in this thread.
         executor: makes the executor from (jobs, whether torch is needed); default: processes on this machine.
@@ -188,7 +189,7 @@ class _Drive:
         self.total = len(chosen.seeds)
         self.started = 0
         self.done = 0
-        self.stopping = False
+        self.stopping = self.told_stopping = False
         self.in_flight: dict[Future[Result], tuple[SeedToRun, str]] = {}
 
     def all_seeds(self, workers: Executor) -> None:
@@ -201,11 +202,11 @@ class _Drive:
                     with self._alone(upcoming):
                         self._submit(workers, upcoming, Path(logs))
                         if upcoming.experiment.timing:
-                            self._collect(workers)
+                            self._collect()
                     upcoming = next(queue, None)
                 if self.stopping:
                     upcoming = None
-                self._collect(workers)
+                self._collect()
 
     def _has_room(self, seed: SeedToRun) -> bool:
         """A timing experiment needs the run to itself."""
@@ -261,11 +262,14 @@ class _Drive:
         self.in_flight[workers.submit(task)] = (seed, started)
         self.tell(SeedStarted(seed))
 
-    def _collect(self, workers: Executor) -> None:
+    def _collect(self) -> None:
         """Wait for at least one seed and record all that are there."""
         finished: set[Future[Result]] = set()
         while self.in_flight and not finished:
             finished, _ = wait(self.in_flight, timeout=0.2, return_when=FIRST_COMPLETED)
+            if self.stopping and not self.told_stopping:
+                self.told_stopping = True
+                self.tell(Stopping(len(self.in_flight)))
         for future in finished:
             seed, started = self.in_flight.pop(future)
             result = future.result()
@@ -273,6 +277,8 @@ class _Drive:
                 self._record(seed, started, result)
 
     def _record(self, seed: SeedToRun, started: str, result: Result) -> None:
+        if result.status == "unsaved":
+            raise RunError(f"{result.why} Earlier records are kept; free some space and run again.")
         source = self.evidence[seed.paper.slug]
         wanted = seed.experiment
         commit, dirty = _commit(seed.paper.folder)
@@ -303,8 +309,7 @@ class _Drive:
             peak_mem_bytes=result.peak_mem_bytes,
         )
         append_record(source.folder / f"{source.machine}.jsonl", record)
-        source = replace(source, records=[*source.records, record], _current={})
-        self.evidence[seed.paper.slug] = source
+        source = self.evidence[seed.paper.slug] = source.with_record(record)
         self.done += 1
         key = wanted.key(0)[:2]
         self.typical[seed.paper.slug].setdefault(key, result.wall_s)
@@ -354,8 +359,7 @@ def _interrupts(drive: _Drive, workers: Executor) -> Iterator[None]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         if drive.stopping or number == signal.SIGTERM:
             workers.kill()
-        drive.stopping = True
-        drive.tell(Stopping(len(drive.in_flight)))
+        drive.stopping = True  # the drive tells it: a print here could interrupt another
 
     before = {
         number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)

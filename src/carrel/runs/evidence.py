@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class Evidence:
         records: all of them, oldest first, those of older code included.
         folder: where their arrays lie.
         here: True for this machine, whose verdicts count; others are shown beside them.
+        current: by seed, the records that the present code would give again and that therefore speak.
     """
 
     paper: Paper
@@ -82,31 +83,27 @@ class Evidence:
     folder: Path
     here: bool
     code: Code
-    _current: dict[SeedKey, Record] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Index the records that the present code and environment would give again; a later one replaces an earlier."""
-        for record in self.records:
-            if self.speaks(record):
-                self._current[record_key(record)] = record
-
-    def speaks(self, record: Record) -> bool:
-        """True if this record came from the code as it is now and, on this machine, from this environment."""
-        expected = fingerprint(self.code, record.run, record.config, record.series, record.index)
-        return record.fingerprint == expected and (
-            not self.here or record.environment == this_environment()
-        )
+    current: Mapping[SeedKey, Record]
 
     def records_of(self, experiment: Experiment) -> list[Record]:
         """Return the records of an experiment's seeds that speak, in seed order."""
-        found = (self._current.get(experiment.key(index)) for index in range(experiment.seeds))
+        found = (self.current.get(experiment.key(index)) for index in range(experiment.seeds))
         return [record for record in found if record is not None]
 
     def seeds_of(self, claim: Claim) -> list[Seed]:
         """Return the seeds that a claim is judged by."""
-        if "cuda" in claim.needs and self.here and this_machine().gpu is None:
-            return [Seed(0, "needs", None, "needs cuda")]
+        lacking = lacks(claim) if self.here else None
+        if lacking is not None:
+            return [Seed(0, "needs", None, lacking)]
         return [_seed(claim, record) for record in self.records_of(experiment_of(claim))]
+
+    def with_record(self, record: Record) -> Evidence:
+        """Return this evidence and one more record, which speaks."""
+        return replace(
+            self,
+            records=[*self.records, record],
+            current={**self.current, record_key(record): record},
+        )
 
     def verdicts(self) -> dict[str, Verdict]:
         """Judge all claims of the paper by these records."""
@@ -119,21 +116,38 @@ class Evidence:
 
 def load_evidence(paper: Paper, library: Path) -> Evidence:
     """Load what this machine measured for a paper in a library."""
-    slug = this_machine().slug
     folder = results_folder(library, paper)
-    return Evidence(
-        paper, slug, load_records(folder / f"{slug}.jsonl"), folder, True, code_of(paper.folder)
-    )
+    return _evidence(paper, folder / f"{this_machine().slug}.jsonl", here=True)
 
 
 def load_reference_evidence(paper: Paper) -> list[Evidence]:
     """Load the committed records of reference machines: their own columns, never evidence for this machine."""
-    folder = paper.folder / "results"
-    code = code_of(paper.folder)
-    return [
-        Evidence(paper, path.stem, load_records(path), folder, False, code)
-        for path in record_files(folder)
-    ]
+    files = record_files(paper.folder / "results")
+    return [_evidence(paper, path, here=False) for path in files]
+
+
+def _evidence(paper: Paper, path: Path, *, here: bool) -> Evidence:
+    """Read a file of records; those of other code, or here of another environment, do not speak, later ones replace."""
+    code, records = code_of(paper.folder), load_records(path)
+    environment = this_environment()
+    current = {
+        record_key(r): r
+        for r in records
+        if r.fingerprint == fingerprint(code, r.run, r.config, r.series, r.index)
+        and (not here or r.environment == environment)
+    }
+    return Evidence(paper, path.stem, records, path.parent, here, code, current)
+
+
+def lacks(claim: Claim) -> str | None:
+    """Say what this machine lacks that a claim needs, as far as one can say beforehand; None if nothing."""
+    for need in claim.needs:
+        kind, _, count = need.partition(":")
+        if need == "cuda" and this_machine().gpu is None:
+            return "needs cuda"
+        if kind == "world" and int(count) > this_machine().cores:
+            return f"needs {count} processes at a time"
+    return None
 
 
 def typical_wall_s(evidence: Iterable[Evidence]) -> Mapping[tuple[str, str], float]:
@@ -153,6 +167,8 @@ def _seed(claim: Claim, record: Record) -> Seed:
     rule = record.rules.get(claim.id, "")
     if record.status != "ok":
         return Seed(record.index, record.status, None, record.why, rule)
+    if "quiet" in claim.needs and record.busy:
+        return Seed(record.index, "needs", None, "needs a quiet machine", rule)
     if claim.metric not in record.values:
         names = ", ".join(sorted(record.values)) or "nothing"
         why = f"{claim.run} gave no value {claim.metric!r}; it gave {names}"

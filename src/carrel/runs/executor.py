@@ -35,6 +35,7 @@ PRELOAD_WITH_TORCH = (
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
+DIED = "the worker process died"
 POLL_S = 0.1  # how often memory and the kill switch are looked at
 
 _starting = threading.Lock()  # `__main__` and the environment are changed while a process starts
@@ -103,18 +104,30 @@ class LocalExecutor:
         self._threads.shutdown(wait=True, cancel_futures=False)
 
     def _run(self, task: Task) -> Result:
+        """Run a task; once more if its worker, or the fork server, was killed by somebody else."""
+        result = self._attempt(task)
+        if result.status == "killed" and result.why.startswith(DIED) and not self._killed.is_set():
+            result = self._attempt(task)
+        return result
+
+    def _attempt(self, task: Task) -> Result:
         if self._killed.is_set():
             return Result(status="killed", why="stopped before it began")
         receiving, sending = self._context.Pipe(duplex=False)
         process = self._context.Process(target=main, args=(task, sending), daemon=False)
-        with _starting, _hidden_main(), _one_thread():
-            process.start()
-        sending.close()
-        started = time.monotonic()
         try:
-            return self._wait(task, process.pid or 0, process.sentinel, receiving, started)
+            with _starting, _hidden_main(), _one_thread():
+                process.start()
+        except (OSError, EOFError) as error:  # the fork server died while it was asked
+            receiving.close()
+            return Result(status="killed", why=f"{DIED} before it began: {error}")
         finally:
-            _kill_group(process.pid or 0)
+            sending.close()
+        pid = process.pid or 0
+        try:
+            return self._wait(task, pid, process.sentinel, receiving, time.monotonic())
+        finally:
+            _kill_group(pid)
             process.join()
             process.close()
             receiving.close()
@@ -132,7 +145,7 @@ class LocalExecutor:
             if receiving in ready or receiving.poll():
                 try:
                     result: Result = receiving.recv()
-                except EOFError:
+                except (EOFError, OSError):
                     return Result(status="killed", why=_last_words(task.log), wall_s=elapsed)
                 return result
             if ready:  # the sentinel alone: it ended without a word
@@ -155,7 +168,7 @@ def _last_words(log: Path) -> str:
         lines = log.read_text(errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return "the worker process died" + (f" after printing {lines[-1]!r}" if lines else "")
+    return DIED + (f" after printing {lines[-1]!r}" if lines else "")
 
 
 def _kill_group(pid: int) -> None:

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 from carrel.claims import Claim, Figure, Paper
 
-from .evidence import Evidence, Experiment, SeedKey, experiment_of, experiment_of_figure
-from .machine import this_machine
+from .evidence import (
+    Evidence,
+    Experiment,
+    SeedKey,
+    experiment_of,
+    experiment_of_figure,
+    lacks,
+)
 
 
 UNKNOWN_SEED_S = 5.0  # what a seed is taken to cost before any machine has measured it
-FINISHED = ("ok", "error", "timeout", "killed")
+FINISHED = ("ok", "error", "timeout")  # a worker that somebody killed gets another chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def plan(
     Args:
         typical_wall_s: by paper slug, then (run, config): what a seed took before.
         scales: only claims at these scales; empty for all.
-        retry: run seeds again that ended in a timeout or were killed.
+        retry: run seeds again that ended in a timeout.
     """
     left_out: list[LeftOut] = []
     queues = []
@@ -131,8 +137,8 @@ def _with_dependents(paper: Paper, head: Claim) -> Iterable[Claim]:
 
 
 def _cannot_run(claims: Sequence[Claim], scales: Collection[str]) -> str | None:
-    if "cuda" in claims[0].needs and this_machine().gpu is None:
-        return "needs cuda, and this machine has no GPU"
+    if lacking := next(filter(None, map(lacks, claims)), None):
+        return lacking
     if scales and claims[0].scale.kind not in scales:
         return f"is at {claims[0].scale.kind} scale"
     return None
@@ -162,7 +168,7 @@ def _bundle(
     typical: Mapping[tuple[str, str], float],
     retry: bool,
 ) -> Bundle:
-    done = ("ok", "error") if retry else FINISHED
+    done = FINISHED[:2] if retry else FINISHED
     seeds: dict[SeedKey, SeedToRun] = {}
     for experiment in experiments:
         recorded = {r.index for r in source.records_of(experiment) if r.status in done}

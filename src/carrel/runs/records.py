@@ -93,6 +93,8 @@ def load_records(path: Path) -> list[Record]:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise RunError(f"Cannot read the records in {path}: {error}.") from error
     complete, _, _torn = content.rpartition(b"\n")
     records = []
     for number, line in enumerate(complete.split(b"\n") if complete else [], start=1):

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from carrel.errors import NeedsData, RunError
 
@@ -60,9 +60,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a task ended; the fields are those of a record."""
+    """How a task ended; the fields are those of a record. "unsaved": its arrays could not be written."""
 
-    status: Status
+    status: Status | Literal["unsaved"]
     why: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
     arrays: str | None = None
@@ -87,6 +87,8 @@ def main(task: Task, results: connection.Connection) -> None:
         outcome = function(seed=task.seed, **task.config)
         wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
         result = _result_of(outcome, task, wall_s, cpu_s)
+    except _Unsaved as error:
+        result = Result(status="unsaved", why=str(error))
     except NeedsData as error:
         result = Result(status="needs", why=f"needs data {error.name}")
     except BaseException as error:  # noqa: BLE001 - whatever a stranger's experiment raises belongs in its record
@@ -178,15 +180,24 @@ def _save_arrays(keep: Path, arrays: Mapping[str, Any]) -> str | None:
 def _save_bytes(keep: Path, content: bytes, suffix: str) -> str:
     """Write `content` under its hash, whole or not at all, and return the file's name."""
     name = hashlib.sha256(content).hexdigest()[:16] + suffix
-    keep.mkdir(parents=True, exist_ok=True)
     if not (keep / name).exists():
         partial = keep / f"{name}.{os.getpid()}.partial"
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(keep / name)
+        try:
+            keep.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(keep / name)
+        except OSError as error:
+            raise _Unsaved(
+                f"Cannot write {len(content)} bytes of arrays to {keep}: {error}."
+            ) from error
     return name
+
+
+class _Unsaved(Exception):
+    """What came out could not be written: no fault of the experiment."""
 
 
 def _seed_everything(seed: int) -> None:

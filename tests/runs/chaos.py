@@ -1,0 +1,157 @@
+"""Kill the driver, a worker or the fork server of a run at random moments, and check that nothing is lost.
+
+`python -m tests.runs.chaos 100` makes 100 rounds and prints a summary; the test suite makes a few.
+"""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+
+EXPERIMENTS = '''
+"""For chaos."""
+
+import time
+
+from carrel.runs import Outcome
+
+
+def f(*, seed, n=0):
+    """Take a moment and return something that depends on the seed alone."""
+    time.sleep(0.05)
+    return Outcome({"x": (seed % 1000) / 1000 + n}, arrays={"a": [seed % 7, n]})
+'''
+PAPER = """
+key = "arxiv:2001.00001"
+version = "v1"
+title = "Chaos"
+authors = ["A. Author"]
+year = 2020
+"""
+CLAIM = """
+[[claim]]
+id = "claim-{n}"
+says = "A sentence."
+where = "Section 1"
+source = "recalled"
+run = "f"
+config = {{ n = {n} }}
+metric = "x"
+region = {{ at_least = {n} }}
+why = "a reason"
+seeds = 18
+timeout_s = 20
+scale = {{ kind = "toy", paper = "large", here = "small" }}
+"""
+VICTIMS = ("driver", "worker", "fork server")
+
+
+def make_library(folder: Path) -> Path:
+    """Write a library with one list and one paper of its own; return the list."""
+    paper = folder / "papers" / "chaos"
+    paper.mkdir(parents=True)
+    (folder / ".carrel").mkdir()
+    (paper / "__init__.py").write_text('"""For chaos."""\n')
+    (paper / "experiments.py").write_text(EXPERIMENTS)
+    (paper / "paper.toml").write_text(PAPER + "".join(CLAIM.format(n=n) for n in range(3)))
+    (folder / "list.md").write_text("* https://arxiv.org/abs/2001.00001\n")
+    return folder / "list.md"
+
+
+def records_of(folder: Path) -> list[dict]:
+    """Return the finished records; a torn last line may be there, any other must be whole."""
+    records = []
+    for path in folder.glob(".carrel/results/chaos/*.jsonl"):
+        whole, _, _torn = path.read_bytes().rpartition(b"\n")
+        records += [json.loads(line) for line in whole.split(b"\n") if line]
+    return [record for record in records if record["status"] == "ok"]
+
+
+def key(record: dict) -> tuple:
+    return (record["config"]["n"], record["index"])
+
+
+def start(path: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "carrel", "run", str(path), "--json", "--jobs", "2"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def victim_of(driver: psutil.Process, kind: str) -> psutil.Process | None:
+    servers = [p for p in driver.children() if "forkserver" in " ".join(p.cmdline())]
+    if kind == "driver":
+        return driver
+    if kind == "fork server":
+        return servers[0] if servers else None
+    workers = [w for server in servers for w in server.children()]
+    return random.choice(workers) if workers else None
+
+
+def round_of_chaos(path: Path, rng: random.Random) -> str:
+    """Start a run, kill something at a random moment, wait for the end; return what was killed."""
+    kind = rng.choice(VICTIMS)
+    process = start(path)
+    driver = psutil.Process(process.pid)
+    time.sleep(rng.uniform(0.3, 2.2))
+    family: list[psutil.Process] = []
+    killed = "nothing"
+    try:
+        family = [driver, *driver.children(recursive=True)]
+        victim = victim_of(driver, kind)
+        if victim is not None and process.poll() is None:
+            victim.send_signal(signal.SIGKILL)
+            killed = kind
+    except psutil.NoSuchProcess:
+        pass
+    output, _ = process.communicate(timeout=120)
+    told = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
+    finished = {
+        key(e["record"])
+        for e in told
+        if e["event"] == "SeedFinished" and e["record"]["status"] == "ok"
+    }
+    lost = finished - {key(record) for record in records_of(path.parent)}
+    assert not lost, f"{killed} killed: these finished seeds are lost: {lost}"
+    _, alive = psutil.wait_procs(family, timeout=10)
+    alive = [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not alive, f"{killed} killed: still there: {alive}"
+    return killed
+
+
+def verdicts(path: Path) -> list[str]:
+    """Finish the run undisturbed and return what it then says."""
+    output, _ = start(path).communicate(timeout=120)
+    assert json.loads(output.splitlines()[-1])["event"] == "report"
+    found = {key(record): record["values"]["x"] for record in records_of(path.parent)}
+    return [f"{place}: {value}" for place, value in sorted(found.items())]
+
+
+def chaos(rounds: int, seed: int) -> dict[str, int]:
+    """Make `rounds` rounds; each library is run to its end and compared with an undisturbed one."""
+    rng = random.Random(seed)
+    killed: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="carrel-chaos-") as root:
+        expected = verdicts(make_library(Path(root, "undisturbed")))
+        assert len(expected) == 54
+        made = 0
+        while rounds:
+            path = make_library(Path(root, f"library-{made}"))
+            made += 1
+            for _ in range(min(4, rounds)):
+                what = round_of_chaos(path, rng)
+                killed[what] = killed.get(what, 0) + 1
+                rounds -= 1
+            assert verdicts(path) == expected
+    return killed
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    begin = time.monotonic()
+    print(f"{count} rounds, killed: {chaos(count, seed=1)}, {time.monotonic() - begin:.0f} s")

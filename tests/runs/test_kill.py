@@ -1,0 +1,88 @@
+"""What Ctrl-C and kill -9 do to a run."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from .chaos import chaos, make_library, records_of, start
+
+
+def test_kill_9_of_driver_worker_or_fork_server_loses_nothing():
+    killed = chaos(6, seed=3)
+    assert sum(killed.values()) == 6
+
+
+def read_until(process, event):
+    for line in process.stdout:
+        if json.loads(line)["event"] == event:
+            return
+    raise AssertionError(f"the run ended before {event}")
+
+
+def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path):
+    process = start(make_library(tmp_path / "library"))
+    read_until(process, "SeedFinished")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    events = [json.loads(line) for line in output.splitlines()]
+    stopping = next(e for e in events if e["event"] == "Stopping")
+    assert any(
+        e == {"event": "Finished", "done": e["done"], "stopped": True}
+        for e in events
+        if e["event"] == "Finished"
+    )
+    after = events[events.index(stopping) :]
+    assert sum(e["event"] == "SeedStarted" for e in after) == 0
+    assert sum(e["event"] == "SeedFinished" for e in after) == stopping["in_flight"]
+    assert 0 < len(records_of(tmp_path / "library")) < 54
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT], ids=["terminate", "ctrl-c twice"]
+)
+def test_second_ctrl_c_and_termination_kill_at_once(tmp_path, number):
+    path = make_library(tmp_path / "library")
+    experiments = path.parent / "papers" / "chaos" / "experiments.py"
+    experiments.write_text(experiments.read_text().replace("time.sleep(0.05)", "time.sleep(600)"))
+    process = start(path)
+    read_until(process, "SeedStarted")
+    time.sleep(1.0)
+    family = psutil.Process(process.pid).children(recursive=True)
+    started = time.monotonic()
+    process.send_signal(number)
+    if number == signal.SIGINT:
+        time.sleep(0.3)
+        process.send_signal(number)
+    process.communicate(timeout=30)
+    assert time.monotonic() - started < 10
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert records_of(path.parent) == []
+
+
+def test_two_runs_at_once_share_a_library(tmp_path):
+    path = make_library(tmp_path / "library")
+    first, second = start(path), start(path)
+    for process in (first, second):
+        output, _ = process.communicate(timeout=120)
+        assert json.loads(output.splitlines()[-1])["event"] == "report"
+    values = {}
+    for record in records_of(path.parent):
+        place = (record["config"]["n"], record["index"])
+        assert values.setdefault(place, record["values"]) == record["values"]
+    assert len(values) == 54
+
+
+def test_folder_that_cannot_be_written_is_a_sentence(tmp_path):
+    path = make_library(tmp_path / "library")
+    (path.parent / ".carrel" / "results").symlink_to("/proc/self")  # root writes everywhere but there
+    command = [sys.executable, "-m", "carrel", "run", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
