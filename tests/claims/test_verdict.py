@@ -1,6 +1,8 @@
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +24,8 @@ from carrel.claims import (
 AT_LEAST_ONE = Region("at_least", (1.0,))
 
 
-def claim(id="speed", **fields):
-    given = {
+def claim(id: str = "speed", **fields: Any) -> Claim:
+    given: dict[str, Any] = {
         "says": "It is faster.",
         "where": "Table 1",
         "source": "read",
@@ -36,17 +38,17 @@ def claim(id="speed", **fields):
     return Claim(id=id, **(given | fields))
 
 
-def joined(id, *parts, **fields):
+def joined(id: str, *parts: str, **fields: Any) -> Claim:
     return claim(
         id, **({"run": "", "metric": "", "region": None, "seeds": 0, "all_of": parts} | fields)
     )
 
 
-def seeds(*values):
+def seeds(*values: float | None) -> list[Seed]:
     return [Seed(index, "ok", value) for index, value in enumerate(values)]
 
 
-def with_failures(values, **failed):
+def with_failures(values: Sequence[float | None]) -> list[Seed]:
     """Seeds of these values; a failed one instead of None."""
     return [
         Seed(i, "ok", x) if x is not None else Seed(i, "timeout", None, "after 120 s")
@@ -54,7 +56,9 @@ def with_failures(values, **failed):
     ]
 
 
-def verdicts_of(claims, values):
+def verdicts_of(
+    claims: Sequence[Claim], values: Mapping[str, Sequence[float]]
+) -> dict[str, Verdict]:
     paper = Paper(Path("speedy"), "arxiv:1", "Speed", ("A",), 2020, claims=tuple(claims))
     return judge_paper(paper, lambda c: seeds(*values[c.id]))
 
@@ -65,13 +69,13 @@ HIGH, LOW, MIXED = [2.0] * 8, [0.5] * 8, [0.5] * 4 + [2.0] * 4
 # the one rule
 
 
-def test_interval_inside_holds_outside_does_not_across_is_inconclusive():
+def test_interval_inside_holds_outside_does_not_across_is_inconclusive() -> None:
     assert str(judge(claim(), seeds(*HIGH))) == "holds"
     assert str(judge(claim(), seeds(*LOW))) == "does not hold"
     assert str(judge(claim(), seeds(*MIXED))) == "inconclusive"
 
 
-def test_the_weaker_region_is_tried_whenever_the_region_is_not_met():
+def test_the_weaker_region_is_tried_whenever_the_region_is_not_met() -> None:
     c = claim(region=Region("at_least", (1.5,)), weaker=Region("above", (1.0,)))
     assert judge(c, seeds(*[1.2] * 8)).word == "holds in direction only"  # region ruled out
     assert judge(c, seeds(*[1.2] * 4, *[1.8] * 4)).word == "holds in direction only"  # undecided
@@ -80,17 +84,17 @@ def test_the_weaker_region_is_tried_whenever_the_region_is_not_met():
     assert judge(c, seeds(*[0.9] * 4, *[1.8] * 4)).word == "inconclusive"
 
 
-def test_the_verdict_carries_the_interval_and_the_count():
+def test_the_verdict_carries_the_interval_and_the_count() -> None:
     verdict = judge(claim(), seeds(1, 2, 3, 4, 5, 6, 7, 8))
     assert verdict == Verdict("holds", "", Interval(4.5, 2, 7), n=8, of=8, alpha=0.05)
 
 
-def test_an_exact_claim_needs_one_value_and_has_no_error_rate():
+def test_an_exact_claim_needs_one_value_and_has_no_error_rate() -> None:
     verdict = judge(claim(statistic="exact", seeds=1), seeds(1.0))
     assert (str(verdict), verdict.alpha) == ("holds", 0.0)
 
 
-def test_a_share_counts_events():
+def test_a_share_counts_events() -> None:
     c = claim(statistic="share", seeds=8, region=Region("at_least", (0.5,)))
     assert judge(c, seeds(*[1] * 7, 0)).word == "holds"
     assert judge(c, seeds(*[1] * 6, 0, 0)).word == "inconclusive"
@@ -100,36 +104,36 @@ def test_a_share_counts_events():
     )
 
 
-def test_too_few_seeds_to_decide_are_said():
+def test_too_few_seeds_to_decide_are_said() -> None:
     assert str(judge(claim(seeds=3), seeds(2, 2, 2))) == "inconclusive (3 seeds cannot decide)"
 
 
 # no peeking
 
 
-def test_nothing_is_decided_before_the_last_seed():
+def test_nothing_is_decided_before_the_last_seed() -> None:
     assert str(judge(claim(), seeds(*HIGH[:5]))) == "inconclusive (5 of 8 seeds)"
     early = judge(claim(), seeds(*HIGH[:7]))  # 7 of 7 would hold
     assert (str(early), early.interval, early.alpha) == ("inconclusive (7 of 8 seeds)", None, 0.0)
 
 
-def test_no_seed_is_not_run():
+def test_no_seed_is_not_run() -> None:
     assert str(judge(claim(), [])) == "not run"
 
 
-def test_seeds_beyond_the_last_are_ignored():
+def test_seeds_beyond_the_last_are_ignored() -> None:
     assert judge(claim(), seeds(*HIGH, *[0.0] * 20)).word == "holds"
     late = [Seed(i, "ok", 2.0) for i in range(3, 20)]  # 17 values, but seeds 0 to 2 are missing
     assert str(judge(claim(), late)) == "inconclusive (5 of 8 seeds)"
 
 
-def test_the_order_in_which_seeds_finish_is_nothing():
+def test_the_order_in_which_seeds_finish_is_nothing() -> None:
     came = seeds(*MIXED, *[2.0] * 8)
     assert judge(claim(), came) == judge(claim(), reversed(came))
     assert judge(claim(), reversed(came)).word == "inconclusive"  # the last 8 alone would hold
 
 
-def test_a_seed_that_comes_twice_is_refused():
+def test_a_seed_that_comes_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="Seed 0 of the claim 'speed' comes twice; give one"):
         judge(claim(), [Seed(0, "ok", 1.0), Seed(0, "ok", 2.0)])
 
@@ -148,12 +152,12 @@ def test_a_seed_that_comes_twice_is_refused():
         (Seed(2, "ok", None), "the experiment gave no value named 'ratio'"),
     ],
 )
-def test_a_failed_seed_is_never_dropped(failed, reason):
+def test_a_failed_seed_is_never_dropped(failed: Seed, reason: str) -> None:
     came = [*seeds(*HIGH[:2]), failed, *seeds(*HIGH)[3:], Seed(8, "ok", 2.0)]
     assert str(judge(claim(), came)) == f"error (seed 2: {reason})"
 
 
-def test_several_failures_are_counted():
+def test_several_failures_are_counted() -> None:
     verdict = judge(claim(), with_failures([2.0, None, 2.0, None, None, 2.0, 2.0, 2.0]))
     assert str(verdict) == "error (3 of 8 seeds failed; seed 1: timeout: after 120 s)"
 
@@ -161,7 +165,7 @@ def test_several_failures_are_counted():
 @pytest.mark.parametrize(
     "region", [{"at_least": 1.0}, {"at_most": 3.0}, {"between": [1.0, 3.0]}, {"within": [2.0, 2.0]}]
 )
-def test_a_failure_that_counts_as_outside_counts_against_the_claim(region):
+def test_a_failure_that_counts_as_outside_counts_against_the_claim(region: dict[str, Any]) -> None:
     c = claim(region=Region.parse(region), failure="outside")
     one = judge(c, with_failures([2.0] * 7 + [None]))
     assert (one.word, one.note) == ("holds", "1 of 8 seeds failed and count as outside")
@@ -171,7 +175,7 @@ def test_a_failure_that_counts_as_outside_counts_against_the_claim(region):
     assert judge(c, with_failures([None] * 8)).word == "does not hold"
 
 
-def test_failures_lie_on_either_side_of_a_region_with_two_edges():
+def test_failures_lie_on_either_side_of_a_region_with_two_edges() -> None:
     c = claim(region=Region("between", (1.0, 3.0)), failure="outside")
     # one value too low and one failure: on the lower side two would be outside, so it may not hold
     assert judge(c, with_failures([0.5, None] + [2.0] * 6)).word == "inconclusive"
@@ -179,10 +183,11 @@ def test_failures_lie_on_either_side_of_a_region_with_two_edges():
     # one low and one high value leave one on each side, as they would without failures
     assert judge(c, with_failures([0.5, 3.5] + [2.0] * 6)).word == "holds"
     shown = judge(c, with_failures([None, None] + [2.0] * 6)).interval
+    assert shown is not None
     assert (shown.low, shown.high) == (-math.inf, math.inf)
 
 
-def test_a_failure_is_outside_of_the_weaker_region_on_its_own_side():
+def test_a_failure_is_outside_of_the_weaker_region_on_its_own_side() -> None:
     c = claim(
         region=Region("within", (1.8, 1.25)), weaker=Region("above", (1.0,)), failure="outside"
     )
@@ -191,7 +196,7 @@ def test_a_failure_is_outside_of_the_weaker_region_on_its_own_side():
     assert judge(c, with_failures([None] * 2 + [1.8] * 4 + [3.0] * 2)).word == "inconclusive"
 
 
-def test_failures_count_against_a_share_whichever_way_it_points():
+def test_failures_count_against_a_share_whichever_way_it_points() -> None:
     often = claim(statistic="share", region=Region("at_least", (0.5,)), failure="outside")
     seldom = claim(statistic="share", region=Region("at_most", (0.5,)), failure="outside")
     assert judge(often, with_failures([1] * 7 + [None])).word == "holds"
@@ -202,17 +207,17 @@ def test_failures_count_against_a_share_whichever_way_it_points():
     assert judge(seldom, with_failures([None] * 8)).word == "does not hold"
 
 
-def test_an_exact_claim_whose_one_seed_failed_outside_does_not_hold():
+def test_an_exact_claim_whose_one_seed_failed_outside_does_not_hold() -> None:
     c = claim(statistic="exact", seeds=1, failure="outside")
     assert judge(c, with_failures([None])).word == "does not hold"
 
 
-def test_a_missing_value_is_a_mistake_and_never_an_outcome():
+def test_a_missing_value_is_a_mistake_and_never_an_outcome() -> None:
     c = claim(failure="outside")
     assert judge(c, [*seeds(*HIGH[:7]), Seed(7, "ok", None)]).word == "error"
 
 
-def test_what_the_machine_lacks_is_named():
+def test_what_the_machine_lacks_is_named() -> None:
     for why in ("data fashion_mnist", "needs data fashion_mnist"):
         verdict = judge(claim(), [Seed(0, "needs", None, why)])
         assert str(verdict) == "not testable here (needs data fashion_mnist)"
@@ -221,7 +226,7 @@ def test_what_the_machine_lacks_is_named():
 # no forking
 
 
-def test_the_rule_is_a_hash_of_what_decides():
+def test_the_rule_is_a_hash_of_what_decides() -> None:
     c = claim()
     assert len(c.rule) == 8
     assert int(c.rule, 16) >= 0
@@ -239,7 +244,7 @@ def test_the_rule_is_a_hash_of_what_decides():
     assert len({c.rule, *(other.rule for other in others)}) == 9
 
 
-def test_rules_tried_are_counted_with_todays():
+def test_rules_tried_are_counted_with_todays() -> None:
     c = claim()
     assert rules_tried(c, []) == 1
     assert rules_tried(c, [c.rule, c.rule]) == 1
@@ -247,7 +252,7 @@ def test_rules_tried_are_counted_with_todays():
     assert rules_tried(c, ["aaaaaaaa", c.rule, ""]) == 2
 
 
-def test_a_rule_changed_after_results_asks_for_fresh_seeds():
+def test_a_rule_changed_after_results_asks_for_fresh_seeds() -> None:
     strict = claim(region=Region("at_least", (3.0,)))
     came = [replace(seed, rule=strict.rule) for seed in seeds(*HIGH)]
     assert judge(strict, came).word == "does not hold"
@@ -257,13 +262,19 @@ def test_a_rule_changed_after_results_asks_for_fresh_seeds():
     assert judge(fresh, [replace(seed, rule=fresh.rule) for seed in came]).word == "holds"
 
 
-def test_more_seeds_after_a_look_are_a_changed_rule():
+def test_a_claim_that_is_newer_than_its_results_is_noted() -> None:
+    unseen = judge(claim(), [replace(seed, rule="") for seed in seeds(*HIGH)])
+    assert (str(unseen), unseen.note) == ("holds", "claim newer than its results")
+    assert judge(claim(), seeds(*HIGH)).note == ""  # nobody kept rules
+
+
+def test_more_seeds_after_a_look_are_a_changed_rule() -> None:
     few = claim(seeds=5)
     came = [replace(seed, rule=few.rule) for seed in seeds(*HIGH)]
     assert "rule changed" in str(judge(claim(seeds=8), came))
 
 
-def test_another_series_is_another_rule():
+def test_another_series_is_another_rule() -> None:
     first, second = claim(), claim(series=1)
     came = [replace(seed, rule=first.rule) for seed in seeds(*HIGH)]
     assert judge(first, came).word == "holds"
@@ -274,7 +285,7 @@ def test_another_series_is_another_rule():
 # controls
 
 
-def test_a_control_that_does_not_hold_is_shown():
+def test_a_control_that_does_not_hold_is_shown() -> None:
     verdict = verdicts_of(
         [claim("fast", controls=("same",)), claim("same")], {"fast": HIGH, "same": LOW}
     )["fast"]
@@ -282,7 +293,7 @@ def test_a_control_that_does_not_hold_is_shown():
 
 
 @pytest.mark.parametrize("control", [MIXED, [], HIGH[:5], [math.nan] * 8])
-def test_a_control_that_is_not_shown_is_noted(control):
+def test_a_control_that_is_not_shown_is_noted(control: list[float]) -> None:
     verdict = verdicts_of(
         [claim("fast", controls=("same",)), claim("same")], {"fast": HIGH, "same": control}
     )["fast"]
@@ -290,7 +301,7 @@ def test_a_control_that_is_not_shown_is_noted(control):
 
 
 @pytest.mark.parametrize("values", [HIGH, LOW, MIXED])
-def test_a_control_that_holds_takes_the_verdict_away(values):
+def test_a_control_that_holds_takes_the_verdict_away(values: list[float]) -> None:
     verdicts = verdicts_of(
         [claim("fast", controls=("same",)), claim("same")], {"fast": values, "same": HIGH}
     )
@@ -298,14 +309,14 @@ def test_a_control_that_holds_takes_the_verdict_away(values):
     assert str(verdicts["same"]) == "holds"
 
 
-def test_a_failed_control_leaves_a_claim_without_results_alone():
+def test_a_failed_control_leaves_a_claim_without_results_alone() -> None:
     claims = [claim("fast", controls=("same",)), claim("same")]
     assert str(verdicts_of(claims, {"fast": [], "same": HIGH})["fast"]) == "not run"
     partly = verdicts_of(claims, {"fast": HIGH[:5], "same": HIGH})["fast"]
     assert str(partly) == "inconclusive (5 of 8 seeds)"
 
 
-def test_a_control_is_read_by_its_region_alone():
+def test_a_control_is_read_by_its_region_alone() -> None:
     claims = [
         claim("fast", controls=("same",)),
         claim("same", region=Region("at_least", (1.5,)), weaker=Region("above", (1.0,))),
@@ -319,7 +330,20 @@ def test_a_control_is_read_by_its_region_alone():
     assert verdicts["fast"].note == "control not shown"
 
 
-def test_one_failed_control_is_enough():
+def test_a_control_with_a_weaker_region_keeps_its_rule() -> None:
+    same = claim("same", weaker=Region("above", (0.0,)))
+    paper = Paper(
+        Path("p"), "arxiv:1", "T", ("A",), 2020, claims=(claim("fast", controls=("same",)), same)
+    )
+
+    def seeds_of(c: Claim) -> list[Seed]:
+        return [replace(s, rule=c.rule) for s in seeds(*(LOW if c.id == "same" else HIGH))]
+
+    verdict = judge_paper(paper, seeds_of)["fast"]
+    assert (str(verdict), verdict.note) == ("holds", "")
+
+
+def test_one_failed_control_is_enough() -> None:
     claims = [claim("fast", controls=("a", "b")), claim("a"), claim("b")]
     verdicts = verdicts_of(claims, {"fast": HIGH, "a": LOW, "b": HIGH})
     assert str(verdicts["fast"]) == "inconclusive (control failed)"
@@ -343,7 +367,9 @@ def test_one_failed_control_is_enough():
         ([MIXED, [math.nan]], "error (b: seed 0: ratio is nan)"),
     ],
 )
-def test_a_joined_claim_is_as_strong_as_its_weakest_part(parts, text):
+def test_a_joined_claim_is_as_strong_as_its_weakest_part(
+    parts: list[list[float]], text: str
+) -> None:
     verdicts = verdicts_of(
         [joined("both", "a", "b"), claim("a"), claim("b")], dict(zip("ab", parts, strict=True))
     )
@@ -351,7 +377,7 @@ def test_a_joined_claim_is_as_strong_as_its_weakest_part(parts, text):
     assert list(verdicts) == ["both", "a", "b"]
 
 
-def test_a_part_in_direction_only_leaves_the_direction():
+def test_a_part_in_direction_only_leaves_the_direction() -> None:
     weaker = claim("b", region=Region("at_least", (1.5,)), weaker=Region("above", (1.0,)))
     verdicts = verdicts_of(
         [claim("a"), weaker, joined("both", "a", "b")], {"a": HIGH, "b": [1.2] * 8}
@@ -359,7 +385,7 @@ def test_a_part_in_direction_only_leaves_the_direction():
     assert str(verdicts["both"]) == "holds in direction only (b)"
 
 
-def test_a_part_that_is_not_testable_makes_the_whole_so():
+def test_a_part_that_is_not_testable_makes_the_whole_so() -> None:
     paper = Paper(
         Path("p"), "arxiv:1", "T", ("A",), 2020,
         claims=(claim("a"), claim("b"), joined("both", "a", "b")),
@@ -369,7 +395,7 @@ def test_a_part_that_is_not_testable_makes_the_whole_so():
     assert str(verdicts["both"]) == "not testable here (b: needs cuda)"
 
 
-def test_controls_of_the_parts_and_of_the_whole_count():
+def test_controls_of_the_parts_and_of_the_whole_count() -> None:
     parts = [claim("a", controls=("null",)), claim("b"), claim("null")]
     both = verdicts_of([*parts, joined("both", "a", "b")], {"a": HIGH, "b": HIGH, "null": MIXED})
     assert (both["both"].word, both["both"].note) == ("holds", "control not shown")
@@ -381,7 +407,7 @@ def test_controls_of_the_parts_and_of_the_whole_count():
     assert (str(both["a"]), str(both["both"])) == ("holds", "inconclusive (control failed)")
 
 
-def test_a_joined_claim_is_not_judged_alone():
+def test_a_joined_claim_is_not_judged_alone() -> None:
     with pytest.raises(ValueError, match="'both' joins others; judge_paper decides it"):
         judge(joined("both", "a", "b"), [])
 
@@ -389,7 +415,7 @@ def test_a_joined_claim_is_not_judged_alone():
 # how many wrong ones
 
 
-def test_expected_wrong_holds_add_up_over_claims_that_could_hold():
+def test_expected_wrong_holds_add_up_over_claims_that_could_hold() -> None:
     claims = [
         claim("a"),
         claim("b"),

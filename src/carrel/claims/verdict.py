@@ -23,6 +23,7 @@ WORDS = (HOLDS, DIRECTION, DOES_NOT_HOLD, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN, E
 
 CONTROL_NOT_SHOWN = "control not shown"
 CONTROL_FAILED = "control failed"
+NEWER = "claim newer than its results"
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ class Seed:
         status: ok, error, timeout, killed, or needs (the machine lacks something).
         value: the claim's metric; None unless ok.
         why: the reason of a failure, or what is lacking ("data fashion_mnist", "cuda").
-        rule: `claim.rule` as it was when the seed ran; empty where nobody noted it.
+        rule: `claim.rule` as it was when the seed ran; empty where the claim did not exist yet, None where nobody
+            kept it.
     """
 
     index: int
     status: str
     value: float | None
     why: str = ""
-    rule: str = ""
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ def judge(claim: Claim, seeds: Iterable[Seed]) -> Verdict:
     Raises:
         ValueError: the claim joins others (`judge_paper` decides it), or a seed comes twice.
     """
+    return _judge(claim, seeds, claim.weaker)
+
+
+def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdict:
     region = claim.region
     if region is None:
         raise ValueError(f"The claim {claim.id!r} joins others; judge_paper decides it.")
@@ -95,7 +101,7 @@ def judge(claim: Claim, seeds: Iterable[Seed]) -> Verdict:
     for seed in counted:
         if seed.status == "needs":
             return Verdict(NOT_TESTABLE, "needs " + seed.why.removeprefix("needs "), n=n, of=of)
-    if any(seed.rule not in ("", claim.rule) for seed in counted):
+    if any(seed.rule and seed.rule != claim.rule for seed in counted):
         fresh = f"rule changed after results: set series = {claim.series + 1}"
         return Verdict(INCONCLUSIVE, fresh, n=n, of=of)
     fatal = [
@@ -117,18 +123,19 @@ def judge(claim: Claim, seeds: Iterable[Seed]) -> Verdict:
     word, why = INCONCLUSIVE, ""
     if all(map(region.contains_interval, readings)):
         word = HOLDS
-    elif claim.weaker and all(
-        map(claim.weaker.contains_interval, _readings(claim.statistic, claim.weaker, values))
-    ):
+    elif weaker and all(map(weaker.contains_interval, _readings(claim.statistic, weaker, values))):
         word = DIRECTION
     elif any(map(region.excludes, readings)):
         word = DOES_NOT_HOLD
     elif not any(can_decide(claim.statistic, of, region)):
         why = f"{of} seeds cannot decide"
-    failed = values.count(None)
-    note = f"{failed} of {of} seeds failed and count as outside" if failed else ""
+    notes = []
+    if failed := values.count(None):
+        notes.append(f"{failed} of {of} seeds failed and count as outside")
+    if any(seed.rule == "" for seed in counted):
+        notes.append(NEWER)
     alpha = 0.0 if claim.statistic == "exact" else ALPHA
-    return Verdict(word, why, interval, n, of, note, alpha)
+    return Verdict(word, why, interval, n, of, _noted(*notes), alpha)
 
 
 def judge_paper(paper: Paper, seeds_of: Callable[[Claim], Iterable[Seed]]) -> dict[str, Verdict]:
@@ -141,9 +148,7 @@ def judge_paper(paper: Paper, seeds_of: Callable[[Claim], Iterable[Seed]]) -> di
         seeds_of: called once for every claim that measures; gives its seeds in any order.
     """
     seeds = {claim.id: list(seeds_of(claim)) for claim in paper.claims if not claim.all_of}
-    controls = {
-        id: judge(replace(paper.claim(id), weaker=None), seeds[id]) for id in paper.controls
-    }
+    controls = {id: _judge(paper.claim(id), seeds[id], weaker=None) for id in paper.controls}
 
     def with_controls(claim: Claim, verdict: Verdict) -> Verdict:
         return _with_controls(verdict, [controls[id] for id in claim.controls])
@@ -217,7 +222,7 @@ def _with_controls(verdict: Verdict, controls: Sequence[Verdict]) -> Verdict:
         return verdict
     if any(control.word == HOLDS for control in controls):
         return replace(verdict, word=INCONCLUSIVE, why=CONTROL_FAILED)
-    return replace(verdict, note=_joined_notes([verdict.note, CONTROL_NOT_SHOWN]))
+    return replace(verdict, note=_noted(verdict.note, CONTROL_NOT_SHOWN))
 
 
 def _joined(parts: dict[str, Verdict]) -> Verdict:
@@ -230,10 +235,10 @@ def _joined(parts: dict[str, Verdict]) -> Verdict:
         "" if weakest.word == HOLDS else f"{id}: {weakest.why}" if weakest.why else id,
         n=sum(part.n for part in parts.values()),
         of=sum(part.of for part in parts.values()),
-        note=_joined_notes([part.note for part in parts.values()]),
+        note=_noted(*(part.note for part in parts.values())),
         alpha=max(part.alpha for part in parts.values()) if decided else 0.0,
     )
 
 
-def _joined_notes(notes: Iterable[str]) -> str:
+def _noted(*notes: str) -> str:
     return "; ".join(dict.fromkeys(note for note in notes if note))
