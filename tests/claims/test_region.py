@@ -1,15 +1,16 @@
 import math
+from typing import Any
 
 import pytest
 
 from carrel.claims import Interval, Region
 
 
-def region(**table):
+def region(**table: Any) -> Region:
     return Region.parse(table)
 
 
-def test_closed_regions_hold_their_edges_and_open_ones_do_not():
+def test_closed_regions_hold_their_edges_and_open_ones_do_not() -> None:
     assert region(at_least=1.5).contains(1.5)
     assert region(at_most=1.5).contains(1.5)
     assert region(between=[1, 2]).contains(1)
@@ -20,7 +21,7 @@ def test_closed_regions_hold_their_edges_and_open_ones_do_not():
     assert region(below=1.5).contains(math.nextafter(1.5, 1))
 
 
-def test_within_a_factor_reaches_as_far_down_as_up():
+def test_within_a_factor_reaches_as_far_down_as_up() -> None:
     r = region(within=[1.8, 1.25])
     assert (r.low, r.high) == (1.44, 2.25)
     assert r.contains(1.44)
@@ -28,7 +29,7 @@ def test_within_a_factor_reaches_as_far_down_as_up():
     assert not r.contains(2.2501)
 
 
-def test_nan_lies_in_no_region_and_infinity_in_those_without_an_edge_there():
+def test_nan_lies_in_no_region_and_infinity_in_those_without_an_edge_there() -> None:
     for r in (region(at_least=0), region(at_most=0), region(above=0), region(between=[0, 1])):
         assert not r.contains(math.nan)
     assert region(at_least=0).contains(math.inf)
@@ -53,13 +54,15 @@ def test_nan_lies_in_no_region_and_infinity_in_those_without_an_edge_there():
         ({"between": [1, 2]}, -math.inf, math.inf, False, False),
     ],
 )
-def test_an_interval_is_inside_outside_or_across(table, low, high, inside, outside):
+def test_an_interval_is_inside_outside_or_across(
+    table: dict[str, Any], low: float, high: float, inside: bool, outside: bool
+) -> None:
     interval = Interval((low + high) / 2, low, high)
     assert region(**table).contains_interval(interval) is inside
     assert region(**table).excludes(interval) is outside
 
 
-def test_a_region_covers_what_lies_in_it():
+def test_a_region_covers_what_lies_in_it() -> None:
     assert region(above=1).covers(region(within=[1.8, 1.25]))
     assert region(above=1).covers(region(above=1))
     assert region(at_least=1).covers(region(above=1))
@@ -92,12 +95,12 @@ def test_a_region_covers_what_lies_in_it():
         ({"within": [1, 1]}, "a factor above 1"),
     ],
 )
-def test_a_region_that_cannot_be_says_what_is_allowed(table, sentence):
+def test_a_region_that_cannot_be_says_what_is_allowed(table: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Region.parse(table)
 
 
-def test_a_region_and_an_interval_read_as_text():
+def test_a_region_and_an_interval_read_as_text() -> None:
     assert str(region(at_least=1.5)) == "at least 1.5"
     assert str(region(within=[1.8, 1.25])) == "within [1.8, 1.25]"
     assert str(Interval(1.23456, 1, math.inf)) == "1.235 (1 to inf)"

@@ -76,7 +76,8 @@ def _of_claim(claim: Claim, paper: Paper) -> Iterator[str]:
             yield f"its control {name!r} measures the very same. Switch the effect off in its config."
     if claim.region is None:
         return
-    if not claim.why:
+    is_number = claim.statistic == "exact" and claim.region.low == claim.region.high
+    if not claim.why and not is_number:  # the paper's own number is its own reason
         yield f"no why. Say why {claim.region} is the smallest effect of interest."
     yield from _of_seeds(claim, claim.region)
     yield from _of_size(claim, claim.region)
@@ -101,11 +102,15 @@ def _of_seeds(claim: Claim, region: Region) -> Iterator[str]:
             )
     elif not (holds and fails):
         enough = seeds_that_decide(claim.statistic, region, claim.seeds)
-        cannot = "hold" if not holds else "fail"
+        cannot = "hold" if not holds else "not hold"
         next_step = (
-            f"Ask for {enough}." if enough else "No number up to 500 can; change the region."
+            f"Ask for {enough}."
+            if enough
+            else f"No number up to {MOST_SEEDS} can; change the region."
         )
-        yield f"with seeds = {claim.seeds} a {claim.statistic} can never {cannot} at {region}. {next_step}"
+        yield (
+            f"with seeds = {claim.seeds} no outcome could make a {claim.statistic} of {region} {cannot}. {next_step}"
+        )
 
 
 def _of_size(claim: Claim, region: Region) -> Iterator[str]:

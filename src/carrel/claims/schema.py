@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -90,18 +90,25 @@ def load_paper(folder: Path) -> Paper:
             return None
 
     paper = attempt(_head, top)
-    tables = attempt(_claim_tables, top) or {}
-    made = {id: claim for id, table in tables.items() if (claim := attempt(_claim, table))}
-    for id, claim in made.items():
-        attempt(_check_names, claim, tables[id], tables, made)
-    figures = [attempt(_figure, table) for table in attempt(top.tables, "figure") or []]
-    answers = [attempt(_answer, table, tables) for table in attempt(top.tables, "answer") or []]
+    tables = attempt(_claim_tables, top)
+    made = {id: claim for id, table in (tables or {}).items() if (claim := attempt(_claim, table))}
+    for claim in made.values():
+        attempt(_check_names, claim, tables or {}, made)
+    figures: dict[str, Figure] = {}
+    for table in attempt(top.tables, "figure") or []:
+        if figure := attempt(_figure, table, figures):
+            figures[figure.id] = figure
+    answers = [
+        attempt(_answer, table, tables)
+        for table in attempt(top.tables, "answer") or []
+        if tables is not None  # else every id in them would look wrong
+    ]
     if problems or paper is None:
         raise PaperError("\n".join(problems))
     return replace(
         paper,
         claims=tuple(_scaled(claim, made) for claim in made.values()),
-        figures=tuple(figure for figure in figures if figure),
+        figures=tuple(figures.values()),
         answers=tuple(answer for answer in answers if answer),
     )
 
@@ -242,10 +249,9 @@ def _scaled(claim: Claim, made: Mapping[str, Claim]) -> Claim:
     return replace(claim, scale=min(parts, key=lambda scale: SCALES.index(scale.kind)))
 
 
-def _check_names(
-    claim: Claim, table: Table, tables: Mapping[str, Table], made: Mapping[str, Claim]
-) -> None:
+def _check_names(claim: Claim, tables: Mapping[str, Table], made: Mapping[str, Claim]) -> None:
     """Refuse ids that no claim has, and parts and controls that are not claims that measure."""
+    table = tables[claim.id]
     controls = {name for other in made.values() for name in other.controls}
     for field, names in (("controls", claim.controls), ("all_of", claim.all_of)):
         for name in names:
@@ -265,12 +271,15 @@ def _check_names(
         raise table.error("all_of", f'the control "{parts[0]}"', "claims that are to hold")
 
 
-def _figure(table: Table) -> Figure:
+def _figure(table: Table, earlier: Collection[str]) -> Figure:
     table.only(FIGURE_FIELDS)
     kind = table.word("kind", FIGURE_KINDS)
-    table = Table(table.path, f"[[figure]] {table.text('id')}", table.fields)
+    id = table.text("id")
+    if id in earlier:
+        raise table.error("id", f'"{id}" twice', "a name of its own for every figure")
+    table = Table(table.path, f"[[figure]] {id}", table.fields)
     figure = Figure(
-        id=table.text("id"),
+        id=id,
         title=table.text("title"),
         description=table.text("description", what="one sentence for readers who cannot see it"),
         run=table.text("run", what="the name of a function in experiments.py"),

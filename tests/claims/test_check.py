@@ -1,0 +1,253 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carrel.claims import (
+    Claim,
+    Figure,
+    Paper,
+    Region,
+    Scale,
+    check_paper,
+    seeds_that_decide,
+)
+
+
+Check = Callable[..., list[str]]
+
+EXPERIMENTS = """
+from carrel.runs import Outcome
+from elsewhere import borrowed
+
+def step_time(*, seed: int, length: int = 512) -> Outcome:
+    raise AssertionError("never imported")
+
+def _helper(x):
+    return x
+
+def free(*, seed, **config):
+    return config
+
+def seedless(length):
+    return length
+"""
+
+
+def claim(id: str = "fast", **fields: Any) -> Claim:
+    given: dict[str, Any] = {
+        "says": "It is faster.",
+        "where": "Table 1",
+        "source": "read",
+        "scale": Scale("toy", "large", "small"),
+        "run": "step_time",
+        "config": {"length": 64},
+        "metric": "ratio",
+        "region": Region("at_least", (1.2,)),
+        "why": "a fifth is felt",
+        "seeds": 8,
+    }
+    return Claim(id=id, **(given | fields))
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """Check a paper with this claim and a control that is none of the check's business."""
+
+    def check(one: Claim, *others: Claim, experiments: str | None = EXPERIMENTS) -> list[str]:
+        folder = tmp_path / "speedy"
+        folder.mkdir()
+        if experiments is not None:
+            (folder / "experiments.py").write_text(experiments)
+        control = claim("same", says="It is not.", config={"length": 1})
+        one = one if one.controls else replace(one, controls=("same",))
+        claims = (one, control, *others)
+        return check_paper(Paper(folder, "doi:10.1/x", "T", ("A",), 2020, claims=claims))
+
+    return check
+
+
+def test_a_good_paper_has_no_problem(check: Check) -> None:
+    assert check(claim(weaker=Region("above", (1.0,)))) == []
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4])
+def test_a_median_of_fewer_than_five_seeds_is_refused(check: Check, seeds: int) -> None:
+    assert check(claim(seeds=seeds)) == [
+        f"speedy, claim fast: seeds = {seeds} cannot decide a median. Ask for 5 or more."
+    ]
+
+
+@pytest.mark.parametrize(("seeds", "more"), [(6, 8), (7, 8), (9, 11), (12, 13), (14, 16), (17, 18)])
+def test_a_number_of_seeds_that_buys_nothing_is_refused(
+    check: Check, seeds: int, more: int
+) -> None:
+    (problem,) = check(claim(seeds=seeds))
+    assert f"seeds = {seeds} decides a median less often than fewer" in problem
+    assert f"Ask for {more}" in problem
+
+
+@pytest.mark.parametrize("seeds", [5, 8, 11, 13, 16, 18])
+def test_the_useful_numbers_of_seeds_pass(check: Check, seeds: int) -> None:
+    assert check(claim(seeds=seeds)) == []
+
+
+@pytest.mark.parametrize(
+    ("region", "enough"),
+    [
+        ({"at_least": 0.5}, 5),
+        ({"above": 0.5}, 5),
+        ({"at_least": 0.8}, 14),
+        ({"at_least": 0.9}, 29),
+        ({"at_most": 0.1}, 29),
+        ({"between": [0.4, 0.6]}, 76),
+    ],
+)
+def test_a_share_needs_enough_seeds_to_decide(
+    check: Check, region: dict[str, Any], enough: int
+) -> None:
+    r = Region.parse(region)
+    assert seeds_that_decide("share", r) == enough
+    share = claim(metric="wins", statistic="share", region=r)
+    (problem,) = check(replace(share, seeds=enough - 1))
+    assert problem.endswith(f"could make a share of {r} hold. Ask for {enough}.")
+
+
+def test_enough_seeds_for_a_share_pass(check: Check) -> None:
+    region = Region("at_least", (0.8,))
+    assert check(claim(metric="wins", statistic="share", region=region, seeds=14)) == []
+
+
+def test_a_share_that_nothing_can_refute_is_refused(check: Check) -> None:
+    rare = claim(metric="wins", statistic="share", region=Region("at_least", (0.05,)), seeds=29)
+    (problem,) = check(rare)
+    assert "no outcome could make a share of at least 0.05 not hold. Ask for 59." in problem
+
+
+@pytest.mark.parametrize("region", [Region("at_least", (1.0,)), Region("between", (0.0, 1.0))])
+def test_a_share_that_no_number_of_seeds_decides_is_refused(check: Check, region: Region) -> None:
+    (problem,) = check(claim(metric="wins", statistic="share", region=region))
+    assert "No number up to 500 can; change the region." in problem
+
+
+@pytest.mark.parametrize(
+    ("metric", "region"),
+    [
+        ("gain", Region("above", (0.0,))),
+        ("gain", Region("at_most", (0.0,))),
+        ("ratio", Region("above", (1.0,))),
+        ("time_ratio", Region("at_most", (1.0,))),
+        ("speedup", Region("at_least", (1.0,))),
+    ],
+)
+def test_a_region_that_begins_at_no_effect_is_refused(
+    check: Check, metric: str, region: Region
+) -> None:
+    (problem,) = check(claim(metric=metric, region=region))
+    assert f"region ({region}) has no smallest effect of interest, only a direction" in problem
+
+
+def test_a_region_no_narrower_than_its_direction_is_refused(check: Check) -> None:
+    (problem,) = check(
+        claim(metric="rise", region=Region("at_least", (2.0,)), weaker=Region("above", (2.0,)))
+    )[:1]
+    assert "no smallest effect of interest" in problem
+
+
+def test_zero_itself_and_exact_claims_need_no_smallest_effect(tmp_path: Path) -> None:
+    (tmp_path / "experiments.py").write_text(EXPERIMENTS)
+    zero = claim(metric="gap", region=Region("between", (0.0, 0.0)), controls=("same",))
+    exact = claim(
+        "bytes", says="Less.", metric="gap", region=Region("above", (0.0,)),
+        statistic="exact", seeds=1,
+    )  # fmt: skip
+    paper = Paper(
+        tmp_path, "doi:10.1/x", "T", ("A",), 2020, claims=(zero, exact, claim("same", metric="gap"))
+    )
+    assert check_paper(paper) == []
+
+
+def test_a_region_without_its_reason_is_refused(check: Check) -> None:
+    (problem,) = check(claim(why=""))
+    assert "no why. Say why at least 1.2 is the smallest effect of interest." in problem
+
+
+def test_an_exact_number_is_its_own_reason(check: Check) -> None:
+    number = Region("between", (899.0, 899.0))
+    assert check(claim(region=number, statistic="exact", seeds=1, why="")) == []
+
+
+def test_a_weaker_region_that_is_not_weaker_is_refused(check: Check) -> None:
+    (problem,) = check(claim(weaker=Region("above", (1.5,))))
+    assert "weaker (above 1.5) does not hold all of region (at least 1.2). Widen it." in problem
+
+
+def test_a_paper_without_claims_controls_or_version_is_told(tmp_path: Path) -> None:
+    (tmp_path / "experiments.py").write_text(EXPERIMENTS)
+    paper = Paper(tmp_path, "arxiv:2105.03824", "T", ("A",), 2021)
+    version, claims = check_paper(paper)
+    assert (
+        'no version. Claims differ between versions; say which was read, version = "v1"' in version
+    )
+    assert "no [[claim]]. Say what the paper says" in claims
+    paper = replace(paper, version="v4", claims=(claim(),))
+    (controls,) = check_paper(paper)
+    assert "no claim names a control. Add a claim that must not hold" in controls
+
+
+def test_a_control_that_measures_the_same_is_refused(check: Check) -> None:
+    twin = claim("twin", says="It is not.")
+    (problem,) = check(claim(controls=("twin",)), twin)
+    assert "its control 'twin' measures the very same. Switch the effect off" in problem
+
+
+def test_an_heir_that_says_the_same_is_refused(check: Check) -> None:
+    (problem,) = check(claim(), claim("longer", like="fast", config={"length": 128}))
+    assert problem == (
+        "speedy, claim longer: says the same as 'fast', from which it inherits. Say in which it differs."
+    )
+
+
+def test_an_experiment_that_is_not_there_is_named(check: Check) -> None:
+    (problem,) = check(claim(run="step_tiem"))
+    assert (
+        "run = 'step_tiem' is no function of experiments.py. There are: step_time, free" in problem
+    )
+    assert "_helper" not in problem
+
+
+def test_a_config_that_the_experiment_does_not_take_is_named(check: Check) -> None:
+    (problem,) = check(claim(config={"len": 3}))
+    assert "config names 'len', which step_time does not take. It takes length." in problem
+
+
+def test_an_experiment_without_a_seed_is_told(check: Check) -> None:
+    (problem,) = check(claim(run="seedless"))
+    assert (
+        "the experiment seedless takes no keyword-only seed. Begin it `def seedless(*," in problem
+    )
+
+
+@pytest.mark.parametrize("run", ["free", "borrowed"])
+def test_what_cannot_be_known_from_the_text_is_not_refused(check: Check, run: str) -> None:
+    assert check(claim(run=run, config={"anything": 1})) == []
+
+
+def test_missing_and_broken_experiments_are_one_problem(tmp_path: Path, check: Check) -> None:
+    (missing,) = check(claim(), experiments=None)
+    assert "experiments.py: cannot be read" in missing
+    (tmp_path / "speedy" / "experiments.py").write_text("def (")
+    (tmp_path / "speedy").rename(tmp_path / "other")
+    (broken,) = check(claim(), experiments="def (")
+    assert "experiments.py: not Python: invalid syntax" in broken
+
+
+def test_figures_are_held_against_the_experiments(tmp_path: Path) -> None:
+    (tmp_path / "experiments.py").write_text(EXPERIMENTS)
+    figure = Figure("curve", "T", "D.", "nothing", "lines")
+    claims = (claim(controls=("same",)), claim("same", config={"length": 1}))
+    paper = Paper(tmp_path, "doi:1", "T", ("A",), 2020, claims=claims, figures=(figure,))
+    (problem,) = check_paper(paper)
+    assert f"{tmp_path.name}, figure curve: run = 'nothing' is no function" in problem
