@@ -140,6 +140,7 @@ def test_a_share_that_no_number_of_seeds_decides_is_refused(check: Check, region
         ("ratio", Region("above", (1.0,))),
         ("time_ratio", Region("at_most", (1.0,))),
         ("speedup", Region("at_least", (1.0,))),
+        ("median_speed_up", Region("above", (1.0,))),
     ],
 )
 def test_a_region_that_begins_at_no_effect_is_refused(

@@ -118,7 +118,7 @@ def _of_size(claim: Claim, region: Region) -> Iterator[str]:
     if claim.statistic != "median" or region.kind in ("between", "within"):
         return
     edge = region.numbers[0]
-    is_ratio = {"ratio", "speedup"} & set(claim.metric.split("_"))
+    is_ratio = {"ratio", "speedup"} & set(claim.metric.replace("speed_up", "speedup").split("_"))
     if edge == 0 or (edge == 1 and is_ratio) or (claim.weaker and edge in claim.weaker.numbers):
         yield (
             f"region ({region}) has no smallest effect of interest, only a direction. Move its edge to the smallest "
