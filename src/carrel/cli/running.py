@@ -47,9 +47,16 @@ def run(
         list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Again what timed out or was killed.")
-    ] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Again what timed out.")] = False,
+    memory: Annotated[
+        str | None, typer.Option(help="Kill a seed that uses more, such as 800MiB or 4GiB.")
+    ] = None,
+    replay: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Measure nothing new: run N finished seeds again, compare bit by bit."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per event.")] = False,
 ) -> None:
     """Re-measure what the papers of a list claim, on this machine, and write the report.
@@ -170,7 +177,7 @@ def _bytes(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG])i?B", text.strip(), re.IGNORECASE)
     if found is None:
         raise UsageError(f"{text!r} is no amount of memory. Write 800MiB or 4GiB.")
-    return round(float(found[1]) * 2 ** {"K": 10, "M": 20, "G": 30}[found[2].upper()])
+    return int(float(found[1]) * 2.0 ** {"K": 10, "M": 20, "G": 30}[found[2].upper()])
 
 
 def _only(papers: Sequence[Paper], names: Sequence[str]) -> list[Paper]:
