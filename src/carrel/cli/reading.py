@@ -1,35 +1,608 @@
-"""Commands that read a list: show."""
+"""Commands that read a list and keep what was read: show, read, unread, move, note, undo, questions, topics, tags, check."""
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import out
+from carrel.errors import UsageError
+
+
+if TYPE_CHECKING:
+    from carrel.claims import Answer, Paper
+    from carrel.lists import Document, Edit, Entry, Kept, Key, Question
 
 
 app = typer.Typer()
+PANEL = "Read"
+STATE_SIGNS = {"to read": "·", "reading": "◐", "read": "✓", None: " "}
+
+ListPath = Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")]
+SomeLists = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[LIST]…", help="Markdown lists; without any, those of this library."),
+]
+KeyText = Annotated[
+    str, typer.Argument(metavar="KEY", help="A key, an address, or the name or title on the list.")
+]
+OneList = Annotated[
+    Path | None, typer.Option("--list", help="Look on this list only; else on all of this library.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
-@app.command(rich_help_panel="Read")
+@app.command(rich_help_panel=PANEL)
 def show(
-    path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
+    path: ListPath,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Only what is: to read, reading or read.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what is on a list, in the order of the file.
+    """Show what is on a list, in the order of the file: sections, titles, years, keys, notes and questions.
+
+    · is to read, ◐ is being read, ✓ was read; ? is an open question.
 
     Example:  carrel show lists/recent-ml-research.md
     """
-    from carrel.lists import Document
+    from carrel.lists import Document, library_root, load_kept
+    from carrel.lists.model import STATES
 
-    console = out()
-    section: tuple[str, ...] | None = None
-    for entry in Document.load(path).entries:
+    if state is not None and state not in STATES:
+        raise UsageError(f"{state!r} is no reading state. Choose one of: {', '.join(STATES)}.")
+    document = Document.load(path)
+    kept = load_kept(library_root(path))
+    entries = [(entry, *_state(entry, kept)) for entry in document.entries]
+    entries = [row for row in entries if state is None or row[1] == state]
+    if as_json:
+        print(json.dumps(_as_json(path, document, entries), ensure_ascii=False, indent=2))
+        return
+    section: tuple[str, ...] = ()
+    for entry, now, _ in entries:
         if entry.section != section:
             section = entry.section
-            console.print(f"\n{' › '.join(section)}", style="bold", markup=False)
-        year = f" ({entry.year})" if entry.year else ""
-        console.print(f"  {entry.title}{year}  {entry.key or ''}", markup=False)
+            print(f"\n{_bold(_plain(' › '.join(section)))}")
+        print(_line(entry, now))
         for question in entry.questions:
-            console.print(f"    ? {question.text}", style="italic", markup=False)
+            if question.answer is None:
+                print(f"      ? {_plain(question.text)}")
+    questions = sum(q.answer is None for entry, _, _ in entries for q in entry.questions)
+    print(f"\n{_count(len(entries), 'entry', 'entries')}, {_count(questions, 'open question')}")
+    if not document.writable:
+        print("This file is not UTF-8: it is shown, and never written.")
+
+
+def _line(entry: Entry, now: str | None) -> str:
+    title = _plain(entry.title) or "(no title)"
+    if entry.name and not title.startswith(entry.name):
+        title = f"{_plain(entry.name)}: {title}"
+    if len(title) > 100:
+        title = title[:99] + "…"
+    year = f" ({entry.year})" if entry.year else ""
+    keys = [str(key) for key in entry.keys if key.kind != "url"] or [
+        str(key) for key in entry.keys[:1]
+    ]
+    notes = f"  {_count(len(entry.notes), 'note')}" if entry.notes else ""
+    return f"  {STATE_SIGNS[now]} {title}{year}  {_plain(' '.join(keys[:4]))}{notes}".rstrip()
+
+
+def _as_json(
+    path: Path, document: Document, entries: list[tuple[Entry, str | None, str]]
+) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "writable": document.writable,
+        "tags": list(document.tags),
+        "entries": [
+            {
+                "line": entry.line,
+                "title": entry.title,
+                "name": entry.name,
+                "authors": list(entry.authors),
+                "year": entry.year,
+                "state": now,
+                "since": since or None,
+                "key": str(entry.key) if entry.key else None,
+                "keys": [str(key) for key in entry.keys],
+                "section": list(entry.section),
+                "tags": list(entry.tags),
+                "notes": [note.text for note in entry.notes],
+                "questions": [
+                    {"text": q.text, "line": q.line, "answer": q.answer} for q in entry.questions
+                ],
+            }
+            for entry, now, since in entries
+        ],
+    }
+
+
+def _state(entry: Entry, kept: dict[Key, Kept]) -> tuple[str | None, str]:
+    """Return the state of an entry and the day it is known since.
+
+    The list has the last word, except that it may have no place for what is begun.
+    """
+    one = next((kept[key] for key in (entry.key, *entry.keys) if key in kept), None)
+    if one is None:
+        return entry.state, ""
+    if entry.state is None or (entry.state, one.state) == ("to read", "reading"):
+        return one.state, one.since
+    return entry.state, one.since if one.state == entry.state else ""
+
+
+# --- reading state
+
+
+@app.command(rich_help_panel=PANEL)
+def read(
+    key: KeyText,
+    started: Annotated[bool, typer.Option("--started", help="Begun, not finished.")] = False,
+    path: OneList = None,
+) -> None:
+    """Say that you have read something.
+
+    Where the list itself shows it (below "# To Review" and "# Read", in check boxes, with ✅, in a column "Read?"),
+    that place of the list is edited and nothing else; else `.carrel/reading.jsonl` keeps it. Title, authors, date and
+    abstract are kept there too, so that a dead link loses nothing.
+
+    Example:  carrel read arxiv:2105.03824
+    """
+    _set_state(key, "reading" if started else "read", path)
+
+
+@app.command(rich_help_panel=PANEL)
+def unread(key: KeyText, path: OneList = None) -> None:
+    """Say that you have not read something after all.
+
+    Example:  carrel unread arxiv:2105.03824
+    """
+    _set_state(key, "to read", path)
+
+
+@app.command(rich_help_panel=PANEL)
+def move(
+    key: KeyText,
+    section: Annotated[
+        str, typer.Argument(help="A heading of the list, or a path: “To Review > Transformers”.")
+    ],
+    path: OneList = None,
+) -> None:
+    """Move an entry to the end of another section of its list, its bytes as they are.
+
+    Example:  carrel move FNet "Causal Inference"
+    """
+    from carrel.lists import move as move_entry
+
+    document, entry = _find_one(key, path)
+    edits = move_entry(document, entry, section)
+    if not edits:
+        print(f"{_called(entry)} is there already.")
+        return
+    _write(document, entry, edits, f"move {_called(entry)} to {section}")
+    print(f"{_called(entry)} moved to {section} in {document.path}")
+
+
+@app.command(rich_help_panel=PANEL)
+def note(
+    key: KeyText,
+    text: Annotated[str, typer.Argument(help="What you want to remember.")],
+    path: OneList = None,
+) -> None:
+    """Write a note below an entry, as the list's other notes are written.
+
+    Example:  carrel note FNet "compare with Hartley"
+    """
+    from carrel.errors import ListError
+    from carrel.lists import annotate, save_change
+    from carrel.lists.beside import Kept
+
+    document, entry = _find_one(key, path)
+    if not " ".join(text.split()):
+        raise UsageError("The note is empty. Write what you want to remember.")
+    try:
+        edits = annotate(document, entry, text)
+    except ListError as error:
+        if entry.key is None:
+            raise
+        root = _root(document)
+        kept = Kept(entry.key, notes=(" ".join(text.split()),))
+        save_change(
+            root, document, (), document, f"note on {_called(entry)}", [kept, *_kept(root, entry)]
+        )
+        print(f"{error} Kept in {root / '.carrel' / 'reading.jsonl'}.")
+        return
+    _write(document, entry, edits, f"note on {_called(entry)}")
+    print(f"Noted below {_called(entry)} in {document.path}")
+
+
+@app.command(rich_help_panel=PANEL)
+def undo(path: OneList = None) -> None:
+    """Undo the last read, unread, move or note of this library, byte for byte.
+
+    Example:  carrel undo
+    """
+    from carrel.lists import library_root, undo as undo_last
+
+    change = undo_last(library_root(path or Path.cwd() / "list.md"))
+    print(f"Undone: {change.what} ({change.path})")
+
+
+def _set_state(text: str, state: str, path: Path | None) -> None:
+    from datetime import UTC, datetime
+
+    from carrel.lists import edited, mark, save_change
+    from carrel.lists.beside import Kept
+
+    day = datetime.now(UTC).date().isoformat()
+    what = {"read": "read", "reading": "started", "to read": "unread"}[state]
+    for document, entry in _find(text, path):
+        root = _root(document)
+        edits = mark(document, entry, state)
+        keeping = list(_kept(root, entry))
+        if entry.key is not None:
+            keeping.append(Kept(entry.key, state=state, since=day))
+        elif edits is None:
+            raise UsageError(
+                f"{_called(entry)} has no link, and the list has no place that shows what was read. Give it a link."
+            )
+        new = edited(document, edits, touched=[entry]) if edits else document
+        save_change(root, document, edits or (), new, f"{what} {_called(entry)}", keeping)
+        if edits is None:
+            where = root / ".carrel" / "reading.jsonl"
+        else:
+            where = document.path or root
+        print(f"{STATE_SIGNS[state]} {_called(entry)}: {state} ({where})")
+
+
+def _kept(root: Path, entry: Entry) -> Iterator[Kept]:
+    """Yield what is worth holding on to: what the list says, and what metadata services said before."""
+    from carrel.library import Library, load_facts
+    from carrel.lists import kept_of
+    from carrel.lists.beside import Kept
+
+    if entry.key is None:
+        return
+    facts = load_facts(Library(root)).get(entry.key)
+    if facts is not None:
+        yield Kept(
+            entry.key,
+            title=facts.title,
+            authors=facts.authors,
+            year=facts.year,
+            published=facts.published,
+            abstract=facts.abstract,
+        )
+    own = kept_of(entry)
+    if own is not None:
+        yield own if facts is None else Kept(entry.key, url=own.url)
+
+
+def _write(document: Document, entry: Entry, edits: tuple[Edit, ...], what: str) -> None:
+    from carrel.lists import edited, save_change
+
+    root = _root(document)
+    new = edited(document, edits, touched=[entry])
+    save_change(root, document, edits, new, what, list(_kept(root, entry)))
+
+
+# --- finding entries
+
+
+def _root(document: Document) -> Path:
+    from carrel.lists import library_root
+
+    return library_root(document.path or Path.cwd() / "list.md")
+
+
+def _documents(paths: list[Path] | None) -> list[Document]:
+    """Load the lists asked for, or all of the library of the current folder."""
+    from carrel.lists import Document, library_root, list_paths
+
+    if not paths:
+        root = library_root(Path.cwd() / "list.md")
+        paths = [_short(path) for path in list_paths(root)]
+        if not paths:
+            raise UsageError(
+                f"There is no Markdown list in {root}. Name one, or start one with: carrel init"
+            )
+    return [Document.load(path) for path in paths]
+
+
+def _short(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _find(text: str, path: Path | None) -> list[tuple[Document, Entry]]:
+    """Return the entries that `text` means: by key, else by name or title.
+
+    Raises:
+        UsageError: there is none, or several that are not one paper.
+    """
+    from carrel.lists import Key
+
+    documents = _documents([path] if path else None)
+    rows = [(document, entry) for document in documents for entry in document.entries]
+    try:
+        key = Key.parse(text)
+    except UsageError:
+        wanted = " ".join(text.split()).casefold()
+        names = [(row, {(row[1].name or "").casefold(), row[1].title.casefold()}) for row in rows]
+        found = [row for row, both in names if wanted in both]
+        found = found or [row for row, both in names if any(wanted in name for name in both)]
+        if len({row[1].key or row[1].title for row in found}) > 1:
+            raise UsageError(
+                f"{text!r} may mean: {'; '.join(map(_place, found[:6]))}. Give more of the title, or its key."
+            ) from None
+    else:
+        found = [row for row in rows if row[1].key == key] or [
+            row for row in rows if key in row[1].keys
+        ]
+    if not found:
+        where = ", ".join(str(document.path) for document in documents[:5])
+        raise UsageError(f"{text!r} is on none of: {where}. See what is with: carrel show LIST")
+    first_of: dict[Path | None, tuple[Document, Entry]] = {}
+    for row in found:
+        first_of.setdefault(row[0].path, row)
+    return list(first_of.values())
+
+
+def _find_one(text: str, path: Path | None) -> tuple[Document, Entry]:
+    found = _find(text, path)
+    if len(found) > 1:
+        raise UsageError(
+            f"{text!r} is on {len(found)} lists: {'; '.join(map(_place, found[:6]))}. Say which with --list."
+        )
+    return found[0]
+
+
+def _place(row: tuple[Document, Entry]) -> str:
+    return f"{_called(row[1])} ({row[0].path}:{row[1].line})"
+
+
+def _called(entry: Entry) -> str:
+    return _plain(entry.name or entry.title or str(entry.key))
+
+
+# --- questions, topics, tags, checks
+
+
+@app.command(rich_help_panel=PANEL)
+def questions(
+    paths: SomeLists = None,
+    everything: Annotated[bool, typer.Option("--all", help="Answered ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List every open "Q:" of your lists, with what answers it.
+
+    A question is answered on the list by an "A:" below it; papers that can run may answer it with their claims.
+
+    Example:  carrel questions lists/recent-ml-research.md
+    """
+    rows = [
+        (document, entry, question, _answers(entry, question, papers))
+        for document in _documents(paths)
+        for papers in [_papers(document)]
+        for entry, question in _questions(document)
+        if everything or question.answer is None
+    ]
+    if as_json:
+        print(json.dumps([_question_json(*row) for row in rows], ensure_ascii=False, indent=2))
+        return
+    for document, entry, question, answers in rows:
+        print(f"{document.path}:{question.line}  {_bold(_plain(question.text))}")
+        if entry is not None:
+            print(f"  on {_called(entry)}  {_plain(str(entry.key or ''))}".rstrip())
+        if question.answer is not None:
+            print(f"  A: {_plain(question.answer)}")
+        for paper, answer in answers:
+            print(f"  {paper.slug} says: {_plain(answer.says)}")
+            print(f"    rests on: {', '.join(answer.claims)}")
+    print(_count(len(rows), "question" if everything else "open question"))
+
+
+def _questions(document: Document) -> Iterator[tuple[Entry | None, Question]]:
+    owners = {question.line: entry for entry in document.entries for question in entry.questions}
+    for question in document.questions:
+        yield owners.get(question.line), question
+
+
+def _papers(document: Document) -> list[Paper]:
+    from carrel import runs
+
+    return runs.discover(_root(document), problems=[])
+
+
+def _answers(
+    entry: Entry | None, question: Question, papers: list[Paper]
+) -> list[tuple[Paper, Answer]]:
+    """Return what papers say to a question that stands below one of the works they answer."""
+    keys = {str(key) for key in entry.keys} if entry else set()
+    return [
+        (paper, answer)
+        for paper in papers
+        for answer in paper.answers
+        if answer.work in keys and _fold(answer.question) == _fold(question.text)
+    ]
+
+
+def _question_json(
+    document: Document, entry: Entry | None, question: Question, answers: list[tuple[Paper, Answer]]
+) -> dict[str, Any]:
+    return {
+        "path": str(document.path),
+        "line": question.line,
+        "question": question.text,
+        "entry": entry.title if entry else None,
+        "key": str(entry.key) if entry and entry.key else None,
+        "answer": question.answer,
+        "papers": [
+            {"paper": paper.slug, "says": answer.says, "claims": list(answer.claims)}
+            for paper, answer in answers
+        ],
+    }
+
+
+@app.command(rich_help_panel=PANEL)
+def topics(as_json: AsJson = False) -> None:
+    """List the pages in `topics/` of this library, with the entries that link to each.
+
+    Example:  carrel topics
+    """
+    from carrel.lists import Document, library_root, list_paths
+
+    root = library_root(Path.cwd() / "list.md")
+    pages = {
+        path.resolve(): Document.load(path) for path in sorted((root / "topics").rglob("*.md"))
+    }
+    if not pages:
+        raise UsageError(
+            f"There is no page in {root / 'topics'}. Write one, and link to it from an entry."
+        )
+    linked: dict[Path, list[tuple[Document, Entry]]] = defaultdict(list)
+    for path in list_paths(root):
+        document = Document.load(path)
+        for entry in document.entries:
+            targets = {
+                (path.parent / link.url.partition("#")[0]).resolve()
+                for link in entry.links
+                if link.mention is None and link.url and "\0" not in link.url
+            }
+            for target in targets & pages.keys():
+                linked[target].append((document, entry))
+    rows = [
+        (path, page.headings[0].text if page.headings else path.stem, linked[path])
+        for path, page in pages.items()
+    ]
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {
+                        "path": str(_short(path)),
+                        "title": title,
+                        "entries": [str(e.key or e.title) for _, e in found],
+                    }
+                    for path, title, found in rows
+                ],
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
+        return
+    for path, title, found in rows:
+        print(f"{_bold(_plain(title))}  {_short(path)}  {_count(len(found), 'entry', 'entries')}")
+        for row in found:
+            print(f"  {_place(row)}")
+
+
+@app.command(rich_help_panel=PANEL)
+def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
+    """List the tags of your lists with how many entries carry each; those of whole lists are marked.
+
+    Tags are `#words` and links to tags/… in an entry, a column of tags, the `<!-- TAGS` comment, front matter and
+    tag badges.
+
+    Example:  carrel tags
+    """
+    documents = _documents(paths)
+    carried: dict[str, list[Entry]] = defaultdict(list)
+    whole: dict[str, list[str]] = defaultdict(list)
+    for document in documents:
+        for entry in document.entries:
+            for tag in entry.tags:
+                carried[tag].append(entry)
+        for tag in document.tags:
+            whole[tag].append(str(document.path))
+    names = sorted({*carried, *whole}, key=lambda tag: (-len(carried[tag]), tag.casefold()))
+    if as_json:
+        rows = [
+            {
+                "tag": tag,
+                "entries": [str(e.key or e.title) for e in carried[tag]],
+                "lists": whole[tag],
+            }
+            for tag in names
+        ]
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for tag in names:
+        of_lists = f"  of {', '.join(whole[tag])}" if whole[tag] else ""
+        print(f"{len(carried[tag]):5}  {_plain(tag)}{of_lists}")
+    print(_count(len(names), "tag"))
+
+
+@app.command(rich_help_panel=PANEL)
+def check(
+    paths: SomeLists = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check lists: broken links, papers that stand twice, dead relative links, empty sections and more.
+
+    Each line says where (file:line), which check, what is wrong and what to do. The exit code is 1 if there is an
+    error, with --strict if there is anything at all.
+
+    Example:  carrel check lists/recent-ml-research.md
+    """
+    from carrel.lists import check as check_lists
+
+    documents = _documents(paths)
+    papers = _papers(documents[0]) if any(document.questions for document in documents) else []
+    found = check_lists(
+        documents, answered=lambda entry, question: bool(_answers(entry, question, papers))
+    )
+    errors = sum(finding.level == "error" for finding in found)
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {
+                        "check": f.check,
+                        "level": f.level,
+                        "path": f.path,
+                        "line": f.line,
+                        "says": f.says,
+                        "do": f.do,
+                    }
+                    for f in found
+                ],
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
+    else:
+        for finding in found:
+            print(_plain(str(finding)))
+        print(f"{_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}")
+    if errors or (strict and found):
+        raise typer.Exit(1)
+
+
+# --- words
+
+# control characters and those that turn the direction of what follows: shown as they are, a title could write
+# over the terminal
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _plain(text: str) -> str:
+    return _HARMFUL.sub("\ufffd", text)
+
+
+def _bold(text: str) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() else text
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _fold(text: str) -> str:
+    return " ".join(re.sub(r"[^\w\s]", " ", text).casefold().split())

@@ -474,9 +474,7 @@ class _Scanner:
     def _table_start(self, leaf: Block) -> bool:
         if self.deep or self.indent >= 4 or not leaf.content or self.data[self.pos] not in b"|-:":
             return False
-        if not _DELIMITER.match(
-            self.data, self.pos, self.stop
-        ):
+        if not _DELIMITER.match(self.data, self.pos, self.stop):
             return False
         delimiter = cells(self.data, self.pos, self.stop)
         header = cells(self.data, *leaf.content[-1])

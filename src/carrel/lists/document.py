@@ -8,7 +8,7 @@ from pathlib import Path
 from carrel.errors import ListError
 from carrel.lists.blocks import Block, scan
 from carrel.lists.entries import Reading, read_document
-from carrel.lists.model import Entry, Heading, Link, Question
+from carrel.lists.model import Entry, Heading, Link, Question, Span
 
 
 class Document:
@@ -80,35 +80,68 @@ class Document:
         return self.root.children
 
     @cached_property
-    def _reading(self) -> Reading:
+    def reading(self) -> Reading:
+        """Everything that was found, for the rooms of this wing."""
         return read_document(self.data, self.root)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The works on the list, in the order of the file."""
-        return self._reading.entries
+        return self.reading.entries
+
+    @property
+    def item_blocks(self) -> tuple[Block, ...]:
+        """The item or row that each entry is, in the same order."""
+        return self.reading.blocks
+
+    def block_of(self, entry: Entry) -> Block:
+        """Return the item or row that `entry`, one of this document's, is.
+
+        Raises:
+            ListError: it is an entry of another document, or of this one before an edit.
+        """
+        block = self._block_at_span.get(entry.span)
+        if block is None or self.data[block.start : block.end] != entry.text.encode(
+            "utf-8", "replace"
+        ):
+            raise ListError(
+                f"{entry.title!r} is not at line {entry.line} of {self.path or 'this list'} any more. Read it again."
+            )
+        return block
+
+    def entry_at(self, block: Block) -> Entry | None:
+        """Return the entry that `block` is, if it is one."""
+        return self._entry_at_span.get((block.start, block.end))
+
+    @cached_property
+    def _block_at_span(self) -> dict[Span, Block]:
+        return {(block.start, block.end): block for block in self.item_blocks}
+
+    @cached_property
+    def _entry_at_span(self) -> dict[Span, Entry]:
+        return {entry.span: entry for entry in self.entries}
 
     @property
     def headings(self) -> tuple[Heading, ...]:
         """All headings, those in items and quotations too."""
-        return self._reading.headings
+        return self.reading.headings
 
     @property
     def links(self) -> tuple[Link, ...]:
         """All links, inside and outside of entries, without images."""
-        return self._reading.links
+        return self.reading.links
 
     @property
     def images(self) -> tuple[Link, ...]:
         """All images."""
-        return self._reading.images
+        return self.reading.images
 
     @property
     def questions(self) -> tuple[Question, ...]:
         """All questions, inside and outside of entries."""
-        return self._reading.questions
+        return self.reading.questions
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags of the whole list: its `<!-- TAGS` comment, front matter and `tag-…` badges."""
-        return self._reading.tags
+        return self.reading.tags

@@ -38,15 +38,20 @@ class Reading:
     images: tuple[Link, ...]
     questions: tuple[Question, ...]
     tags: tuple[str, ...]
+    texts: tuple[Text, ...]
+    definitions: dict[str, str]
 
 
 @dataclass(slots=True)
-class _Text:
+class Text:
+    """The text of one block (or cell) and the links in it; `line` is where it begins."""
+
     run: Run
     pieces: list[Piece]
     line: int
 
     def words(self) -> str:
+        """Return its words, links replaced by their texts."""
         return plain_with_links(self.run.data, self.pieces)
 
 
@@ -106,6 +111,7 @@ class _Reader:
         self.images: list[Link] = []
         self.questions: list[Question] = []
         self.tags: list[str] = []
+        self.texts: list[Text] = []
 
     def run(self) -> Reading:
         for block in self.root.walk():
@@ -120,6 +126,8 @@ class _Reader:
             tuple(self.images),
             tuple(self.questions),
             tuple(dict.fromkeys(self.tags)),
+            tuple(self.texts),
+            self.definitions,
         )
 
     def _flow(self, parent: Block) -> None:
@@ -145,7 +153,7 @@ class _Reader:
             else:
                 self._other(block, None)
 
-    def _heading(self, block: Block) -> _Text:
+    def _heading(self, block: Block) -> Text:
         text = self._text(block)
         words = text.words()
         self.headings.append(Heading(block.level, words, block.line, (block.start, block.end)))
@@ -171,7 +179,7 @@ class _Reader:
 
     def _item(self, item: Block, owner: _Draft | None, *, named: bool, depth: int) -> None:
         children = item.children
-        texts: dict[int, _Text] = {}
+        texts: dict[int, Text] = {}
         names_paper = False
         for i, block in enumerate(children):
             if block.kind == "paragraph":
@@ -187,7 +195,7 @@ class _Reader:
             parent = (
                 next((i for i, d in enumerate(self.drafts) if d is owner), None) if owner else None
             )
-            draft = _Draft(item, tuple(text for _, text in self.section), parent)
+            draft = _Draft(item, len(self.drafts), tuple(text for _, text in self.section), parent)
             self.drafts.append(draft)
             depth = 0
         else:
@@ -229,7 +237,7 @@ class _Reader:
         else:
             self._other(block, draft)
 
-    def _head(self, item: Block, text: _Text, draft: _Draft) -> None:
+    def _head(self, item: Block, text: Text, draft: _Draft) -> None:
         data = text.run.data
         words = text.words()
         box = BOX.match(data)
@@ -242,15 +250,14 @@ class _Reader:
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], item.line, draft)
 
-    def _note(self, text: _Text, line: int, depth: int, draft: _Draft) -> None:
+    def _note(self, text: Text, line: int, depth: int, draft: _Draft) -> None:
         words = text.words()
         draft.tags += _hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], line, draft)
             return
-        if match := _ANSWER.match(words):
-            if self._answer(words[match.end() :], draft):
-                return
+        if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
+            return
         if match := _FIELD.fullmatch(words):
             naming = draft.naming
             if match[1].lower() in ("author", "authors", "by"):
@@ -350,15 +357,19 @@ class _Reader:
 
     # --- texts and links
 
-    def _text(self, block: Block) -> _Text:
-        run = Run(self.data, block.content)
-        return _Text(run, find_links(run.data, self.definitions), block.line)
+    def _text(self, block: Block) -> Text:
+        return self._read(block.content, block.line)
 
-    def _cell(self, row: Block, cell: Span) -> _Text:
-        run = Run(self.data, [cell])
-        return _Text(run, find_links(run.data, self.definitions), row.line)
+    def _cell(self, row: Block, cell: Span) -> Text:
+        return self._read([cell], row.line)
 
-    def _take_links(self, text: _Text, draft: _Draft | None) -> None:
+    def _read(self, content: list[Span], line: int) -> Text:
+        run = Run(self.data, content)
+        text = Text(run, find_links(run.data, self.definitions), line)
+        self.texts.append(text)
+        return text
+
+    def _take_links(self, text: Text, draft: _Draft | None) -> None:
         run = text.run
         for piece in text.pieces:
             inner = run.data[slice(*piece.text)]
@@ -413,7 +424,7 @@ class _Reader:
         )
 
 
-def _names_paper(text: _Text) -> bool:
+def _names_paper(text: Text) -> bool:
     for piece in text.pieces:
         if (
             piece.kind not in ("image", "wiki")
@@ -424,7 +435,7 @@ def _names_paper(text: _Text) -> bool:
     return False
 
 
-def _only_links(text: _Text) -> bool:
+def _only_links(text: Text) -> bool:
     """Whether a text is nothing but links without words of their own."""
     if not text.pieces:
         return False
@@ -440,7 +451,7 @@ def _only_links(text: _Text) -> bool:
     return re.search(rb"\w|[\x80-\xff]", text.run.data[at:]) is None
 
 
-def _title_cell(cells: list[_Text], roles: dict[str, int]) -> int:
+def _title_cell(cells: list[Text], roles: dict[str, int]) -> int:
     if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
         naming = read_naming(cells[at].run.data, cells[at].pieces)
         if naming.title and not is_label(naming.title):
@@ -462,7 +473,7 @@ def _title_cell(cells: list[_Text], roles: dict[str, int]) -> int:
     return candidates[0] if candidates else next(i for i, cell in enumerate(cells) if cell.run.data)
 
 
-def _hashtags(text: _Text) -> list[str]:
+def _hashtags(text: Text) -> list[str]:
     data, at, tags = text.run.data, 0, []
     if b"#" not in data:
         return []

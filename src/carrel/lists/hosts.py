@@ -14,7 +14,7 @@ from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from carrel.errors import UsageError
-from carrel.lists.keys import Key, find_acl, find_arxiv, make_key
+from carrel.lists.keys import Key, find_acl, find_arxiv, make_key, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,10 +435,13 @@ def _semantic_scholar(parts: SplitResult) -> _Found | None:
 
 # --- code, talks, posts -----------------------------------------------------------------------------
 
-_NOT_OWNERS = frozenset(
-    "about apps blog codespaces collections contact customer-stories dashboard enterprise events explore features"
-    " issues join login logout marketplace mobile new notifications orgs pricing pulls readme search security"
-    " sessions settings signup site sponsors stars team topics trending users".split()
+_NOT_OWNERS = words(
+    """
+    about apps blog codespaces collections contact customer-stories dashboard enterprise events
+    explore features issues join login logout marketplace mobile new notifications orgs pricing
+    pulls readme search security sessions settings signup site sponsors stars team topics trending
+    users
+    """
 )
 
 

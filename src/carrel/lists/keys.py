@@ -27,12 +27,20 @@ KINDS = (
 )
 PAPER_KINDS = frozenset({"arxiv", "doi", "openreview", "acl", "pmlr", "cvf"})
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of `text` as a set."""
+    return frozenset(text.split())
+
+
 # Archives that gave out `archive/yymmnnn` ids until March 2007.
 # Source: https://info.arxiv.org/help/arxiv_identifier.html and the list of subsumed archives there.
-ARXIV_ARCHIVES = frozenset(
-    "acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas cond-mat cs"
-    " dg-ga funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-ex nucl-th patt-sol"
-    " physics plasm-ph q-alg q-bio quant-ph solv-int supr-con".split()
+ARXIV_ARCHIVES = words(
+    """
+    acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas
+    cond-mat cs dg-ga funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-
+    ex nucl-th patt-sol physics plasm-ph q-alg q-bio quant-ph solv-int supr-con
+    """
 )
 _ARXIV = re.compile(
     r"(?<![\d.])(?P<new>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v(?P<v>[1-9]\d{0,3})(?!\d))?(?!\d)"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+
+_NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
 
 
 def library_root(path: Path) -> Path:
@@ -16,3 +20,16 @@ def library_root(path: Path) -> Path:
         if (ancestor / ".carrel").is_dir():
             return ancestor
     return folder.parent if folder.name == "lists" else folder
+
+
+def list_paths(root: Path) -> list[Path]:
+    """Return the Markdown files of the library at `root`, sorted; hidden, build and `papers/` folders are left out."""
+    found: list[Path] = []
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if not name.startswith(".") and name not in _NO_LISTS]
+        found += [
+            Path(folder, name)
+            for name in files
+            if name.lower().endswith((".md", ".markdown")) and not name.startswith(".")
+        ]
+    return sorted(found)

@@ -15,6 +15,7 @@ _TAGS = re.compile(
     r"summary|sup|u|ul)(?:\s[^<>]{0,1000})?/?>",
     re.IGNORECASE,
 )
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _ESCAPE_MARK = "\ue0ff"  # stands for an escaped character while emphasis is taken off
 
 
@@ -31,7 +32,8 @@ def strip_marks(text: bytes) -> str:
         words = _TAGS.sub(" ", words)
     kept: list[str] = []
     if "\\" in words:
-        words = re.sub(r"\\([!-/:-@\[-`{-~])", lambda m: kept.append(m[1]) or _ESCAPE_MARK, words)
+        kept = _ESCAPED.findall(words)
+        words = _ESCAPED.sub(_ESCAPE_MARK, words)
     if "`" in words:
         words = _CODE.sub(r"\2", words)
     if "*" in words or "_" in words or "~" in words:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from carrel.lists.hosts import Mention, find_mention
 from carrel.lists.inline import Piece
+from carrel.lists.keys import words
 from carrel.lists.text import drop_images, plain, strip_marks
 
 
@@ -36,13 +37,17 @@ class _Part:
     bold: bool = False
 
 
-LABELS = frozenset(
-    "abs abstract acl acm arxiv author's blog blogpost blog-post book bib bibtex bilibili card cite citation code codes colab"
-    " data dataset datasets demo demos doc docs download github gitlab hf home homepage html http huggingface hugging-face"
-    " ieee implementation intro keras link links medium model models neurips news notebook notes openreview official overview"
-    " page paper papers pdf poster post preprint presentation project project-page ps pytorch reddit repo repository review"
-    " site slides source springer stars summary supplement supplementary talk tensorflow thread tutorial twitter url video videos"
-    " web webpage website weights wiki wikipedia writeup x youtube here this 论文 代码 项目 链接 主页".split()
+LABELS = words(
+    """
+    abs abstract acl acm arxiv author's blog blogpost blog-post book bib bibtex bilibili card cite
+    citation code codes colab data dataset datasets demo demos doc docs download github gitlab hf
+    home homepage html http huggingface hugging-face ieee implementation intro keras issue link
+    links log logs medium model models neurips news notebook notes openreview official overview
+    page paper papers pdf poster post pr preprint presentation project project-page ps pytorch
+    reddit repo repository review site slides source springer stars summary supplement
+    supplementary talk tensorflow thread tutorial twitter url video videos web webpage website
+    weights wiki wikipedia writeup x youtube here this 论文 代码 项目 链接 主页
+    """
 )
 _SEPARATOR = re.compile(r"(?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|(?:\s--\s)|\u0000")
 _YEAR_PART = re.compile(
@@ -74,7 +79,9 @@ _PERSON = re.compile(
 
 _BY = re.compile(r"(?:by|authors?:?)\s+", re.IGNORECASE)
 _NO_PERSON = re.compile(r"[?!=<>@#|\"“{}\[\]()]|\d")
-_AND_OTHERS = re.compile(r"[\s,]*(?:\band\s+others\b|\bet\.?\s+al\b\.?|等|\.\.\.|…).*$", re.IGNORECASE | re.DOTALL)
+_AND_OTHERS = re.compile(
+    r"[\s,]*(?:\band\s+others\b|\bet\.?\s+al\b\.?|等|\.\.\.|…).*$", re.IGNORECASE | re.DOTALL
+)
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;]\s*|\s*,\s*and\s+")
 _INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
 
@@ -87,11 +94,19 @@ def split_authors(text: str) -> tuple[str, ...]:
     if not text or len(text) > 4000 or _NO_PERSON.search(text) or _ORGANISATION.search(text):
         return ()
     text, others = _AND_OTHERS.subn("", text)
-    people = [" ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()]
+    people = [
+        " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
+    ]
     if not people or not all(_PERSON.fullmatch(person) for person in people):
         return ()
-    if len(people) > 1 and len(people) % 2 == 0 and all(_INITIALS.fullmatch(p) for p in people[1::2]):
-        return tuple(f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True))
+    if (
+        len(people) > 1
+        and len(people) % 2 == 0
+        and all(_INITIALS.fullmatch(p) for p in people[1::2])
+    ):
+        return tuple(
+            f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
+        )
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
     return tuple(people)
@@ -160,7 +175,9 @@ def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
     rest = [part for part in parts[index + 1 :] if not part.is_link or not is_label(part.text)]
     year = _year([_Part(before), _Part(behind), *parts[:index], *rest])
     quoted = _QUOTED.search(data.decode("utf-8", "replace")) is not None
-    cites = year is not None or quoted or any(part.link and part.link.key.names_paper for part in parts)
+    cites = (
+        year is not None or quoted or any(part.link and part.link.key.names_paper for part in parts)
+    )
     if not cites and not any(part.is_link for part in parts):
         title = " - ".join(part.text for part in parts)  # a thought, not a citation
         return Naming(title, year=None)
@@ -200,7 +217,9 @@ def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
             ):
                 parts.append(_Part("", find_mention(piece.url), True))
             else:
-                aside = data[at : piece.start].rstrip()[-1:] in (b"[", b"(") and data[piece.end : piece.end + 1] in (b"]", b")")
+                aside = data[at : piece.start].rstrip()[-1:] in (b"[", b"(") and data[
+                    piece.end : piece.end + 1
+                ] in (b"]", b")")
                 parts.append(_Part(words, find_mention(piece.url), True, aside))
         at = piece.end
     _add_text(parts, data[at:end])
@@ -288,6 +307,8 @@ def _split_title(text: str) -> tuple[str, str, str]:
     text = text.strip()
     if (quoted := _QUOTED.match(text)) and re.match(r"\s*(?:$|[-–—|,.(])", text[quoted.end() :]):
         return quoted[1].strip().rstrip(".,;"), "", text[quoted.end() :]
+    if (quoted := _QUOTED.search(text)) and (split_authors(text[: quoted.start()])):
+        return quoted[1].strip().rstrip(".,;"), text[: quoted.start()], text[quoted.end() :]
     before = ""
     if date := _LEAD_DATE.match(text):
         before, text = date[0], text[date.end() :].lstrip("-–—: ")
@@ -312,7 +333,7 @@ def _split_title(text: str) -> tuple[str, str, str]:
 def _is_lead(part: _Part) -> bool:
     """Whether a part may stand before a title: a year, a short name, a number, a label."""
     if part.is_link:
-        return is_label(part.text) and not part.text == ""
+        return part.text != "" and is_label(part.text)
     return bool(_YEAR_PART.fullmatch(part.text)) or part.bold or _is_name(part.text)
 
 
