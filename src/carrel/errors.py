@@ -57,6 +57,7 @@ class NeedsData(RunError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The data set {name!r} is not here. Point CARREL_DATA at a folder that holds it."
+            f"The data set {name!r} is not here. Point CARREL_DATA at a folder that holds it, "
+            f"or try: carrel fetch-data {name}"
         )
         self.name = name

@@ -1,10 +1,20 @@
 import json
 import math
+import time
+from pathlib import Path
 
 import pytest
 
 from carrel.errors import RunError
+from carrel.runs import load_evidence, this_environment, this_machine
+from carrel.runs.evidence import results_folder
+from carrel.runs.fingerprint import code_of, fingerprint
 from carrel.runs.records import Record, append_record, load_records
+
+from .conftest import claim
+
+
+MANY = [claim(f"claim-{n}", config=f"{{ n = {n} }}", seeds=18) for n in range(100)]
 
 
 def record(index=0, **changes):
@@ -53,8 +63,36 @@ def test_broken_line_in_the_middle_is_named(tmp_path):
 
 def test_full_disk_loses_nothing_and_says_so():
     with pytest.raises(RunError, match="Cannot write the record of f, seed 0, to /dev/full"):
-        append_record(__import__("pathlib").Path("/dev/full"), record(0))
+        append_record(Path("/dev/full"), record(0))
 
 
 def test_missing_file_has_no_records(tmp_path):
     assert load_records(tmp_path / "none.jsonl") == []
+
+
+def test_ten_thousand_records_load_and_judge_in_a_second(make_paper, library):
+    paper = make_paper("def f(*, seed, **config):\n    return Outcome({'x': 1.0})\n", *MANY)
+    code = code_of(paper.folder)
+    folder = results_folder(library, paper)
+    folder.mkdir(parents=True)
+    machine, environment = this_machine().slug, this_environment()
+    lines = [
+        record(
+            index,
+            paper="tiny",
+            config={"n": n},
+            values={"x": 1.0 + index / 100},
+            fingerprint=fingerprint(code, "f", {"n": n}, 0, index),
+            machine=machine,
+            environment=environment,
+            rules={f"claim-{n}": paper.claim(f"claim-{n}").rule},
+        ).to_json()
+        for n in range(len(MANY))
+        for index in range(100)
+    ]
+    assert len(lines) == 10_000
+    (folder / f"{machine}.jsonl").write_text("\n".join(lines) + "\n")
+    started = time.process_time()
+    verdicts = load_evidence(paper, library).verdicts()
+    assert time.process_time() - started < 1.0
+    assert {str(v) for v in verdicts.values()} == {"holds"}

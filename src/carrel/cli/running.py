@@ -1,16 +1,18 @@
-"""Commands that measure: run, doctor, check-papers."""
+"""Commands that measure: run, doctor, fetch-data, check-papers."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carrel.errors import PaperError, UsageError
+from carrel.errors import PaperError, RunError, UsageError
 
 from .console import err, out
 from .progress import progress
@@ -123,6 +125,35 @@ def doctor(
         mark, style = ("ok", "green") if finding.fine else ("--", "yellow")
         console.print(f"[{style}]{mark}[/]  ", end="")
         console.print(f"{finding.what}: {finding.says}", markup=False)
+
+
+@app.command("fetch-data", rich_help_panel=PANEL)
+def fetch_data(
+    name: Annotated[
+        str, typer.Argument(metavar="SET", help="mnist, fashion_mnist or tinyshakespeare.")
+    ],
+) -> None:
+    """Download a data set from its canonical address, once, checked against its checksum.
+
+    Other sets are read from the folder that the environment variable CARREL_DATA names.
+
+    Example:  carrel fetch-data mnist
+    """
+    code = (
+        "import sys; from carrel.data import fetch_set; print(*fetch_set(sys.argv[1]), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )  # in a process of its own: the commands load nothing that papers need
+    if done.returncode:
+        raise RunError(
+            done.stderr.strip().splitlines()[-1].removeprefix("carrel.errors.RunError: ")
+        )
+    print(done.stdout, end="")
 
 
 @app.command("check-papers", rich_help_panel=PANEL)
