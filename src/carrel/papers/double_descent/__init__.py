@@ -4,6 +4,7 @@
 https://arxiv.org/abs/1912.07242v1.
 """
 
+from .descent import GradientDescent, Stop
 from .model import min_norm_path, ridge_path, ridge_risk_curve, risk_curve
 from .theory import (
     Risk,
@@ -12,12 +13,15 @@ from .theory import (
     expected_risk,
     limiting_risk,
     ridge_risk,
+    sample_risk_curves,
     tuned_ridge_risk,
 )
 
 
 __all__ = [
+    "GradientDescent",
     "Risk",
+    "Stop",
     "best_penalty",
     "best_sample_size",
     "expected_risk",
@@ -27,5 +31,6 @@ __all__ = [
     "ridge_risk",
     "ridge_risk_curve",
     "risk_curve",
+    "sample_risk_curves",
     "tuned_ridge_risk",
 ]

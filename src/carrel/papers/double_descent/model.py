@@ -10,7 +10,7 @@ features is about d, and it is squared on the way.
 
 import numpy as np
 from jaxtyping import Float, Float64
-from scipy.linalg import cholesky, lapack, qr, solve_triangular
+from scipy.linalg import blas, cholesky, lapack, qr, solve_triangular
 
 
 Array = np.ndarray
@@ -38,8 +38,8 @@ def risk_curve(
     noise = y - X @ beta
     num_rows, d = X.shape
     k = min(num_rows, d)
-    # QR of [X_1..k' | beta]: the last column is beta in the basis that the rows build one by one.
-    R = qr(np.column_stack([X[:k].T, beta]), mode="r", check_finite=False)[0]
+    # The last column becomes beta in the basis that the rows build one by one.
+    R = _triangle(X[:k], beta)
     _assert_rows_are_new(R, X)
     seen = np.zeros(d)
     seen[: min(k + 1, d)] = R[: min(k + 1, d), k]
@@ -105,7 +105,9 @@ def ridge_path(
     d = X.shape[1]
     # A penalty is d rows sqrt(penalty) I with targets 0 that came first.
     prior = np.diag(np.append(np.full(d, np.sqrt(penalty)), 0.0))
-    return np.vstack([np.zeros(d), _absorb(prior, np.column_stack([X, y]))])
+    path = np.zeros((len(X) + 1, d))
+    _absorb(prior, X, y, out=path[1:])
+    return path
 
 
 def ridge_risk_curve(
@@ -124,52 +126,69 @@ def _fits_from_anchor(X: Float64[Array, "N d"], y: Float64[Array, "N"]) -> Float
     singular value can be tiny, and what it loses would be carried along to every later n.
     """
     d = X.shape[1]
-    rows = np.column_stack([X, y])
-    triangle = qr(rows[: d + 1], mode="r", check_finite=False)[0]
-    fits = [_solve(triangle)[None]]
-    if len(rows) > d + 1:
-        triangle = _append(triangle, rows[d + 1 : d + 2])
-        fits += [_solve(triangle)[None], _absorb(triangle, rows[d + 2 :])]
-    return np.concatenate(fits)
+    fits = np.empty((len(X) - d, d))
+    triangle = _triangle(X[: d + 1].T, y[: d + 1])
+    fits[0] = _solve(triangle)
+    if len(fits) > 1:
+        triangle = _append(triangle, X[d + 1 : d + 2], y[d + 1 : d + 2])
+        fits[1] = _solve(triangle)
+        _absorb(triangle, X[d + 2 :], y[d + 2 :], out=fits[2:])
+    return fits
 
 
-# A triangle stands for rows [X | y] seen so far: it is the factor R of their QR decomposition,
-# (d + 1, d + 1), so that R'R = [X | y]' [X | y] and least squares on it is least squares on them.
+# A triangle stands for the rows [X | y] seen so far: the factor R of their QR decomposition,
+# (d + 1, d + 1), on which least squares is least squares on them. What is below its diagonal is
+# left over from the decomposition and never read. Arrays are overwritten where they can be: at
+# d = 200 the page faults of fresh memory cost more than half as much time as the arithmetic.
 
 
-def _append(triangle: Float64[Array, "a a"], rows: Float64[Array, "m a"]) -> Float64[Array, "a a"]:
-    return lapack.dtpqrt(0, min(32, len(triangle)), triangle, rows)[0]
+def _triangle(columns: Float64[Array, "b a"], last: Float64[Array, "a"]) -> Float64[Array, "a c"]:
+    """R of the QR decomposition of the matrix with these columns and this last one."""
+    A = np.vstack([columns, last]).T
+    return lapack.dgeqrt(min(32, *A.shape), A, overwrite_a=1)[0]
+
+
+def _append(
+    triangle: Float64[Array, "a a"], X: Float64[Array, "m d"], y: Float64[Array, "m"]
+) -> Float64[Array, "a a"]:
+    """The triangle with more rows seen, in place of the old one."""
+    rows = np.vstack([X.T, y]).T
+    block = min(32, len(triangle))
+    return lapack.dtpqrt(0, block, triangle, rows, overwrite_a=1, overwrite_b=1)[0]
 
 
 def _solve(triangle: Float64[Array, "a a"]) -> Float64[Array, "d"]:
     return solve_triangular(triangle[:-1, :-1], triangle[:-1, -1], check_finite=False)
 
 
-def _absorb(triangle: Float64[Array, "a a"], rows: Float64[Array, "m a"]) -> Float64[Array, "m d"]:
-    """Least-squares fits after each further row [x | y].
+def _absorb(
+    triangle: Float64[Array, "a a"],
+    X: Float64[Array, "m d"],
+    y: Float64[Array, "m"],
+    out: Float64[Array, "m d"],
+) -> None:
+    """Write the least-squares fits after each further row.
 
     Recursive least squares in blocks: the Cholesky factor of the innovations' covariance whitens
     all of a block at once, and the fits are a running sum.
     """
-    d = len(triangle) - 1
-    block = max(d, 64)  # rows; so work and memory grow with the number of rows, not its square
-    fits = np.empty((len(rows), d))
-    for first in range(0, len(rows), block):
-        X, y = rows[first : first + block, :-1], rows[first : first + block, -1]
-        R = triangle[:-1, :-1]
-        fit = _solve(triangle)
-        F = solve_triangular(R, X.T, trans="T", check_finite=False)  # (d, m)
-        S = F.T @ F
+    size = max(X.shape[1], 64)  # rows; so work and memory grow with their number, not its square
+    for first in range(0, len(X), size):
+        block = slice(first, first + size)
+        R, fit = triangle[:-1, :-1], _solve(triangle)
+        XR = blas.dtrsm(1.0, R, X[block], side=1)  # X R^-1, (m, d)
+        S = XR @ XR.T
         S.flat[:: len(S) + 1] += 1
-        L = cholesky(S, lower=True, overwrite_a=True, check_finite=False)
-        innovations = solve_triangular(L, y - X @ fit, lower=True, check_finite=False)
-        gains = solve_triangular(R, F, check_finite=False).T  # (m, d)
-        gains = solve_triangular(L, gains, lower=True, check_finite=False)
+        L = cholesky(S.T, lower=True, overwrite_a=True, check_finite=False)
+        innovations = y[block] - X[block] @ fit
+        innovations = solve_triangular(L, innovations, lower=True, check_finite=False)
+        gains = blas.dtrsm(1.0, R, XR, side=1, trans_a=1, overwrite_b=1)  # X (R'R)^-1
+        gains = blas.dtrsm(1.0, L, gains, lower=1, overwrite_b=1)
         gains *= innovations[:, None]
-        fits[first : first + block] = fit + np.cumsum(gains, axis=0)
-        if first + block < len(rows):
-            triangle = _append(triangle, rows[first : first + block])
-    return fits
+        np.cumsum(gains, axis=0, out=out[block])
+        out[block] += fit
+        if first + size < len(X):
+            triangle = _append(triangle, X[block], y[block])
 
 
 def checked_sample(
