@@ -1,0 +1,132 @@
+"""One good export per parser: what the fuzzer spoils."""
+
+import json
+import pickle
+import plistlib
+import zlib
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import lz4.block
+
+from carrel.errors import CarrelError
+from carrel.metadata.arxiv import parse_feed
+from carrel.sources.arxiv_sanity import load_plain_pickle
+from carrel.sources.bookmarks import load_bookmarks
+from carrel.sources.firefox import LZ4_MAGIC
+from carrel.sources.github import load_stars
+from carrel.sources.netscape import parse_netscape
+from carrel.sources.reddit import load_reddit
+from carrel.sources.safari import parse_safari
+from carrel.sources.table import parse_tables
+from carrel.sources.urls import parse_bibtex, parse_stream
+from tests.metadata.feeds import entry, feed
+
+from .test_browsers import CHROME, FIREFOX, make_places
+from .test_github import star
+from .test_reddit import CSV, LISTING
+from .test_table import TABLE
+from .test_urls import BIB
+
+
+HTML = b"""<!DOCTYPE NETSCAPE-Bookmark-file-1>
+<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">
+<DL><p><DT><H3 ADD_DATE="1456433722">ML</H3><DD>about<DL><p>
+<DT><A HREF="https://arxiv.org/abs/2105.03824?a=1&b=2" ADD_DATE="1616337559000" TAGS="a,b">FNet &amp; x</A><DD>note
+line <HR><!-- c --><DT><A HREF='place:x'>p</A></DL><p></DL><p>"""
+
+
+def zipped():
+    data = BytesIO()
+    with ZipFile(data, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("saved_posts.csv", CSV * 3)
+    return data.getvalue()
+
+
+def places():
+    with TemporaryDirectory() as folder:
+        make_places(Path(folder) / "p").close()
+        return (Path(folder) / "p").read_bytes()
+
+
+def by_file(load):
+    """Return a reader of bytes from one of files."""
+
+    def read(data):
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "file"
+            path.write_bytes(data)
+            return list(load(path))
+
+    return read
+
+
+SAMPLES = {
+    "netscape": (HTML, lambda data: list(parse_netscape(BytesIO(data), "f"))),
+    "chrome": (json.dumps(CHROME).encode(), by_file(load_bookmarks)),
+    "firefox-json": (json.dumps(FIREFOX).encode(), by_file(load_bookmarks)),
+    "firefox-lz4": (
+        LZ4_MAGIC + lz4.block.compress(json.dumps(FIREFOX).encode()),
+        by_file(load_bookmarks),
+    ),
+    "firefox-places": (places(), by_file(load_bookmarks)),
+    "safari-binary": (
+        plistlib.dumps(
+            {
+                "Children": [
+                    {
+                        "Title": "f",
+                        "Children": [
+                            {
+                                "WebBookmarkType": "WebBookmarkTypeLeaf",
+                                "URLString": "https://x.org/",
+                                "URIDictionary": {"title": "X"},
+                            }
+                        ],
+                    }
+                ]
+            },
+            fmt=plistlib.FMT_BINARY,
+        ),
+        lambda data: list(parse_safari(data, "f")),
+    ),
+    "safari-xml": (
+        plistlib.dumps(
+            {
+                "Children": [
+                    {"WebBookmarkType": "WebBookmarkTypeLeaf", "URLString": "https://x.org/"}
+                ]
+            }
+        ),
+        lambda data: list(parse_safari(data, "f")),
+    ),
+    "pinboard": (
+        b'[{"href": "https://x.org/", "description": "T", "time": "2021-05-25T10:00:00Z", "tags": "a b"}]',
+        by_file(load_bookmarks),
+    ),
+    "github": (
+        json.dumps([star(1, "o/a", description="see https://arxiv.org/abs/2105.03824")]).encode(),
+        by_file(load_stars),
+    ),
+    "reddit-csv": (CSV.encode() * 3, by_file(load_reddit)),
+    "reddit-zip": (zipped(), by_file(load_reddit)),
+    "reddit-json": (json.dumps(LISTING).encode(), by_file(load_reddit)),
+    "table": (TABLE.encode(), lambda data: list(parse_tables(data, "f"))),
+    "pickle": (
+        pickle.dumps({"t": {"2105.03824"}, "u": set()}, 2),
+        lambda data: load_plain_pickle(data, "f"),
+    ),
+    "pickle-zlib": (
+        zlib.compress(pickle.dumps({"t": {"2105.03824"}}, 4)),
+        lambda data: load_plain_pickle(data, "f"),
+    ),
+    "text": (
+        b"see https://arxiv.org/abs/2105.03824, 1912.07242v1\n[a](https://x.org) | b\ndoi:10.1000/x\n",
+        lambda data: list(parse_stream(BytesIO(data))),
+    ),
+    "bibtex": (BIB.encode(), lambda data: list(parse_bibtex(data, "f"))),
+    "atom": (feed(entry(), entry("math/0211159", 1)), parse_feed),
+}
+ALLOWED = CarrelError

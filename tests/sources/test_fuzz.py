@@ -1,0 +1,28 @@
+import random
+
+import pytest
+
+from .fuzz import assert_reads_or_refuses, spoil
+from .samples import SAMPLES
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_good_sample_is_read(name):
+    good, read = SAMPLES[name]
+    assert assert_reads_or_refuses(read, good)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_spoilt_export_is_read_or_refused_with_a_sentence(name):
+    good, read = SAMPLES[name]
+    rng = random.Random(name)
+    for _ in range(150):
+        assert_reads_or_refuses(read, spoil(good, rng))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_noise_is_read_or_refused_with_a_sentence(name):
+    _, read = SAMPLES[name]
+    rng = random.Random(name)
+    for size in (0, 1, 2, 7, 64, 1000):
+        assert_reads_or_refuses(read, rng.randbytes(size))
