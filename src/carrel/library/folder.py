@@ -1,0 +1,106 @@
+"""A library: a folder with Markdown lists, and Carrel's facts about it in `.carrel/`.
+
+| file in `.carrel/` | holds |
+| --- | --- |
+| `inbox.jsonl` | what was collected: items, folders, and where a source's last reading ended |
+| `edges.jsonl` | what is known of identity from metadata services and from the reader |
+| `metadata.jsonl` | title, authors, year of works |
+| `triage.jsonl` | what was passed over |
+| `undo.jsonl` | what was written into lists, so that it can be taken out again |
+| `cache/` | answers of services; git-ignored, may be deleted |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from carrel.errors import UsageError
+from carrel.library.journal import replace_file
+from carrel.lists import Document
+
+
+_NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
+_MARKDOWN = frozenset({".md", ".markdown"})
+
+
+class Library:
+    """The reader's folder. Making the object writes nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def find(cls, folder: Path | None = None) -> Library:
+        """Return the library of `folder`; without one, the nearest folder above the current one with `.carrel/`, else the current.
+
+        Raises:
+            UsageError: `folder` is no folder.
+        """
+        if folder is not None:
+            if not folder.is_dir():
+                raise UsageError(
+                    f"There is no folder {folder}. Make it first, or give --library another."
+                )
+            return cls(folder)
+        here = Path.cwd()
+        return cls(
+            next((place for place in (here, *here.parents) if (place / ".carrel").is_dir()), here)
+        )
+
+    @property
+    def state(self) -> Path:
+        """Where Carrel keeps its facts."""
+        return self.folder / ".carrel"
+
+    @property
+    def cache(self) -> Path:
+        """Where answers of services are kept; may be deleted."""
+        return self.state / "cache"
+
+    def prepare(self) -> None:
+        """Make `.carrel/`, if it is not there, with what git should ignore in it and how git should merge it."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        for name, text in (
+            (".gitignore", "cache/\n*.tmp\n"),
+            (".gitattributes", "*.jsonl merge=union\n"),
+        ):
+            if not (self.state / name).exists():
+                replace_file(self.state / name, text.encode())
+
+    def list_paths(self) -> list[Path]:
+        """Return the Markdown files of the library, sorted: hidden folders, `papers/` and build folders are left out."""
+        return sorted(self._markdown())
+
+    def _markdown(self) -> Iterator[Path]:
+        for folder, names, files in os.walk(self.folder):
+            names[:] = [
+                name for name in names if not name.startswith(".") and name not in _NO_LISTS
+            ]
+            for name in files:
+                path = Path(folder) / name
+                if path.suffix.lower() in _MARKDOWN and not name.startswith(".") and path.is_file():
+                    yield path
+
+    @cached_property
+    def documents(self) -> dict[Path, Document]:
+        """The lists, read once."""
+        return {path: Document.load(path) for path in self.list_paths()}
+
+    def relative(self, path: Path) -> str:
+        """Return a list's name as shown to the reader and kept in `.carrel/`."""
+        try:
+            return path.resolve().relative_to(self.folder.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+    def main_list(self) -> Path | None:
+        """Return the list that new entries go to when none is named: the one with most entries; None where there is no list."""
+        if not self.documents:
+            return None
+        return max(
+            self.documents,
+            key=lambda path: (len(self.documents[path].entries), -len(path.parts), str(path)),
+        )

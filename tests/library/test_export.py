@@ -1,0 +1,175 @@
+import csv
+import io
+import json
+
+import pytest
+from bibtexparser.entrypoint import parse_string
+
+from carrel.library import Inbox, Library, load_view
+from carrel.library.export import (
+    FORMATS,
+    Work,
+    cite_keys,
+    in_section,
+    to_bibtex,
+    to_csl,
+    to_csv,
+    to_html,
+    to_json,
+    to_ris,
+    works_of_inbox,
+    works_of_library,
+)
+from carrel.lists import Key
+from carrel.sources import SavedItem
+from carrel.sources.netscape import parse_netscape
+from tests.sources.reading import split
+
+
+FNET = Work(
+    Key("arxiv", "2105.03824"),
+    "https://arxiv.org/abs/2105.03824",
+    "FNet: Mixing Tokens with Fourier Transforms",
+    ("James Lee-Thorp", "Ilya van der Eckstein"),
+    2021,
+    section=("To Review", "Transformers"),
+    tags=("fourier",),
+    notes=("Could this be used to accelerate pretraining?",),
+    saved_at="2021-05-25T10:00:00Z",
+    keys=(Key("arxiv", "2105.03824"), Key("doi", "10.18653/v1/2022.x")),
+    category="cs.CL",
+)
+EVIL = Work(
+    None,
+    'https://x.org/"><script>',
+    '=cmd|"/c calc"!A1 <script>alert(1)</script> }\\input{/etc/passwd}%\r\nER  - \x1b[31m',
+    ("@SUM(A1)", "Bobby }; DROP"),
+    notes=("+1", "</DL><script>", "a\nb"),
+    tags=("-x", "a,b"),
+    section=("</H3><script>",),
+)
+
+
+def test_bibtex_is_read_back_by_a_parser():
+    (entry,) = parse_string(to_bibtex([FNET])).entries
+    fields = {field.key: field.value for field in entry.fields}
+    assert entry.key == "leethorp2021fnet"
+    assert fields["eprint"] == "2105.03824"
+    assert fields["archivePrefix"] == "arXiv"
+    assert fields["primaryClass"] == "cs.CL"
+    assert fields["title"] == "{FNet:} Mixing Tokens with Fourier Transforms"
+    assert fields["author"] == "James Lee-Thorp and Ilya van der Eckstein"
+
+
+def test_cite_keys_are_unique_and_stay_when_the_list_is_sorted_anew():
+    works = [
+        Work(Key("arxiv", f"2001.0000{i}"), "", "FNet again", ("J. Lee",), 2021) for i in range(4)
+    ]
+    keys = dict(zip((work.key for work in works), cite_keys(works), strict=True))
+    assert (
+        sorted(keys.values()) == ["lee2021fnet", "lee2021fneta", "lee2021fnetb", "lee2021fnetc"]
+        or len(set(keys.values())) == 4
+    )
+    assert (
+        dict(zip((work.key for work in works[::-1]), cite_keys(works[::-1]), strict=True)) == keys
+    )
+
+
+def test_cite_keys_have_letters_enough_for_a_thousand_doubles():
+    keys = cite_keys(
+        [Work(None, f"https://x.org/{i}", "Same title", (), 2021) for i in range(1000)]
+    )
+    assert len(set(keys)) == 1000
+
+
+def test_csl_has_family_given_and_date():
+    (item,) = json.loads(to_csl([FNET]))
+    assert item["author"] == [
+        {"family": "Lee-Thorp", "given": "James"},
+        {"family": "van der Eckstein", "given": "Ilya"},
+    ]
+    assert item["issued"] == {"date-parts": [[2021]]}
+    assert (item["DOI"], item["number"]) == ("10.18653/v1/2022.x", "arXiv:2105.03824")
+
+
+def test_ris_has_two_blanks_and_carriage_returns():
+    lines = to_ris([FNET]).split("\r\n")
+    assert lines[0] == "TY  - RPRT"
+    assert "AU  - Lee-Thorp, James" in lines
+    assert lines[-3:] == ["ER  - ", "", ""]
+
+
+def test_bookmarks_are_read_back_with_folders_tags_dates_and_notes():
+    other = Work(None, "https://x.org/", "X", section=("To Review",))
+    items, folders, skipped = split(
+        parse_netscape(io.BytesIO(to_html([other, FNET]).encode()), "f")
+    )
+    assert [(item.url, item.folder) for item in items] == [
+        ("https://x.org/", ("To Review",)),
+        (FNET.url, FNET.section),
+    ]
+    assert (items[1].tags, items[1].note, items[1].saved_at) == (
+        FNET.tags,
+        FNET.notes[0],
+        FNET.saved_at,
+    )
+    assert [folder.path for folder in folders] == [("To Review",), ("To Review", "Transformers")]
+    assert skipped == []
+
+
+def test_html_neutralises_markup():
+    text = to_html([EVIL])
+    assert "<script" not in text.lower()
+    items, folders, _ = split(parse_netscape(io.BytesIO(text.encode()), "f"))
+    assert [item.url for item in items] == [EVIL.url]
+    assert [folder.path for folder in folders] == [EVIL.section]
+
+
+def test_addresses_that_run_are_not_exported():
+    assert "javascript" not in to_html([Work(None, "javascript:alert(1)", "x"), FNET])
+
+
+def test_bibtex_neutralises_commands_and_stays_one_entry():
+    library = parse_string(to_bibtex([EVIL, FNET]))
+    assert len(library.entries) == 2
+    assert library.failed_blocks == []
+    assert "\\input{" not in to_bibtex([EVIL])
+
+
+def test_ris_stays_one_record():
+    text = to_ris([EVIL])
+    assert text.count("\r\nER  - \r\n") == 1
+    assert all(line == "" or line[2:6] == "  - " for line in text.split("\r\n"))
+    assert "\x1b" not in text
+
+
+def test_no_cell_of_a_spreadsheet_begins_a_formula():
+    rows = list(csv.reader(io.StringIO(to_csv([EVIL, FNET]))))
+    assert len(rows) == 3
+    assert not [cell for row in rows for cell in row if cell[:1] in "=+-@\t\r" and cell]
+    assert rows[1][2].startswith("'=cmd")
+
+
+def test_json_holds_everything():
+    (item,) = json.loads(to_json([FNET]))
+    assert item["section"] == ["To Review", "Transformers"]
+    assert item["keys"] == ["arxiv:2105.03824", "doi:10.18653/v1/2022.x"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_nothing_is_exported_as_something_valid(form):
+    assert isinstance(FORMATS[form]([]), str)
+
+
+def test_works_of_lists_and_inbox_are_exported(tmp_path):
+    (tmp_path / "a.md").write_text("# A\n\n* [FNet](https://arxiv.org/abs/2105.03824)\n")
+    (tmp_path / "b.md").write_text("# B\n\n* https://arxiv.org/abs/2105.03824\n* https://x.org/\n")
+    library = Library(tmp_path)
+    Inbox(library).collect(
+        [SavedItem("bookmarks", "https://arxiv.org/abs/1912.07242", "More data", folder=("F",))]
+    )
+    works = works_of_library(library)
+    assert [work.url for work in works] == ["https://arxiv.org/abs/2105.03824", "https://x.org/"]
+    assert [work.title for work in in_section(works, "a")] == ["FNet"]
+    (waiting,) = works_of_inbox(load_view(library))
+    assert (waiting.section, waiting.state) == (("F",), "inbox")
