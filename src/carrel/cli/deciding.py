@@ -1,0 +1,536 @@
+"""Commands that decide about what was collected: inbox, triage, add, undo, why, same, not-same, lookup, export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import out
+from .wants import PANEL, LibraryOption, Offline, make_client, printable
+
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from carrel.library import Library, Pending, View
+    from carrel.library.adding import Plan
+    from carrel.lists import Document, Key
+
+app = typer.Typer()
+ListOption = Annotated[
+    Path | None,
+    typer.Option("--list", metavar="FILE", help="The list. Without it: the one with most entries."),
+]
+Everything = Annotated[bool, typer.Option("--all", "-a", help="Pages that are no papers too.")]
+
+
+def _key(text: str) -> Key:
+    from carrel.lists import Key
+
+    return Key.parse(text)
+
+
+def _table(shown: list[Pending]) -> Table:
+    """Return the inbox as lines; the name comes first and whole, so that it can be pasted into `carrel add`."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    names = [printable(pending.name if pending.key else pending.name[:10]) for pending in shown]
+    table.add_column(style="cyan", no_wrap=True, min_width=min(44, max(map(len, names), default=0)))
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column(style="dim", no_wrap=True, min_width=10, max_width=32)
+    for name, pending in zip(names, shown, strict=True):
+        where = (
+            f"about {pending.on_list}"
+            if pending.on_list
+            else "; ".join(pending.folders)[:30] or ", ".join(pending.sources)
+        )
+        table.add_row(
+            Text(name),
+            Text(printable(pending.title)),
+            Text(printable(f"{pending.saved_at[:10]:10} {where}")),
+        )
+    return table
+
+
+@app.command(rich_help_panel=PANEL)
+def inbox(
+    search: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD...]", help="Only what has these words in title, note, folder or tag."
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    source: Annotated[str, typer.Option("--source", help="Only what came from this source.")] = "",
+    everything: Everything = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many to show.")] = 25,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Show what was collected and is on no list yet, newest first; one line is one work.
+
+    Links to the same paper are one line, however many there are. Papers come first; other pages are counted.
+
+    \b
+    Examples:
+      carrel inbox
+      carrel inbox attention --source github-stars
+      carrel inbox --all --json > inbox.json
+    """
+    from carrel.library import Library, load_view
+
+    view = load_view(Library.find(library))
+    waiting = [
+        pending
+        for pending in view.pending
+        if (not source or source in pending.sources) and _matches(pending, search or [])
+    ]
+    papers = [pending for pending in waiting if pending.is_paper]
+    if as_json:
+        typer.echo(
+            json.dumps(
+                [_record(pending) for pending in (waiting if everything else papers)],
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
+        return
+    console = out()
+    shown = waiting if everything else papers
+    others = len(waiting) - len(papers)
+    if not view.pending:
+        console.print("The inbox is empty. Fill it: carrel collect --help")
+        return
+    console.print(_table(shown[:limit]), soft_wrap=False)
+    rest = f" ({len(shown) - limit:,} more: --limit)" if len(shown) > limit else ""
+    console.print(
+        f"{len(papers):,} papers wait, and {others:,} other pages{'' if everything else ' (--all)'}{rest}.",
+        markup=False,
+    )
+    if papers:
+        console.print("Next: carrel triage")
+
+
+def _matches(pending: Pending, words: list[str]) -> bool:
+    if not words:
+        return True
+    text = " ".join(
+        (pending.name, pending.title, *pending.folders, *pending.tags, *pending.notes)
+    ).casefold()
+    return all(word.casefold() in text for word in words)
+
+
+def _record(pending: Pending) -> dict[str, object]:
+    return {
+        "name": pending.name,
+        "key": str(pending.key) if pending.key else None,
+        "title": pending.title,
+        "saved_at": pending.saved_at,
+        "on_list": pending.on_list,
+        "papers": [str(key) for key in pending.papers],
+        "items": [item.to_record() for item in pending.items],
+    }
+
+
+def show_diff(plan: Plan) -> None:
+    """Print exactly what a plan would change."""
+    from rich.text import Text
+
+    console = out()
+    for line in plan.diff():
+        style = {"+": "green", "-": "red", "@": "dim"}.get(line[:1], "")
+        console.print(Text(f"  {printable(line)}", style=style))
+
+
+@app.command(rich_help_panel=PANEL)
+def add(
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="A key of the inbox, any key, or an address.")
+    ],
+    section: Annotated[
+        str,
+        typer.Option(
+            "--section",
+            "-s",
+            help="The heading, or the end of a path: 'To Review > Transformers'. Without it: the best guess.",
+        ),
+    ] = "",
+    path: ListOption = None,
+    library: LibraryOption = None,
+    title: Annotated[
+        str, typer.Option("--title", help="The title, where no service is to be asked.")
+    ] = "",
+    note: Annotated[
+        list[str] | None,
+        typer.Option("--note", help="A note to write below it; may be given more than once."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Show the change; write nothing.")
+    ] = False,
+    offline: Offline = False,
+) -> None:
+    """Put a paper on a list, written as its neighbours there are. `carrel undo` takes it back.
+
+    Your notes and the other things about it (code, talks) are noted below it. Nothing else in the file changes by a byte.
+
+    \b
+    Examples:
+      carrel add arxiv:2105.03824 --section Transformers
+      carrel add https://openreview.net/forum?id=lyoOWX0e0O --section "To Review > Misc" --dry-run
+    """
+    from dataclasses import replace
+
+    from carrel.errors import UsageError
+    from carrel.library import Library, load_view
+    from carrel.library.adding import carry_out, item_of, plan_entry
+    from carrel.library.placing import propose
+
+    found = Library.find(library)
+    view = load_view(found, with_passed=True)
+    pending = view.find(key) or _from_key(key, view)
+    if pending.key and (
+        place := next(
+            (view.on_lists[k] for k in sorted(view.works.keys(pending.key)) if k in view.on_lists),
+            "",
+        )
+    ):
+        raise UsageError(f"{pending.key} is on the list already: {place}.")
+    if (
+        pending.key
+        and pending.key.names_paper
+        and pending.key not in view.facts
+        and not title
+        and not offline
+    ):
+        pending, view = _with_facts(found, pending, view)
+    document = _document(found, path)
+    reason = ""
+    if not section:
+        proposals = propose(pending, document, view.facts)
+        if not proposals:
+            raise UsageError(
+                f"{document.path} has no headings. Give it one, for example `## To Review`, and name it with --section."
+            )
+        section, reason = " > ".join(proposals[0].section), proposals[0].reason
+    item = item_of(pending, view)
+    if not title and pending.key and item.title == str(pending.key):
+        raise UsageError(
+            f"No title is known of {pending.key}. Give one with --title, or run `carrel lookup {pending.key}` with a network."
+        )
+    if title:
+        item = replace(item, title=title)
+    if note:
+        from carrel.lists.forms import escape
+
+        item = replace(item, notes=(*item.notes, *map(escape, note)))
+    plan = plan_entry(document, item, section, [pending.name])
+    console = out()
+    if reason:
+        console.print(f"Section: {section} ({reason})", markup=False)
+    show_diff(plan)
+    if dry_run:
+        console.print("Nothing was written (--dry-run).")
+        return
+    carry_out(found, plan)
+    console.print(
+        f"Written to {found.relative(plan.path)}. Take it back: carrel undo", markup=False
+    )
+
+
+def _from_key(text: str, view: View) -> Pending:
+    from carrel.library import Pending
+    from carrel.lists.titles import title_from_url
+    from carrel.sources import SavedItem
+    from carrel.sources.repository import address_of
+
+    key = _key(text)
+    known = view.facts.get(key)
+    url = text if "://" in text else address_of(key)
+    title = known.title if known and known.title else title_from_url(url)
+    return Pending(str(key), key, title, [SavedItem("typed", url)])
+
+
+def _with_facts(library: Library, pending: Pending, view: View) -> tuple[Pending, View]:
+    """Ask what a paper is called; without an answer the saved title stands."""
+    from dataclasses import replace
+
+    from carrel.library.facts import look_up
+
+    assert pending.key is not None
+    with make_client(library) as client:
+        known = look_up(library, [pending.key], client).facts.get(pending.key)
+    if known is None or not known.title:
+        return pending, view
+    return replace(pending, title=known.title), replace(
+        view, facts={**view.facts, pending.key: known}
+    )
+
+
+def _document(library: Library, path: Path | None) -> Document:
+    """Return the list to write into."""
+    from carrel.errors import UsageError
+    from carrel.lists import Document
+
+    chosen = path or library.main_list()
+    if chosen is None:
+        raise UsageError(
+            f"There is no list in {library.folder}. Make one: `carrel init`, or a Markdown file with a heading, or name it with --list."
+        )
+    return Document.load(chosen)
+
+
+@app.command(rich_help_panel=PANEL)
+def undo(library: LibraryOption = None) -> None:
+    """Take back the last thing that `add` or `triage` did; again, the one before.
+
+    Example:  carrel undo
+    """
+    from carrel.library import Library
+    from carrel.library.adding import undo as take_back
+
+    out().print(f"Taken back: {printable(take_back(Library.find(library)))}", markup=False)
+
+
+@app.command(rich_help_panel=PANEL)
+def triage(
+    library: LibraryOption = None,
+    path: ListOption = None,
+    everything: Everything = False,
+    source: Annotated[str, typer.Option("--source", help="Only what came from this source.")] = "",
+) -> None:
+    """Go through the inbox, one work at a time: where it would go and why, the exact change, and your word.
+
+    Nothing is written without a y. Every step can be taken back with u, also later with `carrel undo`.
+
+    Example:  carrel triage
+    """
+    from carrel.library import Library
+
+    from .triaging import triage_inbox
+
+    triage_inbox(Library.find(library), path, everything=everything, source=source)
+
+
+@app.command(rich_help_panel=PANEL)
+def why(
+    one: Annotated[str, typer.Argument(metavar="KEY")],
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KEY]", help="Without it: everything that is related to the first."
+        ),
+    ] = None,
+    library: LibraryOption = None,
+) -> None:
+    """Print the evidence that two keys are one work, or that one is about the other: who says so, and where.
+
+    \b
+    Examples:
+      carrel why github:google-research/google-research arxiv:2009.14794
+      carrel why arxiv:2009.14794
+    """
+    from carrel.library import Library, load_works
+
+    works = load_works(Library.find(library))
+    a = _key(one)
+    console = out()
+    if other is None:
+        edges = works.edges_of(a)
+        for edge in edges:
+            console.print(printable(str(edge)), markup=False)
+        if not edges:
+            console.print(f"Nothing is known about {a} beside itself.", markup=False)
+        return
+    b = _key(other)
+    chain = works.why(a, b)
+    if works.kept_apart(a, b):
+        console.print(f"{a} and {b} are not the same: you said so.", markup=False)
+    elif not chain:
+        console.print(f"Nothing relates {a} and {b}.", markup=False)
+        raise typer.Exit(1)
+    for edge in chain:
+        console.print(printable(str(edge)), markup=False)
+
+
+def _say(one: str, other: str, grade: str, evidence: str, folder: Path | None) -> None:
+    from carrel.library import Edge, Library
+    from carrel.library.works import READER, save_edges
+
+    save_edges(Library.find(folder), [Edge(_key(one), _key(other), grade, evidence, READER)])
+
+
+@app.command(rich_help_panel=PANEL)
+def same(
+    one: Annotated[str, typer.Argument(metavar="KEY")],
+    other: Annotated[str, typer.Argument(metavar="KEY")],
+    library: LibraryOption = None,
+) -> None:
+    """Say that two keys are one work. Your word is stronger than any service's; the last word counts.
+
+    Example:  carrel same arxiv:2009.14794 https://openreview.net/forum?id=Ua6zuk0WRH
+    """
+    _say(one, other, "same", "the reader says so", library)
+    out().print(f"{_key(one)} and {_key(other)} are one work.", markup=False)
+
+
+@app.command("not-same", rich_help_panel=PANEL)
+def not_same(
+    one: Annotated[str, typer.Argument(metavar="KEY")],
+    other: Annotated[str, typer.Argument(metavar="KEY")],
+    library: LibraryOption = None,
+) -> None:
+    """Say that two keys are not one work, and that neither is about the other. It is remembered, whatever anybody says later.
+
+    Example:  carrel not-same github:owner/fork arxiv:2009.14794
+    """
+    _say(one, other, "different", "the reader says so", library)
+    out().print(f"{_key(one)} and {_key(other)} are kept apart.", markup=False)
+
+
+@app.command(rich_help_panel=PANEL)
+def lookup(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY...]", help="Without it: every paper of the lists and the inbox."
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    offline: Offline = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask again for what is known.")
+    ] = False,
+    crosswalk: Annotated[
+        bool,
+        typer.Option(
+            "--crosswalk", help="Also ask which preprint and which publication are one work."
+        ),
+    ] = False,
+    repositories: Annotated[
+        bool,
+        typer.Option(
+            "--repositories",
+            help="Also ask GitHub which papers the repositories of the inbox name.",
+        ),
+    ] = False,
+) -> None:
+    """Ask the services for titles, authors and years; what they say is kept and is there offline.
+
+    arXiv is asked first, a hundred papers at a time and never more than once in three seconds; then Semantic Scholar, OpenAlex,
+    Crossref and DataCite. CARREL_CONTACT=you@example.org puts your address into the User-Agent, as the services wish.
+
+    \b
+    Examples:
+      carrel lookup
+      carrel lookup arxiv:2105.03824 --crosswalk
+    """
+    from carrel.library import Library, load_view
+    from carrel.library.facts import look_up
+
+    found = Library.find(library)
+    view = load_view(found)
+    wanted = [_key(key) for key in keys or []]
+    if not keys:
+        wanted = [key for key in view.on_lists if key.names_paper]
+        wanted += [
+            pending.key for pending in view.pending if pending.key and pending.key.names_paper
+        ]
+        if repositories:
+            wanted += [
+                pending.key
+                for pending in view.pending
+                if pending.key and pending.key.kind == "github"
+            ]
+    with make_client(found, offline=offline) as client:
+        result = look_up(found, wanted, client, refresh=refresh, crosswalk=crosswalk)
+    console = out()
+    if keys:
+        for key in wanted:
+            facts = result.facts.get(key)
+            if facts and facts.title:
+                authors = ", ".join(facts.authors[:3]) + (
+                    " and others" if len(facts.authors) > 3 else ""
+                )
+                console.print(
+                    printable(
+                        f"{key}  {facts.title} - {facts.year or 'no year'} - {authors} ({facts.said_by})"
+                    ),
+                    markup=False,
+                )
+    known = sum(1 for facts in result.facts.values() if not facts.missing)
+    new = sum(1 for facts in result.new if not facts.missing)
+    asked = len(set(wanted))
+    console.print(
+        f"asked {asked:,} = known before {known - new:,} + new {new:,} + unknown to every service {len(result.missing):,}"
+        f" + without an answer {len(result.failed):,}",
+        markup=False,
+    )
+    for reason in sorted(set(result.failed.values()))[:5] + result.notes:
+        console.print(f"  {printable(reason)}", markup=False)
+    for key in result.missing[:10]:
+        console.print(f"  unknown: {key}", markup=False)
+
+
+@app.command("export", rich_help_panel=PANEL)
+def export_command(
+    form: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="bibtex, csl, ris, html, json or csv.")
+    ],
+    path: ListOption = None,
+    library: LibraryOption = None,
+    section: Annotated[
+        str, typer.Option("--section", "-s", help="Only what stands below this heading.")
+    ] = "",
+    with_inbox: Annotated[
+        bool, typer.Option("--inbox", help="The inbox instead of the lists.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Without it: standard output."),
+    ] = None,
+) -> None:
+    """Write lists out as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON or CSV.
+
+    Cite keys stay the same when the list is put into another order. Titles that would be code in the format are neutralised.
+
+    \b
+    Examples:
+      carrel export bibtex -o references.bib
+      carrel export html --section Transformers -o bookmarks.html
+      carrel export csl --inbox
+    """
+    from carrel.errors import UsageError
+    from carrel.library import Library, load_view
+    from carrel.library.export import (
+        FORMATS,
+        in_section,
+        works_of_document,
+        works_of_inbox,
+        works_of_library,
+    )
+    from carrel.library.facts import load_facts
+    from carrel.library.journal import replace_file
+
+    if form not in FORMATS:
+        raise UsageError(f"There is no format {form!r}. There are: {', '.join(FORMATS)}.")
+    found = Library.find(library)
+    if with_inbox:
+        works = works_of_inbox(load_view(found))
+    elif path is not None:
+        works = works_of_document(_document(found, path), found.relative(path), load_facts(found))
+    else:
+        works = works_of_library(found)
+    if section:
+        works = in_section(works, section)
+        if not works:
+            raise UsageError(f"Nothing stands below a heading {section!r}.")
+    text = FORMATS[form](works)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        replace_file(output.expanduser().absolute(), text.encode("utf-8", "replace"))
+        out().print(f"{len(works):,} works written to {output}", markup=False)
