@@ -58,10 +58,11 @@ class GradientDescent:
         """
         X, _, _ = checked_sample(X, np.zeros(len(X)))
         n, d = X.shape
-        sizes = np.broadcast_to(_sizes(X, step_size), (d,))
-        roots = np.sqrt(sizes)
+        roots = np.ones(d) if step_size is None else np.sqrt(_sizes(step_size, d))
         left, spread, right = np.linalg.svd(X * roots / np.sqrt(max(n, 1)), full_matrices=False)
-        largest = spread[0] if spread.size else 0.0
+        largest = float(spread.max(initial=0.0))
+        if step_size is None and largest > 0:
+            roots, spread, largest = roots / largest, spread / largest, 1.0
         if largest**2 >= 2:
             raise ValueError(
                 f"The step size is {largest**2 / 2:.3g} times too large: gradient descent diverges. "
@@ -134,7 +135,7 @@ class GradientDescent:
             best = int(np.argmin(risks))
             stop = Stop(int(steps[best]), float(risks[best]))
             ends = steps[max(best - 1, 0)], steps[min(best + 1, len(steps) - 1)]
-            steps = np.linspace(*ends, 1001)
+            steps = np.append(np.linspace(*ends, 1001), stop.steps)
         return stop
 
     def _progress(
@@ -155,17 +156,10 @@ class GradientDescent:
         return left, learned
 
 
-def _sizes(
-    X: Float64[Array, "n d"], step_size: float | Float[Array, "..."] | None
-) -> Float64[Array, "..."]:
-    if step_size is None:
-        largest = np.linalg.norm(X, 2) ** 2 / max(len(X), 1) if len(X) else 0.0
-        return np.array(1 / largest if largest > 0 else 1.0)
+def _sizes(step_size: float | Float[Array, "..."], d: int) -> Float64[Array, "d"]:
     sizes = np.asarray(step_size, dtype=np.float64)
-    if sizes.shape not in ((), X.shape[1:]):
-        raise ValueError(
-            f"step_size has shape {sizes.shape}, but it must be one number or {X.shape[1:]}."
-        )
+    if sizes.shape not in ((), (d,)):
+        raise ValueError(f"step_size has shape {sizes.shape}, but it must be one number or {(d,)}.")
     if not np.all(sizes > 0):
         raise ValueError(f"step_size is {sizes.min()}, but it must be above 0.")
-    return sizes
+    return np.broadcast_to(sizes, (d,))

@@ -136,6 +136,8 @@ def bias_variance(
         bias_gap: largest absolute deviation of bias^2 from the formula of the minimum-norm fit.
         variance_gap: largest relative deviation of the variance from it; both gaps are over all
             n from 0.1 d to 0.9 d and from 1.1 d to 2 d.
+
+    In the curves the variance is cut off at 1: near n = d its expectation is infinite.
     """
     rng = np.random.default_rng(seed)
     total = np.zeros((2 * d + 1, d))
@@ -171,9 +173,9 @@ def bias_variance(
         arrays={
             "n": n,
             "bias2": np.where(near, np.nan, bias2),
-            "variance": np.where(near, np.nan, variance),
+            "variance": np.minimum(variance, 1.0),
             "expected_bias2": expected.bias2,
-            "expected_variance": np.where(near, np.nan, expected.variance),
+            "expected_variance": np.minimum(expected.variance, 1.0),
         },
     )
 
@@ -229,7 +231,12 @@ def early_stopping(
 
 
 def reach_min_norm(
-    *, seed: int, d: int = 60, n: int = 30, steps: int = 2000, start: str = "zero"
+    *,
+    seed: int,
+    d: int = 60,
+    n: int = 30,
+    steps: int = 2000,
+    start: Literal["zero", "random"] = "zero",
 ) -> Outcome:
     """Run gradient descent for real, from 0 or from a random point, and compare the end.
 

@@ -40,7 +40,7 @@ def risk_curve(
     k = min(num_rows, d)
     # The last column becomes beta in the basis that the rows build one by one.
     R = _triangle(X[:k], beta)
-    _assert_rows_are_new(R, X)
+    _refuse_dependent_rows(R, X)
     seen = np.zeros(d)
     seen[: min(k + 1, d)] = R[: min(k + 1, d), k]
     gained = solve_triangular(R[:k, :k], noise[:k], trans="T", check_finite=False)
@@ -71,7 +71,7 @@ def min_norm_path(X: Float[Array, "..."], y: Float[Array, "..."]) -> Float64[Arr
     num_rows, d = X.shape
     k = min(num_rows, d)
     Q, R = qr(X[:k].T, mode="economic", check_finite=False)
-    _assert_rows_are_new(R, X)
+    _refuse_dependent_rows(R, X)
     coordinates = solve_triangular(R, y[:k], trans="T", check_finite=False)
     path = np.zeros((num_rows + 1, d))
     np.cumsum(Q.T * coordinates[:, None], axis=0, out=path[1 : k + 1])
@@ -212,7 +212,7 @@ def checked_sample(
     return X, y, beta
 
 
-def _assert_rows_are_new(R: Float64[Array, "k m"], X: Float64[Array, "N d"]) -> None:
+def _refuse_dependent_rows(R: Float64[Array, "k m"], X: Float64[Array, "N d"]) -> None:
     """Raise if one of the first rows lies in the span of those before it: R_ii is its distance."""
     k = min(X.shape)
     distances = np.abs(np.diagonal(R)[:k])

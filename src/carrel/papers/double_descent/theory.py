@@ -45,14 +45,7 @@ def expected_risk(n: Sizes, d: int, *, sigma: float, beta_norm: float) -> Risk:
     Source: the mean of an inverse Wishart matrix; the limit is Claims 1 and 2 of the paper.
     """
     n = _checked(n, d, sigma, beta_norm)
-    unseen = np.maximum(1 - n / d, 0.0)  # share of the coefficients outside the row space
-    bias2 = unseen**2 * beta_norm**2
-    subspace = unseen * (1 - unseen) * beta_norm**2
-    gap = np.abs(n - d) - 1  # positive where the inverse Gram matrix has a mean
-    noise = np.full_like(n, np.inf)
-    np.divide(sigma**2 * np.minimum(n, d), gap, out=noise, where=gap > 0)
-    variance = subspace + (noise if sigma > 0 else 0.0)
-    return Risk(bias2, variance, bias2 + variance)
+    return _min_norm_risk(n / d, (np.abs(n - d) - 1) / d, sigma, beta_norm)
 
 
 def limiting_risk(gamma: Sizes, *, sigma: float, beta_norm: float) -> Risk:
@@ -61,13 +54,19 @@ def limiting_risk(gamma: Sizes, *, sigma: float, beta_norm: float) -> Risk:
     Source: Claim 1 (gamma < 1) and Claim 2 (gamma > 1). Infinite at gamma = 1 if sigma > 0.
     """
     gamma = _checked(gamma, 1, sigma, beta_norm)
-    unseen = np.maximum(1 - gamma, 0.0)
+    return _min_norm_risk(gamma, np.abs(gamma - 1), sigma, beta_norm)
+
+
+def _min_norm_risk(
+    gamma: float | np.ndarray, gap: float | np.ndarray, sigma: float, beta_norm: float
+) -> Risk:
+    """The risk at gamma samples per feature; the noise is amplified by min(gamma, 1) / gap."""
+    unseen = np.maximum(1 - gamma, 0.0)  # share of the coefficients outside the row space
     bias2 = unseen**2 * beta_norm**2
-    subspace = unseen * (1 - unseen) * beta_norm**2
-    noise = np.full_like(gamma, np.inf)
-    gap = np.abs(1 - gamma)
-    np.divide(sigma**2 * np.minimum(gamma, 1.0), gap, out=noise, where=gap > 0)
-    variance = subspace + (noise if sigma > 0 else 0.0)
+    amplified = np.full(np.shape(gap), np.inf)
+    np.divide(np.minimum(gamma, 1.0), gap, out=amplified, where=gap > 0)
+    noise = sigma**2 * amplified if sigma > 0 else 0.0
+    variance = unseen * (1 - unseen) * beta_norm**2 + noise
     return Risk(bias2, variance, bias2 + variance)
 
 
