@@ -7,19 +7,30 @@ import pytest
 from carrel.lists import Document
 from carrel.report import write_report
 
+from .synthetic import make_paper, make_records
+
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+    pytest.mark.xdist_group("browser"),
 ]
 
-HOSTILE = """# <script>alert(1)</script> list
+LIST = """# A list
 
-* [<img src=x onerror=alert(2)> \u202eevil](https://arxiv.org/abs/2105.03824)
+* [A made-up paper](https://arxiv.org/abs/2001.00001)
+  * Q: Does it hold?
+* [A stranger](https://arxiv.org/abs/2001.00099) https://github.com/someone/code
+"""
+HOSTILE = f"""# <script>alert(1)</script> list
+
+* [<img src=x onerror=alert(2)> \u202eevil](https://arxiv.org/abs/2001.00001)
   * <b onclick=alert(3)>note</b> javascript:alert(4)
   * [click](javascript:alert(5))
   * Q: <script>alert(6)</script>?
+  * {"long" * 2500}
+* <svg onload=alert(7)> </style><script>alert(8)</script> https://arxiv.org/abs/2001.00002
 """
 
 
@@ -36,20 +47,129 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    """A page with every kind of figure."""
+    library = tmp_path_factory.mktemp("library")
+    (library / ".carrel").mkdir()
+    paper = make_paper(library, figures=["lines", "points", "heatmap", "gallery"])
+    make_records(library, paper, points=40)
+    return write_report(Document.parse(LIST.encode(), library / "list.md"), library)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page and note everything that it says, asks or fetches."""
+    opened = []
+
+    def visit(page_file, **settings):
+        page = browser.new_page(**settings)
+        opened.append(page)
+        page.said = []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("dialog", lambda dialog: page.said.append(dialog.message))
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(page_file.as_uri())
+        return page
+
+    yield visit
+    for page in opened:
+        page.close()
+
+
+def see_all_figures(page):
+    for plot in page.query_selector_all(".plot"):
+        plot.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('.live').length >= 2", timeout=20_000)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 390])
-def test_page_is_quiet_offline_and_fits(browser, library, scheme, width):
-    page_file = write_report(Document.parse(HOSTILE.encode(), library / "list.md"), library)
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    messages, requests = [], []
-    page.on("console", lambda message: messages.append(message.text))
-    page.on("dialog", lambda dialog: messages.append(dialog.message))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(page_file.as_uri())
-    assert messages == []
-    assert requests == [page_file.as_uri()]
+def test_page_is_quiet_offline_and_fits(open_page, page_file, scheme, width):
+    page = open_page(page_file, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    see_all_figures(page)
+    assert page.said == []
+    assert [url for url in page.asked if not url.startswith("data:")] == [page_file.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_figures_follow_the_colour_scheme_while_the_page_is_open(open_page, page_file):
+    page = open_page(page_file, color_scheme="light")
+    see_all_figures(page)
+    before = page.eval_on_selector(".live svg", "svg => svg.outerHTML")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "old => document.querySelector('.live svg')?.outerHTML !== old", arg=before, timeout=20_000
+    )
+    assert "#6db3f2" in page.eval_on_selector(".live svg", "svg => svg.outerHTML")
+    assert page.said == []
+
+
+def test_axis_switches_between_linear_and_logarithmic(open_page, page_file):
+    page = open_page(page_file)
+    see_all_figures(page)
+    button = page.locator("button.scale-switch").first
+    before = page.eval_on_selector(".live svg", "svg => svg.textContent")
+    assert button.get_attribute("aria-pressed") == "true"
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "old => document.querySelector('.live svg')?.textContent !== old",
+        arg=before,
+        timeout=20_000,
+    )
+    assert button.get_attribute("aria-pressed") == "false"
+
+
+def test_page_is_whole_without_javascript(browser, page_file):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    assert page.locator(".plot svg").count() == 3
+    assert page.locator(".gallery img").count() == 6
+    assert page.locator("button.scale-switch:visible").count() == 0
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(open_page, page_file, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(page_file, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    violations = Axe().run(page).response["violations"]
+    serious = [
+        (v["id"], v["nodes"][0]["html"][:200])
+        for v in violations
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_everything_can_be_reached_by_keyboard(open_page, page_file):
+    page = open_page(page_file)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the list"
+    kinds = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        kinds.add(page.evaluate("document.activeElement.tagName"))
+    assert {"A", "SUMMARY"} <= kinds
+
+
+def test_page_prints(open_page, page_file):
+    page = open_page(page_file)
+    assert len(page.pdf(format="A4")) > 10_000
+
+
+def test_hostile_list_is_shown_as_text(open_page, library):
+    page_file = write_report(Document.parse(HOSTILE.encode(), library / "list.md"), library)
+    page = open_page(page_file, viewport={"width": 390, "height": 800})
+    assert page.said == []
+    assert page.asked == [page_file.as_uri()]
     assert page.evaluate("document.scripts.length") == 0
     assert page.evaluate("[...document.links].every(a => !a.href.startsWith('javascript:'))")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert "<script>alert(6)</script>?" in page.inner_text("body")
-    page.close()

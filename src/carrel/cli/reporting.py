@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,21 +12,45 @@ import typer
 app = typer.Typer()
 
 
+class Format(StrEnum):
+    """What a report is written as."""
+
+    html = "html"
+    md = "md"
+    json = "json"
+
+
 @app.command(rich_help_panel="Look")
 def report(
     path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
-    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="A page, or to standard output: Markdown for a README, or JSON."
+        ),
+    ] = Format.html,
+    static: Annotated[bool, typer.Option("--static", help="A page without any script.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
 ) -> None:
     """Write one HTML page: the list with its verdicts, and a section for each paper that can run.
 
-    It is made from the list and the records alone; nothing is measured.
+    It is made from the list and the records alone; nothing is measured. Badges for a README lie beside it.
 
-    Example:  carrel report lists/recent-ml-research.md --open
+    Examples:
+
+      carrel report lists/recent-ml-research.md --open
+
+      carrel report lists/recent-ml-research.md --format md > results.md
     """
+    from carrel import report as reports
     from carrel.lists import Document, library_root
-    from carrel.report import write_report
 
-    page = write_report(Document.load(path), library_root(path))
-    if open_it:
-        typer.launch(page.as_uri())
-    print(page)
+    document, library = Document.load(path), library_root(path)
+    if format_ is Format.html:
+        page = reports.write_report(document, library, live=not static)
+        if open_it:
+            typer.launch(page.as_uri())
+        print(page)
+    else:
+        write = reports.report_json if format_ is Format.json else reports.report_markdown
+        print(write(reports.load_view(document, library)), end="")

@@ -144,8 +144,7 @@ def fetch_data(
     )
     done = subprocess.run(
         [sys.executable, "-c", code, name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )  # in a process of its own: the commands load nothing that papers need

@@ -1,6 +1,9 @@
 """Pages and pictures from lists and records. Nothing is measured here, and no paper is imported."""
 
-from .page import render_page, write_report
+from .document import report_json, report_markdown
+from .html import render_html
+from .save import write_report
+from .view import View, load_view
 
 
-__all__ = ["render_page", "write_report"]
+__all__ = ["View", "load_view", "render_html", "report_json", "report_markdown", "write_report"]

@@ -39,14 +39,10 @@ def papers_on(rows: Sequence[Row]) -> list[Paper]:
 def readiness(rows: Sequence[Row]) -> str:
     """Say how much of a list can run, and how to start on the rest."""
     runnable = sum(row.paper is not None for row in rows)
-    linked = sum(row.paper is None and row.code_linked for row in rows)
-    sentence = f"{runnable} of {len(rows)} {_plural(len(rows), 'entry', 'entries')} can run"
     if runnable == len(rows):
-        return sentence + "."
+        return f"{runnable} of {len(rows)} entries can run."
+    linked = sum(row.paper is None and row.code_linked for row in rows)
     start = next((row.entry.key for row in rows if row.paper is None and row.entry.key), None)
-    sentence += f"; code is linked for {linked} of the others"
+    sentence = f"{runnable} of {len(rows)} {'entry' if len(rows) == 1 else 'entries'} can run; "
+    sentence += f"code is linked for {linked} of the others"
     return sentence + (f"; start one with: carrel new-paper {start}" if start else ".")
-
-
-def _plural(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many

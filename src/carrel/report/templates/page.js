@@ -1,0 +1,60 @@
+// Puts a live figure in the place of each still one when it comes into view; follows the colour scheme.
+const variables = VARIABLES;
+const specs = JSON.parse(document.getElementById("specs").textContent);
+const scheme = matchMedia("(prefers-color-scheme: dark)");
+
+function coloured(spec, logarithmic) {
+  const style = getComputedStyle(document.documentElement);
+  let text = JSON.stringify(spec);
+  for (const [name, placeholder] of Object.entries(variables))
+    text = text.replaceAll(placeholder, style.getPropertyValue(name).trim());
+  const themed = JSON.parse(text);
+  if (logarithmic !== undefined) themed.encoding.y.scale.type = logarithmic ? "log" : "linear";
+  const hover = { name: "pick", select: { type: "point", fields: ["series"] }, bind: "legend" };
+  const layered = themed.layer && themed.encoding.color && themed.encoding.color.legend;
+  if (layered) {
+    themed.layer[themed.layer.length > 1 ? 1 : 0].params = [hover];
+    themed.encoding.opacity = { condition: { param: "pick", value: 1 }, value: 0.15 };
+  }
+  return themed;
+}
+
+async function show(plot, logarithmic) {
+  const still = plot.querySelector("svg, .live");
+  const width = plot.clientWidth - 16;
+  const spec = coloured(specs[plot.id], logarithmic);
+  spec.width = Math.max(220, Math.min(640, width - 90));
+  const live = document.createElement("div");
+  live.className = "live";
+  try {
+    await vegaEmbed(live, spec, { ast: true, renderer: "svg", actions: false, tooltip: { theme: "custom" } });
+  } catch (error) {
+    return; // the still figure stays
+  }
+  for (const part of live.querySelectorAll("[role]")) part.removeAttribute("role"); // the figure has one
+  still.replaceWith(live);
+}
+
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries)
+    if (entry.isIntersecting) {
+      seen.unobserve(entry.target);
+      show(entry.target);
+    }
+});
+for (const plot of document.querySelectorAll(".plot[id]")) {
+  if (!specs[plot.id]) continue;
+  seen.observe(plot);
+  const button = plot.parentElement.querySelector("button.scale-switch");
+  if (button) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const logarithmic = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(logarithmic));
+      show(plot, logarithmic);
+    });
+  }
+}
+scheme.addEventListener("change", () => {
+  for (const live of document.querySelectorAll(".live")) show(live.parentElement);
+});

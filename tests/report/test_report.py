@@ -1,0 +1,202 @@
+import json
+import re
+import time
+
+import pytest
+
+from carrel.claims import Interval, Region
+from carrel.lists import Document
+from carrel.report import load_view, render_html, report_json, report_markdown, write_report
+from carrel.report.pictures import badge, interval_strip
+
+from .synthetic import make_paper, make_records
+
+
+LIST = """# My list
+
+Some words.
+
+# To Review
+
+## Theory
+
+* [A made-up paper](https://arxiv.org/abs/2001.00001)
+  * a note
+  * Q: Does it hold?
+* [A stranger](https://arxiv.org/abs/2001.00099) https://github.com/someone/code
+
+## Causal Inference
+"""
+ANSWER = """
+[[answer]]
+work = "arxiv:2001.00001"
+question = "does it hold"
+says = "It does, on this toy."
+claims = ["claim-0"]
+"""
+
+
+@pytest.fixture
+def view(library):
+    paper = make_paper(library)
+    with (paper.folder / "paper.toml").open("a") as file:
+        file.write(ANSWER)
+    make_records(library, paper)
+    return load_view(Document.parse(LIST.encode(), library / "list.md"), library)
+
+
+def test_list_is_shown_in_file_order_with_its_empty_section(view):
+    assert [section.path for section in view.sections] == [
+        ("To Review", "Theory"),
+        ("To Review", "Causal Inference"),
+    ]
+    page = render_html(view)
+    assert page.index("A made-up paper") < page.index("A stranger") < page.index("Causal Inference")
+    assert "Nothing here yet." in page
+
+
+def test_question_has_its_answer_under_it_with_verdict_and_scale(view):
+    page = render_html(view)
+    question = page.index("Does it hold?")
+    assert question < page.index("It does, on this toy.") < page.index("A stranger")
+
+
+def test_paper_without_folder_says_what_would_be_needed(view):
+    page = render_html(view)
+    assert "No paper folder, but code is linked" in page
+    assert "carrel new-paper arxiv:2001.00099" in page
+
+
+def test_nothing_is_green_without_a_record(library):
+    make_paper(library)
+    view = load_view(Document.parse(LIST.encode(), library / "list.md"), library)
+    page = render_html(view)
+    assert 'class="verdict holds"' not in page
+    assert 'class="verdict not-run"' in page
+
+
+def test_control_is_shown_apart_from_the_claims(view):
+    paper = view.papers["made_up"]
+    assert [claim.id for claim in paper.controls] == ["claim-2"]
+    assert dict(paper.counts) == {"holds": 2}
+    assert paper.verdicts["claim-2"].word == "does not hold"
+
+
+def test_honesty_box_counts_what_a_reader_must_know(view):
+    honesty = view.honesty
+    assert (honesty.holds, honesty.total) == (2, 15)
+    assert honesty.wrong_holds == pytest.approx(0.1)
+    assert honesty.recalled == [("made_up", "claim-1")]
+    page = render_html(view)
+    assert "At most 0.1 of the 2 claims that hold are expected to be wrongly said to hold" in page
+
+
+def test_busy_dirty_and_second_rules_are_said(library):
+    paper = make_paper(library)
+    make_records(library, paper, dirty=True, cpu_s=0.1)
+    path = paper.folder / "paper.toml"
+    path.write_text(
+        path.read_text()
+        .replace("at_least = 1.5", "at_least = 1.4")
+        .replace("seeds = 5", "seeds = 5\nseries = 1")
+    )
+    honesty = load_view(Document.parse(LIST.encode(), library / "list.md"), library).honesty
+    assert honesty.rules[0][2] == 2
+    assert (honesty.busy, honesty.dirty) == (15, 15) or honesty.total == 0
+
+
+def test_figure_has_title_description_table_and_theme(view):
+    page = render_html(view, live=False)
+    assert 'aria-label="A curve that falls."' in page
+    assert "<strong>Figure 0.</strong>" in page
+    assert "Median of 5 seeds, with its 90 % interval" in page
+    assert "var(--series-1)" in page
+    assert "#0102a1" not in page
+    assert '<th scope="col">size n</th>' in page
+
+
+@pytest.mark.parametrize("kind", ["lines", "points", "heatmap", "gallery"])
+def test_every_kind_of_figure_is_drawn(library, kind):
+    paper = make_paper(library, figures=[kind])
+    make_records(library, paper, points=30)
+    page = render_html(load_view(Document.parse(LIST.encode(), library / "list.md"), library))
+    assert page.count("data:image/png") == 6 if kind == "gallery" else "<svg style" in page
+
+
+def test_static_page_has_no_script(view):
+    page = render_html(view, live=False)
+    assert "<script" not in page.replace("&lt;script", "")
+    assert "script-src" not in page
+
+
+def test_live_page_names_its_own_script_and_no_other(view):
+    page = render_html(view)
+    assert re.search(r"script-src &#39;sha256-|script-src 'sha256-", page)
+    assert "unsafe-eval" not in page
+
+
+def test_code_of_the_paper_is_text(view):
+    page = render_html(view)
+    assert "<script>alert(1)</script>" not in page
+    assert "&lt;b&gt;bold" in page
+
+
+def test_json_says_the_same(view):
+    data = json.loads(report_json(view), parse_constant=pytest.fail)
+    claims = data["papers"]["made_up"]["claims"]
+    assert [c["verdict"] for c in claims] == ["holds", "holds"]
+    assert claims[0]["interval"][0] == pytest.approx(2.02)
+    assert data["entries"][0]["paper"] == "made_up"
+
+
+def test_markdown_fits_into_a_readme(library):
+    paper = make_paper(library, says="A | B <script> `code`")
+    make_records(library, paper)
+    text = report_markdown(load_view(Document.parse(LIST.encode(), library / "list.md"), library))
+    rows = [line for line in text.splitlines() if line.startswith("| A")]
+    assert len(rows) == 3
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
+    assert "<script>" not in text
+
+
+def test_badges_are_written_for_papers_and_claims(view, library):
+    write_report(view.document, library)
+    badges = sorted(p.name for p in (library / ".carrel" / "report" / "badges").iterdir())
+    assert badges == ["made_up-claim-0.svg", "made_up-claim-1.svg", "made_up.svg"]
+    assert "holds · toy" in (library / ".carrel/report/badges/made_up-claim-0.svg").read_text()
+
+
+def test_badge_is_text_whatever_the_label():
+    assert "&lt;script&gt;" in badge("<script>", "holds")
+
+
+def test_strip_shades_the_region_and_marks_the_interval():
+    strip = interval_strip(Region("at_least", (1.5,)), Interval(2.0, 1.8, 2.2))
+    left = float(re.search(r'class="agrees" x="([\d.]+)"', strip)[1])
+    start = float(re.search(r'line x1="([\d.]+)"', strip)[1])
+    assert left < start
+    assert "agrees if at least 1.5" in strip
+
+
+def test_nine_papers_with_sixty_claims_and_forty_figures_are_small_and_fast(library):
+    lines = ["# Many"]
+    for number in range(9):
+        figures = ["lines", "heatmap", "lines", "gallery"] + (["points"] if number < 4 else [])
+        paper = make_paper(library, f"paper_{number}", number, claims=7, figures=figures)
+        make_records(library, paper, points=500)
+        lines.append(f"* https://arxiv.org/abs/2001.{number:05d}")
+    document = Document.parse("\n".join(lines).encode(), library / "list.md")
+    started = time.process_time()
+    page = write_report(document, library)
+    assert time.process_time() - started < 15
+    assert page.stat().st_size < 6e6
+
+
+def test_list_of_five_thousand_entries_is_rendered_in_three_seconds(library):
+    items = (
+        f"* [Paper {i}](https://arxiv.org/abs/2101.{i:05d})\n  * note {i}\n" for i in range(5000)
+    )
+    document = Document.parse(("# Long\n\n" + "".join(items)).encode(), library / "list.md")
+    started = time.process_time()
+    write_report(document, library)
+    assert time.process_time() - started < 3
