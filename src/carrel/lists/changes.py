@@ -76,13 +76,10 @@ def annotate(doc: Document, entry: Entry, text: str) -> tuple[Edit, ...]:
                 f"{entry.title!r} (line {entry.line}) is a row of a table without a column of notes."
             )
         start, end, _ = found
-        old = doc.data[start:end]
         cell = words.replace("|", "\\|").encode()
-        if old.strip():
+        if start < end:
             return (Edit(end, b"", b"; " + cell),)
-        return (
-            Edit(start, b"", b" " + cell if not doc.data[start - 1 : start].isspace() else cell),
-        )
+        return (_fill(doc, start, end, cell),)
     _refuse_quoted(doc, entry, block)
     nested = [child for child in block.children if child.kind == "item"]
     data = doc.data
@@ -348,15 +345,15 @@ def _mark_section(doc: Document, entry: Entry, block: Block, state: str) -> tupl
         new = newline + text + newline
         if data[at:].strip() and not re.match(rb"[ \t]*\r?\n", data[at:]):
             new += newline
-    return (
-        (*_cut(doc, block), Edit(at, b"", new))
-        if not block.start < at <= block.end
-        else _in_place(doc, block, new)
-    )
+    if block.start < at <= block.end:
+        return _in_place(doc, block, new)
+    return (*_cut(doc, block), Edit(at, b"", new))
 
 
 def _in_place(doc: Document, block: Block, new: bytes) -> tuple[Edit, ...]:
     """Replace an item that is the last thing of its section by the headings and itself."""
+    if doc.data[: block.start].endswith((b"\n\n", b"\n\r\n")):
+        new = new.lstrip(b"\r\n")
     return (Edit(block.start, doc.data[block.start : block.end], new),)
 
 
@@ -406,9 +403,18 @@ def _mark_cell(doc: Document, row: Block, state: str) -> tuple[Edit, ...] | None
     )
     default = {READ: "✅", READING: "⏳", TO_READ: ""}[state]
     new = (shown.most_common(1)[0][0] if shown else default).encode()
-    if start == end and doc.data[start - 1 : start] == b"|":
-        new = b" " + new + b" "
-    return (Edit(start, doc.data[start:end], new),)
+    return (_fill(doc, start, end, new),)
+
+
+def _fill(doc: Document, start: int, end: int, new: bytes) -> Edit:
+    """Return the edit that puts `new` into a cell; an empty one keeps its width where that is enough."""
+    data = doc.data
+    if start < end or not new:
+        return Edit(start, data[start:end], new)
+    left = max(data.rfind(b"|", 0, start), data.rfind(b"\n", 0, start)) + 1
+    spaces = data[left:start]
+    room = len(spaces) - 1 - len(new.decode("utf-8", "replace"))
+    return Edit(left, spaces, b" " + new + b" " * max(1, room))
 
 
 def _insert_row(doc: Document, item: Item, table: Block) -> Edit:

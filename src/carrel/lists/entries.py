@@ -15,6 +15,7 @@ from carrel.lists.hosts import find_mention
 from carrel.lists.inline import Piece, Run, find_links, fold_label, unescape
 from carrel.lists.keys import Key
 from carrel.lists.model import Entry, Heading, Link, Note, Question, Span
+from carrel.lists.people import split_authors
 from carrel.lists.states import (
     BOX,
     BOX_STATES,
@@ -24,7 +25,7 @@ from carrel.lists.states import (
     state_of_section,
 )
 from carrel.lists.text import plain_with_links
-from carrel.lists.titles import Naming, is_label, read_naming, split_authors
+from carrel.lists.titles import Naming, is_label, read_naming
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class _Draft:
     state_by: str | None = None
 
 
+_WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
+_WORDS = ("paragraph", "heading")
 _QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
@@ -112,6 +115,7 @@ class _Reader:
         self.questions: list[Question] = []
         self.tags: list[str] = []
         self.texts: list[Text] = []
+        self.own: dict[Block, Text] = {}
 
     def run(self) -> Reading:
         for block in self.root.walk():
@@ -121,7 +125,7 @@ class _Reader:
         return Reading(
             tuple(self._entry(draft) for draft in self.drafts),
             tuple(draft.block for draft in self.drafts),
-            tuple(self.headings),
+            tuple(sorted(self.headings, key=lambda heading: heading.span)),
             tuple(self.links),
             tuple(self.images),
             tuple(self.questions),
@@ -163,6 +167,14 @@ class _Reader:
             self.section.append((block.level, words))
         return text
 
+    def _own(self, block: Block) -> Text:
+        """Return the text of a paragraph or heading inside an item, read once."""
+        text = self.own.get(block)
+        if text is None:
+            text = self._heading(block) if block.kind == "heading" else self._text(block)
+            self.own[block] = text
+        return text
+
     def _other(self, block: Block, draft: _Draft | None) -> None:
         """Read html, comments and front matter."""
         if block.kind == "html":
@@ -170,37 +182,47 @@ class _Reader:
             text.pieces = [piece for piece in text.pieces if piece.kind == "html"]
             self._take_links(text, draft)
         elif block.kind == "comment":
-            for match in _TAGS_COMMENT.finditer(self.data[block.start : block.end]):
+            if match := _TAGS_COMMENT.match(self.data, block.content[0][0], block.end):
                 self.tags += _split_tags(match[1].decode("utf-8", "replace"))
         elif block.kind == "front":
             self.tags += _front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
 
     # --- items
 
-    def _item(self, item: Block, owner: _Draft | None, *, named: bool, depth: int) -> None:
+    def _item(
+        self, item: Block, owner: _Draft | None, *, named: bool, depth: int, crowd: int = 0
+    ) -> None:
+        """Read an item and what is nested in it.
+
+        Args:
+            owner: the entry around it, if any.
+            named: an item around it names a paper.
+            crowd: how many of its siblings and itself are nothing but a link to a paper.
+        """
         children = item.children
-        texts: dict[int, Text] = {}
-        names_paper = False
-        for i, block in enumerate(children):
-            if block.kind == "paragraph":
-                texts[i] = self._text(block)
-            elif block.kind == "heading":
-                texts[i] = self._heading(block)
-            else:
-                continue
-            if not named and not names_paper:
-                names_paper = _names_paper(texts[i])
-        starts_entry = owner is None or (names_paper and not named)
-        if starts_entry:
-            parent = (
-                next((i for i, d in enumerate(self.drafts) if d is owner), None) if owner else None
-            )
+        texts = {i: self._own(block) for i, block in enumerate(children) if block.kind in _WORDS}
+        names_paper = any(_links_paper(text) for text in texts.values())
+        starts_entry = owner is None or (
+            names_paper and not named and not _belongs_to_parent(texts.get(0), crowd)
+        )
+        if owner is None or starts_entry:
+            parent = owner.index if owner is not None else None
             draft = _Draft(item, len(self.drafts), tuple(text for _, text in self.section), parent)
             self.drafts.append(draft)
             depth = 0
         else:
-            assert owner is not None
             draft = owner
+        named = named or names_paper
+        crowd = 0
+        if not named:
+            heads = [
+                self._own(c.children[0])
+                for c in children
+                if c.kind == "item" and c.children and c.children[0].kind in _WORDS
+            ]
+            bare = [head for head in heads if _links_paper(head) and _only_links(head)]
+            crowd = len(bare)
+            named = any(_belongs_to_parent(head, crowd) for head in bare)
         for i, block in enumerate(children):
             if i in texts:
                 text = texts[i]
@@ -210,7 +232,7 @@ class _Reader:
                 else:
                     self._note(text, block.line, depth if i == 0 else depth + 1, draft)
             elif block.kind == "item":
-                self._item(block, draft, named=named or names_paper, depth=depth + 1)
+                self._item(block, draft, named=named, depth=depth + 1, crowd=crowd)
             else:
                 self._inside(block, draft, depth + 1)
 
@@ -424,7 +446,7 @@ class _Reader:
         )
 
 
-def _names_paper(text: Text) -> bool:
+def _links_paper(text: Text) -> bool:
     for piece in text.pieces:
         if (
             piece.kind not in ("image", "wiki")
@@ -435,6 +457,16 @@ def _names_paper(text: Text) -> bool:
     return False
 
 
+def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
+    """Whether an item that links a paper only gives the item around it its link.
+
+    `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it.
+    """
+    if head is None or not _only_links(head):
+        return False
+    return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
+
+
 def _only_links(text: Text) -> bool:
     """Whether a text is nothing but links without words of their own."""
     if not text.pieces:
@@ -442,13 +474,13 @@ def _only_links(text: Text) -> bool:
     at = 0
     for piece in text.pieces:
         if piece.start >= at:
-            if re.search(rb"\w|[\x80-\xff]", text.run.data[at : piece.start]):
+            if _WORD_BYTE.search(text.run.data[at : piece.start]):
                 return False
             at = piece.end
         inner = text.run.data[slice(*piece.text)].decode("utf-8", "replace")
         if piece.kind not in ("bare", "auto", "image") and not is_label(inner):
             return False
-    return re.search(rb"\w|[\x80-\xff]", text.run.data[at:]) is None
+    return _WORD_BYTE.search(text.run.data[at:]) is None
 
 
 def _title_cell(cells: list[Text], roles: dict[str, int]) -> int:
@@ -469,8 +501,9 @@ def _title_cell(cells: list[Text], roles: dict[str, int]) -> int:
                     continue
                 return i
     taken = {i for role, i in roles.items() if role != "title"}
-    candidates = [i for i, cell in enumerate(cells) if cell.run.data and i not in taken]
-    return candidates[0] if candidates else next(i for i, cell in enumerate(cells) if cell.run.data)
+    filled = [i for i, cell in enumerate(cells) if cell.run.data]
+    worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
+    return (worded or filled)[0]
 
 
 def _hashtags(text: Text) -> list[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from carrel.lists.blocks import Block
 from carrel.lists.inline import Run, find_links
 from carrel.lists.model import Entry
+from carrel.lists.people import split_authors
 from carrel.lists.text import plain
-from carrel.lists.titles import is_label, split_authors
+from carrel.lists.titles import is_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,10 @@ class Form:
         link = f"[{self._join(self.inside, item) or escape(item.title)}]({_destination(item.url)})"
         if self.bold:
             link = f"**{link}**"
-        lead = (
-            " "
-            if before and self.before[-1:] == ("year",) and self.year != "{}"
-            else self.separator
-        )
-        return (
-            (f"{before}{lead}" if before else "")
-            + link
-            + (f"{self.separator}{after}" if after else "")
-        )
+        dated = self.year != "{}" and item.year
+        lead = " " if dated and self.before[-1:] == ("year",) else self.separator
+        trail = " " if dated and self.after[:1] == ("year",) else self.separator
+        return (f"{before}{lead}" if before else "") + link + (f"{trail}{after}" if after else "")
 
     def _join(self, roles: tuple[str, ...], item: Item) -> str:
         pieces: list[str] = []
@@ -168,7 +163,7 @@ def _roles(data: bytes, entry: Entry) -> tuple[tuple[str, ...], bool]:
     text = data.decode("utf-8", "replace")
     bold = f"**{entry.title}" in text
     for piece in _SPLIT.split(text):
-        words = plain(piece.encode())
+        words = plain(piece.encode()).strip("*~ ")
         if dated := re.match(r"[(\[](?:19|20)\d\d[^()\[\]]{0,6}[)\]]\s*", words):
             roles.append("year")
             words = words[dated.end() :]

@@ -95,7 +95,30 @@ def host_of(url: str) -> str | None:
     return _tidy_host(parts.hostname or "") or None if parts else None
 
 
+# the two forms that most addresses of a list have, read without taking them apart
+_PLAIN_ARXIV = re.compile(
+    r"https?://(?:www\.)?arxiv\.org/(?:abs|pdf|html)/(\d{4}\.\d{4,5})(?:v([1-9]\d?))?(?:\.pdf)?",
+    re.ASCII,
+)
+_PLAIN_REPOSITORY = re.compile(
+    r"https?://github\.com/([A-Za-z0-9-]{1,60}/[A-Za-z0-9_-]{1,100})/?", re.ASCII
+)
+
+
+def _find_plain(url: str) -> _Found | None:
+    if match := _PLAIN_ARXIV.fullmatch(url):
+        key = make_key("arxiv", match[1])
+        return _Found(key, int(match[2]) if match[2] else None) if key else None
+    if (match := _PLAIN_REPOSITORY.fullmatch(url)) and match[1].split("/")[
+        0
+    ].lower() not in _NOT_OWNERS:
+        return _Found(make_key("github", match[1]))
+    return None
+
+
 def _find(url: str, *, nested: bool) -> _Found | None:
+    if plain := _find_plain(url):
+        return plain
     text = _clean(url)
     if typed := _TYPED.match(text):
         value = unquote(text[typed.end() :])
@@ -121,17 +144,20 @@ def _find(url: str, *, nested: bool) -> _Found | None:
 
 def _clean(url: str) -> str:
     """Drop what surrounds an address in real lists: spaces, `<…>`, a BibTeX brace, an encoded space."""
-    text = "".join(url.split()).strip("<\"'`") if url.strip() else ""
-    while text:
-        shorter = text.rstrip(_JUNK_END)
-        if shorter.lower().endswith("%20"):
-            shorter = shorter[:-3]
-        if shorter.endswith(")") and shorter.count(")") > shorter.count("("):
-            shorter = shorter[:-1]
-        if shorter == text:
+    text = "".join(url.split()).strip("<\"'`")
+    spare = text.count(")") - text.count("(")
+    end = len(text)
+    while end:
+        if text[end - 1] in _JUNK_END:
+            end -= 1
+        elif text[end - 1] == ")" and spare > 0:
+            spare -= 1
+            end -= 1
+        elif text.endswith("%20", 0, end):
+            end -= 3
+        else:
             break
-        text = shorter
-    return text
+    return text[:end]
 
 
 def _split(text: str) -> SplitResult | None:
@@ -147,7 +173,11 @@ def _split(text: str) -> SplitResult | None:
         _ = parts.port
     except ValueError:
         return None
-    if parts.scheme.lower() not in _WEB or not parts.hostname or "." not in parts.hostname:
+    if (
+        parts.scheme.lower() not in _WEB
+        or not parts.hostname
+        or "." not in _tidy_host(parts.hostname)
+    ):
         return None
     return parts
 
@@ -158,11 +188,10 @@ def _tidy_host(host: str) -> str:
 
 def _reader(host: str) -> _Reader | None:
     host = _tidy_host(host)
-    while "." in host:
-        if host in _READERS:
-            return _READERS[host]
-        host = host.split(".", 1)[1]
-    return None
+    if host in _READERS:
+        return _READERS[host]
+    parent = next((name for name in _WITH_SUBDOMAINS if host.endswith("." + name)), "")
+    return _READERS.get(parent)
 
 
 def _tidy(host: str, parts: SplitResult) -> str:
@@ -175,7 +204,6 @@ def _tidy(host: str, parts: SplitResult) -> str:
     )
     if "%2f" in parts.path.lower():
         path = parts.path
-    path = re.sub(r"/{2,}", "/", path) if "://" not in path else path
     query = "&".join(
         p for p in parts.query.split("&") if p and not _TRACKING.fullmatch(p.split("=", 1)[0])
     )
@@ -186,13 +214,12 @@ def _tidy(host: str, parts: SplitResult) -> str:
 
 
 def _query(parts: SplitResult) -> dict[str, str]:
+    """Return the first value of each name in the query; a query of hundreds of names says nothing."""
+    query = parts.query.replace("&amp;", "&")
     values: dict[str, str] = {}
-    for name, value in (
-        parse_qsl(parts.query.replace("&amp;", "&"), keep_blank_values=True, max_num_fields=200)
-        if parts.query.count("&") < 200
-        else ()
-    ):
-        values.setdefault(name.lower(), value)
+    if query.count("&") < 200:
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            values.setdefault(name.lower(), value)
     return values
 
 
@@ -284,19 +311,18 @@ def _adsabs(parts: SplitResult) -> _Found | None:
 # --- publishers -------------------------------------------------------------------------------------
 
 
+_PAGE_SUFFIX = re.compile(
+    r"(?:\.pdf|\.full|\.abstract|/pdf|/full|/fulltext|/abstract|/epdf|/html|/meta|/summary)$",
+    re.IGNORECASE,
+)
+
+
 def _doi(text: str) -> Key | None:
     """Return the key of the DOI that `text` begins with, without the page's own suffixes."""
     text = re.sub(r"[?#].*", "", text, flags=re.DOTALL).rstrip(".,;:/*\\")
-    while True:
-        shorter = re.sub(
-            r"(?:\.pdf|\.full|\.abstract|/pdf|/full|/fulltext|/abstract|/epdf|/html|/meta|/summary)$",
-            "",
-            text,
-            flags=re.I,
-        ).rstrip("/")
-        if shorter == text:
-            return make_key("doi", text)
-        text = shorter
+    for _ in range(3):
+        text = _PAGE_SUFFIX.sub("", text).rstrip("/")
+    return make_key("doi", text)
 
 
 def _doi_host(parts: SplitResult) -> _Found | None:
@@ -333,7 +359,7 @@ def _doi_after(pattern: str, prefix: str = "") -> _Reader:
 
 def _biorxiv(parts: SplitResult) -> _Found | None:
     match = re.match(
-        r"/content/(?:[a-z]+/(?:early/\d{4}/\d\d/\d\d/)?)?(10\.\d{4,9}/[\d.]+?)(?:v(\d+))?(?:\.|/|$)",
+        r"/content/(?:[a-z]+/(?:early/\d{4}/\d\d/\d\d/)?)?(10\.\d{4,9}/\d+(?:\.\d+)*)(?:v(\d+))?(?![\w])",
         unquote(parts.path),
     )
     if match is None:
@@ -422,6 +448,21 @@ def _neurips(parts: SplitResult) -> _Found | None:
             return None
         return _Found(make_key("url", f"https://papers.nips.cc/paper/{match[1]}"))
     return None
+
+
+def _url_of(pattern: str, tail: str) -> _Reader:
+    """Return a reader of pages with a number: the address up to it stands for all spellings of the rest."""
+    place = re.compile(pattern, re.ASCII)
+
+    def reader(parts: SplitResult) -> _Found | None:
+        match = place.match(parts.path)
+        if match is None:
+            return None
+        return _Found(
+            make_key("url", f"https://{_tidy_host(parts.hostname or '')}/{tail}{match[1]}")
+        )
+
+    return reader
 
 
 def _semantic_scholar(parts: SplitResult) -> _Found | None:
@@ -523,6 +564,15 @@ def _x(parts: SplitResult) -> _Found | None:
     return _Found(key) if key else None
 
 
+# hosts whose subdomains show the same things: export.arxiv.org, old.reddit.com, m.youtube.com
+_WITH_SUBDOMAINS = (
+    "arxiv.org",
+    "adsabs.harvard.edu",
+    "reddit.com",
+    "twitter.com",
+    "x.com",
+    "youtube.com",
+)
 _READERS: dict[str, _Reader] = {
     "arxiv.org": _arxiv,
     "xxx.lanl.gov": _arxiv,
@@ -544,6 +594,12 @@ _READERS: dict[str, _Reader] = {
     "api.semanticscholar.org": _semantic_scholar,
     "semanticscholar.org": _semantic_scholar,
     "doi.org": _doi_host,
+    "dx.doi.org": _doi_host,
+    "projecteuclid.org": _doi_after(r"/(?:journals|euclid)/[^?#]*?/(?=10\.\d{4,9}/)"),
+    "sciencedirect.com": _url_of(
+        r"/science/article/(?:abs/|am/)?pii/([A-Z]?[0-9X]{10,20})", "science/article/pii/"
+    ),
+    "researchgate.net": _url_of(r"/publication/(\d{4,12})(?:_|$)", "publication/"),
     "link.springer.com": _doi_after(
         r"/(?:article|chapter|book|content/pdf|referenceworkentry)/(?=10\.)"
     ),
@@ -578,6 +634,9 @@ _READERS: dict[str, _Reader] = {
     "youtu.be": _youtube,
     "reddit.com": _reddit,
     "redd.it": _reddit,
+    "v.redd.it": _reddit,
+    "i.redd.it": _reddit,
+    "preview.redd.it": _reddit,
     "twitter.com": _x,
     "x.com": _x,
     "vxtwitter.com": _x,

@@ -68,6 +68,7 @@ _SPECIAL = re.compile(
     rb"\\[!-/:-@\[-`{-~]|`+|<|!?\[|\]|(?<![a-z0-9])(?:https?://|ftp://|www\.(?=[a-z0-9])|arxiv:[ ]?(?=[a-z0-9])|doi:[ ]?(?=10\.))",
     re.IGNORECASE,
 )
+_HINTS = (b"[", b":", b"<", b"www.", b"WWW.")  # without any of these a text has no link
 _AUTO = re.compile(rb"<([a-z][a-z0-9+.-]{1,31}:[^\s<>\x00-\x1f]*)>", re.IGNORECASE)
 _MAIL = re.compile(rb"<[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}>", re.ASCII)
 _TAG = re.compile(
@@ -88,7 +89,7 @@ _ARXIV_TEXT = re.compile(
 )
 _DOI_TEXT = re.compile(rb"doi:[ ]?10\.\d{4,9}/[^\s<>\"`]+", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|\w{2,31});", re.ASCII)
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_ESCAPE_OR_ENTITY = re.compile(r"\\([!-/:-@\[-`{-~])|" + _ENTITY.pattern, re.ASCII)
 _TITLE = re.compile(rb"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)", re.DOTALL)
 _MAX_PARENS = 32
 _GAP = re.compile(rb"[ \t\n]*")
@@ -102,15 +103,20 @@ def fold_label(label: bytes) -> str:
 def unescape(text: bytes) -> str:
     """Return `text` with backslash escapes and entities resolved."""
     plain = text.decode("utf-8", "replace")
-    if "\\" in plain:
-        plain = _ESCAPE.sub(r"\1", plain)
-    if "&" in plain:
-        plain = _ENTITY.sub(lambda match: html.unescape(match[0]), plain)
+    if "\\" in plain or "&" in plain:
+        plain = _ESCAPE_OR_ENTITY.sub(lambda m: m[1] or html.unescape(m[0]), plain)
     return plain
+
+
+def resolve_entities(text: str) -> str:
+    """Return `text` with entities such as `&amp;` resolved; without its semicolon it is none."""
+    return _ENTITY.sub(lambda m: html.unescape(m[0]), text)
 
 
 def find_links(text: bytes, definitions: Mapping[str, str]) -> list[Piece]:
     """Return the links and images of `text` in order; a link inside a link text is not one."""
+    if not any(hint in text for hint in _HINTS):
+        return []
     return _Scan(text, definitions).run()
 
 

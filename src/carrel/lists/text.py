@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from carrel.lists.inline import Piece, unescape
+from carrel.lists.inline import Piece, resolve_entities
 
 
 _BOLD = re.compile(r"(\*\*|__|~~)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)
@@ -39,11 +39,11 @@ def strip_marks(text: bytes) -> str:
     if "*" in words or "_" in words or "~" in words:
         words = _BOLD.sub(r"\2", words)
         words = _EMPHASIS.sub(lambda m: m[1] or m[2] or "", words)
+    if "&" in words:
+        words = resolve_entities(words)
     if kept:
         kept.reverse()
         words = re.sub(_ESCAPE_MARK, lambda m: kept.pop() if kept else m[0], words)
-    if "&" in words:
-        words = unescape(words.encode("utf-8", "replace"))
     return words
 
 

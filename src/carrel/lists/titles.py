@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from carrel.lists.hosts import Mention, find_mention
 from carrel.lists.inline import Piece
 from carrel.lists.keys import words
+from carrel.lists.people import split_authors
 from carrel.lists.text import drop_images, plain, strip_marks
 
 
@@ -34,6 +35,7 @@ class _Part:
     link: Mention | None = None
     is_link: bool = False
     aside: bool = False  # a link in brackets of its own: ([pdf](…))
+    runs_on: bool = False  # a link within a sentence: see [this](…)
     bold: bool = False
 
 
@@ -53,63 +55,45 @@ _SEPARATOR = re.compile(r"(?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|(?:\s--\s)|
 _YEAR_PART = re.compile(
     r"[(\[]?\s*((?:19|20)\d\d)(?:[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:[-./]\d\d?)?)?\s*[)\]]?[.,:]?"
 )
+_VENUE_YEAR = re.compile(
+    r"[(\[]?(?:((?:19|20)\d\d)[- ]?[A-Z][A-Za-z-]{1,11}|[A-Z][A-Za-z-]{1,11}[- ]?((?:19|20)\d\d))[)\]]?[.,:]?"
+)
 _LEAD_DATE = re.compile(
-    r"[(\[]?((?:19|20)\d\d)(?:[-./](?:0[1-9]|1[0-2])(?:[-./]\d\d)?)?[)\]]?[:.,]?\s+(?=\S)|[(\[]((?:19|20)\d\d)[)\]]\s*"
+    r"[(\[](?:[A-Z][\w.'’&-]{1,14}\s){1,3}((?:19|20)\d\d)[)\]]\s*|[(\[]?((?:19|20)\d\d)(?:[-./](?:0[1-9]|1[0-2])(?:[-./]\d\d)?)?[)\]]?[:.,]?\s+(?=\S)|[(\[]((?:19|20)\d\d)[)\]]\s*"
 )
 _YEAR_IN_PARENS = re.compile(r"[(\[]([^()\[\]]{0,60})[)\]]")
 _YEAR = re.compile(r"(?<![\d.:/-])((?:19|20)\d\d)(?![\d:/]|\.\d)")
 _SHORT_YEAR = re.compile(r"(?:[A-Z][A-Za-z]{2,9})\s?['’](\d\d)(?!\d)")
 _QUOTED = re.compile(r"[\"“„«‘]([^\"“”„«»\x00]{3,400})[\"”»’]")
-_NUMBERING = re.compile(r"^(?:\[\d{1,4}\]|\(\d{1,4}\)|#\d{1,4}[.:]?|\d{1,4}[.)])\s+")
+_NUMBERING = re.compile(
+    r"^(?:\[(?!(?:19|20)\d\d\])\d{1,4}\]|\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?)\s+"
+)
 _DECORATION = re.compile(
     "^(?:\\[[ xX/~-]\\]\\s+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
 )
-_SHORTCODE = re.compile(r":[a-z0-9_+-]{2,40}:|[\u2600-\u27bf\u2b50\U0001f300-\U0001faff\ufe0f]")
-_ORGANISATION = re.compile(
-    r"\b(?:AI|Research|University|Institute|Labs?|Laborator(?:y|ies)|Inc|Google|Facebook|Meta|OpenAI|DeepMind|Microsoft|Nvidia|NVIDIA|"
-    r"Amazon|Apple|Baidu|Tencent|Alibaba|IBM|Stanford|MIT|Berkeley|CMU|Oxford|Cambridge|College|School|Center|Centre|Group|Team|"
-    r"Learning|Networks?|Models?|Neural|Deep|Conference|Journal|Proceedings|Transactions|Press|Workshop|Blog|Tutorial|Overview|Course|The|"
-    r"Data|Science|Machine|Paper|Code|Page|Press|Theory|Introduction|Analysis|Methods?|Systems?)\b"
-)
-_PERSON = re.compile(
-    r"(?:(?:[A-ZÀ-ÞĀ-Ž][\w'’.-]*|[A-Z]\.)\s+){0,3}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|al|zu|af|y|e)\s+){0,3}"
-    r"[A-ZÀ-ÞĀ-Ž][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
+_HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
+_AND_MORE = re.compile(r"[^\W\d_][^.!?;]{2,40}\set al\b")
+_CITED = re.compile(r"([^()]{3,300}?),?\s*\(((?:19|20)\d\d)[a-z]?\)[.,:]?\s+(?=\S)")
+_IN_PARENS_AT_END = re.compile(
+    r"\s*\(((?:[A-Z][\w .,'’&-]{0,40}\s*)?'?(?:(?:19|20)\d\d|\d\d))\)$|,\s*((?:19|20)\d\d)$"
 )
 
 
-_BY = re.compile(r"(?:by|authors?:?)\s+", re.IGNORECASE)
-_NO_PERSON = re.compile(r"[?!=<>@#|\"“{}\[\]()]|\d")
-_AND_OTHERS = re.compile(
-    r"[\s,]*(?:\band\s+others\b|\bet\.?\s+al\b\.?|等|\.\.\.|…).*$", re.IGNORECASE | re.DOTALL
-)
-_AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;]\s*|\s*,\s*and\s+")
-_INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
-
-
-def split_authors(text: str) -> tuple[str, ...]:
-    """Return the people that `text` lists, or () if it does not read like a list of people."""
-    text = text.strip().strip(".,;:- ")
-    if by := _BY.match(text):
-        text = text[by.end() :]
-    if not text or len(text) > 4000 or _NO_PERSON.search(text) or _ORGANISATION.search(text):
-        return ()
-    text, others = _AND_OTHERS.subn("", text)
-    people = [
-        " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
-    ]
-    if not people or not all(_PERSON.fullmatch(person) for person in people):
-        return ()
-    if (
-        len(people) > 1
-        and len(people) % 2 == 0
-        and all(_INITIALS.fullmatch(p) for p in people[1::2])
-    ):
-        return tuple(
-            f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
-        )
-    if not others and sum(" " in person for person in people) * 2 < len(people):
-        return ()  # one word each: not clearly people
-    return tuple(people)
+_SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+")
+_MARKS = re.compile(r"[\[\](){}:.,!*_`\"'“”]")
+_ADDRESS = re.compile(r"https?://|www\.")
+_LETTER = re.compile(r"[^\W_]")
+_NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
+_ENDS = re.compile(r"\s*(?:$|[-–—|,.(])")
+_DASH = re.compile(r"\s[-–—|]\s|\s[-–—|]$")
+_STOP = re.compile(r"[^\W\d_]{2}\.$")
+_YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_ET_AL = re.compile(r"\bet al\b", re.IGNORECASE)
+_PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|\(|\)|;\s")
+_YEAR_BEHIND = re.compile(r"[,\s]*(?:\b(?:19|20)\d\d\b)?[\s.,]*$")
+_DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*")
+_SENTENCE_END = re.compile(r"(?<=[^\W_]{2})[.?!]\s+(?=[A-Z])")
+_LONGEST = 4000  # characters of a name or a list of people
 
 
 def title_from_url(url: str) -> str:
@@ -150,12 +134,10 @@ def title_from_url(url: str) -> str:
 
 def is_label(text: str) -> bool:
     """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
-    words = re.sub(r"[\[\](){}:.,!*_`\"'“”]", " ", text).lower().split()
+    words = _MARKS.sub(" ", text).lower().split()
     if not words:
         return True
-    if len(words) <= 4 and all(
-        w in LABELS or re.fullmatch(r"\d{1,3}|&|\+|and|the|v\d+", w) for w in words
-    ):
+    if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
         return True
     return (
         re.fullmatch(
@@ -179,8 +161,9 @@ def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
         year is not None or quoted or any(part.link and part.link.key.names_paper for part in parts)
     )
     if not cites and not any(part.is_link for part in parts):
-        title = " - ".join(part.text for part in parts)  # a thought, not a citation
-        return Naming(title, year=None)
+        return Naming(" - ".join(part.text for part in parts))  # a thought, not a citation
+    if not cites and not parts[index].is_link and any(part.runs_on for part in parts):
+        return Naming(" ".join(part.text for part in parts if part.text))
     name, authors = _name(parts[:index], before)
     if cites:
         for text in (behind, *(part.text for part in rest)):
@@ -212,15 +195,15 @@ def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
             words = plain(drop_images(inner) if b"![" in inner else inner)
             if (
                 piece.kind in ("bare", "auto")
-                or words == piece.url
-                or re.match(r"https?://|www\.", words)
+                or (words == piece.url and piece.kind != "wiki")
+                or _ADDRESS.match(words)
             ):
                 parts.append(_Part("", find_mention(piece.url), True))
             else:
-                aside = data[at : piece.start].rstrip()[-1:] in (b"[", b"(") and data[
-                    piece.end : piece.end + 1
-                ] in (b"]", b")")
-                parts.append(_Part(words, find_mention(piece.url), True, aside))
+                lead = data[at : piece.start].rstrip()[-1:]
+                aside = lead in (b"[", b"(") and data[piece.end : piece.end + 1] in (b"]", b")")
+                mention = find_mention(piece.url)
+                parts.append(_Part(words, mention, True, aside, runs_on=lead.isalnum()))
         at = piece.end
     _add_text(parts, data[at:end])
     return parts
@@ -247,9 +230,11 @@ def _add_words(parts: list[_Part], data: bytes) -> None:
     if not parts:
         words = _DECORATION.sub("", words.lstrip())
         words = _NUMBERING.sub("", words)
+    if "#" in words:
+        words = _HASHTAGS.sub("", words)
     for text in _SEPARATOR.split(words):
-        text = " ".join(text.split()).strip("*_~ ").removesuffix("[").removesuffix("(").rstrip()
-        if text and re.search(r"\w", text):
+        text = " ".join(text.split()).strip("*~ ").removesuffix("[").removesuffix("(").rstrip()
+        if text and _LETTER.search(text):
             parts.append(_Part(text))
 
 
@@ -258,15 +243,10 @@ def _find_title(parts: list[_Part]) -> tuple[int, str, str, str] | None:
     opening: int | None = None
     opens = True  # nothing but a year, a name or labels so far
     for i, part in enumerate(parts):
-        if (
-            part.is_link
-            and part.text
-            and not is_label(part.text)
-            and not _YEAR_PART.fullmatch(part.text)
-        ):
+        if part.is_link and part.text and not is_label(part.text) and not _year_part(part.text):
             if part.link is not None and part.link.key.names_paper:
                 return i, *_split_title(part.text)
-            if opens and opening is None:
+            if opens and opening is None and not part.runs_on:
                 opening = i
         opens = opens and _is_lead(part)
     if opening is not None:
@@ -277,16 +257,12 @@ def _find_title(parts: list[_Part]) -> tuple[int, str, str, str] | None:
             return i, title, part.text[: quoted.start()], part.text[quoted.end() :]
     # a quotation may hold emphasis or be split by it: **"Title."**
     for i, part in enumerate(parts):
-        if (
-            part.bold
-            and not re.fullmatch(r"\[?\d{1,4}\]?[.)]?", part.text)
-            and not is_label(part.text)
-        ):
+        if part.bold and not _NUMBER.fullmatch(part.text) and not is_label(part.text):
             return i, *_split_title(part.text)
     texts = [
         (i, part.text)
         for i, part in enumerate(parts)
-        if not part.is_link and not _YEAR_PART.fullmatch(part.text) and not is_label(part.text)
+        if not part.is_link and not _year_part(part.text) and not is_label(part.text)
     ]
     if not texts:
         return None
@@ -299,42 +275,75 @@ def _find_title(parts: list[_Part]) -> tuple[int, str, str, str] | None:
         and not split_authors(texts[1][1])
     ):
         first = texts[1]
-    return first[0], *_split_title(first[1])
+    title, before, behind = _split_title(first[1])
+    if (cited := _CITED.match(title)) and split_authors(cited[1]):
+        rest = title[cited.end() :]
+        stop = _SENTENCE_END.search(rest)
+        cut = stop.start() + (rest[stop.start()] != ".") if stop else len(rest)
+        return first[0], _without_stop(rest[:cut]), cited[0], rest[cut:]
+    for stop in _SENTENCE_END.finditer(title[:2000]):
+        if len(split_authors(title[stop.end() :])) > 1 or _AND_MORE.match(title, stop.end()):
+            cut = stop.start() + (title[stop.start()] != ".")
+            return first[0], title[:cut], before, title[stop.end() :] + " " + behind
+    return first[0], title, before, behind
 
 
 def _split_title(text: str) -> tuple[str, str, str]:
     """Split what a link shows into (title, before, behind): `"Title" - 2019 - Someone -`."""
     text = text.strip()
-    if (quoted := _QUOTED.match(text)) and re.match(r"\s*(?:$|[-–—|,.(])", text[quoted.end() :]):
+    if (quoted := _QUOTED.match(text)) and _ENDS.match(text, quoted.end()):
         return quoted[1].strip().rstrip(".,;"), "", text[quoted.end() :]
     if (quoted := _QUOTED.search(text)) and (split_authors(text[: quoted.start()])):
         return quoted[1].strip().rstrip(".,;"), text[: quoted.start()], text[quoted.end() :]
     before = ""
     if date := _LEAD_DATE.match(text):
         before, text = date[0], text[date.end() :].lstrip("-–—: ")
-    pieces = [piece.strip() for piece in re.split(r"\s[-–—|]\s|\s[-–—|]$", text)]
-    kept = [pieces[0]]
-    for i, piece in enumerate(pieces[1:], 1):
-        if not piece:
-            continue
-        if _YEAR_PART.fullmatch(piece) or (
-            split_authors(piece) and i >= 1 and ("," in piece or len(pieces) > 2)
-        ):
-            return " - ".join(kept), before, " - ".join(pieces[i:])
-        kept.append(piece)
-    title = " - ".join(piece for piece in kept if piece)
-    if match := re.match(
-        r"(.{8,}?)\s*\(((?:[A-Z][\w .,'’&-]{0,40}\s*)?'?(?:(?:19|20)\d\d|\d\d))\)$", title
+    dashes = list(_DASH.finditer(text))
+    ends = [*(dash.start() for dash in dashes[1:]), len(text)]
+    for dash, end in zip(dashes, ends, strict=False):
+        piece = text[dash.end() : end].strip()
+        listed = "," in piece or len(dashes) > 1
+        if piece and (_year_part(piece) or (listed and split_authors(piece))):
+            return text[: dash.start()].strip(), before, text[dash.end() :]
+    title = text[: dashes[-1].start()] if dashes and dashes[-1].end() == len(text) else text
+    behind = ""
+    if (year := _IN_PARENS_AT_END.search(title)) and year.start() >= 8:
+        title, behind = title[: year.start()], year[1] or year[2]
+    if (
+        len(title) > 2
+        and title[0] in '"“'
+        and title[-1] in '"”'
+        and not _QUOTED.search(title[1:-1])
     ):
-        return match[1], before, match[2]
-    return title.strip('"“”').strip() or title, before, ""
+        title = title[1:-1].strip()
+    elif title[:1] in ('"', "“") and sum(title.count(mark) for mark in '"“”') == 1:
+        title = title[1:].strip()  # a quotation that was never closed
+    return _without_stop(title), before, behind
+
+
+def _without_stop(title: str) -> str:
+    """Return `title` without the punctuation that sets it off from what follows."""
+    title = title.rstrip(" ,;:")
+    return title[:-1] if _STOP.search(title) and not title.endswith("etc.") else title
+
+
+def _year_part(text: str) -> int | None:
+    """Return the year if a stretch is nothing but one: 2019, (2019-05), NeurIPS 2019, 2019-NIPS."""
+    text = text.strip(" -–—,;")
+    if not 4 <= len(text) <= 30 or text.isalpha():
+        return None
+    if match := _YEAR_PART.fullmatch(text):
+        return int(match[1])
+    if match := _VENUE_YEAR.fullmatch(text):
+        return int(match[1] or match[2])
+    return None
 
 
 def _is_lead(part: _Part) -> bool:
     """Whether a part may stand before a title: a year, a short name, a number, a label."""
     if part.is_link:
         return part.text != "" and is_label(part.text)
-    return bool(_YEAR_PART.fullmatch(part.text)) or part.bold or _is_name(part.text)
+    return _year_part(part.text) is not None or part.bold or _is_name(part.text)
 
 
 def _is_name(text: str) -> bool:
@@ -348,27 +357,29 @@ def _name(parts: list[_Part], before: str) -> tuple[str | None, tuple[str, ...]]
         *(part.text for part in parts if not (part.is_link and is_label(part.text))),
         before,
     ):
-        text = re.sub(r"^\[?\d{1,4}\]?[.)]?$", "", text.strip().rstrip('"“ '))
-        if not text or _YEAR_PART.fullmatch(text):
+        text = text.strip().rstrip('"“ ')
+        if text[:1] in "[(" and text[-1:] in ")]":
+            text = text[1:-1].strip()
+        if not text or len(text) > _LONGEST or _year_part(text) or _NUMBER.fullmatch(text):
             continue
-        people = split_authors(text)
-        if people and (len(people) > 1 or re.search(r"(?i)\bet al\b", text)):
+        people = split_authors(_YEAR_AT_END.sub("", text))
+        if people and (len(people) > 1 or _ET_AL.search(text)):
             authors = people
             continue
         match = _LEAD_DATE.match(text + " ")
         if match:
             text = text[match.end() :]
         text = text.strip(" :,;-–—")
-        if text.startswith("(") and text.endswith(")"):
-            text = text[1:-1].strip()
         if text and _is_name(text) and re.search(r"\w", text):
             name = text
     return name, authors
 
 
 def _authors_in(text: str) -> tuple[str, ...]:
-    for piece in re.split(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|\(|\)|;\s", text):
-        piece = re.sub(r"[,\s]*(?:\b(?:19|20)\d\d\b)?[\s.,]*$", "", piece.strip())
+    if len(text) > _LONGEST:
+        return ()
+    for piece in _PEOPLE_ENDS.split(text):
+        piece = _YEAR_BEHIND.sub("", piece.strip())
         if people := split_authors(piece):
             return people
     return ()
@@ -376,14 +387,14 @@ def _authors_in(text: str) -> tuple[str, ...]:
 
 def _year(parts: list[_Part]) -> int | None:
     for part in parts:
-        if match := _YEAR_PART.fullmatch(part.text.strip(" -–—,;")):
-            return int(match[1])
+        if year := _year_part(part.text):
+            return year
     for part in parts:
-        for piece in re.split(r"\s[-–—|]\s|^\s*[-–—|,]\s*", part.text):
-            if match := _YEAR_PART.fullmatch(piece.strip(" -–—,;")):
-                return int(match[1])
+        for piece in _DASHES.split(part.text):
+            if year := _year_part(piece):
+                return year
         if match := _LEAD_DATE.match(part.text + " "):
-            return int(match[1] or match[2])
+            return int(match[1] or match[2] or match[3])
     for part in parts:
         for parens in _YEAR_IN_PARENS.finditer(part.text):
             if match := _YEAR.search(parens[1]) or None:

@@ -1,0 +1,135 @@
+"""Each check fires on its defect, at its line, and not on what is right."""
+
+import pytest
+
+from carrel.lists import Document, check
+from carrel.lists.checks import CHECKS
+
+
+def findings(tmp_path, text, name="list.md", **options):
+    path = tmp_path / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return [(f.check, f.line) for f in check([Document.load(path)], **options)]
+
+
+BROKEN = {
+    "a space before the parenthesis": "* [A] (https://arxiv.org/abs/2101.00001)",
+    "brackets the wrong way round": "* (A)[https://arxiv.org/abs/2101.00001]",
+    "no closing bracket": "* [A(https://arxiv.org/abs/2101.00001)",
+    "no closing parenthesis": "* [A](https://arxiv.org/abs/2101.00001",
+    "a space in the address": "* [A](https://example.org/my paper.pdf)",
+    "no address": "* [A]()",
+    "a misspelt scheme": "* [A](http//arxiv.org/abs/2101.00001)",
+    "one slash": "* [A](https:/arxiv.org/abs/2101.00001)",
+    "twice http": "* [A](http://https://arxiv.org/abs/2101.00001)",
+    "an undefined reference": "* [A][b]\n\n[a]: https://arxiv.org/abs/2101.00001",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
+def test_broken_link_is_found(tmp_path, text):
+    assert ("broken-link", 3) in findings(tmp_path, f"# P\n\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[A](https://arxiv.org/abs/2101.00001  )",
+        "[A](<https://example.org/my paper.pdf>)",
+        "[A](https://example.org/a_(b))",
+        '[A](https://example.org/a "title")',
+        "`[A] (https://example.org)` is wrong",
+        "a [0, 1] (see https://example.org)",
+        "([A](https://example.org)) (https://example.org)",
+        "[[A]](https://example.org) [x] (y)",
+        "see [A][b] and [1] (https://example.org/a, https://example.org/b)\n\n[b]: https://example.org/c",
+        "f(x)[0] and g(y)[i]",
+    ],
+)
+def test_link_that_works_is_not_called_broken(tmp_path, text):
+    assert "broken-link" not in {name for name, _ in findings(tmp_path, f"* {text}\n")}
+
+
+def test_one_paper_twice_names_the_first_place(tmp_path):
+    path = tmp_path / "list.md"
+    path.write_text(
+        "* https://arxiv.org/abs/2101.00001\n* [B](https://arxiv.org/pdf/2101.00001v2.pdf)\n"
+    )
+    (finding,) = check([Document.load(path)])
+    assert str(finding) == (
+        f"{path}:2: twice: arxiv:2101.00001 is also at {path}:1. Keep one, and link it from the other place."
+    )
+
+
+def test_two_places_of_one_repository_are_two(tmp_path):
+    repo = "https://github.com/google-research/google-research/tree/master"
+    assert findings(tmp_path, f"* {repo}/performer\n* {repo}/f_net\n") == []
+    assert findings(tmp_path, f"* {repo}/performer\n* {repo}/performer\n") == [("twice", 2)]
+
+
+def test_papers_are_compared_across_lists(tmp_path):
+    docs = []
+    for name in ("a.md", "b.md"):
+        (tmp_path / name).write_text("* https://arxiv.org/abs/2101.00001\n")
+        docs.append(Document.load(tmp_path / name))
+    assert [(f.check, f.path) for f in check(docs)] == [("twice", str(tmp_path / "b.md"))]
+
+
+def test_dead_relative_link_and_living_one(tmp_path):
+    (tmp_path / "topics").mkdir()
+    (tmp_path / "topics/a b.md").write_text("x")
+    text = (
+        "* [a](topics/a%20b.md#there) [b](topics/b.md)\n* ![c](c.png) [d](/absolute) [e](topics)\n"
+    )
+    assert findings(tmp_path, text) == [("dead-link", 1), ("dead-link", 2)]
+
+
+def test_dead_anchor(tmp_path):
+    text = "# A Heading, with: *marks*!\n\n* [a](#a-heading-with-marks)\n* [b](#b) [c](#c)\n\n<a name='c'></a>\n"
+    assert findings(tmp_path, text) == [("dead-anchor", 4)]
+
+
+def test_empty_section(tmp_path):
+    text = (
+        "# A\n\n## B\n\n<!-- c -->\n\n## C\n\nwords\n\n## [D](https://arxiv.org/abs/2101.00001)\n"
+    )
+    assert findings(tmp_path, text) == [("empty-section", 3)]
+
+
+def test_unknown_host_is_named_once(tmp_path):
+    text = "* https://blog.example.org/a\n* https://blog.example.org/b\n* https://example.org/paper.pdf\n"
+    assert findings(tmp_path, text) == [("unknown-host", 1)]
+
+
+def test_open_question_until_it_is_answered(tmp_path):
+    assert findings(tmp_path, "* a\n  * Q: why?\n") == [("unanswered-question", 2)]
+    assert findings(tmp_path, "* a\n  * Q: why?\n    * A: because\n") == []
+    assert findings(tmp_path, "* a\n  * Q: why?\n", answered=lambda entry, question: True) == []
+
+
+def test_file_that_is_not_utf8(tmp_path):
+    assert ("not-utf8", 1) in findings(tmp_path, "* Größe\n".encode("latin-1"))
+
+
+def test_every_check_has_a_test(tmp_path):
+    text = "\n".join(
+        [
+            "# E",
+            "# P",
+            "* [x] (https://e.org/a)",
+            "* [y](n.md) [z](#n)",
+            "* Q: w?",
+            "* a",
+            "* https://arxiv.org/abs/2101.00001",
+        ]
+        * 2
+    )
+    found = {name for name, _ in findings(tmp_path, text.encode() + b"\xff")}
+    assert found == set(CHECKS)
+
+
+def test_bundled_list_has_no_error(seed):
+    if "example" not in str(seed.path):
+        pytest.skip("its topics are not beside it")
+    levels = {f.level for f in check([seed]) if f.check != "dead-link"}
+    assert levels <= {"warning"}

@@ -1,0 +1,490 @@
+"""Exact edits: what is written, and that nothing else is."""
+
+import random
+import textwrap
+
+import pytest
+
+from carrel.errors import ListError, StaleEdit, UsageError
+from carrel.lists import (
+    Document,
+    Edit,
+    Item,
+    annotate,
+    apply_edits,
+    edited,
+    insert,
+    inverse,
+    move,
+)
+
+
+def doc_of(text):
+    return Document.parse(textwrap.dedent(text).lstrip("\n").encode())
+
+
+def assert_becomes(doc, edits, text, *, touched=(), added=0):
+    """The edits make exactly `text` of `doc`, and their inverse makes `doc` of it."""
+    new = edited(doc, edits, touched=touched, added=added)
+    assert new.data.decode() == textwrap.dedent(text).lstrip("\n")
+    assert apply_edits(new.data, inverse(edits)) == doc.data
+
+
+ITEM = Item(
+    "Attention Is All You Need",
+    "https://arxiv.org/abs/1706.03762",
+    name="Transformer",
+    authors=("Ashish Vaswani", "Noam Shazeer"),
+    year=2017,
+)
+
+
+# --- edits
+
+
+def test_stale_edit_is_refused_and_says_what_is_there():
+    with pytest.raises(
+        StaleEdit, match=r"Line 2 does not read 'b' any more but 'x'. Nothing was changed"
+    ):
+        apply_edits(b"a\nx\n", [Edit(2, b"b", b"c")])
+
+
+def test_edits_behind_the_end_are_stale():
+    with pytest.raises(StaleEdit):
+        apply_edits(b"a", [Edit(5, b"", b"c")])
+
+
+def test_overlapping_edits_are_refused():
+    with pytest.raises(ListError, match="Two edits overlap at byte 1"):
+        apply_edits(b"abc", [Edit(0, b"ab", b""), Edit(1, b"bc", b"")])
+
+
+def test_insertions_at_one_place_keep_their_order():
+    assert apply_edits(b"ab", [Edit(1, b"", b"1"), Edit(1, b"", b"2")]) == b"a12b"
+
+
+def test_edit_that_would_change_another_entry_is_refused():
+    doc = doc_of("""
+        * [One](https://arxiv.org/abs/2101.00001)
+        * [Two](https://arxiv.org/abs/2101.00002)
+    """)
+    line = doc.data.split(b"\n")[1]
+    with pytest.raises(ListError, match="would change more than it should"):
+        edited(doc, [Edit(doc.data.index(line), b"*", b"  *")], touched=[doc.entries[0]])
+
+
+def test_entry_of_an_older_document_is_refused():
+    old = doc_of("* [One](https://arxiv.org/abs/2101.00001)\n")
+    new = doc_of("text\n\n* [One](https://arxiv.org/abs/2101.00001)\n")
+    with pytest.raises(
+        ListError, match=r"'One' is not at line 1 of this list any more. Read it again"
+    ):
+        annotate(new, old.entries[0], "note")
+
+
+# --- insert
+
+STYLES = [
+    (
+        '* ["Old Title" - 2019 - Some Body -](https://arxiv.org/abs/2101.00001)',
+        '* ["Attention Is All You Need" - 2017 - Ashish Vaswani, Noam Shazeer](https://arxiv.org/abs/1706.03762)',
+    ),
+    (
+        "- OLD - Old title of some sort - 2016 - https://arxiv.org/abs/2101.00001",
+        "- Transformer - Attention Is All You Need - 2017 - https://arxiv.org/abs/1706.03762",
+    ),
+    (
+        "+ [Old Title](https://arxiv.org/pdf/2101.00001v2.pdf) - 2019",
+        "+ [Attention Is All You Need](https://arxiv.org/abs/1706.03762) - 2017",
+    ),
+    ("*  https://arxiv.org/abs/2101.00001", "*  https://arxiv.org/abs/1706.03762"),
+    (
+        "* OLD - 2020 - [Old Title](https://arxiv.org/abs/2101.00001)",
+        "* Transformer - 2017 - [Attention Is All You Need](https://arxiv.org/abs/1706.03762)",
+    ),
+    (
+        '* 1999 - ["Old Title"](https://arxiv.org/abs/2101.00001) - Some Body',
+        '* 2017 - ["Attention Is All You Need"](https://arxiv.org/abs/1706.03762) - Ashish Vaswani, Noam Shazeer',
+    ),
+    (
+        "- (2022-09) **Old Title** [paper](https://arxiv.org/abs/2101.00001)",
+        "- (2017) **Attention Is All You Need** [paper](https://arxiv.org/abs/1706.03762)",
+    ),
+    (
+        "- [ ] [Old Title](https://arxiv.org/abs/2101.00001)",
+        "- [ ] [Attention Is All You Need](https://arxiv.org/abs/1706.03762)",
+    ),
+    (
+        "3. [Old Title](https://arxiv.org/abs/2101.00001)",
+        "4. [Attention Is All You Need](https://arxiv.org/abs/1706.03762)",
+    ),
+    (
+        "  1) [Old Title](https://arxiv.org/abs/2101.00001)",
+        "  2) [Attention Is All You Need](https://arxiv.org/abs/1706.03762)",
+    ),
+    (
+        "* **[Old Title](https://arxiv.org/abs/2101.00001)** (2019)",
+        "* **[Attention Is All You Need](https://arxiv.org/abs/1706.03762)** (2017)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), STYLES, ids=[new for _, new in STYLES])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("final", [True, False], ids=["final newline", "none"])
+def test_new_item_is_written_as_its_neighbour(old, new, newline, final):
+    text = newline.join(["# P", "", old]) + (newline if final else "")
+    doc = Document.parse(text.encode())
+    made = edited(doc, insert(doc, ITEM, "P"), added=1)
+    assert made.data.decode() == newline.join(["# P", "", old, new]) + (newline if final else "")
+    assert str(made.entries[-1].key) == "arxiv:1706.03762"
+
+
+def test_blank_lines_between_neighbours_are_kept():
+    doc = doc_of("""
+        # P
+
+        * [A](https://arxiv.org/abs/2101.00001)
+
+        * [B](https://arxiv.org/abs/2101.00002)
+
+        ## Q
+    """)
+    assert_becomes(
+        doc,
+        insert(doc, ITEM, "P"),
+        """
+        # P
+
+        * [A](https://arxiv.org/abs/2101.00001)
+
+        * [B](https://arxiv.org/abs/2101.00002)
+
+        * [Attention Is All You Need](https://arxiv.org/abs/1706.03762)
+
+        ## Q
+    """,
+        added=1,
+    )
+
+
+def test_empty_section_gets_its_first_item_before_a_closing_comment():
+    doc = doc_of("""
+        # P
+
+        * [A](https://arxiv.org/abs/2101.00001)
+          * note
+
+        ## Empty
+
+        <!-- TAGS
+        -->
+    """)
+    item = Item("T", "https://arxiv.org/abs/1706.03762", notes=("from a friend",))
+    assert_becomes(
+        doc,
+        insert(doc, item, "P > Empty"),
+        """
+        # P
+
+        * [A](https://arxiv.org/abs/2101.00001)
+          * note
+
+        ## Empty
+
+        * [T](https://arxiv.org/abs/1706.03762)
+          * from a friend
+
+        <!-- TAGS
+        -->
+    """,
+        added=1,
+    )
+
+
+def test_list_without_items_gets_one_below_its_heading():
+    assert_becomes(
+        doc_of("# P"),
+        insert(doc_of("# P"), Item("T", "https://arxiv.org/abs/1706.03762"), "P"),
+        "# P\n\n* [T](https://arxiv.org/abs/1706.03762)",
+        added=1,
+    )
+
+
+def test_new_row_fills_the_columns_that_are_called_so():
+    doc = doc_of("""
+        # P
+
+        | Year | Paper | Authors | Read? | Notes |
+        |------|-------|---------|-------|-------|
+        | 2019 | [A](https://arxiv.org/abs/2101.00001) | Some Body | ✅ | |
+    """)
+    item = Item(
+        "A|B", "https://arxiv.org/abs/1706.03762", authors=("X Y",), year=2017, notes=("n",)
+    )
+    new = edited(doc, insert(doc, item, "P"), added=1)
+    assert new.data.decode().splitlines()[-1] == (
+        "| 2017 | [A\\|B](https://arxiv.org/abs/1706.03762) | X Y |  | n |"
+    )
+    entry = new.entries[-1]
+    assert (entry.title, entry.year, entry.authors, entry.state) == (
+        "A|B",
+        2017,
+        ("X Y",),
+        "to read",
+    )
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "<script>alert(1)</script> in titles",
+        "Brackets [and] *stars* and `code` and back\\slash",
+        "\u202eright to left\u202c and \u200f marks",
+        "# not a heading",
+        "1. not a number",
+        "line\nbreaks\r\nin it",
+        "&amp; entities &lt;",
+        "a_b_c and _emphasis_",
+        "x" * 10_000,
+    ],
+    ids=lambda title: title[:12],
+)
+def test_title_of_any_kind_stays_data(title):
+    doc = doc_of("# P\n\n* [A](https://arxiv.org/abs/2101.00001)\n")
+    new = edited(doc, insert(doc, Item(title, "https://arxiv.org/abs/1706.03762"), "P"), added=1)
+    assert new.entries[-1].title == " ".join(title.split())
+    assert new.data.count(b"\n") == doc.data.count(b"\n") + 1
+    plain = doc_of("# P\n\n* AAA - Some title of it - 2016 - https://arxiv.org/abs/2101.00001\n")
+    more = edited(
+        plain, insert(plain, Item(title, "https://arxiv.org/abs/1706.03762"), "P"), added=1
+    )
+    assert more.entries[-1].title == " ".join(title.split())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/a(b",
+        "https://example.org/a b",
+        "https://example.org/a)b(c",
+        "https://example.org/<x>",
+    ],
+)
+def test_address_of_any_kind_stays_an_address(url):
+    doc = doc_of("# P\n\n* [A](https://arxiv.org/abs/2101.00001)\n")
+    new = edited(doc, insert(doc, Item("T", url), "P"), added=1)
+    assert len(new.entries[-1].links) == 1
+    assert new.entries[-1].title == "T"
+
+
+def test_unknown_section_is_told_which_there_are():
+    with pytest.raises(UsageError, match=r"has no section 'Q'. It has: P; One"):
+        insert(doc_of("# P\n## One\n"), ITEM, "Q")
+
+
+def test_section_that_stands_twice_needs_its_path():
+    doc = doc_of("# A\n## Misc\n* x\n# B\n## Misc\n* y\n")
+    with pytest.raises(
+        UsageError, match=r"2 sections 'Misc': A > Misc \(line 2\), B > Misc \(line 5\)"
+    ):
+        insert(doc, ITEM, "Misc")
+    assert edited(doc, insert(doc, ITEM, "B > Misc"), added=1).entries[-1].section == ("B", "Misc")
+
+
+# --- annotate
+
+
+def test_note_is_nested_as_the_others_are():
+    doc = doc_of("""
+        *   [A](https://arxiv.org/abs/2101.00001)
+            +   old note
+        *   [B](https://arxiv.org/abs/2101.00002)
+    """)
+    for entry in doc.entries:
+        new = edited(doc, annotate(doc, entry, "new\nnote"), touched=[entry])
+        assert "            +   new note\n" not in new.data.decode()
+        assert "    +   new note\n" in new.data.decode()
+        index = doc.entries.index(entry)
+        assert new.entries[index].notes[-1].text == "new note"
+
+
+@pytest.mark.parametrize(
+    ("item", "note"),
+    [
+        ("* [A](https://a.org/x)", "  * n"),
+        ("- a", "  - n"),
+        ("10. a", "    - n"),
+        ("-\ta", "    - n"),
+        ("   * a", "     * n"),
+    ],
+)
+def test_first_note_of_a_list_is_indented_to_belong(item, note):
+    doc = Document.parse(item.encode())
+    new = edited(doc, annotate(doc, doc.entries[0], "n"), touched=doc.entries)
+    assert new.data.decode() == f"{item}\n{note}"
+    assert [n.text for n in new.entries[0].notes] == ["n"]
+
+
+def test_note_of_a_row_goes_into_the_column_of_notes():
+    doc = doc_of("""
+        |Paper|Notes|
+        |-|-|
+        |[A](https://arxiv.org/abs/2101.00001)||
+        |[B](https://arxiv.org/abs/2101.00002)| old |
+    """)
+    new = edited(doc, annotate(doc, doc.entries[0], "one | two"), touched=[doc.entries[0]])
+    assert new.entries[0].notes[0].text == "one | two"
+    new = edited(doc, annotate(doc, doc.entries[1], "more"), touched=[doc.entries[1]])
+    assert new.entries[1].notes[0].text == "old; more"
+
+
+def test_row_without_a_column_of_notes_says_so():
+    doc = doc_of("|Paper|\n|-|\n|[A](https://arxiv.org/abs/2101.00001)|\n")
+    with pytest.raises(
+        ListError, match=r"'A' \(line 3\) is a row of a table without a column of notes"
+    ):
+        annotate(doc, doc.entries[0], "n")
+
+
+def test_item_in_a_quotation_is_left_to_the_reader():
+    doc = doc_of("> * [A](https://arxiv.org/abs/2101.00001)\n")
+    with pytest.raises(ListError, match=r"'A' \(line 1\) stands in a quotation"):
+        annotate(doc, doc.entries[0], "n")
+
+
+# --- move
+
+
+def test_nested_entry_moves_to_the_margin():
+    doc = doc_of("""
+        # P
+
+        * Boosting
+          * [A](https://arxiv.org/abs/2101.00001)
+            * note
+          * [B](https://arxiv.org/abs/2101.00002)
+
+        # Q
+
+        * [C](https://arxiv.org/abs/2101.00003)
+    """)
+    entry = doc.entries[1]
+    assert_becomes(
+        doc,
+        move(doc, entry, "Q"),
+        """
+        # P
+
+        * Boosting
+          * [B](https://arxiv.org/abs/2101.00002)
+
+        # Q
+
+        * [C](https://arxiv.org/abs/2101.00003)
+        * [A](https://arxiv.org/abs/2101.00001)
+          * note
+    """,
+        touched=[entry],
+    )
+
+
+def test_row_moves_between_tables_of_the_same_columns_only():
+    doc = doc_of("""
+        # P
+        |Paper|Year|
+        |-|-|
+        |[A](https://arxiv.org/abs/2101.00001)|2020|
+        # Q
+        |Paper|Year|
+        |-|-|
+        |[B](https://arxiv.org/abs/2101.00002)|2021|
+        # R
+        |Other|
+        |-|
+    """)
+    entry = doc.entries[0]
+    new = edited(doc, move(doc, entry, "Q"), touched=[entry])
+    assert [(e.title, e.section) for e in new.entries] == [("B", ("Q",)), ("A", ("Q",))]
+    with pytest.raises(ListError, match="has no table with the same columns"):
+        move(doc, entry, "R")
+
+
+def test_moving_where_it_is_changes_nothing(seed):
+    last = seed.entries[-1]
+    assert move(seed, last, "Transformers") == ()
+
+
+# --- a thousand random edits against a naive model
+
+
+class Naive:
+    """A list as Python lists of lines: sections of blocks of lines."""
+
+    def __init__(self, sections):
+        self.sections = [[list(item) for item in items] for items in sections]
+
+    def text(self):
+        out = []
+        for i, items in enumerate(self.sections):
+            out += [f"# S{i}", ""]
+            for item in items:
+                out += item
+            out.append("")
+        return "\n".join(out) + "\n"
+
+
+def line_of(number):
+    return f"* [Title {number}](https://arxiv.org/abs/2101.{number:05d})"
+
+
+def test_thousand_random_edits_equal_a_naive_model():
+    rng = random.Random(20260101)
+    model = Naive([[[line_of(10 * i + j)] for j in range(3)] for i in range(4)])
+    doc = Document.parse(model.text().encode())
+    fresh = 1000
+    done = dict.fromkeys(("insert", "note", "move", "undo"), 0)
+    for _ in range(1000):
+        assert doc.data.decode() == model.text()
+        what = rng.choice(tuple(done))
+        s = rng.randrange(4)
+        item = rng.randrange(len(model.sections[s])) if model.sections[s] else None
+        before = doc
+        touched, added = [], 0
+        if what == "insert":
+            edits = insert(
+                doc, Item(f"Title {fresh}", f"https://arxiv.org/abs/2101.{fresh:05d}"), f"S{s}"
+            )
+            change = [("insert", s, [line_of(fresh)])]
+            fresh, added = fresh + 1, 1
+        elif item is None:
+            continue
+        else:
+            wanted = model.sections[s][item][0]
+            entry = next(e for e in doc.entries if e.text.startswith(wanted))
+            touched = [entry]
+            if what == "move":
+                to = rng.randrange(4)
+                if len(model.sections[s]) == 1:
+                    continue  # an emptied section keeps a blank line more than the model
+                edits = move(doc, entry, f"S{to}")
+                change = [("move", s, item, to)]
+            else:
+                edits = annotate(doc, entry, f"note {fresh}")
+                change = [("note", s, item, f"  * note {fresh}")]
+                fresh += 1
+        doc = edited(doc, edits, touched=touched, added=added)
+        done[what] += 1
+        if what == "undo":
+            doc = Document.parse(apply_edits(doc.data, inverse(edits)))
+            assert doc.data == before.data
+            continue
+        for step in change:
+            if step[0] == "insert":
+                model.sections[step[1]].append(step[2])
+            elif step[0] == "note":
+                model.sections[step[1]][step[2]].append(step[3])
+            else:
+                model.sections[step[3]].append(model.sections[step[1]].pop(step[2]))
+    assert doc.data.decode() == model.text()
+    assert min(done.values()) > 150

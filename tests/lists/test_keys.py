@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from carrel.errors import UsageError
+from carrel.lists import Key, find_mention, key_of, mention_of
+from carrel.lists.keys import KINDS, find_arxiv
+
+
+ROWS = [
+    line.split("\t")
+    for line in Path(__file__).with_name("urls.tsv").read_text(encoding="utf-8").splitlines()[1:]
+]
+
+
+def test_table_holds_two_hundred_addresses():
+    assert len({row[0] for row in ROWS}) >= 200
+
+
+@pytest.mark.parametrize(("url", "key", "version", "position"), ROWS, ids=[row[0] for row in ROWS])
+def test_address_has_the_key_of_the_table(url, key, version, position):
+    mention = find_mention(url)
+    if key == "-":
+        assert mention is None
+        return
+    assert mention is not None
+    assert str(mention.key) == key
+    assert mention.version == (int(version.removeprefix("v")) if version else None)
+    assert mention.position_s == (int(position) if position else None)
+    assert mention.url == url
+
+
+def test_every_key_of_the_table_parses_back():
+    for _, text, *_ in ROWS:
+        if text != "-":
+            assert str(Key.parse(text)) == text
+
+
+def test_keys_are_ordered_and_frozen():
+    keys = [
+        Key.parse("url:https://a.org/x"),
+        Key.parse("arxiv:2105.03824"),
+        Key.parse("arxiv:1706.03762"),
+    ]
+    assert [str(key) for key in sorted(keys)] == [
+        "arxiv:1706.03762", "arxiv:2105.03824", "url:https://a.org/x",
+    ]  # fmt: skip
+    with pytest.raises(AttributeError):
+        keys[0].value = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("2105.03824", "arxiv:2105.03824"),
+        ("2105.03824v2", "arxiv:2105.03824"),
+        ("arXiv:2105.03824v2", "arxiv:2105.03824"),
+        ("arxiv:math.GT/0309136", "arxiv:math/0309136"),
+        (" github:OpenAI/CLIP ", "github:openai/clip"),
+        ("github:1296269", "github:1296269"),
+        ("doi:10.48550/arXiv.2105.03824", "arxiv:2105.03824"),
+        ("10.18653/v1/N19-1423", "acl:N19-1423"),
+        ("https://youtu.be/JJR3pBl78zw?t=3", "youtube:JJR3pBl78zw"),
+        ("url:http://www.example.org/a/", "url:https://example.org/a"),
+        ("x:1798863559243513937", "x:1798863559243513937"),
+    ],
+)
+def test_a_key_can_be_written_in_many_ways(text, key):
+    assert str(Key.parse(text)) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fnet", "arxiv:", "arxiv:2113.03824", "doi:nonsense", "youtube:short", "a.md"]
+)
+def test_what_is_no_key_is_told_what_would_be(text):
+    with pytest.raises(
+        UsageError, match=r"is not a key. Write kind:value, for example arxiv:2105.03824"
+    ):
+        Key.parse(text)
+
+
+def test_relative_link_has_no_key():
+    with pytest.raises(UsageError, match=r"'topics/a.md' is not a web address, so it has no key"):
+        mention_of("topics/a.md")
+    with pytest.raises(UsageError, match="is not a web address"):
+        key_of("#place")
+
+
+def test_two_places_of_one_repository_have_one_key_and_two_paths():
+    one = mention_of("https://github.com/google-research/google-research/tree/master/performer")
+    other = mention_of("https://github.com/google-research/google-research/tree/master/f_net")
+    assert one.key == other.key
+    assert (one.path, other.path) == ("tree/master/performer", "tree/master/f_net")
+
+
+def test_only_papers_name_papers():
+    papers = {"arxiv", "doi", "openreview", "acl", "pmlr", "cvf"}
+    for url, text, *_ in ROWS:
+        if text != "-" and not text.startswith("url:"):
+            assert key_of(url).names_paper == (text.partition(":")[0] in papers)
+    assert key_of("https://people.example.org/paper.pdf").names_paper
+    assert key_of("https://papers.nips.cc/paper/5423-generative-adversarial-nets").names_paper
+    assert not key_of("https://example.org/blog").names_paper
+
+
+def test_kinds_are_those_of_the_design():
+    assert set(KINDS) == {
+        "arxiv", "doi", "github", "openreview", "acl", "pmlr", "cvf", "youtube", "reddit", "x", "url",
+    }  # fmt: skip
+
+
+@given(
+    st.from_regex(r"[0-9]{2}(0[1-9]|1[0-2])\.[0-9]{4,5}(v[1-9])?", fullmatch=True),
+    st.sampled_from("0123456789"),
+)
+def test_a_digit_on_either_side_makes_it_no_arxiv_id(text, digit):
+    assert find_arxiv(digit + text) is None or find_arxiv(digit + text)[0].value not in text
+    bare = text.partition("v")[0]
+    found = find_arxiv(bare + digit * 2)
+    assert found is None or found[0].value != bare
+
+
+@given(st.text(max_size=80))
+def test_no_text_makes_finding_a_key_fail(text):
+    for url in (
+        text,
+        f"https://{text}",
+        f"https://arxiv.org/abs/{text}",
+        f"https://github.com/{text}",
+    ):
+        mention = find_mention(url)
+        if mention is not None:
+            assert Key.parse(str(mention.key)) == mention.key
+
+
+@given(st.sampled_from([row[0] for row in ROWS if row[1] != "-"]))
+def test_the_key_of_a_url_key_is_itself(url):
+    key = key_of(url)
+    if key.kind == "url":
+        assert key_of(key.value) == key
