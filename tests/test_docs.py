@@ -38,6 +38,7 @@ def test_python_blocks_run(page):
 @pytest.mark.parametrize("page", with_blocks(PAGES, "sh"))
 def test_shell_blocks_run(page, tmp_path):
     """Run the `carrel` lines of a page one after the other; `make` lines must name targets that exist."""
+    here = tmp_path
     for line in "\n".join(blocks(page, "sh")).splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["make"]:
@@ -46,9 +47,11 @@ def test_shell_blocks_run(page, tmp_path):
             command = [w if w != "90s" else "3s" for w in words[1:]]
             done = subprocess.run(
                 [sys.executable, "-m", "carrel", *command],
-                cwd=tmp_path, capture_output=True, text=True, timeout=120,
+                cwd=here, capture_output=True, text=True, timeout=120,
             )  # fmt: skip
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        elif words[:1] == ["cd"]:
+            here = next(p for p in (here / words[1], tmp_path / words[1]) if p.is_dir())
         else:
             assert words[:1] in ([], ["pip"]), f"{page.name}: nobody runs {line!r}"
 
