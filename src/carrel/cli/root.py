@@ -8,7 +8,7 @@ import typer
 
 import carrel
 
-from . import library, reading, reporting, running
+from . import collecting, library, reading, reporting, running
 
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (library, reading, running, reporting):
+for group in (library, reading, collecting, running, reporting):
     app.add_typer(group.app)
 
 
