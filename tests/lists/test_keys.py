@@ -47,7 +47,7 @@ def test_keys_are_ordered_and_frozen():
         "arxiv:1706.03762", "arxiv:2105.03824", "url:https://a.org/x",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
-        keys[0].value = "other"  # type: ignore[misc]
+        keys[0].value = "other"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Commands that read a list and keep what was read: show, read, unread, move, note, undo, questions, topics, tags, check."""
+"""Commands that read a list and keep what was read: show, read, unread, move, note, undo-edit, questions, topics, tags, check."""
 
 from __future__ import annotations
 
@@ -221,11 +221,11 @@ def note(
     print(f"Noted below {_called(entry)} in {document.path}")
 
 
-@app.command(rich_help_panel=PANEL)
-def undo(path: OneList = None) -> None:
-    """Undo the last read, unread, move or note of this library, byte for byte.
+@app.command("undo-edit", rich_help_panel=PANEL)
+def undo_edit(path: OneList = None) -> None:
+    """Undo the last read, unread, move or note of this library, byte for byte; again, the one before.
 
-    Example:  carrel undo
+    Example:  carrel undo-edit
     """
     from carrel.lists import library_root, undo as undo_last
 
@@ -467,7 +467,7 @@ def topics(as_json: AsJson = False) -> None:
         )
     linked: dict[Path, list[tuple[Document, Entry]]] = defaultdict(list)
     for path in list_paths(root):
-        document = Document.load(path)
+        document = Document.load(_short(path))
         for entry in document.entries:
             targets = {
                 (path.parent / link.url.partition("#")[0]).resolve()
