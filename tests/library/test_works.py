@@ -1,7 +1,7 @@
 import pytest
 
 from carrel.library import Edge, Inbox, Library, Works, load_works
-from carrel.library.works import READER, save_edges
+from carrel.library.edges import READER, save_edges
 from carrel.lists import Key
 from carrel.metadata import Facts
 from carrel.sources import Link, SavedItem
@@ -163,3 +163,63 @@ def test_no_line_of_a_list_is_touched_by_identity(library):
     save_edges(library, [edge(DOI, ARXIV, "same", READER)])
     load_works(library)
     assert path.read_text() == text
+
+
+def test_thing_whose_words_name_one_paper_is_about_it(library):
+    one = SavedItem(
+        "bookmarks",
+        "https://www.youtube.com/watch?v=JJR3pBl78zw",
+        "Talk",
+        note="paper: https://arxiv.org/abs/2105.03824",
+    )
+    two = SavedItem(
+        "reddit",
+        "https://www.reddit.com/comments/abc",
+        "Two",
+        about="arXiv:2105.03824 or arxiv.org/abs/1912.07242",
+        native="t3_abc",
+    )
+    Inbox(library).collect([one, two])
+    works = load_works(library)
+    assert works.papers(Key("youtube", "JJR3pBl78zw")) == (ARXIV,)
+    assert works.papers(POST) == ()
+    assert {edge.grade for edge in works.edges_of(POST)} == {"maybe"}
+
+
+def test_talk_with_the_title_of_a_paper_is_only_suggested(library):
+    (library.folder / "list.md").write_text(
+        "* [FNet: Mixing Tokens with Fourier Transforms](https://arxiv.org/abs/2105.03824)\n"
+    )
+    talk = SavedItem(
+        "bookmarks",
+        "https://www.youtube.com/watch?v=JJR3pBl78zw",
+        "FNet: Mixing Tokens with Fourier Transforms (Machine Learning Research Paper Explained)",
+    )
+    Inbox(library).collect([talk])
+    works = load_works(library)
+    assert works.papers(Key("youtube", "JJR3pBl78zw")) == ()
+    assert works.guesses(Key("youtube", "JJR3pBl78zw")) == (ARXIV,)
+    assert "its title holds the paper's" in str(works.why(Key("youtube", "JJR3pBl78zw"), ARXIV)[0])
+
+
+def test_papers_of_one_title_are_suggested_and_not_merged(library):
+    Inbox(library).collect(
+        [
+            SavedItem(
+                "urls",
+                "https://arxiv.org/abs/2105.03824",
+                "FNet: Mixing Tokens with {F}ourier Transforms",
+            ),
+            SavedItem(
+                "urls",
+                "https://openreview.net/forum?id=lyoOWX0e0O",
+                "FNet, mixing tokens with Fourier transforms",
+            ),
+            SavedItem("urls", "https://openreview.net/forum?id=other12345", "Deep learning"),
+            SavedItem("urls", "https://openreview.net/forum?id=third12345", "Deep learning"),
+        ]
+    )
+    works = load_works(library)
+    assert works.guesses(ARXIV) == (Key("openreview", "lyoOWX0e0O"),)
+    assert works.work(Key("openreview", "lyoOWX0e0O")) != ARXIV
+    assert works.guesses(Key("openreview", "other12345")) == ()

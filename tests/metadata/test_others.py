@@ -145,6 +145,7 @@ ODD: list[object] = [
     {"message": 3},
     {"message": {"title": {}, "author": 3, "issued": {"date-parts": 4}}},
     {"data": {"attributes": {"titles": [3]}}},
+    {"data": {"attributes": {"relatedIdentifiers": [{"relationType": {}}, {"relationType": []}]}}},
     {"full_name": 3},
     {"title": ["x"], "authorships": 3, "locations": {}},
 ]

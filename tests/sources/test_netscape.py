@@ -233,3 +233,25 @@ def test_endless_nesting_flattens_and_loses_no_link():
 
 def test_empty_file_holds_nothing():
     assert read("") == ([], [], [])
+
+
+def test_link_whose_tag_never_ends_is_told_and_hides_no_other():
+    items, _, skipped = read('<DT><A HREF=<DT>\n<DT><A HREF="https://b.org/">b</A>')
+    assert [item.url for item in items] == ["https://b.org/"]
+    assert [str(one) for one in skipped] == ["b.html:1: a bookmark or folder whose tag never ends"]
+
+
+def test_missing_quote_hides_no_bookmark():
+    items, _, skipped = read(
+        '<DT><A HREF="https://a.org/>a</A>\n<DT><A HREF="https://b.org/">b</A>'
+    )
+    assert [(item.url, item.title) for item in items] == [
+        ("https://a.org/", "a"),
+        ("https://b.org/", "b"),
+    ]
+    assert skipped == []
+
+
+def test_tag_as_long_as_the_file_is_told_in_little_memory():
+    _, _, skipped = read('<DT><A HREF="' + "x" * (4 * CHUNK))
+    assert [str(one) for one in skipped] == ["b.html:1: a bookmark or folder whose tag never ends"]

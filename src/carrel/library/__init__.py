@@ -1,10 +1,11 @@
 """The reader's state: works, inbox, reading state, adding to a list, exporting."""
 
+from carrel.library.edges import Edge
 from carrel.library.facts import load_facts
 from carrel.library.folder import Library
 from carrel.library.inbox import Collected, Inbox, load_items
 from carrel.library.pending import Pending, View, load_view
-from carrel.library.works import Edge, Works, load_works
+from carrel.library.works import Works, load_works
 
 
 __all__ = [

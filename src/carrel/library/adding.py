@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from carrel.errors import StaleEdit, UsageError
+from carrel.library.edges import key_at
 from carrel.library.folder import Library
 from carrel.library.journal import append_records, load_records
 from carrel.library.pending import Pending, View, pass_over, tidy_title
-from carrel.library.works import key_at
 from carrel.lists import Document, Entry, Key
 from carrel.lists.changes import annotate, insert
 from carrel.lists.edits import Edit, apply_edits, edited, inverse

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from carrel.library.edges import key_at
 from carrel.library.facts import load_facts
 from carrel.library.folder import Library
 from carrel.library.pending import View
-from carrel.library.works import key_at
 from carrel.lists import Document, Key
 from carrel.metadata import Facts
 from carrel.sources.netscape import why_not_a_page

@@ -16,15 +16,17 @@ from carrel.sources import Saved, SavedFolder, SavedItem, Skipped
 
 BATCH = 1000  # items written, and safe from then on, at once
 BATCH_S = 2.0
+SKIPPED_KEPT = 10_000
 
 
 @dataclass(slots=True)
 class Collected:
-    """What a reading of a source came to; `read == new + known + len(skipped)`.
+    """What a reading of a source came to; `read == new + known + num_skipped`.
 
     Attributes:
         changed: how many of the known ones said something new (a longer note, another title), which was kept.
         folders: folders seen, empty ones included.
+        skipped: what was not kept and why; the first 10,000 of them.
     """
 
     read: int = 0
@@ -33,6 +35,7 @@ class Collected:
     changed: int = 0
     folders: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    num_skipped: int = 0
 
 
 def inbox_path(library: Library) -> Path:
@@ -51,7 +54,7 @@ class Inbox:
         for record in load_records(self._path):
             if "id" in record:
                 self._contents[str(record["id"])] = str(record.get("content", ""))
-            elif record.get("kind") in {"begun", "ended"}:
+            elif record.get("kind") in ("begun", "ended"):
                 source = (str(record.get("source")), str(record.get("of")))
                 self._begun[source] = record["kind"] == "ended"
 
@@ -89,7 +92,9 @@ class Inbox:
             for thing in saved:
                 if isinstance(thing, Skipped):
                     counts.read += 1
-                    counts.skipped.append(thing)
+                    counts.num_skipped += 1
+                    if counts.num_skipped <= SKIPPED_KEPT:
+                        counts.skipped.append(thing)
                     continue
                 if isinstance(thing, SavedFolder):
                     counts.folders += 1

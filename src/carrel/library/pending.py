@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from carrel.library.edges import key_at
 from carrel.library.facts import load_facts
 from carrel.library.folder import Library
 from carrel.library.inbox import load_items
 from carrel.library.journal import append_records, load_records
-from carrel.library.works import Works, key_at, load_works
+from carrel.library.works import Works, load_works
 from carrel.lists import Key
 from carrel.metadata import Facts
 from carrel.sources import SavedItem
@@ -27,7 +28,8 @@ class Pending:
         title: the best there is; never empty.
         items: everything that was saved of it.
         on_list: `file:line` of its paper, if that is on a list already and this is a thing about it.
-        papers: papers it may be about, where they are several.
+        papers: papers it is about, where they are several.
+        guesses: papers it may be, or be about, by its title alone.
     """
 
     name: str
@@ -36,11 +38,14 @@ class Pending:
     items: list[SavedItem] = field(default_factory=list)
     on_list: str = ""
     papers: tuple[Key, ...] = ()
+    guesses: tuple[Key, ...] = ()
 
     @property
     def is_paper(self) -> bool:
         """Whether it is a paper, or known to be about one."""
-        return bool(self.on_list or self.papers or (self.key and self.key.names_paper))
+        return bool(
+            self.on_list or self.papers or self.guesses or (self.key and self.key.names_paper)
+        )
 
     @property
     def has_title(self) -> bool:
@@ -106,12 +111,13 @@ class View:
 
 
 def keys_on_lists(library: Library) -> dict[Key, str]:
-    """Return where each key stands first: `file:line`."""
+    """Return where each key first stands in an entry: `file:line`. A link in a paragraph puts nothing on a list."""
     found: dict[Key, str] = {}
     for path, document in library.documents.items():
-        for link in document.links:
-            if link.mention is not None:
-                found.setdefault(link.mention.key, f"{library.relative(path)}:{link.line}")
+        for entry in document.entries:
+            for link in entry.links:
+                if link.mention is not None:
+                    found.setdefault(link.mention.key, f"{library.relative(path)}:{link.line}")
     return found
 
 
@@ -148,6 +154,7 @@ def load_view(library: Library, *, with_passed: bool = False) -> View:
         pending.items.append(item)
     for pending in groups.values():
         pending.title = title_of(pending, facts)
+        pending.guesses = works.guesses(pending.key) if pending.key else ()
     ordered = sorted(groups.values(), key=lambda pending: pending.saved_at, reverse=True)
     return View(ordered, works, facts, on_lists)
 

@@ -234,11 +234,11 @@ def fetch_datacite(client: Client, key: Key, address: str, *, refresh: bool = Fa
         return Facts(key, said_by="datacite", missing=True)
     others = set()
     for relation in _items(work.get("relatedIdentifiers")):
-        if _fields(relation).get("relationType") in {
+        if _fields(relation).get("relationType") in (
             "IsVersionOf",
             "IsIdenticalTo",
             "IsPreviousVersionOf",
-        }:
+        ):
             doi = _doi(_fields(relation).get("relatedIdentifier"))
             if doi and doi != key:
                 others.add(doi)

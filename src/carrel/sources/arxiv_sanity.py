@@ -140,7 +140,7 @@ def load_arxiv_sanity(path: Path, user: str = "", on_bytes: OnBytes | None = Non
                     f"{name} has the tables {', '.join(sorted(tables))[:100] or '(none)'}; dict.db has `tags`, as.db has "
                     "`library` and `user`. (papers.db holds no library.)"
                 )
-        except sqlite3.Error as problem:
+        except (sqlite3.Error, UnicodeDecodeError) as problem:
             raise SourceError(f"{name} cannot be read: {problem}.") from problem
     if on_bytes:
         on_bytes(path.stat().st_size)
@@ -153,6 +153,7 @@ def _copy_of(path: Path) -> Iterator[sqlite3.Connection]:
         shutil.copyfile(path, copy)
         with closing(sqlite3.connect(copy)) as database:
             database.execute("PRAGMA trusted_schema = OFF")
+            database.text_factory = lambda data: data.decode("utf-8", "replace")
             yield database
 
 

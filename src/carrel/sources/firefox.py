@@ -129,7 +129,10 @@ def load_places(path: Path, name: str, source: str = "bookmarks") -> Reading:
         with closing(sqlite3.connect(copy)) as database:
             try:
                 yield from _read_places(database, name, source)
-            except sqlite3.Error as problem:
+            except (
+                sqlite3.Error,
+                UnicodeDecodeError,
+            ) as problem:  # also of a damaged error message
                 raise SourceError(
                     f"{path} cannot be read as Firefox's places.sqlite: {problem}."
                 ) from problem
@@ -137,6 +140,7 @@ def load_places(path: Path, name: str, source: str = "bookmarks") -> Reading:
 
 def _read_places(database: sqlite3.Connection, name: str, source: str) -> Reading:
     database.execute("PRAGMA trusted_schema = OFF")
+    database.text_factory = lambda data: data.decode("utf-8", "replace")
     folders: dict[int, tuple[int, str, str]] = {}
     for number, parent, title, guid in database.execute(
         "SELECT id, parent, title, guid FROM moz_bookmarks WHERE type = ?", (_FOLDER,)
@@ -173,7 +177,7 @@ def _read_places(database: sqlite3.Connection, name: str, source: str) -> Readin
     for number, kind, parent, title, added, modified, page, url, page_title, about in rows:
         place = f"{name}, bookmark {number}"
         if kind == _FOLDER:
-            if paths[number] and number not in tag_folders:
+            if paths.get(number) and number not in tag_folders:
                 yield SavedFolder(source, paths[number], "", iso(added), iso(modified), place)
             continue
         if kind == _SEPARATOR or parent in tag_folders:

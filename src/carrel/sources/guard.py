@@ -53,8 +53,9 @@ def open_source(path: Path) -> BinaryIO:
 def read_whole(path: Path, on_bytes: OnBytes | None = None, limit: int = WHOLE_FILE_BYTES) -> bytes:
     """Return the bytes of a file of at most `limit` bytes, else raise SourceError with both sizes."""
     with open_source(path) as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
+        data = b"" if path.stat().st_size > limit else stream.read(limit + 1)
+        too_long = path.stat().st_size > limit or len(data) > limit
+    if too_long:
         raise SourceError(
             f"{path} holds more than {limit:,} bytes, which this format must hold in memory at once. "
             "Is it really the export?"

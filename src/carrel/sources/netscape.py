@@ -24,12 +24,16 @@ CHUNK = 1024**2  # bytes read at a time; also how far ahead a tag may reach
 NOTE_CHARS = 1024**2
 MAX_DEPTH = 64
 
-# Quotes count only after "=", so a stray apostrophe hides nothing; "<" ends a broken tag; every repeat is possessive, so
-# that no input makes the engine step back.
+# Quotes count only after "=", so a stray apostrophe hides nothing; a quoted value ends at its quote but never reaches into
+# the next bookmark; "<" ends a broken tag; every repeat is possessive, so that no input makes the engine step back.
+_NEXT = r"<(?!/?(?:a|dt|dd|dl|h3)\b)"
 _TAG = re.compile(
-    r"<(?:!--|(/?[A-Za-z][A-Za-z0-9]*+)((?:[^<>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')?+)*+)>)"
+    r"<(?:!--|(/?[A-Za-z][A-Za-z0-9]*+)((?:[^<>=]++|=\s*+(?:"
+    rf"\"[^\"<]*+(?:{_NEXT}[^\"<]*+)*+\"|'[^'<]*+(?:{_NEXT}[^'<]*+)*+')?+)*+)>)",
+    re.IGNORECASE,
 )
 _ATTRIBUTE = re.compile(r"([^\s=\"'/]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s]++)))?+")
+_BROKEN = re.compile(r"<(?:a|h3)\s", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 
@@ -79,7 +83,7 @@ def _attributes(text: str) -> dict[str, str]:
     for name, double, single, bare in _ATTRIBUTE.findall(text):
         name = name.lower()
         if name not in {"icon", "icon_uri"} and name not in found:
-            found[name] = unescape(double or single or bare)
+            found[name] = unescape(double or single or bare.strip("\"'"))
     return found
 
 
@@ -98,10 +102,26 @@ def _decoder(first: bytes) -> codecs.IncrementalDecoder:
 
 
 def _tokens(stream: BinaryIO | Counted) -> Iterator[tuple[int, str, str, str]]:
-    """Yield (line, text before the tag, tag name, its attributes); the last has no tag name."""
+    """Yield (line, text before the tag, tag name, its attributes); the last has no tag name, a broken link or folder has `!`."""
     chunk = stream.read(CHUNK)
     decoder = _decoder(chunk)
-    buffer, at, line, text = "", 0, 1, ""
+    buffer, at, line = "", 0, 1
+    words: list[str] = []  # the text since the last tag
+    room = NOTE_CHARS
+
+    def keep(text: str) -> None:
+        nonlocal room
+        if room > 0 and text:
+            words.append(text[:room])
+            room -= len(text)
+
+    def take() -> str:
+        nonlocal room
+        text = "".join(words)
+        words.clear()
+        room = NOTE_CHARS
+        return text
+
     ended = in_comment = False
     while not ended:
         ended = not chunk
@@ -112,8 +132,8 @@ def _tokens(stream: BinaryIO | Counted) -> Iterator[tuple[int, str, str, str]]:
         while at < safe:
             if in_comment:
                 end = buffer.find("-->", at)
-                stop = safe if end < 0 or end > safe else end + 3
-                in_comment = stop == safe
+                in_comment = not 0 <= end < safe
+                stop = safe if in_comment else end + 3
                 line += buffer.count("\n", at, stop)
                 at = stop
                 continue
@@ -121,33 +141,32 @@ def _tokens(stream: BinaryIO | Counted) -> Iterator[tuple[int, str, str, str]]:
             stop = safe if start < 0 else start
             piece = buffer[at:stop]
             line += piece.count("\n")
-            if len(text) < NOTE_CHARS:
-                text += piece
+            keep(piece)
             at = stop
             if start < 0:
                 break
             tag = _TAG.match(buffer, start)
             if tag is None:
-                text += "<"
+                if _BROKEN.match(buffer, start):
+                    yield line, take(), "!", ""
+                keep("<")
                 at = start + 1
-            elif tag[1] is None:
+                continue
+            at = tag.end()
+            if tag[1] is None:
                 in_comment = True
-                at = tag.end()
-            elif (name := tag[1].lower()) in _STRUCTURE:
-                yield line, text, name, tag[2]
-                text = ""
-                line += tag[0].count("\n")
-                at = tag.end()
-            else:
-                if name in {"br", "/p"}:
-                    text += "\n"
-                elif name != "p" and len(text) < NOTE_CHARS:
-                    text += tag[0]  # somebody's words, not structure
-                line += tag[0].count("\n")
-                at = tag.end()
+                continue
+            name = tag[1].lower()
+            if name in _STRUCTURE:
+                yield line, take(), name, tag[2]
+            elif name in {"br", "/p"}:
+                keep("\n")
+            elif name != "p":
+                keep(tag[0])  # somebody's words, not structure
+            line += tag[0].count("\n")
         if not ended:
             chunk = stream.read(CHUNK)
-    yield line, text, "", ""
+    yield line, take(), "", ""
 
 
 _INLINE = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
@@ -240,6 +259,8 @@ def parse_netscape(stream: BinaryIO | Counted, name: str, source: str = "bookmar
             where = "h3"
         elif tag == "/dl":
             folders.close()
+        elif tag == "!":
+            yield Skipped(f"{name}:{line}", "a bookmark or folder whose tag never ends")
 
 
 def _item(

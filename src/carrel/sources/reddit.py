@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
-from urllib.parse import urljoin
 
 from carrel.errors import SourceError, UsageError
 from carrel.sources.dates import iso
@@ -31,7 +30,6 @@ from carrel.sources.guard import (
     read_whole,
     text_of,
 )
-from carrel.sources.repository import address_of, papers_in
 from carrel.sources.saved import Link, Reading, SavedItem, Skipped
 
 
@@ -162,7 +160,7 @@ def _from_permalink(permalink: str, given: str, kind: str, place: str) -> SavedI
     if community and community[1].casefold() == "machinelearning" and re.match(r"[rdpn] ", words):
         words = f"[{words[0].upper()}] {words[2:]}"  # its posts begin with [R], [D], [P] or [N]
     title = f"{words[:1].upper()}{words[1:]}"
-    address = permalink if "://" in permalink else urljoin("https://www.reddit.com/", permalink)
+    address = _absolute(permalink)
     links = (Link("post", f"https://www.reddit.com/comments/{post}"),) if kind == "t1" else ()
     return SavedItem(
         source=SOURCE,
@@ -173,6 +171,11 @@ def _from_permalink(permalink: str, given: str, kind: str, place: str) -> SavedI
         links=links,
         place=place,
     )
+
+
+def _absolute(address: str) -> str:
+    """Return an address of Reddit with its host, which listings leave away."""
+    return address if "://" in address else f"https://www.reddit.com/{address.lstrip('/')}"
 
 
 def parse_listing(document: Any, name: str) -> Reading:
@@ -189,7 +192,7 @@ def parse_listing(document: Any, name: str) -> Reading:
             place = f"{name}, item {number}"
             thing = child.get("data") if isinstance(child, Mapping) else None
             kind = child.get("kind") if isinstance(child, Mapping) else None
-            if kind not in {"t1", "t3"} or not isinstance(thing, Mapping):
+            if kind not in ("t1", "t3") or not isinstance(thing, Mapping):
                 yield Skipped(
                     place, f"neither a post nor a comment but {kind or type(child).__name__}"
                 )
@@ -207,7 +210,7 @@ def _from_thing(thing: Mapping[str, Any], kind: str, place: str) -> SavedItem | 
     post = field("link_id").lower().removeprefix("t3_") if kind == "t1" else number
     permalink = field("permalink")
     if permalink:
-        address = urljoin("https://www.reddit.com/", permalink)
+        address = _absolute(permalink)
     else:  # comments of 2016 have none
         address = f"https://www.reddit.com/comments/{post}" + (
             f"/_/{number}" if kind == "t1" else ""
@@ -218,10 +221,9 @@ def _from_thing(thing: Mapping[str, Any], kind: str, place: str) -> SavedItem | 
     body = field("selftext" if kind == "t3" else "body").strip()
     links = []
     if target and not _POST.search(target):
-        links.append(Link("target", urljoin("https://www.reddit.com/", target)))
+        links.append(Link("target", _absolute(target)))
     if kind == "t1" and post:
         links.append(Link("post", f"https://www.reddit.com/comments/{post}"))
-    links += [Link("text", address_of(key)) for key in papers_in(f"{field('title')} {body}")[:20]]
     title = one_line(field("title") or field("link_title"))
     created = thing.get("created_utc")
     community = one_line(field("subreddit"), 60)

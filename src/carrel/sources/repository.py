@@ -21,7 +21,7 @@ from carrel.sources.saved import Link
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]]{4,400}")
 _ARXIV_WORD = re.compile(
-    r"(?:arxiv[:\s./]{0,3}(?:abs/|pdf/|preprint\s{0,3}(?:arxiv[:\s]{0,3})?)?|eprint\s*=\s*[{\"]\s*)(\d{4}\.\d{4,5})(?!\d)",
+    r"(?:arxiv(?:\.org)?[:\s./]{0,3}(?:abs/|pdf/|preprint\s{0,3}(?:arxiv[:\s]{0,3})?)?|eprint\s*=\s*[{\"]\s*)(\d{4}\.\d{4,5})(?!\d)",
     re.IGNORECASE,
 )
 _DOI = re.compile(

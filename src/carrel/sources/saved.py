@@ -19,7 +19,7 @@ class Link:
 
     Roles: `target` (what a post links to), `description`, `homepage`, `name` (a citation titled like the repository),
     `bibtex` (the only paper cited), `badge`, `readme` (its only paper, confirmed), `date` (confirmed by date), `mention` (its
-    only paper, unconfirmed), `several` (one of several), `text` (an address in somebody's words).
+    only paper, unconfirmed), `several` (one of several).
     """
 
     role: str

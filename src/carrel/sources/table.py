@@ -173,7 +173,10 @@ def fetch_tables(client: Client, url: str, api: str = "https://api.github.com") 
         UsageError: it is no http(s) address.
         NetworkError: there is nothing to read there.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as problem:
+        raise UsageError(f"{url!r} is not an address to fetch: {problem}.") from problem
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise UsageError(f"{url!r} is not an address to fetch. Give https://…, a file or a folder.")
     if parts.hostname == "gist.github.com":
