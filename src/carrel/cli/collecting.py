@@ -15,7 +15,7 @@ from carrel.sources.how_to import HOW_TO_EXPORT
 
 from . import deciding
 from .console import err, out
-from .wants import PANEL, LibraryOption, Offline, make_client, printable
+from .wants import PANEL, LibraryOption, Offline, counted, make_client, printable
 
 
 if TYPE_CHECKING:
@@ -126,17 +126,17 @@ def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
         f" ({counts.changed} of them say something new, which was kept)" if counts.changed else ""
     )
     console.print(
-        f"read {counts.read:,} = new {counts.new:,} + known {counts.known:,}{changed} + skipped {len(counts.skipped):,}",
+        f"read {counts.read:,} = new {counts.new:,} + known {counts.known:,}{changed} + skipped {counts.num_skipped:,}",
         markup=False,
     )
     if counts.folders:
-        console.print(f"in {counts.folders:,} folders", markup=False)
+        console.print(f"in {counted(counts.folders, 'folder')}", markup=False)
     shown = counts.skipped if list_skipped else counts.skipped[:5]
     for skipped in shown:
         console.print(f"  skipped {printable(str(skipped))}", markup=False)
-    if len(counts.skipped) > len(shown):
+    if counts.num_skipped > len(shown):
         console.print(
-            f"  … and {len(counts.skipped) - len(shown):,} more (--skipped lists them all)",
+            f"  … and {counts.num_skipped - len(shown):,} more{'' if list_skipped else ' (--skipped lists them)'}",
             markup=False,
         )
     if dry_run:

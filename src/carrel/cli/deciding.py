@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import out
-from .wants import PANEL, LibraryOption, Offline, make_client, printable
+from .wants import PANEL, LibraryOption, Offline, counted, make_client, printable
 
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def inbox(
     console.print(_table(shown[:limit]), soft_wrap=False)
     rest = f" ({len(shown) - limit:,} more: --limit)" if len(shown) > limit else ""
     console.print(
-        f"{len(papers):,} papers wait, and {others:,} other pages{'' if everything else ' (--all)'}{rest}.",
+        f"{counted(len(papers), 'paper')} waiting, and {counted(others, 'other page')}"
+        f"{'' if everything or not others else ' (--all)'}{rest}.",
         markup=False,
     )
     if papers:
@@ -356,11 +357,11 @@ def why(
         console.print(printable(str(edge)), markup=False)
 
 
-def _say(one: str, other: str, grade: str, evidence: str, folder: Path | None) -> None:
+def _say(one: Key, other: Key, grade: str, folder: Path | None) -> None:
     from carrel.library import Edge, Library
-    from carrel.library.works import READER, save_edges
+    from carrel.library.edges import READER, save_edges
 
-    save_edges(Library.find(folder), [Edge(_key(one), _key(other), grade, evidence, READER)])
+    save_edges(Library.find(folder), [Edge(one, other, grade, "the reader says so", READER)])
 
 
 @app.command(rich_help_panel=PANEL)
@@ -369,12 +370,19 @@ def same(
     other: Annotated[str, typer.Argument(metavar="KEY")],
     library: LibraryOption = None,
 ) -> None:
-    """Say that two keys are one work. Your word is stronger than any service's; the last word counts.
+    """Say that two keys are one work, or that a repository, talk or post is about a paper. Your word is stronger than any
+    service's; the last word counts.
 
     Example:  carrel same arxiv:2009.14794 https://openreview.net/forum?id=Ua6zuk0WRH
     """
-    _say(one, other, "same", "the reader says so", library)
-    out().print(f"{_key(one)} and {_key(other)} are one work.", markup=False)
+    a, b = _key(one), _key(other)
+    if a.names_paper == b.names_paper:
+        _say(a, b, "same", library)
+        out().print(f"{a} and {b} are one work.", markup=False)
+    else:
+        thing, paper = (b, a) if a.names_paper else (a, b)
+        _say(thing, paper, "about", library)
+        out().print(f"{thing} is about {paper}.", markup=False)
 
 
 @app.command("not-same", rich_help_panel=PANEL)
@@ -387,8 +395,9 @@ def not_same(
 
     Example:  carrel not-same github:owner/fork arxiv:2009.14794
     """
-    _say(one, other, "different", "the reader says so", library)
-    out().print(f"{_key(one)} and {_key(other)} are kept apart.", markup=False)
+    a, b = _key(one), _key(other)
+    _say(a, b, "different", library)
+    out().print(f"{a} and {b} are kept apart.", markup=False)
 
 
 @app.command(rich_help_panel=PANEL)

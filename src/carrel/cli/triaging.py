@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .console import out
 from .deciding import show_diff
-from .wants import printable
+from .wants import counted, printable
 
 
 if TYPE_CHECKING:
@@ -37,16 +37,14 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
     console = out()
     view = load_view(library)
     waiting = [
-        pending.name
+        pending
         for pending in view.pending
         if (everything or pending.is_paper) and (not source or source in pending.sources)
     ]
     if not waiting:
         others = len(view.pending)
-        console.print(
-            f"No paper waits{f', but {others:,} other pages: carrel triage --all' if others else ''}.",
-            markup=False,
-        )
+        tail = f", but {counted(others, 'other page')}: carrel triage --all" if others else ""
+        console.print(f"No paper waits{tail}.", markup=False)
         return
     if path is None and library.main_list() is None:
         path = _first_list(library, console)
@@ -54,32 +52,24 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
         f"{len(waiting):,} to decide. ? explains the letters; q stops, and nothing is lost.",
         markup=False,
     )
-    untitled = sum(1 for name in waiting if (pending := view.find(name)) and not pending.has_title)
-    if untitled:
+    if untitled := sum(not pending.has_title for pending in waiting):
         console.print(
-            f"{untitled:,} have no title of their own yet: `carrel lookup` asks arXiv for them, a hundred at a time.",
+            f"{untitled:,} without a title of their own: `carrel lookup` asks arXiv for them, a hundred at a time.",
             markup=False,
         )
-    steps: list[str] = []
+    steps: list[tuple[str, int]] = []
     at = 0
     while at < len(waiting):
-        pending = view.find(waiting[at])
-        if pending is None:  # settled together with an earlier one
-            at += 1
-            continue
-        answer = _decide(library, path, view, pending, f"{at + 1}/{len(waiting)}", console)
+        answer = _decide(library, path, view, waiting[at], f"{at + 1}/{len(waiting)}", console)
         if answer == "quit":
             break
         if answer == "undone":
-            if steps:
-                at = waiting.index(steps.pop().partition(" ")[2])
-            view = load_view(library)
+            at = steps.pop()[1] if steps else at
             continue
         if answer != "next":
-            steps.append(f"{answer} {waiting[at]}")
-            view = load_view(library)
+            steps.append((answer, at))
         at += 1
-    counts = {word: sum(step.startswith(word) for step in steps) for word in ("written", "passed")}
+    counts = {word: sum(answer == word for answer, _ in steps) for word in ("written", "passed")}
     console.print(
         f"Written {counts['written']:,}, passed over {counts['passed']:,}. Take a step back at any time: carrel undo",
         markup=False,
@@ -242,7 +232,7 @@ def _choose(
 def _keep_apart(library: Library, pending: Pending, console: Console) -> bool:
     """Remember that something in this group is not about this paper."""
     from carrel.library import Edge
-    from carrel.library.works import READER, save_edges
+    from carrel.library.edges import READER, save_edges
     from carrel.lists import find_mention
 
     others = [

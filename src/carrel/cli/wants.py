@@ -44,6 +44,11 @@ def make_client(library: Library, *, offline: bool = False) -> Client:
     )
 
 
+def counted(number: int, word: str) -> str:
+    """Return `1 paper`, `2,000 papers`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return text without the control characters by which a title could take over the terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,378 @@
+"""The reader's first session, and every command of collecting, through the command line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from carrel.cli.collecting import app
+from carrel.errors import CarrelError, SourceError, UsageError
+from carrel.sources.how_to import HOW_TO_EXPORT
+from tests.metadata.feeds import entry, feed
+from tests.net.server import Said, Server
+
+
+LIST = "# Reading\n\n# To Review\n\n## Transformers\n\n* [Rethinking Attention](https://arxiv.org/abs/2009.14794) - 2020\n\n## Causal Inference\n"
+BOOKMARKS = """<!DOCTYPE NETSCAPE-Bookmark-file-1>
+<DL><p>
+<DT><H3>Causal inference</H3><DL><p>
+<DT><A HREF="https://arxiv.org/abs/1907.02893v3" ADD_DATE="1616337559">[1907.02893] Invariant Risk Minimization</A>
+<DD>from the reading group
+</DL><p>
+<DT><A HREF="https://arxiv.org/pdf/2105.03824.pdf" ADD_DATE="1616337560">FNet: Mixing Tokens</A>
+<DT><A HREF="https://cooking.org/pasta">Pasta</A>
+<DT><A HREF="javascript:alert(1)">Bookmarklet</A>
+</DL><p>
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a list and an export, which is the current one."""
+    (tmp_path / "list.md").write_text(LIST)
+    (tmp_path / "bookmarks.html").write_text(BOOKMARKS)
+    monkeypatch.chdir(tmp_path)
+    for name in ("GITHUB_TOKEN", "CARREL_CONTACT"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def server(monkeypatch):
+    server = Server()
+    for name in ("ARXIV", "SEMANTIC_SCHOLAR", "OPENALEX", "CROSSREF", "DATACITE", "GITHUB"):
+        monkeypatch.setenv(f"CARREL_API_{name}", f"{server.url}/{name.lower()}")
+    monkeypatch.setenv("CARREL_GITHUB_API", server.url)
+    yield server
+    server.close()
+
+
+def carrel(*words, typed=""):
+    """Run a command and return what it printed; what Carrel raises on purpose is raised here too."""
+    result = CliRunner().invoke(
+        app, [str(word) for word in words], input=typed, catch_exceptions=True
+    )
+    if isinstance(result.exception, CarrelError) or (
+        result.exception and not isinstance(result.exception, SystemExit)
+    ):
+        raise result.exception
+    return result.output
+
+
+def test_first_session_from_bookmarks_to_the_list_and_back(here):
+    said = carrel("collect", "bookmarks", "bookmarks.html")
+    assert "read 4 = new 3 + known 0 + skipped 1" in said
+    assert "in 1 folder\n" in said
+    assert "skipped bookmarks.html:9: a bookmarklet (javascript:), not a page: Bookmarklet" in said
+    assert "Next: carrel inbox" in said
+
+    said = carrel("inbox")
+    assert said.index("arxiv:2105.03824") < said.index("arxiv:1907.02893")
+    assert "2 papers waiting, and 1 other page (--all)." in said
+
+    said = carrel("triage", typed="n\ny\n")
+    assert "To Review > Causal Inference: you saved it with the folder “Causal inference”" in said
+    assert "  +* [Invariant Risk Minimization](https://arxiv.org/abs/1907.02893) - 2019" in said
+    assert "Written 1, passed over 0" in said
+    text = (here / "list.md").read_text()
+    assert (
+        "* [Invariant Risk Minimization](https://arxiv.org/abs/1907.02893) - 2019\n  * from the reading group\n"
+        in text
+    )
+
+    assert "Taken back: added 'Invariant Risk Minimization'" in carrel("undo")
+    assert (here / "list.md").read_text() == LIST
+
+
+def test_same_export_twice_adds_nothing(here):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    before = (here / ".carrel/inbox.jsonl").read_bytes()
+    assert "read 4 = new 0 + known 3 + skipped 1" in carrel(
+        "collect", "bookmarks", "bookmarks.html"
+    )
+    assert (here / ".carrel/inbox.jsonl").read_bytes() == before
+
+
+def test_dry_run_writes_nothing(here):
+    said = carrel("collect", "bookmarks", "bookmarks.html", "--dry-run")
+    assert "new 3" in said
+    assert "Nothing was written" in said
+    assert not (here / ".carrel").exists()
+
+
+def test_library_is_found_from_a_folder_inside_it(here, monkeypatch):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    (here / "sub").mkdir()
+    monkeypatch.chdir(here / "sub")
+    assert "2 papers waiting" in carrel("inbox")
+
+
+def test_library_can_be_named(here, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    carrel("collect", "bookmarks", "bookmarks.html", "--library", other)
+    assert (other / ".carrel/inbox.jsonl").exists()
+    assert not (here / ".carrel").exists()
+    with pytest.raises(UsageError, match="There is no folder"):
+        carrel("inbox", "--library", "nowhere")
+
+
+def test_triage_without_a_list_offers_to_make_one(here):
+    (here / "list.md").unlink()
+    carrel("collect", "bookmarks", "bookmarks.html")
+    with pytest.raises(UsageError, match="Triage needs a list"):
+        carrel("triage", typed="n\n")
+    said = carrel("triage", typed="y\ny\nq\n")
+    assert "Make reading-list.md with a section" in said
+    assert "https://arxiv.org/abs/2105.03824" in (here / "reading-list.md").read_text()
+
+
+def test_triage_takes_another_section_passes_over_and_goes_back(here):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    said = carrel("triage", typed="?\ns\n2\ny\nu\np\nu\nq\n")
+    assert "write it as shown" in said
+    assert "To Review > Causal Inference: your choice" in said
+    assert "taken back: added 'FNet: Mixing Tokens'" in said
+    assert "taken back: passed over 'FNet: Mixing Tokens'" in said
+    assert "Written 0, passed over 0" in said
+    assert (here / "list.md").read_text() == LIST
+
+
+def test_triage_ends_when_the_input_ends(here):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    assert "Written 0, passed over 0" in carrel("triage", typed="")
+
+
+def test_add_writes_below_the_named_section(here):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    said = carrel("add", "arxiv:1907.02893", "--section", "Transformers", "--offline")
+    assert "+* [Invariant Risk Minimization](https://arxiv.org/abs/1907.02893) - 2019" in said
+    assert "Written to list.md. Take it back: carrel undo" in said
+    with pytest.raises(UsageError, match=r"arxiv:1907\.02893 is on the list already: list\.md:8"):
+        carrel("add", "https://arxiv.org/abs/1907.02893v3", "--section", "Transformers")
+
+
+def test_add_names_the_sections_there_are(here):
+    with pytest.raises(UsageError, match="has no section 'Nowhere'"):
+        carrel("add", "arxiv:1907.02893", "--title", "T", "--section", "Nowhere")
+
+
+def test_add_asks_arxiv_for_the_title_and_keeps_it(here, server):
+    server.say("/arxiv", Said(feed(entry())))
+    said = carrel("add", "arxiv:2105.03824", "--section", "Transformers", "--dry-run")
+    assert (
+        "+* [FNet: Mixing Tokens with Fourier Transforms](https://arxiv.org/abs/2105.03824) - 2021"
+        in said
+    )
+    assert (here / "list.md").read_text() == LIST
+    carrel("add", "arxiv:2105.03824", "--section", "Transformers", "--offline")
+    assert "FNet: Mixing Tokens with Fourier Transforms" in (here / "list.md").read_text()
+    assert len(server.asked) == 1
+
+
+def test_add_without_any_title_says_how_to_give_one(here):
+    with pytest.raises(
+        UsageError, match=r"No title is known of arxiv:2105\.03824\. Give one with --title"
+    ):
+        carrel("add", "arxiv:2105.03824", "--section", "Transformers", "--offline")
+
+
+def test_pass_over_and_not_same_are_remembered(here):
+    carrel("collect", "urls", "https://github.com/a/b is code of https://arxiv.org/abs/2105.03824")
+    carrel("same", "github:a/b", "arxiv:2105.03824")
+    assert "github:a/b is about arxiv:2105.03824: the reader says so (reader)" in carrel(
+        "why", "github:a/b", "arxiv:2105.03824"
+    )
+    carrel("not-same", "github:a/b", "arxiv:2105.03824")
+    assert "are not the same: you said so" in carrel("why", "arxiv:2105.03824", "github:a/b")
+
+
+def test_why_prints_evidence_and_place(here):
+    (here / "list.md").write_text(
+        "* [FNet](https://arxiv.org/abs/2105.03824)\n  * https://github.com/a/b\n"
+    )
+    assert carrel("why", "github:a/b", "arxiv:2105.03824").strip() == (
+        "github:a/b is about arxiv:2105.03824: they stand in one entry of the list (list, list.md:1)"
+    )
+    assert "Nothing relates" in carrel("why", "github:a/b", "arxiv:1907.02893")
+
+
+def test_stars_are_collected_and_then_only_the_new_ones_are_asked_for(here, server):
+    def page(*numbers):
+        return [
+            {
+                "starred_at": "2021-05-25T10:00:00Z",
+                "repo": {"id": n, "full_name": f"o/r{n}", "description": "x"},
+            }
+            for n in numbers
+        ]
+
+    path = "/users/me/starred?per_page=100&sort=created&direction=desc"
+    server.say(
+        path,
+        Said.json(page(3, 2), headers={"Link": f'<{server.url}{path}&page=2>; rel="next"'}),
+        Said.json(page(4, 3), headers={"Link": f'<{server.url}{path}&page=2>; rel="next"'}),
+    )
+    server.say(f"{path}&page=2", Said.json(page(1)))
+    assert "read 3 = new 3" in carrel("collect", "github-stars", "me")
+    assert "read 2 = new 1 + known 1" in carrel("collect", "github-stars", "me")
+    assert [asked.path.endswith("page=2") for asked in server.asked] == [False, True, False]
+
+
+def test_stars_come_from_a_file_too(here):
+    (here / "stars.json").write_text(json.dumps([{"id": 1, "full_name": "o/a"}]))
+    assert "read 1 = new 1" in carrel("collect", "github-stars", "stars.json")
+
+
+def test_lookup_counts_what_came_back_and_works_offline_afterwards(here, server):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    server.answer = lambda asked: (
+        Said(feed(entry("1907.02893", 3, "Invariant Risk Minimization")))
+        if asked.path.startswith("/arxiv")
+        else None
+    )
+    said = carrel("lookup")
+    assert (
+        "asked 3 = known before 0 + new 1 + unknown to every service 2 + without an answer 0"
+        in said
+    )
+    assert "unknown: arxiv:2105.03824" in said
+    said = carrel("lookup", "arxiv:1907.02893", "--offline")
+    assert (
+        "arxiv:1907.02893  Invariant Risk Minimization - 2021 - James Lee-Thorp, Joshua Ainslie (arxiv)"
+        in said
+    )
+    said = carrel("lookup", "arxiv:2001.00001", "--offline")
+    assert "without an answer 1" in said
+    assert "Offline, and 127.0.0.1 was never asked this before" in said
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        ("bibtex", "@misc{"),
+        ("csl", "["),
+        ("ris", "TY  - "),
+        ("html", "<!DOCTYPE NETSCAPE"),
+        ("json", "["),
+        ("csv", "key,url"),
+    ],
+)
+def test_export_writes_every_format(here, form, start):
+    assert carrel("export", form).startswith(start)
+    carrel("export", form, "-o", "out.txt")
+    assert (here / "out.txt").read_bytes().startswith(start.encode())
+
+
+def test_export_takes_a_section_a_list_or_the_inbox(here):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    assert len(json.loads(carrel("export", "json", "--inbox"))) == 3
+    assert len(json.loads(carrel("export", "json", "--list", "list.md"))) == 1
+    assert len(json.loads(carrel("export", "json", "--section", "transformers"))) == 1
+    with pytest.raises(UsageError, match="Nothing stands below a heading 'x'"):
+        carrel("export", "json", "--section", "x")
+    with pytest.raises(UsageError, match=r"There is no format 'doc'\. There are: bibtex, csl, ris"):
+        carrel("export", "doc")
+
+
+def test_inbox_is_searched_and_written_as_json(here):
+    carrel("collect", "bookmarks", "bookmarks.html")
+    assert "1 paper waiting" in carrel("inbox", "causal")
+    (found,) = json.loads(carrel("inbox", "invariant", "--json"))
+    assert (found["key"], found["items"][0]["note"]) == (
+        "arxiv:1907.02893",
+        "from the reading group",
+    )
+    assert len(json.loads(carrel("inbox", "--json", "--all"))) == 3
+
+
+def test_empty_inbox_says_how_to_fill_it(here):
+    assert "The inbox is empty. Fill it: carrel collect --help" in carrel("inbox")
+    assert "No paper waits" in carrel("triage")
+
+
+def test_urls_are_typed_piped_or_in_a_file(here):
+    assert "new 2" in carrel("collect", "urls", "2105.03824", "https://x.org/")
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from carrel.cli.collecting import app; app()",
+            "collect",
+            "urls",
+            "-",
+        ],
+        input=b"1907.02893\n",
+        capture_output=True,
+        check=True,
+        cwd=here,
+    )
+    assert b"read 1 = new 1" in process.stdout
+    (here / "x.txt").write_text("2009.14794")
+    assert "new 1" in carrel("collect", "urls", "x.txt")
+
+
+def test_tables_and_reddit_and_arxiv_sanity_are_collected(here):
+    (here / "t.md").write_text("| p |\n|---|\n| [A](https://a.org/) |\n")
+    assert "new 1" in carrel("collect", "table", "t.md")
+    (here / "saved_posts.csv").write_text(
+        "id,permalink\nabc,https://www.reddit.com/r/x/comments/abc/t/\n"
+    )
+    assert "new 1" in carrel("collect", "reddit", "saved_posts.csv")
+    with pytest.raises(UsageError, match="Give a file, or --praw"):
+        carrel("collect", "reddit")
+    with pytest.raises(SourceError, match="There is no file"):
+        carrel("collect", "arxiv-sanity", "dict.db")
+
+
+@pytest.mark.parametrize("source", HOW_TO_EXPORT)
+def test_help_of_every_source_teaches_how_to_get_the_export(source, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    said = carrel("collect", source, "--help")
+    for line in HOW_TO_EXPORT[source].splitlines():
+        assert line.strip()[:60] in said
+    assert f"carrel collect {source} " in said
+
+
+@pytest.mark.parametrize(
+    "command", ["inbox", "triage", "add", "undo", "why", "same", "not-same", "lookup", "export"]
+)
+def test_help_of_every_command_has_an_example(command):
+    assert f"carrel {command}" in carrel(command, "--help")
+
+
+def test_title_with_escape_sequences_does_not_reach_the_terminal(here):
+    (here / "b.html").write_text(
+        '<DT><A HREF="https://arxiv.org/abs/2105.03824">\x1b]0;owned\x07[bold]x[/bold]\x1b[31m</A>'
+    )
+    carrel("collect", "bookmarks", "b.html")
+    said = carrel("inbox") + carrel("triage", typed="q\n")
+    assert "\x1b]0" not in said
+    assert "\x07" not in said
+    assert "[bold]x[/bold]" in said
+
+
+@pytest.mark.slow
+def test_hundred_thousand_bookmarks_take_less_than_twenty_seconds_and_400_megabytes(tmp_path):
+    with (tmp_path / "b.html").open("w") as file:
+        file.write("<DL><p>\n")
+        for number in range(100_000):
+            file.write(
+                f'<DT><A HREF="https://example.org/{number}?a=1&b=2" ADD_DATE="{1_600_000_000 + number}" ICON="data:image/png;base64,{"A" * 600}"'
+                f' TAGS="ml,t{number % 50}">Title of bookmark {number} &amp; more</A>\n<DD>note {number}\n'
+            )
+    code = "import resource, sys\nfrom carrel.cli.collecting import app\nsys.argv[1:] = ['collect', 'bookmarks', 'b.html']\ntry:\n    app()\nexcept SystemExit:\n    pass\nuse = resource.getrusage(resource.RUSAGE_SELF)\nprint(use.ru_utime + use.ru_stime, use.ru_maxrss / 1024)"
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    assert "read 100,000 = new 100,000" in process.stdout
+    cpu_s, peak_mib = map(float, process.stdout.split()[-2:])
+    assert cpu_s < 20
+    assert peak_mib < 400
