@@ -84,13 +84,14 @@ def start(path: Path) -> subprocess.Popen:
 
 
 def victim_of(driver: psutil.Process, kind: str) -> psutil.Process | None:
-    servers = [p for p in driver.children() if "forkserver" in " ".join(p.cmdline())]
-    if kind == "driver":
-        return driver
-    if kind == "fork server":
-        return servers[0] if servers else None
-    workers = [w for server in servers for w in server.children()]
-    return random.choice(workers) if workers else None
+    """Return a process of that kind, as soon as there is one; None if the run ends before."""
+    while driver.is_running() and driver.status() != psutil.STATUS_ZOMBIE:
+        servers = [p for p in driver.children() if "forkserver" in " ".join(p.cmdline())]
+        workers = [w for server in servers for w in server.children()]
+        if workers:
+            return {"driver": driver, "fork server": servers[0]}.get(kind, random.choice(workers))
+        time.sleep(0.005)
+    return None
 
 
 def round_of_chaos(path: Path, rng: random.Random) -> str:
@@ -98,12 +99,13 @@ def round_of_chaos(path: Path, rng: random.Random) -> str:
     kind = rng.choice(VICTIMS)
     process = start(path)
     driver = psutil.Process(process.pid)
-    time.sleep(rng.uniform(0.3, 2.2))
     family: list[psutil.Process] = []
     killed = "nothing"
     try:
-        family = [driver, *driver.children(recursive=True)]
+        victim_of(driver, kind)  # the first worker is there
+        time.sleep(rng.uniform(0.0, 1.2))
         victim = victim_of(driver, kind)
+        family = [driver, *driver.children(recursive=True)]
         if victim is not None and process.poll() is None:
             victim.send_signal(signal.SIGKILL)
             killed = kind
