@@ -39,9 +39,6 @@ ITEM = Item(
 )
 
 
-# --- edits
-
-
 def test_stale_edit_is_refused_and_says_what_is_there():
     with pytest.raises(
         StaleEdit, match=r"Line 2 does not read 'b' any more but 'x'. Nothing was changed"
@@ -81,8 +78,6 @@ def test_entry_of_an_older_document_is_refused():
     ):
         annotate(new, old.entries[0], "note")
 
-
-# --- insert
 
 STYLES = [
     (
@@ -292,9 +287,6 @@ def test_section_that_stands_twice_needs_its_path():
     assert edited(doc, insert(doc, ITEM, "B > Misc"), added=1).entries[-1].section == ("B", "Misc")
 
 
-# --- annotate
-
-
 def test_note_is_nested_as_the_others_are():
     doc = doc_of("""
         *   [A](https://arxiv.org/abs/2101.00001)
@@ -351,9 +343,6 @@ def test_item_in_a_quotation_is_left_to_the_reader():
     doc = doc_of("> * [A](https://arxiv.org/abs/2101.00001)\n")
     with pytest.raises(ListError, match=r"'A' \(line 1\) stands in a quotation"):
         annotate(doc, doc.entries[0], "n")
-
-
-# --- move
 
 
 def test_nested_entry_moves_to_the_margin():
@@ -415,9 +404,6 @@ def test_moving_where_it_is_changes_nothing(seed):
     assert move(seed, last, "Transformers") == ()
 
 
-# --- a thousand random edits against a naive model
-
-
 class Naive:
     """A list as Python lists of lines: sections of blocks of lines."""
 
@@ -438,13 +424,14 @@ def line_of(number):
     return f"* [Title {number}](https://arxiv.org/abs/2101.{number:05d})"
 
 
-def test_thousand_random_edits_equal_a_naive_model():
-    rng = random.Random(20260101)
+@pytest.mark.parametrize("seed", range(10))
+def test_hundred_random_edits_equal_a_naive_model(seed):
+    rng = random.Random(seed)
     model = Naive([[[line_of(10 * i + j)] for j in range(3)] for i in range(4)])
     doc = Document.parse(model.text().encode())
     fresh = 1000
     done = dict.fromkeys(("insert", "note", "move", "undo"), 0)
-    for _ in range(1000):
+    while sum(done.values()) < 100:
         assert doc.data.decode() == model.text()
         what = rng.choice(tuple(done))
         s = rng.randrange(4)
@@ -487,4 +474,4 @@ def test_thousand_random_edits_equal_a_naive_model():
             else:
                 model.sections[step[3]].append(model.sections[step[1]].pop(step[2]))
     assert doc.data.decode() == model.text()
-    assert min(done.values()) > 150
+    assert min(done.values()) > 10

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carrel.errors import UsageError
+
+from .entries import (
+    bold,
+    called,
+    count,
+    documents_of,
+    find_entries,
+    find_one,
+    fold,
+    place,
+    plain,
+    root_of,
+    short,
+)
 
 
 if TYPE_CHECKING:
@@ -68,29 +80,29 @@ def show(
     for entry, now, _ in entries:
         if entry.section != section:
             section = entry.section
-            print(f"\n{_bold(_plain(' › '.join(section)))}")
+            print(f"\n{bold(plain(' › '.join(section)))}")
         print(_line(entry, now))
         for question in entry.questions:
             if question.answer is None:
-                print(f"      ? {_plain(question.text)}")
+                print(f"      ? {plain(question.text)}")
     questions = sum(q.answer is None for entry, _, _ in entries for q in entry.questions)
-    print(f"\n{_count(len(entries), 'entry', 'entries')}, {_count(questions, 'open question')}")
+    print(f"\n{count(len(entries), 'entry', 'entries')}, {count(questions, 'open question')}")
     if not document.writable:
         print("This file is not UTF-8: it is shown, and never written.")
 
 
 def _line(entry: Entry, now: str | None) -> str:
-    title = _plain(entry.title) or "(no title)"
+    title = plain(entry.title) or "(no title)"
     if entry.name and not title.startswith(entry.name):
-        title = f"{_plain(entry.name)}: {title}"
+        title = f"{plain(entry.name)}: {title}"
     if len(title) > 100:
         title = title[:99] + "…"
     year = f" ({entry.year})" if entry.year else ""
     keys = [str(key) for key in entry.keys if key.kind != "url"] or [
         str(key) for key in entry.keys[:1]
     ]
-    notes = f"  {_count(len(entry.notes), 'note')}" if entry.notes else ""
-    return f"  {STATE_SIGNS[now]} {title}{year}  {_plain(' '.join(keys[:4]))}{notes}".rstrip()
+    notes = f"  {count(len(entry.notes), 'note')}" if entry.notes else ""
+    return f"  {STATE_SIGNS[now]} {title}{year}  {plain(' '.join(keys[:4]))}{notes}".rstrip()
 
 
 def _as_json(
@@ -136,9 +148,6 @@ def _state(entry: Entry, kept: dict[Key, Kept]) -> tuple[str | None, str]:
     return entry.state, one.since if one.state == entry.state else ""
 
 
-# --- reading state
-
-
 @app.command(rich_help_panel=PANEL)
 def read(
     key: KeyText,
@@ -179,13 +188,13 @@ def move(
     """
     from carrel.lists import move as move_entry
 
-    document, entry = _find_one(key, path)
+    document, entry = find_one(key, path)
     edits = move_entry(document, entry, section)
     if not edits:
-        print(f"{_called(entry)} is there already.")
+        print(f"{called(entry)} is there already.")
         return
-    _write(document, entry, edits, f"move {_called(entry)} to {section}")
-    print(f"{_called(entry)} moved to {section} in {document.path}")
+    _write(document, entry, edits, f"move {called(entry)} to {section}")
+    print(f"{called(entry)} moved to {section} in {document.path}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -202,7 +211,7 @@ def note(
     from carrel.lists import annotate, save_change
     from carrel.lists.beside import Kept
 
-    document, entry = _find_one(key, path)
+    document, entry = find_one(key, path)
     if not " ".join(text.split()):
         raise UsageError("The note is empty. Write what you want to remember.")
     try:
@@ -210,15 +219,15 @@ def note(
     except ListError as error:
         if entry.key is None:
             raise
-        root = _root(document)
+        root = root_of(document)
         kept = Kept(entry.key, notes=(" ".join(text.split()),))
         save_change(
-            root, document, (), document, f"note on {_called(entry)}", [kept, *_kept(root, entry)]
+            root, document, (), document, f"note on {called(entry)}", [kept, *_kept(root, entry)]
         )
         print(f"{error} Kept in {root / '.carrel' / 'reading.jsonl'}.")
         return
-    _write(document, entry, edits, f"note on {_called(entry)}")
-    print(f"Noted below {_called(entry)} in {document.path}")
+    _write(document, entry, edits, f"note on {called(entry)}")
+    print(f"Noted below {called(entry)} in {document.path}")
 
 
 @app.command("undo-edit", rich_help_panel=PANEL)
@@ -241,23 +250,23 @@ def _set_state(text: str, state: str, path: Path | None) -> None:
 
     day = datetime.now(UTC).date().isoformat()
     what = {"read": "read", "reading": "started", "to read": "unread"}[state]
-    for document, entry in _find(text, path):
-        root = _root(document)
+    for document, entry in find_entries(text, path):
+        root = root_of(document)
         edits = mark(document, entry, state)
         keeping = list(_kept(root, entry))
         if entry.key is not None:
             keeping.append(Kept(entry.key, state=state, since=day))
         elif edits is None:
             raise UsageError(
-                f"{_called(entry)} has no link, and the list has no place that shows what was read. Give it a link."
+                f"{called(entry)} has no link, and the list has no place that shows what was read. Give it a link."
             )
         new = edited(document, edits, touched=[entry]) if edits else document
-        save_change(root, document, edits or (), new, f"{what} {_called(entry)}", keeping)
+        save_change(root, document, edits or (), new, f"{what} {called(entry)}", keeping)
         if edits is None:
             where = root / ".carrel" / "reading.jsonl"
         else:
             where = document.path or root
-        print(f"{STATE_SIGNS[state]} {_called(entry)}: {state} ({where})")
+        print(f"{STATE_SIGNS[state]} {called(entry)}: {state} ({where})")
 
 
 def _kept(root: Path, entry: Entry) -> Iterator[Kept]:
@@ -286,91 +295,9 @@ def _kept(root: Path, entry: Entry) -> Iterator[Kept]:
 def _write(document: Document, entry: Entry, edits: tuple[Edit, ...], what: str) -> None:
     from carrel.lists import edited, save_change
 
-    root = _root(document)
+    root = root_of(document)
     new = edited(document, edits, touched=[entry])
     save_change(root, document, edits, new, what, list(_kept(root, entry)))
-
-
-# --- finding entries
-
-
-def _root(document: Document) -> Path:
-    from carrel.lists import library_root
-
-    return library_root(document.path or Path.cwd() / "list.md")
-
-
-def _documents(paths: list[Path] | None) -> list[Document]:
-    """Load the lists asked for, or all of the library of the current folder."""
-    from carrel.lists import Document, library_root, list_paths
-
-    if not paths:
-        root = library_root(Path.cwd() / "list.md")
-        paths = [_short(path) for path in list_paths(root)]
-        if not paths:
-            raise UsageError(
-                f"There is no Markdown list in {root}. Name one, or start one with: carrel init"
-            )
-    return [Document.load(path) for path in paths]
-
-
-def _short(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _find(text: str, path: Path | None) -> list[tuple[Document, Entry]]:
-    """Return the entries that `text` means: by key, else by name or title.
-
-    Raises:
-        UsageError: there is none, or several that are not one paper.
-    """
-    from carrel.lists import Key
-
-    documents = _documents([path] if path else None)
-    rows = [(document, entry) for document in documents for entry in document.entries]
-    try:
-        key = Key.parse(text)
-    except UsageError:
-        wanted = " ".join(text.split()).casefold()
-        names = [(row, {(row[1].name or "").casefold(), row[1].title.casefold()}) for row in rows]
-        found = [row for row, both in names if wanted in both]
-        found = found or [row for row, both in names if any(wanted in name for name in both)]
-        if len({row[1].key or row[1].title for row in found}) > 1:
-            raise UsageError(
-                f"{text!r} may mean: {'; '.join(map(_place, found[:6]))}. Give more of the title, or its key."
-            ) from None
-    else:
-        found = [row for row in rows if row[1].key == key] or [
-            row for row in rows if key in row[1].keys
-        ]
-    if not found:
-        where = ", ".join(str(document.path) for document in documents[:5])
-        raise UsageError(f"{text!r} is on none of: {where}. See what is with: carrel show LIST")
-    first_of: dict[Path | None, tuple[Document, Entry]] = {}
-    for row in found:
-        first_of.setdefault(row[0].path, row)
-    return list(first_of.values())
-
-
-def _find_one(text: str, path: Path | None) -> tuple[Document, Entry]:
-    found = _find(text, path)
-    if len(found) > 1:
-        raise UsageError(
-            f"{text!r} is on {len(found)} lists: {'; '.join(map(_place, found[:6]))}. Say which with --list."
-        )
-    return found[0]
-
-
-def _place(row: tuple[Document, Entry]) -> str:
-    return f"{_called(row[1])} ({row[0].path}:{row[1].line})"
-
-
-def _called(entry: Entry) -> str:
-    return _plain(entry.name or entry.title or str(entry.key))
-
-
-# --- questions, topics, tags, checks
 
 
 @app.command(rich_help_panel=PANEL)
@@ -387,7 +314,7 @@ def questions(
     """
     rows = [
         (document, entry, question, _answers(entry, question, papers))
-        for document in _documents(paths)
+        for document in documents_of(paths)
         for papers in [_papers(document)]
         for entry, question in _questions(document)
         if everything or question.answer is None
@@ -396,15 +323,15 @@ def questions(
         print(json.dumps([_question_json(*row) for row in rows], ensure_ascii=False, indent=2))
         return
     for document, entry, question, answers in rows:
-        print(f"{document.path}:{question.line}  {_bold(_plain(question.text))}")
+        print(f"{document.path}:{question.line}  {bold(plain(question.text))}")
         if entry is not None:
-            print(f"  on {_called(entry)}  {_plain(str(entry.key or ''))}".rstrip())
+            print(f"  on {called(entry)}  {plain(str(entry.key or ''))}".rstrip())
         if question.answer is not None:
-            print(f"  A: {_plain(question.answer)}")
+            print(f"  A: {plain(question.answer)}")
         for paper, answer in answers:
-            print(f"  {paper.slug} says: {_plain(answer.says)}")
+            print(f"  {paper.slug} says: {plain(answer.says)}")
             print(f"    rests on: {', '.join(answer.claims)}")
-    print(_count(len(rows), "question" if everything else "open question"))
+    print(count(len(rows), "question" if everything else "open question"))
 
 
 def _questions(document: Document) -> Iterator[tuple[Entry | None, Question]]:
@@ -416,7 +343,7 @@ def _questions(document: Document) -> Iterator[tuple[Entry | None, Question]]:
 def _papers(document: Document) -> list[Paper]:
     from carrel import runs
 
-    return runs.discover(_root(document), problems=[])
+    return runs.discover(root_of(document), problems=[])
 
 
 def _answers(
@@ -428,7 +355,7 @@ def _answers(
         (paper, answer)
         for paper in papers
         for answer in paper.answers
-        if answer.work in keys and _fold(answer.question) == _fold(question.text)
+        if answer.work in keys and fold(answer.question) == fold(question.text)
     ]
 
 
@@ -467,7 +394,7 @@ def topics(as_json: AsJson = False) -> None:
         )
     linked: dict[Path, list[tuple[Document, Entry]]] = defaultdict(list)
     for path in list_paths(root):
-        document = Document.load(_short(path))
+        document = Document.load(short(path))
         for entry in document.entries:
             targets = {
                 (path.parent / link.url.partition("#")[0]).resolve()
@@ -485,7 +412,7 @@ def topics(as_json: AsJson = False) -> None:
             json.dumps(
                 [
                     {
-                        "path": str(_short(path)),
+                        "path": str(short(path)),
                         "title": title,
                         "entries": [str(e.key or e.title) for _, e in found],
                     }
@@ -497,9 +424,9 @@ def topics(as_json: AsJson = False) -> None:
         )
         return
     for path, title, found in rows:
-        print(f"{_bold(_plain(title))}  {_short(path)}  {_count(len(found), 'entry', 'entries')}")
+        print(f"{bold(plain(title))}  {short(path)}  {count(len(found), 'entry', 'entries')}")
         for row in found:
-            print(f"  {_place(row)}")
+            print(f"  {place(row)}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -511,7 +438,7 @@ def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
 
     Example:  carrel tags
     """
-    documents = _documents(paths)
+    documents = documents_of(paths)
     carried: dict[str, list[Entry]] = defaultdict(list)
     whole: dict[str, list[str]] = defaultdict(list)
     for document in documents:
@@ -534,8 +461,8 @@ def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
         return
     for tag in names:
         of_lists = f"  of {', '.join(whole[tag])}" if whole[tag] else ""
-        print(f"{len(carried[tag]):5}  {_plain(tag)}{of_lists}")
-    print(_count(len(names), "tag"))
+        print(f"{len(carried[tag]):5}  {plain(tag)}{of_lists}")
+    print(count(len(names), "tag"))
 
 
 @app.command(rich_help_panel=PANEL)
@@ -553,7 +480,7 @@ def check(
     """
     from carrel.lists import check as check_lists
 
-    documents = _documents(paths)
+    documents = documents_of(paths)
     papers = _papers(documents[0]) if any(document.questions for document in documents) else []
     found = check_lists(
         documents, answered=lambda entry, question: bool(_answers(entry, question, papers))
@@ -579,30 +506,7 @@ def check(
         )
     else:
         for finding in found:
-            print(_plain(str(finding)))
-        print(f"{_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}")
+            print(plain(str(finding)))
+        print(f"{count(errors, 'error')}, {count(len(found) - errors, 'warning')}")
     if errors or (strict and found):
         raise typer.Exit(1)
-
-
-# --- words
-
-# control characters and those that turn the direction of what follows: shown as they are, a title could write
-# over the terminal
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def _plain(text: str) -> str:
-    return _HARMFUL.sub("\ufffd", text)
-
-
-def _bold(text: str) -> str:
-    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() else text
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def _fold(text: str) -> str:
-    return " ".join(re.sub(r"[^\w\s]", " ", text).casefold().split())

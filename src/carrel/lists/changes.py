@@ -134,9 +134,6 @@ def mark(doc: Document, entry: Entry, state: str) -> tuple[Edit, ...] | None:
     return None
 
 
-# --- texts of items
-
-
 def _any_item(doc: Document) -> Block | None:
     return next(
         (block for block in doc.item_blocks if block.kind == "item" and not block.inside("item")),
@@ -207,9 +204,6 @@ def _own_text(doc: Document, block: Block) -> bytes:
     )
 
 
-# --- places
-
-
 def _line_at(doc: Document, at: int, line: bytes) -> Edit:
     """Return the edit that puts `line` as a line of its own at `at`, the end of a line."""
     if at > 0 and doc.data[at - 1 : at] != b"\n":
@@ -266,9 +260,6 @@ def _refuse_quoted(doc: Document, entry: Entry, block: Block) -> None:
             f"{entry.title!r} (line {entry.line}) stands in a quotation or behind another marker on its line. "
             "Edit it by hand."
         )
-
-
-# --- states
 
 
 def _mark_emoji(doc: Document, head: Block, state: str) -> tuple[Edit, ...]:
@@ -372,9 +363,6 @@ def _extent(doc: Document, all_sections: list[Section], outer: Section) -> int:
         last = section
     kept = [block for block in last.blocks if block.kind != "comment"]
     return kept[-1].end if kept else last.body
-
-
-# --- tables
 
 
 def _cell(doc: Document, row: Block, wanted: Callable[[str], bool]) -> tuple[int, int, int] | None:

@@ -94,8 +94,6 @@ def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list
     return sorted(found, key=lambda f: (order[f.path], f.line, f.check, f.says))
 
 
-# --- links
-
 _CODE = re.compile(rb"(?<!`)(`++)(?!`)([^`]+)\1(?!`)")
 _BROKEN = (
     (
@@ -281,9 +279,6 @@ def _unknown_hosts(doc: Document, name: str) -> Iterator[Finding]:
             "unknown-host", name, line, f"{host}{more} is no host that Carrel knows papers of.",
             "Nothing to do if it is no paper; else link the paper itself (arXiv, DOI) beside it.",
         )  # fmt: skip
-
-
-# --- entries
 
 
 def _twice(docs: Sequence[Document]) -> Iterator[Finding]:

@@ -187,8 +187,6 @@ class _Reader:
         elif block.kind == "front":
             self.tags += _front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
 
-    # --- items
-
     def _item(
         self, item: Block, owner: _Draft | None, *, named: bool, depth: int, crowd: int = 0
     ) -> None:
@@ -318,8 +316,6 @@ class _Reader:
             draft.questions[-1] = answered
         return True
 
-    # --- tables
-
     def _table(self, table: Block) -> None:
         header = [self._cell(table.children[0], cell) for cell in table.children[0].content]
         for cell in header:
@@ -376,8 +372,6 @@ class _Reader:
                 self._ask(note[match.end() :], row.line, draft)
             else:
                 draft.notes.append(Note(note, row.line, 1))
-
-    # --- texts and links
 
     def _text(self, block: Block) -> Text:
         return self._read(block.content, block.line)

@@ -323,7 +323,7 @@ def _split_title(text: str) -> tuple[str, str, str]:
 
 def _without_stop(title: str) -> str:
     """Return `title` without the punctuation that sets it off from what follows."""
-    title = title.rstrip(" ,;:")
+    title = title.rstrip(" ,:")
     return title[:-1] if _STOP.search(title) and not title.endswith("etc.") else title
 
 
