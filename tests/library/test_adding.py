@@ -243,3 +243,15 @@ def test_every_section_of_the_real_lists_takes_an_entry_and_gives_it_back(tmp_pa
             assert (tmp_path / "list.md").read_bytes() == path.read_bytes()
             added += 1
     assert added > 40
+
+
+def test_new_entries_go_to_lists_before_topics(tmp_path):
+    for place, entries in (("lists/a.md", 1), ("topics/b.md", 9), ("README.md", 5)):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        lines = "".join(f"* https://arxiv.org/abs/2001.0000{number}\n" for number in range(entries))
+        (tmp_path / place).write_text(f"# {place}\n\n{lines}")
+    library = Library(tmp_path)
+    assert library.main_list() == tmp_path / "lists/a.md"
+    assert library.list_with_section("topics/b.md") == tmp_path / "topics/b.md"
+    assert library.list_with_section("nowhere") is None
+    assert Library(tmp_path / "none").main_list() is None

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 app = typer.Typer()
 ListOption = Annotated[
     Path | None,
-    typer.Option("--list", metavar="FILE", help="The list. Without it: the one with most entries."),
+    typer.Option(
+        "--list",
+        metavar="FILE",
+        help="The list. Without it: the one that has the section, or the largest in lists/.",
+    ),
 ]
 Everything = Annotated[bool, typer.Option("--all", "-a", help="Pages that are no papers too.")]
 
@@ -208,7 +212,7 @@ def add(
         and not offline
     ):
         pending, view = _with_facts(found, pending, view)
-    document = _document(found, path)
+    document = _document(found, path, section)
     reason = ""
     if not section:
         proposals = propose(pending, document, view.facts)
@@ -271,13 +275,13 @@ def _with_facts(library: Library, pending: Pending, view: View) -> tuple[Pending
     )
 
 
-def _document(library: Library, path: Path | None) -> Document:
+def _document(library: Library, path: Path | None, section: str = "") -> Document:
     """Return the list to write into."""
     from carrel.errors import UsageError
     from carrel.lists import Document
 
-    chosen = path or library.main_list()
-    if chosen is None:
+    chosen = path or (section and library.list_with_section(section)) or library.main_list()
+    if not chosen:
         raise UsageError(
             f"There is no list in {library.folder}. Make one: `carrel init`, or a Markdown file with a heading, or name it with --list."
         )

@@ -20,6 +20,7 @@ from pathlib import Path
 from carrel.errors import UsageError
 from carrel.library.journal import replace_file
 from carrel.lists import Document
+from carrel.lists.sections import find_section
 
 
 _NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
@@ -97,10 +98,28 @@ class Library:
             return str(path)
 
     def main_list(self) -> Path | None:
-        """Return the list that new entries go to when none is named: the one with most entries; None where there is no list."""
-        if not self.documents:
-            return None
-        return max(
-            self.documents,
-            key=lambda path: (len(self.documents[path].entries), -len(path.parts), str(path)),
-        )
+        """Return the list that new entries go to when none is named, or None where there is no list.
+
+        Those in `lists/` come first, then those outside of `topics/`; among them the one with most entries.
+        """
+
+        def rank(path: Path) -> tuple[int, int, int, str]:
+            parts = path.relative_to(self.folder).parts
+            place = (
+                2 if parts[0] == "lists" and len(parts) > 1 else 0 if parts[0] == "topics" else 1
+            )
+            return place, len(self.documents[path].entries), -len(parts), str(path)
+
+        return max(self.documents, key=rank, default=None)
+
+    def list_with_section(self, section: str) -> Path | None:
+        """Return the list that has a section of this name: the main one if it does, else the only other one, else None."""
+        having = []
+        for path, document in self.documents.items():
+            try:
+                find_section(document, section)
+            except UsageError:
+                continue
+            having.append(path)
+        main = self.main_list()
+        return main if main in having else having[0] if len(having) == 1 else None
