@@ -4,8 +4,9 @@ import random
 import textwrap
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from carrel.errors import ListError, StaleEdit, UsageError
+from carrel.errors import CarrelError, ListError, StaleEdit, UsageError
 from carrel.lists import (
     Document,
     Edit,
@@ -15,7 +16,9 @@ from carrel.lists import (
     edited,
     insert,
     inverse,
+    mark,
     move,
+    sections,
 )
 
 
@@ -475,3 +478,33 @@ def test_hundred_random_edits_equal_a_naive_model(seed):
                 model.sections[step[3]].append(model.sections[step[1]].pop(step[2]))
     assert doc.data.decode() == model.text()
     assert min(done.values()) > 10
+
+
+def test_any_edit_of_any_list_is_exact_or_refused(markdown):
+    item = Item("New", "https://arxiv.org/abs/2601.00001", notes=("n",))
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(markdown, st.integers(0, 10**6))
+    def holds(text, pick):
+        doc = Document.parse(text.encode())
+        places = [section.path for section in sections(doc) if section.path]
+        place = places[pick % len(places)] if places else ("none",)
+        todo = [(lambda: insert(doc, item, place), [], 1)]
+        if doc.entries:
+            entry = doc.entries[pick % len(doc.entries)]
+            todo += [
+                (lambda: annotate(doc, entry, "a note"), [entry], 0),
+                (lambda: move(doc, entry, place), [entry], 0),
+                (lambda: mark(doc, entry, "read"), [entry], 0),
+                (lambda: mark(doc, entry, "to read"), [entry], 0),
+            ]
+        for make, touched, added in todo:
+            try:
+                edits = make() or ()
+                new = edited(doc, edits, touched=touched, added=added if edits else 0)
+            except CarrelError:
+                continue
+            assert apply_edits(new.data, inverse(edits)) == doc.data
+            assert len(new.entries) == len(doc.entries) + (added if edits else 0)
+
+    holds()
