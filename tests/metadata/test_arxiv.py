@@ -135,3 +135,9 @@ def test_entry_with_nonsense_is_passed_over():
     )
     (facts,) = parse_feed(feed(odd))
     assert (facts.title, facts.year) == ("", None)
+
+
+@pytest.mark.parametrize("encoding", ["RUTF-8", "cp037", "utf-16", "zip"])
+def test_encoding_that_a_feed_claims_is_not_believed(encoding):
+    body = feed(entry()).replace(b'encoding="UTF-8"', f'encoding="{encoding}"'.encode())
+    assert parse_feed(body)[0].key == FNET

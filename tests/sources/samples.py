@@ -106,6 +106,10 @@ SAMPLES = {
         b'[{"href": "https://x.org/", "description": "T", "time": "2021-05-25T10:00:00Z", "tags": "a b"}]',
         by_file(load_bookmarks),
     ),
+    "columns": (
+        b'title,url,note,tags,created\nFNet,https://arxiv.org/abs/2105.03824,"a\nb",x;y,1616337559\n',
+        by_file(load_bookmarks),
+    ),
     "github": (
         json.dumps([star(1, "o/a", description="see https://arxiv.org/abs/2105.03824")]).encode(),
         by_file(load_stars),

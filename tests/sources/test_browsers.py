@@ -309,3 +309,50 @@ def test_binary_plist_that_shares_one_folder_a_billion_times_is_refused():
     with pytest.raises(SourceError, match=r"unfolds to more than 300,000 bookmarks"):
         for _ in parse_safari(plistlib.dumps(node, fmt=plistlib.FMT_BINARY), "b"):
             pass
+
+
+def test_csv_of_raindrop_keeps_folder_note_tags_and_date(tmp_path):
+    path = tmp_path / "export.csv"
+    path.write_text(
+        "id,title,note,excerpt,url,folder,tags,created,cover,highlights,favorite\n"
+        '1,FNet,"my\nnote ""quoted""",We show,https://arxiv.org/abs/2105.03824,Papers/ML,"fourier, mixing",2021-05-25T10:00:00.000Z,,,false\n'
+        "2,Bookmarklet,,,javascript:x,,,,,,\n"
+    )
+    items, _, skipped = load(path)
+    (item,) = items
+    assert (item.title, item.note, item.about) == ("FNet", 'my\nnote "quoted"', "We show")
+    assert (item.folder, item.tags, item.saved_at) == (
+        ("Papers", "ML"),
+        ("fourier", "mixing"),
+        "2021-05-25T10:00:00Z",
+    )
+    assert item.extra == {"id": "1", "favorite": "false"}
+    assert item.place == "export.csv:2"
+    assert skipped[0].place == "export.csv:4"
+
+
+def test_csv_of_pocket_keeps_date_and_tags(tmp_path):
+    path = tmp_path / "part_000000.csv"
+    path.write_text(
+        "title,url,time_added,tags,status\nhttps://x.org/,https://x.org/,1616337559,a|b,unread\n"
+    )
+    (item,) = load(path)[0]
+    assert (item.title, item.saved_at, item.tags) == ("", "2021-03-21T14:39:19Z", ("a", "b"))
+    assert item.extra == {"status": "unread"}
+
+
+def test_csv_whose_quotation_never_closes_is_told(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('url,title\nhttps://x.org/,"open\nhttps://y.org/,y\n')
+    items, _, skipped = load(path)
+    assert items == []
+    assert [one.why for one in skipped] == ["a row whose quotation mark never closes"]
+
+
+def test_html_of_pocket_keeps_its_dates(tmp_path):
+    path = tmp_path / "ril_export.html"
+    path.write_text(
+        '<!DOCTYPE html><html><body><h1>Unread</h1><ul><li><a href="https://x.org/" time_added="1616337559" tags="a,b">X</a></li></ul></body></html>'
+    )
+    (item,) = load(path)[0]
+    assert (item.title, item.saved_at, item.tags) == ("X", "2021-03-21T14:39:19Z", ("a", "b"))

@@ -69,7 +69,7 @@ def _root(body: bytes) -> ET.Element:
     if re.search(rb"<!(?:DOCTYPE|ENTITY)", body, re.IGNORECASE) or b"\0" in body[:200]:
         raise NetworkError("arXiv's answer declares a document type; it was not read")
     try:
-        root = ET.fromstring(body)
+        root = ET.fromstring(body, ET.XMLParser(encoding="utf-8"))  # whatever it says of itself
     except ET.ParseError as problem:
         shown = " ".join(body[:80].decode("utf-8", "replace").split())
         raise NetworkError(

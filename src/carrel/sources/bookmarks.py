@@ -6,6 +6,7 @@ from pathlib import Path
 
 from carrel.errors import SourceError
 from carrel.sources.chrome import parse_chrome
+from carrel.sources.columns import looks_like_csv, parse_columns
 from carrel.sources.firefox import (
     LZ4_MAGIC,
     SQLITE_MAGIC,
@@ -47,6 +48,9 @@ def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         elif start[:1] == b"<" or b"<dt" in start or b"<a " in start:
             stream.seek(0)
             yield from parse_netscape(Counted(stream, on_bytes), name)
+        elif looks_like_csv(head):
+            stream.seek(0)
+            yield from parse_columns(Counted(stream, on_bytes), name)
         else:
             raise SourceError(
                 f"{path} is no bookmark file that Carrel knows: it begins with {head[:24]!r}. "
@@ -58,7 +62,9 @@ def _parse_json(data: bytes, name: str) -> Reading:
     document = parse_json(data, name)
     if isinstance(document, dict) and "roots" in document:
         return parse_chrome(document, name)
-    if isinstance(document, dict) and ("children" in document or "typeCode" in document):
+    if isinstance(document, dict) and (
+        "children" in document or "typeCode" in document or "dateAdded" in document
+    ):
         return parse_firefox_json(document, name)
     if isinstance(document, list):
         return parse_pinboard(document, name)

@@ -16,7 +16,7 @@ Firefox: Manage bookmarks > Import and Backup > Export to HTML, or Backup.
 Safari: File > Export > Bookmarks. Or ~/Library/Safari/Bookmarks.plist,
   which also holds the dates of the Reading List.
 Pinboard: Settings > Backup, HTML or JSON.  linkding: Settings > Export.
-Shaarli: Tools > Export.  Raindrop, Delicious: their HTML export.""",
+Shaarli: Tools > Export.  Raindrop, Pocket, Instapaper: HTML or CSV.""",
     "github-stars": """\
 Your login is enough: stars are public, and 6,000 of them need no key.
 With a token in GITHUB_TOKEN (any, no scope) more, and star lists: --lists.

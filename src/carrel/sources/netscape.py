@@ -280,7 +280,7 @@ def _item(
         attributes.pop("tags", ""),
         firefox="last_modified" in attributes or "last_charset" in attributes,
     )
-    added = attributes.pop("add_date", "")
+    added = attributes.pop("add_date", "") or attributes.pop("time_added", "")  # as Pocket calls it
     saved_at = iso(added)
     if added and not saved_at and added != "0":
         attributes["add_date"] = added
