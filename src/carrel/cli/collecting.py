@@ -13,7 +13,7 @@ import typer
 
 from carrel.sources.how_to import HOW_TO_EXPORT
 
-from . import deciding
+from . import deciding, relating
 from .console import err, out
 from .wants import PANEL, LibraryOption, Offline, counted, make_client, printable
 
@@ -30,6 +30,7 @@ collect = typer.Typer(
 )
 app.add_typer(collect, name="collect", rich_help_panel=PANEL)
 app.add_typer(deciding.app)
+app.add_typer(relating.app)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Count only; write nothing.")]
 Verbose = Annotated[

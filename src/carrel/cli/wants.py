@@ -13,6 +13,7 @@ from .console import err
 
 if TYPE_CHECKING:
     from carrel.library import Library
+    from carrel.lists import Key
     from carrel.net import Client
 
 PANEL = "Collect"
@@ -27,6 +28,22 @@ LibraryOption = Annotated[
     ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Ask no server; answer from the cache.")]
+
+ListOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--list",
+        metavar="FILE",
+        help="The list. Without it: the one that has the section, or the largest in lists/.",
+    ),
+]
+
+
+def key_from(text: str) -> Key:
+    """Return the key that somebody typed; an address has one too."""
+    from carrel.lists import Key
+
+    return Key.parse(text)
 
 
 def make_client(library: Library, *, offline: bool = False) -> Client:

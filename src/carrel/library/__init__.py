@@ -1,7 +1,7 @@
 """The reader's state: works, inbox, reading state, adding to a list, exporting."""
 
 from carrel.library.edges import Edge
-from carrel.library.facts import load_facts
+from carrel.library.facts import load_facts, look_up
 from carrel.library.folder import Library
 from carrel.library.inbox import Collected, Inbox, load_items
 from carrel.library.pending import Pending, View, load_view
@@ -20,4 +20,5 @@ __all__ = [
     "load_items",
     "load_view",
     "load_works",
+    "look_up",
 ]
