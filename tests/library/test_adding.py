@@ -1,4 +1,5 @@
 import shutil
+import time
 
 import pytest
 
@@ -255,3 +256,25 @@ def test_new_entries_go_to_lists_before_topics(tmp_path):
     assert library.list_with_section("topics/b.md") == tmp_path / "topics/b.md"
     assert library.list_with_section("nowhere") is None
     assert Library(tmp_path / "none").main_list() is None
+
+
+def test_undo_takes_back_marks_and_additions_in_the_order_of_their_making(library):
+    from carrel.lists import changes, edited
+    from carrel.lists.history import save_change
+
+    carry_out(library, plan_entry(document(library), Item("FNet", FNET), "Transformers"))
+    with_fnet = (library.folder / "list.md").read_text()
+    doc = document(library)
+    time.sleep(1.1)  # the journals count in seconds
+    edits = changes.annotate(doc, doc.entries[0], "a thought")
+    save_change(
+        library.folder.resolve(),
+        doc,
+        edits,
+        edited(doc, edits, touched=[doc.entries[0]]),
+        "note arxiv:2009.14794",
+    )
+    assert undo(library) == "note arxiv:2009.14794"
+    assert (library.folder / "list.md").read_text() == with_fnet
+    assert undo(library) == "added 'FNet'"
+    assert (library.folder / "list.md").read_text() == LIST

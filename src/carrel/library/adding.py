@@ -20,6 +20,7 @@ from carrel.lists import Document, Entry, Key
 from carrel.lists.changes import annotate, insert
 from carrel.lists.edits import Edit, apply_edits, edited, inverse
 from carrel.lists.forms import Item, escape
+from carrel.lists.history import load_changes, undo as undo_change
 from carrel.lists.save import save_bytes
 from carrel.sources.netscape import why_not_a_page
 from carrel.sources.repository import address_of
@@ -157,7 +158,7 @@ def carry_out(library: Library, plan: Plan) -> None:
         "after": _digest(plan.after.data),
         "edits": [[edit.start, edit.old.decode(), edit.new.decode()] for edit in plan.edits],
         "what": plan.what,
-        "on": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "on": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     append_records(undo_path(library), [record])
     save_bytes(plan.path, plan.after.data, plan.before.data)
@@ -166,19 +167,20 @@ def carry_out(library: Library, plan: Plan) -> None:
 
 def pass_with_undo(library: Library, pending: Pending) -> None:
     """Pass a thing over, so that `undo` can bring it back."""
-    names = [pending.name]
+    now = datetime.now(UTC)
     record = {
-        "id": f"pass {pending.name} {datetime.now(UTC).isoformat()}",
-        "passed": names,
+        "id": f"pass {pending.name} {now.isoformat()}",
+        "passed": [pending.name],
         "what": f"passed over {pending.title!r}",
+        "on": now.isoformat(timespec="seconds"),
     }
     library.prepare()
     append_records(undo_path(library), [record])
-    pass_over(library, names)
+    pass_over(library, [pending.name])
 
 
 def undo(library: Library) -> str:
-    """Take the last change back and return what it was.
+    """Take the last change back and return what it was, whether it was made here or by a command that marks, moves or notes.
 
     Text that was written around it since stays; if the very lines were edited, nothing is changed.
 
@@ -193,13 +195,20 @@ def undo(library: Library) -> str:
         elif "id" in record:
             open_changes.pop(str(record["id"]), None)
             open_changes[str(record["id"])] = record
+    root = library.folder.resolve()
+    elsewhere = load_changes(root)
     for name, record in reversed(open_changes.items()):
+        if elsewhere and elsewhere[-1].at > str(record.get("on", "")):
+            break
         if _undo_one(library, record):
             append_records(undo_path(library), [{"undone": name}])
             return str(record.get("what", ""))
         append_records(
             undo_path(library), [{"undone": name}]
         )  # it was never made: the process died before it wrote
+    if elsewhere:
+        library.__dict__.pop("documents", None)
+        return undo_change(root).what
     raise UsageError("There is nothing to undo.")
 
 
