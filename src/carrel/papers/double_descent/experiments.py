@@ -44,6 +44,9 @@ def risk_curve(
         largest_rise: largest mean risk at a later n over that at an earlier one.
         closed_form_gap: largest relative deviation of the mean risk from the expected risk of the
             minimum-norm fit, over all n <= 0.9 d and n >= 1.1 d.
+
+    The curve of means leaves out |n - d| <= 5, where no expectation stands behind a mean, or
+    hardly one.
     """
     rng = np.random.default_rng(seed)
     curves = np.empty((trials, 2 * d + 1))
@@ -74,7 +77,7 @@ def risk_curve(
         arrays={
             "n": n[shown],
             "median_risk": median[shown],
-            "mean_risk": mean[shown],
+            "mean_risk": np.where(np.abs(n - d) > 5, mean, np.nan)[shown],
             "expected_risk": np.where(np.isfinite(expected), expected, np.nan)[shown],
             "tuned_ridge_risk": tuned_ridge_risk(n, d, sigma=sigma, beta_norm=beta_norm)[shown],
         },
