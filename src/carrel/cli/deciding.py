@@ -40,19 +40,14 @@ def _table(shown: list[Pending]) -> Table:
     table = Table.grid(padding=(0, 2))
     names = [printable(pending.name if pending.key else pending.name[:10]) for pending in shown]
     table.add_column(style="cyan", no_wrap=True, min_width=min(44, max(map(len, names), default=0)))
+    table.add_column(style="dim", no_wrap=True, min_width=10)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_column(style="dim", no_wrap=True, min_width=10, max_width=32)
     for name, pending in zip(names, shown, strict=True):
-        where = (
-            f"about {pending.on_list}"
-            if pending.on_list
-            else "; ".join(pending.folders)[:30] or ", ".join(pending.sources)
-        )
-        table.add_row(
-            Text(name),
-            Text(printable(pending.title)),
-            Text(printable(f"{pending.saved_at[:10]:10} {where}")),
-        )
+        title = Text(printable(pending.title))
+        where = f"about {pending.on_list}" if pending.on_list else "; ".join(pending.folders)
+        if where:
+            title.append(f"  {printable(where)}", style="dim")
+        table.add_row(Text(name), Text(pending.saved_at[:10]), title)
     return table
 
 
