@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -65,7 +66,7 @@ def make_library(folder: Path) -> Path:
     return folder / "list.md"
 
 
-def records_of(folder: Path) -> list[dict]:
+def records_of(folder: Path) -> list[dict[str, Any]]:
     """Return the finished records; a torn last line may be there, any other must be whole."""
     records = []
     for path in folder.glob(".carrel/results/chaos/*.jsonl"):
@@ -74,11 +75,11 @@ def records_of(folder: Path) -> list[dict]:
     return [record for record in records if record["status"] == "ok"]
 
 
-def key(record: dict) -> tuple:
+def key(record: dict[str, Any]) -> tuple[int, int]:
     return (record["config"]["n"], record["index"])
 
 
-def start(path: Path) -> subprocess.Popen:
+def start(path: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "carrel", "run", str(path), "--json", "--jobs", "2"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 

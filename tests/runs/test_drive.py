@@ -1,3 +1,5 @@
+import shutil
+
 from carrel import runs
 from carrel.runs import ClaimJudged, ClaimLeft, Finished, Planned, SeedFinished
 
@@ -114,3 +116,17 @@ def test_timing_experiment_runs_alone(make_paper, library):
     )
     _, evidence = drive(paper, library)
     assert str(evidence.verdicts()["x-is-large"]) == "holds"
+
+
+def test_kept_records_are_a_column_of_their_own_and_no_evidence(make_paper, library):
+    paper = make_paper(COUNTING)
+    assert runs.save_reference(paper, library) is None
+    drive(paper, library)
+    kept = runs.save_reference(paper, library)
+    assert kept is not None
+    assert len(kept.read_text().splitlines()) == 5
+    [reference] = runs.load_reference_evidence(paper)
+    assert not reference.here
+    assert str(reference.verdicts()["x-is-large"]) == "holds"
+    shutil.rmtree(library / ".carrel" / "results")
+    assert str(runs.load_evidence(paper, library).verdicts()["x-is-large"]) == "not run"

@@ -1,4 +1,4 @@
-"""Commands that measure: run, doctor, fetch-data, check-papers."""
+"""Commands that measure: run, doctor, fetch-data, keep-records, check-papers."""
 
 from __future__ import annotations
 
@@ -153,6 +153,29 @@ def fetch_data(
             done.stderr.strip().splitlines()[-1].removeprefix("carrel.errors.RunError: ")
         )
     print(done.stdout, end="")
+
+
+@app.command("keep-records", rich_help_panel=PANEL)
+def keep_records(
+    path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
+    only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+) -> None:
+    """Keep what this machine measured in the paper folders, for others to see beside their own results.
+
+    For those who maintain a paper folder. On any other machine the records are a column of their own in the report,
+    and never evidence.
+
+    Example:  carrel keep-records lists/recent-ml-research.md
+    """
+    from carrel import runs
+    from carrel.lists import Document, library_root
+    from carrel.report.join import join, papers_on
+
+    library = library_root(path)
+    papers = papers_on(join(Document.load(path), runs.discover(library)))
+    for paper in _only(papers, only) if only else papers:
+        kept = runs.save_reference(paper, library)
+        out().print(f"{paper.slug}: {kept or 'nothing is recorded'}", markup=False)
 
 
 @app.command("check-papers", rich_help_panel=PANEL)

@@ -17,6 +17,7 @@ from .evidence import Evidence, load_evidence, load_reference_evidence
 from .machine import Machine, this_environment, this_machine
 from .outcome import Outcome
 from .records import Record
+from .reference import save_reference
 from .replay import Replayed, replay
 
 
@@ -42,6 +43,7 @@ __all__ = [
     "paper_folders",
     "replay",
     "run",
+    "save_reference",
     "this_environment",
     "this_machine",
 ]
