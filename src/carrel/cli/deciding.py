@@ -280,7 +280,7 @@ def _document(library: Library, path: Path | None, section: str = "") -> Documen
 
 @app.command(rich_help_panel=PANEL)
 def undo(library: LibraryOption = None) -> None:
-    """Take back the last thing that `add` or `triage` did; again, the one before.
+    """Take back the last change: what `add` or `triage` did, or `read`, `move` and `note`; again, the one before.
 
     Example:  carrel undo
     """

@@ -19,7 +19,7 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=PANEL)
 def why(
-    one: Annotated[str, typer.Argument(metavar="KEY")],
+    one: Annotated[str, typer.Argument(metavar="KEY", help="A key, or an address.")],
     other: Annotated[
         str | None,
         typer.Argument(
@@ -67,8 +67,8 @@ def _say(one: Key, other: Key, grade: str, folder: Path | None) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def same(
-    one: Annotated[str, typer.Argument(metavar="KEY")],
-    other: Annotated[str, typer.Argument(metavar="KEY")],
+    one: Annotated[str, typer.Argument(metavar="KEY", help="A key, or an address.")],
+    other: Annotated[str, typer.Argument(metavar="KEY", help="The other key or address.")],
     library: LibraryOption = None,
 ) -> None:
     """Say that two keys are one work, or that a repository, talk or post is about a paper. Your word is stronger than any
@@ -88,8 +88,8 @@ def same(
 
 @app.command("not-same", rich_help_panel=PANEL)
 def not_same(
-    one: Annotated[str, typer.Argument(metavar="KEY")],
-    other: Annotated[str, typer.Argument(metavar="KEY")],
+    one: Annotated[str, typer.Argument(metavar="KEY", help="A key, or an address.")],
+    other: Annotated[str, typer.Argument(metavar="KEY", help="The other key or address.")],
     library: LibraryOption = None,
 ) -> None:
     """Say that two keys are not one work, and that neither is about the other. It is remembered, whatever anybody says later.
