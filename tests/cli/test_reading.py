@@ -87,7 +87,7 @@ def test_read_moves_the_entry_where_the_list_shows_states_and_undo_gives_it_back
     text = (library / "lists/list.md").read_text()
     assert text.index("# Read\n") < text.index("FNet: Mixing")
     assert state_of("arxiv:2105.03824") == "read"
-    assert "Undone: read FNet (lists/list.md)" in run("undo-edit")
+    assert "read FNet" in run("undo")
     assert (library / "lists/list.md").read_bytes() == LIST
     assert load_kept(library) == {}
 

@@ -164,9 +164,18 @@ def test_404_is_an_answer(server, client):
 
 def test_no_connection_is_told_soon(client):
     before = time.monotonic()
-    with pytest.raises(NetworkError, match="no connection"):
+    with pytest.raises(NetworkError, match="cannot be reached: there seems to be no network"):
         client.get("http://127.0.0.1:9/x")
     assert time.monotonic() - before < 10
+
+
+def test_without_a_network_the_next_host_is_asked_once(client):
+    with pytest.raises(NetworkError):
+        client.get("http://127.0.0.1:9/x")
+    sent = client.requests_sent
+    with pytest.raises(NetworkError, match="there seems to be no network"):
+        client.get("http://127.0.0.2:9/x")
+    assert client.requests_sent == sent + 1
 
 
 def test_fault_in_a_good_status_is_asked_for_again_and_not_kept(server, client):

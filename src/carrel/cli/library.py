@@ -15,7 +15,6 @@ from .scaffold import new_paper_folder
 app = typer.Typer()
 PANEL = "Start"
 EXAMPLE = Path(__file__).parents[1] / "example"
-GITIGNORE = "# what Carrel can make again\ncache/\nreport/\n"
 
 
 @app.command(rich_help_panel=PANEL)
@@ -30,13 +29,12 @@ def init(
 
     Example:  carrel init my-library
     """
+    from carrel.library import Library
+
     console = out()
-    state = folder / ".carrel"
-    known = state.exists()
-    state.mkdir(parents=True, exist_ok=True)
-    ignore = state / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text(GITIGNORE)
+    known = (folder / ".carrel").exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    Library(folder).prepare()
     lists = sorted({*folder.glob("*.md"), *folder.glob("lists/*.md")})
     if not lists and not empty:
         for part in ("lists", "topics"):
@@ -60,16 +58,22 @@ def new_paper(
     library: Annotated[
         Path, typer.Option("--library", help="The library whose papers/ it goes into.")
     ] = Path(),
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no server; use what is known already.")
+    ] = False,
 ) -> None:
     """Start a paper folder that passes its own tests, to be filled from top to bottom.
 
-    With a key, title, authors, year and version are filled in from what is known of the paper.
+    With a key, title, authors, year and version are filled in: from what is known of the paper, from your lists, or
+    from arXiv and its neighbours.
 
     Example:  carrel new-paper arxiv:2105.03824
     """
-    folder = new_paper_folder(name, library)
+    folder = new_paper_folder(name, library, offline=offline)
     console = out()
-    console.print(f"A paper folder: {folder}")
+    console.print(f"A paper folder: {folder}", markup=False)
     for path in sorted(folder.iterdir()):
-        console.print(f"  {path.name}")
-    console.print(f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {folder}")
+        console.print(f"  {path.name}", markup=False)
+    console.print(
+        f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {folder}", markup=False
+    )

@@ -1,4 +1,4 @@
-"""Commands that read a list and keep what was read: show, read, unread, move, note, undo-edit, questions, topics, tags, check."""
+"""Commands that read a list and keep what was read: show, read, unread, move, note, questions, topics, tags, check."""
 
 from __future__ import annotations
 
@@ -228,18 +228,6 @@ def note(
         return
     _write(document, entry, edits, f"note on {called(entry)}")
     print(f"Noted below {called(entry)} in {document.path}")
-
-
-@app.command("undo-edit", rich_help_panel=PANEL)
-def undo_edit(path: OneList = None) -> None:
-    """Undo the last read, unread, move or note of this library, byte for byte; again, the one before.
-
-    Example:  carrel undo-edit
-    """
-    from carrel.lists import library_root, undo as undo_last
-
-    change = undo_last(library_root(path or Path.cwd() / "list.md"))
-    print(f"Undone: {change.what} ({change.path})")
 
 
 def _set_state(text: str, state: str, path: Path | None) -> None:

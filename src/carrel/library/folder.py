@@ -65,7 +65,7 @@ class Library:
         """Make `.carrel/`, if it is not there, with what git should ignore in it and how git should merge it."""
         self.state.mkdir(parents=True, exist_ok=True)
         for name, text in (
-            (".gitignore", "cache/\n*.tmp\n"),
+            (".gitignore", "cache/\nreport/\n*.tmp\n*.partial\n"),
             (".gitattributes", "*.jsonl merge=union\n"),
         ):
             if not (self.state / name).exists():

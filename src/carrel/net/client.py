@@ -56,6 +56,7 @@ HOSTS: Mapping[str, Host] = {
     "www.reddit.com": Host(pause_s=2.0, wait_s=30.0),
 }
 LONGEST_WAIT_S = 300.0
+_UNREACHED = 2  # failed connections, with no server ever reached, after which there is no network
 
 Fault = Callable[[Answer], str | None]
 
@@ -93,6 +94,8 @@ class Client:
         self.offline = offline
         self.user_agent = f"Carrel/{__version__} (personal reading list{f'; mailto:{contact}' if contact else ''})"
         self.requests_sent = 0
+        self._unreached = 0
+        self._reached = False  # whether any server answered
         self._hosts = HOSTS if hosts is None else hosts
         self._on_wait = on_wait
         self._timeout_s = timeout_s
@@ -242,10 +245,16 @@ class Client:
         except httpx2.UnsupportedProtocol as problem:
             raise NetworkError(f"{url} is not an address to fetch: {problem}.") from problem
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as problem:
-            # most likely there is no network at all: do not wait long
+            # most likely there is no network at all: do not wait long, nor for host after host
+            self._unreached += 1
+            if self._unreached > _UNREACHED and not self._reached:
+                raise NetworkError(
+                    f"{url} cannot be reached: there seems to be no network."
+                ) from None
             raise _Again("no connection", wait_s=1.0) from problem
         except (httpx2.TransportError, httpx2.DecodingError) as problem:
             raise _Again(_words(problem)) from problem
+        self._reached = True
         if status in _AGAIN or (status == 403 and received.get("x-ratelimit-remaining") == "0"):
             raise _Again(f"status {status}", _asked_wait_s(received))
         if status not in {200, 404}:
