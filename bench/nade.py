@@ -5,7 +5,8 @@
 B = 100 rows, D = 784, H = 500, float32, sigmoid; the loss is the mean of -log p. All peers compute the same
 gradients, which is checked before anything is timed. The share of ones is 0.13 as in binarised MNIST, and 0.5, where
 skipping unchanged hidden layers cannot help. A ratio is the peer's CPU time over ours, median over interleaved pairs;
-its interval is the order-statistic interval of these pairs (5 % per tail), of this process alone.
+its interval is the order-statistic interval of these pairs (5 % per tail), of this process alone. Peak is of tensors
+alive at once beyond the parameters and the data, counted.
 """
 
 import os
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 from carrel.claims import statistic
-from carrel.measure import abba
+from carrel.measure import abba, peak_tensor_bytes
 from carrel.papers.nade import nade_logits, recurrence
 
 
@@ -148,8 +149,8 @@ def main() -> None:
     """Print the table."""
     torch.set_num_threads(1)
     print(f"forward + backward, B = {ROWS}, D = {DIM}, H = {HIDDEN}, float32, 1 thread\n")
-    print("| ones | program | CPU ms | ours, CPU ms | ratio [interval] | busy |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| ones | program | peak MB | CPU ms | ours, CPU ms | ratio [interval] | busy |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for ones in (0.13, 0.5):
         g = torch.Generator().manual_seed(0)
         x = (torch.rand(ROWS, DIM, generator=g) < ones).float()
@@ -164,7 +165,7 @@ def main() -> None:
             ratios = [a / b for a, b in zip(pairs.a_s, pairs.b_s, strict=True)]
             interval = statistic("median")(ratios)
             print(
-                f"| {ones} | {name} | {1e3 * median(pairs.a_s):.0f} | {1e3 * median(pairs.b_s):.0f} "
+                f"| {ones} | {name} | {peak_tensor_bytes(peer) / 1e6:.0f} | {1e3 * median(pairs.a_s):.0f} | {1e3 * median(pairs.b_s):.0f} "
                 f"| {interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}] | {'yes' if pairs.busy else 'no'} |",
                 flush=True,
             )
