@@ -1,0 +1,88 @@
+"""The paper's equations, slow and plain, in its letters.
+
+W ≈ U Vᵀ, U m×r, V n×r. A convolution's kernel K is o×i×k×l, out and in channels, height and width.
+Source: https://arxiv.org/abs/2105.01029.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+
+def spectral_init(
+    W: Float[Tensor, "m n"], r: int
+) -> tuple[Float[Tensor, "m r"], Float[Tensor, "n r"]]:
+    """Return U = A_r √S_r and V = B_r √S_r of W = A S Bᵀ, one singular direction after the other."""
+    A, S, Bt = torch.linalg.svd(W)
+    U = torch.stack([A[:, j] * S[j].sqrt() for j in range(r)], 1)
+    V = torch.stack([Bt[j] * S[j].sqrt() for j in range(r)], 1)
+    return U, V
+
+
+def linear(
+    x: Float[Tensor, "t n"], U: Float[Tensor, "m r"], V: Float[Tensor, "n r"]
+) -> Float[Tensor, "t m"]:
+    """Return U Vᵀ x for every row x, with U Vᵀ written out."""
+    W = U @ V.T
+    return torch.stack([W @ row for row in x])
+
+
+def rows_and_columns(
+    K: Float[Tensor, "o i k l"], U: Float[Tensor, "ok r"], V: Float[Tensor, "il r"]
+) -> Float[Tensor, "o i k l"]:
+    """Return K[o, i, a, b] = Σ_r U[(o, a), r] V[(i, b), r]: a column of U for heights, of V for widths.
+
+    Only the shape of the first argument is used.
+    """
+    O, I, H, L = K.shape
+    entries = [
+        U[o * H + a] @ V[i * L + b]
+        for o in range(O)
+        for i in range(I)
+        for a in range(H)
+        for b in range(L)
+    ]
+    return torch.stack(entries).reshape(O, I, H, L)
+
+
+def channels(
+    K: Float[Tensor, "o i k l"], U: Float[Tensor, "o r"], V: Float[Tensor, "ikl r"]
+) -> Float[Tensor, "o i k l"]:
+    """Return K[o, i, a, b] = Σ_r U[o, r] V[(i, a, b), r]. Only the shape of the first argument is used."""
+    O, I, H, L = K.shape
+    entries = [
+        U[o] @ V[(i * H + a) * L + b]
+        for o in range(O)
+        for i in range(I)
+        for a in range(H)
+        for b in range(L)
+    ]
+    return torch.stack(entries).reshape(O, I, H, L)
+
+
+def convolution(
+    x: Float[Tensor, "b i h w"],
+    K: Float[Tensor, "o i k l"],
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> Float[Tensor, "b o p q"]:
+    """Return one convolution with the whole kernel."""
+    return conv2d(x, K, None, stride, padding, dilation)
+
+
+def frobenius_decay(U: Float[Tensor, "m r"], V: Float[Tensor, "n r"]) -> Float[Tensor, ""]:
+    """Return ½ ‖U Vᵀ‖²_F with the product formed."""
+    return (U @ V.T).square().sum() / 2
+
+
+def weight_decay(U: Float[Tensor, "m r"], V: Float[Tensor, "n r"]) -> Float[Tensor, ""]:
+    """Return ½ (‖U‖²_F + ‖V‖²_F), which is never below the nuclear norm of U Vᵀ."""
+    return (U.square().sum() + V.square().sum()) / 2
+
+
+def nuclear_norm(U: Float[Tensor, "m r"], V: Float[Tensor, "n r"]) -> Float[Tensor, ""]:
+    """Return ‖U Vᵀ‖_*, the sum of its singular values."""
+    return torch.linalg.svdvals(U @ V.T).sum()
