@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import carrel
-from carrel.cli.reading import app
+from carrel.cli.root import app
 from carrel.errors import UsageError
 from carrel.lists import Kept, Key, load_kept, save_kept
 

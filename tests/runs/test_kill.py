@@ -13,8 +13,8 @@ from .chaos import chaos, make_library, records_of, start
 
 
 def test_kill_9_of_driver_worker_or_fork_server_loses_nothing():
-    killed = chaos(6, seed=3)
-    assert sum(killed.values()) == 6
+    killed = chaos(5, seed=3)
+    assert sum(killed.values()) - killed.get("nothing", 0) == 5
 
 
 def read_until(process, event):
