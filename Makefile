@@ -59,8 +59,12 @@ imports: .venv/dev ## Which room may import which
 smoke: ## Install without extras somewhere clean, and read a list with it
 	@d=$$(mktemp -d) && $(PYTHON) -m venv $$d/venv && $$d/venv/bin/pip install --quiet --constraint constraints.txt . \
 	&& cd $$d && venv/bin/carrel --help >/dev/null && venv/bin/carrel init my-library >/dev/null \
-	&& venv/bin/carrel show my-library/lists/recent-ml-research.md >/dev/null && rm -r $$d \
-	&& echo "A clean install without extras reads a list."
+	&& venv/bin/carrel show my-library/lists/recent-ml-research.md >/dev/null \
+	&& venv/bin/carrel collect urls 1706.03762 --library my-library >/dev/null \
+	&& venv/bin/carrel report my-library/lists/recent-ml-research.md >/dev/null \
+	&& ! venv/bin/carrel run my-library/lists/recent-ml-research.md >/dev/null 2>run.log \
+	&& grep -q "pip install 'carrel\[run\]'" run.log && rm -r $$d \
+	&& echo "A clean install without extras reads, collects and reports, and says what running needs."
 
 check: lint types imports test smoke ## All of the above, as CI does
 

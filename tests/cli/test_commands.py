@@ -67,6 +67,26 @@ def test_json_events_are_one_object_a_line(example):
     assert events[-1]["event"] == "report"
 
 
+def test_list_in_a_read_only_folder_is_reported_from_here(tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "list.md").write_text("* https://arxiv.org/abs/2001.00011\n")
+    folder.chmod(0o555)
+    here = tmp_path / "here"
+    here.mkdir()
+    done = carrel("report", folder / "list.md", cwd=here)
+    assert "is read only; records and report go to" in done.stderr
+    assert (here / ".carrel" / "report" / "list.html").is_file()
+    assert [p.name for p in folder.iterdir()] == ["list.md"]
+
+
+def test_library_says_where_records_and_report_go(tmp_path):
+    (tmp_path / "list.md").write_text("* https://arxiv.org/abs/2001.00011\n")
+    (tmp_path / "other").mkdir()
+    done = carrel("report", tmp_path / "list.md", "--library", tmp_path / "other")
+    assert done.stdout.strip() == str(tmp_path / "other" / ".carrel" / "report" / "list.html")
+
+
 def test_report_needs_no_run(example):
     page = carrel("report", example).stdout.strip()
     assert page.endswith(".html")

@@ -9,9 +9,27 @@ from typing import TYPE_CHECKING
 
 from carrel.errors import UsageError
 
+from .console import err
+
 
 if TYPE_CHECKING:
     from carrel.lists import Document, Entry
+
+
+def home_of(path: Path, chosen: Path | None) -> Path:
+    """Return the library that keeps what is measured for the list at `path`: the chosen one, else the list's own.
+
+    Nothing is written into a folder that is meant to be read only; then the current folder keeps it, and it is said.
+    """
+    from carrel.lists import library_root
+
+    root = chosen or library_root(path)
+    if (root / ".carrel").is_dir() or not root.is_dir() or root.stat().st_mode & 0o222:
+        return root
+    err().print(
+        f"{root} is read only; records and report go to {Path.cwd() / '.carrel'}.", markup=False
+    )
+    return Path.cwd()
 
 
 def root_of(document: Document) -> Path:

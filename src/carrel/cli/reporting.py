@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .entries import home_of
+
 
 app = typer.Typer()
 
@@ -30,6 +32,12 @@ def report(
         ),
     ] = Format.html,
     static: Annotated[bool, typer.Option("--static", help="A page without any script.")] = False,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            "--library", "-l", help="Where records and report lie; default: the list's own."
+        ),
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
 ) -> None:
     """Write one HTML page: the list with its verdicts, and a section for each paper that can run.
@@ -43,14 +51,14 @@ def report(
       carrel report lists/recent-ml-research.md --format md > results.md
     """
     from carrel import report as reports
-    from carrel.lists import Document, library_root
+    from carrel.lists import Document
 
-    document, library = Document.load(path), library_root(path)
+    document, home = Document.load(path), home_of(path, library)
     if format_ is Format.html:
-        page = reports.write_report(document, library, live=not static)
+        page = reports.write_report(document, home, live=not static)
         if open_it:
             typer.launch(page.as_uri())
         print(page)
     else:
         write = reports.report_json if format_ is Format.json else reports.report_markdown
-        print(write(reports.load_view(document, library)), end="")
+        print(write(reports.load_view(document, home)), end="")

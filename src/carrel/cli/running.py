@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ import typer
 from carrel.errors import PaperError, RunError, UsageError
 
 from .console import err, out
+from .entries import home_of
 from .progress import progress
 
 
@@ -59,6 +61,12 @@ def run(
             metavar="N", help="Measure nothing new: run N finished seeds again, compare bit by bit."
         ),
     ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            "--library", "-l", help="Where records and report go; default: the list's own."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per event.")] = False,
 ) -> None:
     """Re-measure what the papers of a list claim, on this machine, and write the report.
@@ -73,14 +81,14 @@ def run(
       carrel run lists/recent-ml-research.md --only nade --budget 90s
     """
     from carrel import runs
-    from carrel.lists import Document, library_root
+    from carrel.lists import Document
     from carrel.report import write_report
     from carrel.report.join import join, papers_on, readiness
 
     document = Document.load(path)
-    library = library_root(path)
+    home = home_of(path, library)
     problems: list[PaperError] = []
-    rows = join(document, runs.discover(library, problems=problems))
+    rows = join(document, runs.discover(home, problems=problems))
     for problem in problems:
         err().print(f"Left out: {problem}", markup=False)
     papers = papers_on(rows)
@@ -88,14 +96,15 @@ def run(
         papers = _only(papers, only)
     if not as_json:
         out().print(readiness(rows), markup=False)
-    _announce(papers, library)
+    _require_packages(papers)
+    _announce(papers, home)
     if replay is not None:
-        _replay(papers, library, replay)
+        _replay(papers, home, replay)
         return
     with progress(as_json=as_json) as on_event:
         runs.run(
             papers,
-            library,
+            home,
             jobs=jobs,
             budget_s=None if budget is None else seconds(budget),
             scales=scale or (),
@@ -103,7 +112,7 @@ def run(
             memory_bytes=None if memory is None else _bytes(memory),
             tell=on_event,
         )
-    report = write_report(document, library)
+    report = write_report(document, home)
     if as_json:
         print(json.dumps({"event": "report", "path": str(report)}))
     else:
@@ -241,6 +250,18 @@ def _only(papers: Sequence[Paper], names: Sequence[str]) -> list[Paper]:
                 f"No paper folder {name!r} on this list; there are {', '.join(there) or 'none'}."
             )
     return [there[name] for name in names]
+
+
+def _require_packages(papers: Sequence[Paper]) -> None:
+    """Say beforehand which packages are missing: else every seed would end in the same error."""
+    from carrel.runs.fingerprint import code_of
+
+    wanted = {name for paper in papers for name in code_of(paper.folder).imports}
+    missing = sorted(name for name in wanted if find_spec(name) is None)
+    if missing:
+        raise RunError(
+            f"These papers need {', '.join(missing)}, which is not installed. Get all of it: pip install 'carrel[run]'"
+        )
 
 
 def _announce(papers: Sequence[Paper], library: Path) -> None:

@@ -226,23 +226,24 @@ class _Drive:
             self.bundles.popleft()
 
     def _too_late(self, waiting: Sequence[SeedToRun]) -> bool:
-        """True if what remains of a bundle would end after the deadline, by what its seeds cost so far."""
-        return (
-            self.deadline is not None and time.monotonic() + self._cost_s(waiting) > self.deadline
-        )
+        """True if what remains of a bundle would end after the deadline, by what its seeds cost so far.
+
+        Of an experiment that was never measured only the first seed counts: it will tell what the others cost.
+        """
+        if self.deadline is None:
+            return False
+        first = {seed.experiment.key(0)[:2]: seed for seed in reversed(waiting)}
+        sure = [s for s in waiting if self._known_s(s) is not None or s in first.values()]
+        return time.monotonic() + self._cost_s(sure) > self.deadline
 
     def _cost_s(self, seeds: Sequence[SeedToRun]) -> float:
-        """Estimate the seconds on the wall that `seeds` take; of experiments never measured only a first seed counts."""
-        cost_s = 0.0
-        unknown = set()
-        for seed in seeds:
-            key = seed.experiment.key(0)[:2]
-            known = self.typical[seed.paper.slug].get(key)
-            if known is None:
-                unknown.add(key)
-            else:
-                cost_s += known / (1 if seed.experiment.timing else self.jobs)
-        return cost_s + len(unknown) * UNKNOWN_SEED_S
+        """Estimate the seconds on the wall that `seeds` take."""
+        costs = ((self._known_s(s), 1 if s.experiment.timing else self.jobs) for s in seeds)
+        return sum((UNKNOWN_SEED_S if cost is None else cost) / share for cost, share in costs)
+
+    def _known_s(self, seed: SeedToRun) -> float | None:
+        """Return what a seed of the same experiment took, if any was measured."""
+        return self.typical[seed.paper.slug].get(seed.experiment.key(0)[:2])
 
     def _submit(self, workers: Executor, seed: SeedToRun, logs: Path) -> None:
         wanted = seed.experiment
@@ -314,7 +315,7 @@ class _Drive:
         key = wanted.key(0)[:2]
         self.typical[seed.paper.slug].setdefault(key, result.wall_s)
         waiting = [s for bundle in self.bundles for s in bundle.seeds]
-        left_s = self._cost_s(waiting) * max(0, self.total - self.done) / max(1, len(waiting))
+        left_s = self._cost_s(waiting[max(0, len(waiting) - self.total + self.done) :])
         self.tell(SeedFinished(seed, record, self.done, self.total, left_s))
         self._tell_verdicts(source, seed)
 
