@@ -67,6 +67,13 @@ def test_paper_without_folder_says_what_would_be_needed(view):
     assert "carrel new-paper arxiv:2001.00099" in page
 
 
+def test_further_links_of_an_entry_can_be_followed(view):
+    assert (
+        '<a href="https://github.com/someone/code" rel="noreferrer">github.com/someone/code</a>'
+        in render_html(view)
+    )
+
+
 def test_nothing_is_green_without_a_record(library):
     make_paper(library)
     view = load_view(Document.parse(LIST.encode(), library / "list.md"), library)

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from carrel.claims import Claim, Figure, Verdict
+from carrel.lists import Entry
 from carrel.runs import is_readers_own
 
 from .figures import Drawn, draw
@@ -65,6 +66,7 @@ def render_html(view: View, *, live: bool = True) -> str:
         readme_parts=_readme_parts,
         own=is_readers_own,
         link=_link,
+        further_links=_further_links,
         css=Markup((TEMPLATES / "page.css").read_text()),
         script=script,
         specs=Markup(_json_for_html(specs)) if script else None,
@@ -123,6 +125,17 @@ def _strip(claim: Claim, verdict: Verdict) -> Markup:
 def _link(url: str) -> str | None:
     """Return an address that a reader may follow: the web, nothing else."""
     return url if url.startswith(WEB) else None
+
+
+def _further_links(entry: Entry) -> list[tuple[str, str]]:
+    """Return what else an entry links (code, talks, posts): a short text and the address, each address once."""
+    further = dict.fromkeys(link.url.strip() for link in entry.links if _link(link.url.strip()))
+    return [(_short(url), url) for url in list(further)[1:]]
+
+
+def _short(url: str) -> str:
+    text = url.partition("://")[2].removeprefix("www.").rstrip("/")
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _code(paper: PaperView) -> list[tuple[str, Markup]]:

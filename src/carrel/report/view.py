@@ -56,6 +56,11 @@ class PaperView:
         return [claim for claim in self.paper.claims if claim.id not in self.paper.controls]
 
     @property
+    def claims_by_news(self) -> list[Claim]:
+        """The same, those that were measured first."""
+        return sorted(self.claims, key=lambda claim: self.verdicts[claim.id].word == "not run")
+
+    @property
     def controls(self) -> list[Claim]:
         """The claims in which the effect must be absent."""
         return [claim for claim in self.paper.claims if claim.id in self.paper.controls]
