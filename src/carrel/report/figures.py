@@ -104,9 +104,10 @@ def _curves(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
         for i in shown
     ]
     if figure.kind == "points":
-        layers = [_error_bars(), {"mark": {"type": "point", "filled": True, "size": 55}}]
+        dot = {"type": "point", "filled": True, "size": 55}
+        layers = [_error_bars(), {"mark": dot, "encoding": {"color": _colour(series)}}]
     else:
-        layers = [_band(), _line(series)]
+        layers = [_band(series), _line(series)]
     if all(v["low"] is None for v in values):
         layers = layers[1:]
     spec = _base(figure) | {
@@ -114,10 +115,10 @@ def _curves(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
         "encoding": {
             "x": _axis(figure.x, "x", x),
             "y": _axis(figure.y, "y", [v["y"] for v in values]),
-            "color": _colour(series),
             "tooltip": _tooltip(figure),
         },
         "layer": [*layers, *_paper_points(figure)],
+        "resolve": {"legend": {"color": "independent", "strokeDash": "independent"}},
     }
     rows = [
         [_number(x[i]), *(_measured(curves[s.label][i]) for s in series)]
@@ -201,6 +202,7 @@ def _heatmap(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
                 "type": "quantitative",
                 "title": figure.z.label,
                 "scale": {"type": figure.z.scale, "scheme": "viridis"},
+                "legend": {"orient": "top", "gradientLength": 260},
             },
         },
     }
@@ -252,10 +254,10 @@ def _axis(axis: Axis, name: str, values: Sequence[float | None]) -> Spec:
 
 
 def _scale(axis: Axis, *, tight: bool = False) -> Spec:
-    scale: Spec = {"type": axis.scale}
-    if axis.scale == "linear":
-        scale["zero"] = False
-    return scale | ({"nice": False} if tight else {})
+    """Return a scale; a logarithmic one ends where its values end, not at the next power of ten."""
+    if axis.scale == "log":
+        return {"type": "log", "nice": False}
+    return {"type": axis.scale, "zero": False, **({"nice": False} if tight else {})}
 
 
 def _colour(series: Sequence[Series]) -> Spec:
@@ -285,14 +287,18 @@ def _line(series: Sequence[Series]) -> Spec:
     }
     return {
         "mark": {"type": "line", "strokeWidth": 1.8, "clip": True},
-        "encoding": {"strokeDash": dash},
+        "encoding": {"color": _colour(series), "strokeDash": dash},
     }
 
 
-def _band() -> Spec:
+def _band(series: Sequence[Series]) -> Spec:
     return {
         "mark": {"type": "area", "opacity": 0.2, "clip": True},
-        "encoding": {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}},
+        "encoding": {
+            "y": {"field": "low", "type": "quantitative"},
+            "y2": {"field": "high"},
+            "color": _colour(series) | {"legend": None},
+        },
     }
 
 

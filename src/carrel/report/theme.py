@@ -30,7 +30,13 @@ CONFIG: dict[str, Any] = {
         "labelFontSize": 12,
         "titleFontSize": 13,
     },
-    "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12},
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleLimit": 400,
+    },
     "bar": {"continuousBandSize": 24},
 }
 

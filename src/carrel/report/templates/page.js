@@ -10,11 +10,11 @@ function coloured(spec, logarithmic) {
     text = text.replaceAll(placeholder, style.getPropertyValue(name).trim());
   const themed = JSON.parse(text);
   if (logarithmic !== undefined) themed.encoding.y.scale.type = logarithmic ? "log" : "linear";
-  const hover = { name: "pick", select: { type: "point", fields: ["series"] }, bind: "legend" };
-  const layered = themed.layer && themed.encoding.color && themed.encoding.color.legend;
-  if (layered) {
-    themed.layer[themed.layer.length > 1 ? 1 : 0].params = [hover];
-    themed.encoding.opacity = { condition: { param: "pick", value: 1 }, value: 0.15 };
+  const lines = (themed.layer || []).find((layer) => layer.mark.type === "line");
+  if (lines) {
+    // a click on the legend picks one line
+    lines.params = [{ name: "pick", select: { type: "point", fields: ["series"] }, bind: "legend" }];
+    lines.encoding.opacity = { condition: { param: "pick", value: 1 }, value: 0.15 };
   }
   return themed;
 }
