@@ -9,7 +9,10 @@ function coloured(spec, logarithmic) {
   for (const [name, placeholder] of Object.entries(variables))
     text = text.replaceAll(placeholder, style.getPropertyValue(name).trim());
   const themed = JSON.parse(text);
-  if (logarithmic !== undefined) themed.encoding.y.scale.type = logarithmic ? "log" : "linear";
+  if (logarithmic !== undefined) {
+    themed.encoding.y.scale.type = logarithmic ? "log" : "linear";
+    delete themed.encoding.y.axis; // its labels were chosen for the other scale
+  }
   const lines = (themed.layer || []).find((layer) => layer.mark.type === "line");
   if (lines) {
     // a click on the legend picks one line
