@@ -68,8 +68,8 @@ def seconds(data):
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_costs_what_it_is_long(piece):
     small = piece * (8_000 // len(piece))
-    one = max(seconds(small), 0.02)
-    eight = seconds(small * 8)
+    one = max(min(seconds(small), seconds(small)), 0.02)
+    eight = min(seconds(small * 8), seconds(small * 8))  # the garbage collector may strike once
     assert eight < 8 * 3 * one  # quadratic work would take 64 times as long
 
 
