@@ -6,7 +6,7 @@ import pytest
 
 from carrel.claims import Interval, Region
 from carrel.lists import Document
-from carrel.report import load_view, render_html, report_json, report_markdown, write_report
+from carrel.report import html, load_view, render_html, report_json, report_markdown, write_report
 from carrel.report.pictures import badge, interval_strip
 
 from .synthetic import make_paper, make_records
@@ -120,6 +120,14 @@ def test_figure_has_title_description_table_and_theme(view):
     assert "var(--series-1)" in page
     assert "#0102a1" not in page
     assert '<th scope="col">size n</th>' in page
+
+
+def test_page_without_the_packages_for_figures_says_so(view, monkeypatch):
+    monkeypatch.setattr(html, "find_spec", lambda name: None)
+    page = render_html(view)
+    assert "Its figures are not drawn" in page
+    assert "<svg style" not in page
+    assert 'class="verdict holds"' in page
 
 
 @pytest.mark.parametrize("kind", ["lines", "points", "heatmap", "gallery"])

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ README_PARTS = (
     "What was easy, what was difficult",
     "Differences from the paper",
 )
+FIGURES_NEED = (
+    "numpy",
+    "PIL",
+    "vl_convert",
+)  # of the extra `run`; a page without them is still a page
 WEB = ("http://", "https://")
 
 
@@ -41,7 +47,8 @@ def render_html(view: View, *, live: bool = True) -> str:
         live: with figures that answer to the mouse; without, the page has no script at all.
     """
     cache_folder = view.library / ".carrel" / "cache" / "figures"
-    figures = {slug: _figures(paper) for slug, paper in view.papers.items()}
+    drawable = all(find_spec(package) for package in FIGURES_NEED)
+    figures = {slug: _figures(paper) if drawable else [] for slug, paper in view.papers.items()}
     specs = {
         f"{slug}-{drawn.figure.id}": drawn.spec
         for slug, drawings in figures.items()
@@ -71,6 +78,7 @@ def render_html(view: View, *, live: bool = True) -> str:
         script=script,
         specs=Markup(_json_for_html(specs)) if script else None,
         policy=_policy(script),
+        drawable=drawable,
         machine_names=_machine_names(view.machines),
     )
 
