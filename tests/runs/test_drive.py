@@ -1,4 +1,6 @@
+import itertools
 import shutil
+import time
 
 from carrel import runs
 from carrel.runs import ClaimJudged, ClaimLeft, Finished, Planned, SeedFinished
@@ -130,3 +132,12 @@ def test_kept_records_are_a_column_of_their_own_and_no_evidence(make_paper, libr
     assert str(reference.verdicts()["x-is-large"]) == "holds"
     shutil.rmtree(library / ".carrel" / "results")
     assert str(runs.load_evidence(paper, library).verdicts()["x-is-large"]) == "not run"
+
+
+def test_clock_that_jumps_changes_nothing(make_paper, library, monkeypatch):
+    paper = make_paper(COUNTING)
+    jumps = itertools.cycle([0.0, 4e9, 1.0])
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    _, evidence = drive(paper, library, budget_s=60.0)
+    assert str(evidence.verdicts()["x-is-large"]) == "holds"
+    assert all(0 <= record.wall_s < 60 for record in evidence.records)

@@ -138,3 +138,22 @@ def test_seed_costs_under_50_ms_beyond_its_function(submit):
         submit("plain")
         costs.append(time.perf_counter() - started)
     assert min(costs) < 0.05  # the least: what other processes add on a busy machine is not ours
+
+
+def test_arrays_that_cannot_be_written_are_no_fault_of_the_experiment(make_paper, tmp_path):
+    folder = make_paper(EXPERIMENTS).folder
+    keep = tmp_path / "keep"
+    keep.symlink_to("/proc/self")  # root writes everywhere but there
+    task = Task(
+        folder=folder,
+        run="double",
+        config={},
+        seed=1,
+        keep=keep,
+        log=tmp_path / "log",
+        timeout_s=20.0,
+    )
+    with LocalExecutor(1, torch=False) as executor:
+        result = executor.submit(task).result()
+    assert result.status == "unsaved"
+    assert "Cannot write" in result.why
