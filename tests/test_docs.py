@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from carrel.claims import load_paper
+from carrel.runs import load_reference_evidence
+
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,3 +63,16 @@ def test_shell_blocks_run(page, tmp_path):
 def test_relative_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_counts_in_the_readme_are_those_of_the_records():
+    """The table of papers says how many claims hold: count them again in the committed records."""
+    rows = re.findall(
+        r"papers/(\w+)/README\.md\).*?\| (\d+) of (\d+) hold", (ROOT / "README.md").read_text()
+    )
+    assert len(rows) == 8
+    for slug, held, total in rows:
+        paper = load_paper(ROOT / "src" / "carrel" / "papers" / slug)
+        [reference] = load_reference_evidence(paper)
+        verdicts = [v.word for id, v in reference.verdicts().items() if id not in paper.controls]
+        assert (verdicts.count("holds"), len(verdicts)) == (int(held), int(total)), slug
