@@ -117,7 +117,7 @@ def _sentence(event: Event) -> str:
     match event:
         case runs.Planned(plan, jobs, budget_s):
             if not plan.bundles:
-                return "Nothing left to measure here: every seed is recorded."
+                return "Nothing left to measure here."
             claims = {(s.paper.slug, name) for s in plan.seeds for name in s.rules}
             time_s = plan.cost_s / jobs
             limit = "" if budget_s is None else f"; the budget is {duration(budget_s)}"
