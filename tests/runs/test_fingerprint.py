@@ -34,7 +34,7 @@ def folder(make_paper):
     files = {
         "model": MODEL,
         "deep": "def deep():\n    return 5\n",
-        "test_paper": "def test_x():\n    assert True is True\n",
+        "test_paper": "def test_x():\n    assert f\n",
         "unused": "X = 1\n",
     }
     return make_paper(EXPERIMENTS, **files).folder
@@ -49,7 +49,7 @@ EDITS = [
     ("parentheses", "model.py", "2 * x", "(2 * x)", False),
     ("line breaks", "model.py", "2 * x", "(\n        2\n        * x\n    )", False),
     ("quotes", "experiments.py", '"x"', "'x'", False),
-    ("a test", "test_paper.py", "True", "1", False),
+    ("a test", "test_paper.py", "assert f", "assert not f", False),
     ("the claims", "paper.toml", "A sentence.", "Another sentence.", False),
     ("a file nobody imports", "unused.py", "1", "2", False),
     ("a statement", "model.py", "2 * x", "3 * x", True),
