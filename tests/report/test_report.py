@@ -5,7 +5,8 @@ import time
 import pytest
 
 from carrel.claims import Interval, Region
-from carrel.lists import Document
+from carrel.lists import Document, Key
+from carrel.lists.beside import Kept, save_kept
 from carrel.report import html, load_view, render_html, report_json, report_markdown, write_report
 from carrel.report.pictures import badge, interval_strip
 
@@ -65,6 +66,18 @@ def test_paper_without_folder_says_what_would_be_needed(view):
     page = render_html(view)
     assert "No paper folder, but code is linked" in page
     assert "carrel new-paper arxiv:2001.00099" in page
+
+
+def test_what_is_kept_beside_the_list_is_shown(library):
+    text = "# Papers\n\n* [A stranger](https://arxiv.org/abs/2001.00099)\n  * Q: Why?\n    * A: Because.\n"
+    key = Key.parse("arxiv:2001.00099")
+    save_kept(library, [Kept(key, state="read", notes=("worth a second look",))])
+    view = load_view(Document.parse(text.encode(), library / "list.md"), library)
+    page = render_html(view)
+    assert '<span class="state">read</span>' in page
+    assert "worth a second look" in page
+    assert "Because." in page
+    assert "Nobody has answered" not in page
 
 
 def test_further_links_of_an_entry_can_be_followed(view):

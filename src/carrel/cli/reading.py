@@ -29,7 +29,7 @@ from .entries import (
 
 if TYPE_CHECKING:
     from carrel.claims import Answer, Paper
-    from carrel.lists import Document, Edit, Entry, Kept, Key, Question
+    from carrel.lists import Document, Edit, Entry, Kept, Question
 
 
 app = typer.Typer()
@@ -65,13 +65,14 @@ def show(
     Example:  carrel show lists/recent-ml-research.md
     """
     from carrel.lists import Document, library_root, load_kept
+    from carrel.lists.beside import state_of
     from carrel.lists.model import STATES
 
     if state is not None and state not in STATES:
         raise UsageError(f"{state!r} is no reading state. Choose one of: {', '.join(STATES)}.")
     document = Document.load(path)
     kept = load_kept(library_root(path))
-    entries = [(entry, *_state(entry, kept)) for entry in document.entries]
+    entries = [(entry, *state_of(entry, kept)) for entry in document.entries]
     entries = [row for row in entries if state is None or row[1] == state]
     if as_json:
         print(json.dumps(_as_json(path, document, entries), ensure_ascii=False, indent=2))
@@ -133,19 +134,6 @@ def _as_json(
             for entry, now, since in entries
         ],
     }
-
-
-def _state(entry: Entry, kept: dict[Key, Kept]) -> tuple[str | None, str]:
-    """Return the state of an entry and the day it is known since.
-
-    The list has the last word, except that it may have no place for what is begun.
-    """
-    one = next((kept[key] for key in (entry.key, *entry.keys) if key in kept), None)
-    if one is None:
-        return entry.state, ""
-    if entry.state is None or (entry.state, one.state) == ("to read", "reading"):
-        return one.state, one.since
-    return entry.state, one.since if one.state == entry.state else ""
 
 
 @app.command(rich_help_panel=PANEL)

@@ -91,6 +91,19 @@ def load_kept(root: Path) -> dict[Key, Kept]:
     return _read(_bytes(kept_path(root)))[0]
 
 
+def state_of(entry: Entry, kept: Mapping[Key, Kept]) -> tuple[str | None, str]:
+    """Return the state of an entry and the day it is known since.
+
+    The list has the last word, except that it may have no place for what is begun.
+    """
+    one = next((kept[key] for key in (entry.key, *entry.keys) if key in kept), None)
+    if one is None:
+        return entry.state, ""
+    if entry.state is None or (entry.state, one.state) == ("to read", "reading"):
+        return one.state, one.since
+    return entry.state, one.since if one.state == entry.state else ""
+
+
 def save_kept(root: Path, changes: Iterable[Kept]) -> None:
     """Merge `changes` into what is kept and write it, sorted by key.
 

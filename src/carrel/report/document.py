@@ -20,7 +20,7 @@ def report_json(view: View) -> str:
             "title": row.entry.title,
             "keys": list(map(str, row.entry.keys)),
             "section": row.entry.section,
-            "state": row.entry.state,
+            "state": view.state(row.entry),
             "questions": [q.text for q in row.entry.questions],
             "paper": row.paper.slug if row.paper else None,
         }

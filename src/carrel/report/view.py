@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,7 +16,8 @@ from pathlib import Path
 
 from carrel.claims import Answer, Claim, Figure, Paper, Verdict, expected_wrong_holds, rules_tried
 from carrel.errors import PaperError
-from carrel.lists import Document, Entry, Heading
+from carrel.lists import Document, Entry, Heading, Key, load_kept
+from carrel.lists.beside import Kept, state_of
 from carrel.runs import (
     Evidence,
     Machine,
@@ -142,6 +143,7 @@ class View:
     document: Document
     library: Path
     rows: list[Row]
+    beside: Mapping[Key, Kept]
     papers: dict[str, PaperView]
     problems: list[PaperError]
     machine: Machine
@@ -179,6 +181,14 @@ class View:
     @property
     def _title_line(self) -> int:
         return self.document.headings[0].line if self.document.headings else 0
+
+    def kept(self, entry: Entry) -> Kept | None:
+        """What the reader keeps of an entry beside the list: state and notes that the list has no place for."""
+        return next((self.beside[key] for key in entry.keys if key in self.beside), None)
+
+    def state(self, entry: Entry) -> str | None:
+        """The reading state: the list's own, or what is kept beside it."""
+        return state_of(entry, self.beside)[0]
 
     def answers(self, entry: Entry, question: str) -> Iterator[tuple[PaperView, Answer]]:
         """Yield what papers answer to a question that stands under an entry."""
@@ -230,6 +240,7 @@ def load_view(document: Document, library: Path) -> View:
         document=document,
         library=library,
         rows=rows,
+        beside=load_kept(library),
         papers={
             p.slug: PaperView(p, load_evidence(p, library), load_reference_evidence(p))
             for p in papers_on(rows)
