@@ -139,3 +139,9 @@ def test_the_key_of_a_url_key_is_itself(url):
     key = key_of(url)
     if key.kind == "url":
         assert key_of(key.value) == key
+
+
+def test_address_with_half_a_character_has_a_key():
+    key = key_of("https://arxiv.org/x/2105\ud80024")
+    assert key is not None
+    assert str(key).isascii()

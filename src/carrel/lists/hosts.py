@@ -177,14 +177,17 @@ def _split(text: str) -> SplitResult | None:
     return parts
 
 
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+
+
 def _tidy(host: str, parts: SplitResult) -> str:
     """Return the address that stands for all harmless spellings of `parts`."""
     port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
-    path = quote(
-        unquote(parts.path, errors="surrogateescape"),
-        safe="/:@!$&'()*+,;=~",
-        errors="surrogateescape",
-    )
+    path = unquote(parts.path, errors="surrogateescape")
+    try:
+        path = quote(path, safe=_PATH_SAFE, errors="surrogateescape")
+    except UnicodeEncodeError:  # half a character, as JSON may hold one: no byte stands for it
+        path = quote(path, safe=_PATH_SAFE, errors="surrogatepass")
     if "%2f" in parts.path.lower():
         path = parts.path
     query = "&".join(
