@@ -64,13 +64,13 @@ def spoil(data, rng):
 
 def assert_reads_or_refuses(read, data):
     """Read data and return whether it was read: what comes out can be kept, or the refusal is a sentence."""
-    sentence = ""
     try:
         things = read(data)
     except ALLOWED as refusal:
-        sentence = str(refusal).strip()
-        things = None
-    if things is None:
+        things, sentence = [], str(refusal).strip()
+    else:
+        sentence = None
+    if sentence is not None:
         assert sentence
         return False
     for thing in things if isinstance(things, list) else ():

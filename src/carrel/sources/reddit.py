@@ -87,6 +87,7 @@ def _read_zip(path: Path, name: str, on_bytes: OnBytes | None) -> Reading:
         NotImplementedError,
         EOFError,
         OSError,
+        UnicodeDecodeError,  # a member's name
         zlib.error,
         lzma.LZMAError,
     ) as problem:
