@@ -84,7 +84,7 @@ def _read_zip(path: Path, name: str, on_bytes: OnBytes | None) -> Reading:
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
-        NotImplementedError,
+        NotImplementedError,  # what zipfile raises for a compression it does not know
         EOFError,
         OSError,
         UnicodeDecodeError,  # a member's name

@@ -31,11 +31,11 @@ class FactorizedLayer(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The weight as the dense layer has it; formed anew at each look, with a gradient."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: FactorizedLinear and FactorizedConv2d each have their own
 
     def to_dense(self) -> nn.Module:
         """Return the dense layer of the same function, with parameters of its own."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: FactorizedLinear and FactorizedConv2d each have their own
 
     def _take(self, matrix: Tensor, dense: nn.Linear | nn.Conv2d, rank: int, init: Init) -> None:
         """Set U, V and the bias from a dense layer whose unfolded weight is the matrix."""
