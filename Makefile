@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Where pip finds torch. PyPI's Linux wheels carry CUDA, several GB; for the CPU build:
 #   make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PIP_INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 LIST ?= library/lists/recent-ml-research.md
 BUDGET ?= 200s
@@ -20,10 +20,10 @@ help:    ## Show this help
 setup: .venv/dev ## Make .venv with everything a developer needs
 
 .venv/run: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Carrel needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.12"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Studiolo needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Setting up .venv with $(PYTHON) (about a minute, torch is 200 MB and more) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
 	@$(PIP_INSTALL) --editable '.[run]'
 	@touch $@
 
@@ -33,16 +33,16 @@ setup: .venv/dev ## Make .venv with everything a developer needs
 	@touch $@
 
 library/lists/recent-ml-research.md: | .venv/run
-	@$(BIN)/carrel init library
+	@$(BIN)/studiolo init library
 
 run: .venv/run $(LIST) ## Run a list (the bundled one, or LIST=path) and write its report; BUDGET=200s
-	@$(BIN)/carrel run $(LIST) --budget $(BUDGET)
+	@$(BIN)/studiolo run $(LIST) --budget $(BUDGET)
 
 report: .venv/run $(LIST) ## Write the report of a list from what is recorded
-	@$(BIN)/carrel report $(LIST)
+	@$(BIN)/studiolo report $(LIST)
 
 test: .venv/dev ## All tests that this machine can run; ON='-k lists' for pytest options
-	@$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=carrel.nn,carrel.papers,beartype.beartype $(ON)
+	@$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=studiolo.nn,studiolo.papers,beartype.beartype $(ON)
 
 fmt: .venv/dev ## Format and fix
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -57,13 +57,13 @@ imports: .venv/dev ## Which room may import which
 	@$(BIN)/lint-imports --no-cache
 
 smoke: ## Install without extras somewhere clean, and read a list with it
-	@d=$$(mktemp -d) && $(PYTHON) -m venv $$d/venv && $$d/venv/bin/pip install --quiet --constraint constraints.txt . \
-	&& cd $$d && venv/bin/carrel --help >/dev/null && venv/bin/carrel init my-library >/dev/null \
-	&& venv/bin/carrel show my-library/lists/recent-ml-research.md >/dev/null \
-	&& venv/bin/carrel collect urls 1706.03762 --library my-library >/dev/null \
-	&& venv/bin/carrel report my-library/lists/recent-ml-research.md >/dev/null \
-	&& ! venv/bin/carrel run my-library/lists/recent-ml-research.md >/dev/null 2>run.log \
-	&& grep -q "pip install 'carrel\[run\]'" run.log && rm -r $$d \
+	@d=$$(mktemp -d) && $(PYTHON) -m venv $$d/venv && $$d/venv/bin/pip install -qq --constraint constraints.txt . \
+	&& cd $$d && venv/bin/studiolo --help >/dev/null && venv/bin/studiolo init my-library >/dev/null \
+	&& venv/bin/studiolo show my-library/lists/recent-ml-research.md >/dev/null \
+	&& venv/bin/studiolo collect urls 1706.03762 --library my-library >/dev/null \
+	&& venv/bin/studiolo report my-library/lists/recent-ml-research.md >/dev/null \
+	&& ! venv/bin/studiolo run my-library/lists/recent-ml-research.md >/dev/null 2>run.log \
+	&& grep -q "pip install 'studiolo\[run\]'" run.log && rm -r $$d \
 	&& echo "A clean install without extras reads, collects and reports, and says what running needs."
 
 check: lint types imports test smoke ## All of the above, as CI does

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from carrel.claims import statistic
-from carrel.measure import abba
-from carrel.papers.attentive_neural_processes import (
+from studiolo.claims import statistic
+from studiolo.measure import abba
+from studiolo.papers.attentive_neural_processes import (
     Gaussian,
     MultiheadAttention,
     NeuralProcess,

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import blas, solve
 
-from carrel.claims import statistic
-from carrel.measure import abba
-from carrel.papers.double_descent import risk_curve, sample_risk_curves
+from studiolo.claims import statistic
+from studiolo.measure import abba
+from studiolo.papers.double_descent import risk_curve, sample_risk_curves
 
 
 Array = np.ndarray

@@ -2,9 +2,9 @@
 
 import torch
 
-from carrel.claims import median
-from carrel.measure import abba, peak_tensor_bytes
-from carrel.papers.expire_span import ExpireSpanConfig, ExpireSpanTransformer, TransformerXL
+from studiolo.claims import median
+from studiolo.measure import abba, peak_tensor_bytes
+from studiolo.papers.expire_span import ExpireSpanConfig, ExpireSpanTransformer, TransformerXL
 
 
 CONFIG = ExpireSpanConfig(

@@ -17,9 +17,9 @@ from statistics import median
 import torch
 from torch import nn
 
-from carrel.claims import statistic
-from carrel.measure import abba
-from carrel.papers.factorized_layers import (
+from studiolo.claims import statistic
+from studiolo.measure import abba
+from studiolo.papers.factorized_layers import (
     FactorizedConv2d,
     frobenius_gradients,
     spectral_init,

@@ -19,10 +19,10 @@ import torch
 from scipy.linalg import dft
 from torch import Tensor, nn
 
-from carrel.claims import statistic
-from carrel.measure import abba
-from carrel.nn import SelfAttention, Transformer
-from carrel.papers.fnet import (
+from studiolo.claims import statistic
+from studiolo.measure import abba
+from studiolo.nn import SelfAttention, Transformer
+from studiolo.papers.fnet import (
     FNetConfig,
     FNetForPreTraining,
     FourierMixing,

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from carrel.measure import abba
+from studiolo.measure import abba
 
 
 KNOWN = 3.0

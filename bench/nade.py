@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from carrel.claims import statistic
-from carrel.measure import abba, peak_tensor_bytes
-from carrel.papers.nade import nade_logits, recurrence
+from studiolo.claims import statistic
+from studiolo.measure import abba, peak_tensor_bytes
+from studiolo.papers.nade import nade_logits, recurrence
 
 
 ROWS, DIM, HIDDEN = 100, 784, 500

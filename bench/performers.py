@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from carrel.claims import statistic
-from carrel.measure import abba
-from carrel.papers.performers import RandomFeatures, favor_attention
+from studiolo.claims import statistic
+from studiolo.measure import abba
+from studiolo.papers.performers import RandomFeatures, favor_attention
 
 
 HEADS, DIM, FEATURES = 8, 64, 256

@@ -21,9 +21,9 @@ from torch.func import functional_call, stack_module_state
 from torch.nn import functional as F
 from torch.nn.utils import prune
 
-from carrel.claims import statistic
-from carrel.measure import abba
-from carrel.papers.pruning_identified_exemplars import Recipe, pies, train_population
+from studiolo.claims import statistic
+from studiolo.measure import abba
+from studiolo.papers.pruning_identified_exemplars import Recipe, pies, train_population
 
 
 MEMBERS, STEPS = 30, 40

@@ -9,6 +9,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture
 def library(tmp_path):
-    """An empty library: a folder with `.carrel/`."""
-    (tmp_path / ".carrel").mkdir()
+    """An empty library: a folder with `.studiolo/`."""
+    (tmp_path / ".studiolo").mkdir()
     return tmp_path

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from carrel.claims import load_paper
-from carrel.runs import load_reference_evidence
+from studiolo.claims import load_paper
+from studiolo.runs import load_reference_evidence
 
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAPER_READMES = sorted((ROOT / "src" / "carrel" / "papers").glob("[a-z]*/README.md"))
+PAPER_READMES = sorted((ROOT / "src" / "studiolo" / "papers").glob("[a-z]*/README.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
@@ -40,16 +40,16 @@ def test_python_blocks_run(page):
 
 @pytest.mark.parametrize("page", with_blocks(PAGES, "sh"))
 def test_shell_blocks_run(page, tmp_path):
-    """Run the `carrel` lines of a page one after the other; `make` lines must name targets that exist."""
+    """Run the `studiolo` lines of a page one after the other; `make` lines must name targets that exist."""
     here = tmp_path
     for line in "\n".join(blocks(page, "sh")).splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["make"]:
             assert {w for w in words[1:] if "=" not in w} <= TARGETS, line
-        elif words[:1] == ["carrel"]:
+        elif words[:1] == ["studiolo"]:
             command = [w if w != "90s" else "3s" for w in words[1:]]
             done = subprocess.run(
-                [sys.executable, "-m", "carrel", *command],
+                [sys.executable, "-m", "studiolo", *command],
                 cwd=here, capture_output=True, text=True, timeout=120,
             )  # fmt: skip
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
@@ -72,7 +72,7 @@ def test_counts_in_the_readme_are_those_of_the_records():
     )
     assert len(rows) == 8
     for slug, held, total in rows:
-        paper = load_paper(ROOT / "src" / "carrel" / "papers" / slug)
+        paper = load_paper(ROOT / "src" / "studiolo" / "papers" / slug)
         [reference] = load_reference_evidence(paper)
         verdicts = [v.word for id, v in reference.verdicts().items() if id not in paper.controls]
         assert (verdicts.count("holds"), len(verdicts)) == (int(held), int(total)), slug

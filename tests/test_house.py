@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from carrel.claims import check_paper, load_paper
-from carrel.cli.root import app
-from carrel.runs import paper_folders
+from studiolo.claims import check_paper, load_paper
+from studiolo.cli.root import app
+from studiolo.runs import paper_folders
 
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "src" / "carrel"
+PACKAGE = ROOT / "src" / "studiolo"
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "altair")
 LIGHT_STARTS = (
-    "import carrel",
-    "import carrel.lists, carrel.sources, carrel.library, carrel.metadata, carrel.net",
-    "import carrel.claims, carrel.runs",
-    "import carrel.report",
-    "import carrel.cli.root",
+    "import studiolo",
+    "import studiolo.lists, studiolo.sources, studiolo.library, studiolo.metadata, studiolo.net",
+    "import studiolo.claims, studiolo.runs",
+    "import studiolo.report",
+    "import studiolo.cli.root",
 )
 PAPERS = paper_folders()
 
@@ -65,7 +65,7 @@ def test_exports_are_sorted_and_there(path):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             names = ast.literal_eval(node.value)
             assert names == sorted(names)
-            module = importlib.import_module(f"carrel.{path.parent.name}")
+            module = importlib.import_module(f"studiolo.{path.parent.name}")
             assert [name for name in names if not hasattr(module, name)] == []
 
 
@@ -82,8 +82,8 @@ def test_command_has_help_with_an_example(name):
 def test_command_is_in_the_readme(name):
     group, _, leaf = name.rpartition(" ")
     readme = (ROOT / "README.md").read_text()
-    wanted = rf"`{leaf}`|carrel {name}\b" if group else rf"carrel {name}\b"
-    assert re.search(wanted, readme), f"README.md does not mention `carrel {name}`"
+    wanted = rf"`{leaf}`|studiolo {name}\b" if group else rf"studiolo {name}\b"
+    assert re.search(wanted, readme), f"README.md does not mention `studiolo {name}`"
 
 
 @pytest.mark.parametrize("folder", PAPERS, ids=lambda f: f.name)
@@ -108,7 +108,7 @@ def test_paper_folder_is_complete_and_its_claims_decidable(folder):
 def test_papers_do_not_import_each_other():
     for folder in PAPERS:
         text = "\n".join(path.read_text() for path in folder.glob("*.py"))
-        others = set(re.findall(r"carrel\.papers\.(\w+)", text)) - {folder.name}
+        others = set(re.findall(r"studiolo\.papers\.(\w+)", text)) - {folder.name}
         assert others == set(), folder.name
 
 

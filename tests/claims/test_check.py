@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from carrel.claims import (
+from studiolo.claims import (
     Claim,
     Figure,
     Paper,
@@ -19,7 +19,7 @@ from carrel.claims import (
 Check = Callable[..., list[str]]
 
 EXPERIMENTS = """
-from carrel.runs import Outcome
+from studiolo.runs import Outcome
 from elsewhere import borrowed
 
 def step_time(*, seed: int, length: int = 512) -> Outcome:

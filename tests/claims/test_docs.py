@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.claims import load_paper
-from carrel.errors import PaperError
+from studiolo.claims import load_paper
+from studiolo.errors import PaperError
 
 
 TEXT = (Path(__file__).parents[2] / "docs" / "claims.md").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from carrel.claims import Interval, Region
+from studiolo.claims import Interval, Region
 
 
 def region(**table: Any) -> Region:

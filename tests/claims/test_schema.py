@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.claims import Axis, Point, Region, Scale, Series, load_paper
-from carrel.errors import PaperError
+from studiolo.claims import Axis, Point, Region, Scale, Series, load_paper
+from studiolo.errors import PaperError
 
 
 Write = Callable[[str], Path]
@@ -185,7 +185,7 @@ def test_heatmaps_and_galleries_are_read(write: Write) -> None:
 
 def test_claims_load_no_numbers_library() -> None:
     code = (
-        "import sys, carrel.claims; print(sorted({'numpy', 'scipy', 'torch'} & set(sys.modules)))"
+        "import sys, studiolo.claims; print(sorted({'numpy', 'scipy', 'torch'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
@@ -198,7 +198,7 @@ def test_the_look_for_numbers_libraries_can_fail() -> None:
 
 
 def test_a_folder_without_a_file_says_how_to_start_one(tmp_path: Path) -> None:
-    with pytest.raises(PaperError, match=r"paper.toml: cannot be read .* `carrel new-paper`"):
+    with pytest.raises(PaperError, match=r"paper.toml: cannot be read .* `studiolo new-paper`"):
         load_paper(tmp_path)
 
 

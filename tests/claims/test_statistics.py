@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from carrel.claims import (
+from studiolo.claims import (
     ALPHA,
     Claim,
     Interval,
@@ -25,7 +25,7 @@ from carrel.claims import (
     share,
     statistic,
 )
-from carrel.claims.statistics import at_least_probability, order
+from studiolo.claims.statistics import at_least_probability, order
 
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from carrel.claims import (
+from studiolo.claims import (
     Claim,
     Interval,
     Paper,

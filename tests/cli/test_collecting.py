@@ -8,9 +8,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from carrel.cli.collecting import app
-from carrel.errors import CarrelError, SourceError, UsageError
-from carrel.sources.how_to import HOW_TO_EXPORT
+from studiolo.cli.collecting import app
+from studiolo.errors import SourceError, StudioloError, UsageError
+from studiolo.sources.how_to import HOW_TO_EXPORT
 from tests.metadata.feeds import entry, feed
 from tests.net.server import Said, Server
 
@@ -35,7 +35,7 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "list.md").write_text(LIST)
     (tmp_path / "bookmarks.html").write_text(BOOKMARKS)
     monkeypatch.chdir(tmp_path)
-    for name in ("GITHUB_TOKEN", "CARREL_CONTACT"):
+    for name in ("GITHUB_TOKEN", "STUDIOLO_CONTACT"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -44,18 +44,18 @@ def here(tmp_path, monkeypatch):
 def server(monkeypatch):
     server = Server()
     for name in ("ARXIV", "SEMANTIC_SCHOLAR", "OPENALEX", "CROSSREF", "DATACITE", "GITHUB"):
-        monkeypatch.setenv(f"CARREL_API_{name}", f"{server.url}/{name.lower()}")
-    monkeypatch.setenv("CARREL_GITHUB_API", server.url)
+        monkeypatch.setenv(f"STUDIOLO_API_{name}", f"{server.url}/{name.lower()}")
+    monkeypatch.setenv("STUDIOLO_GITHUB_API", server.url)
     yield server
     server.close()
 
 
-def carrel(*words, typed=""):
-    """Run a command and return what it printed; what Carrel raises on purpose is raised here too."""
+def studiolo(*words, typed=""):
+    """Run a command and return what it printed; what Studiolo raises on purpose is raised here too."""
     result = CliRunner().invoke(
         app, [str(word) for word in words], input=typed, catch_exceptions=True
     )
-    if isinstance(result.exception, CarrelError) or (
+    if isinstance(result.exception, StudioloError) or (
         result.exception and not isinstance(result.exception, SystemExit)
     ):
         raise result.exception
@@ -63,17 +63,17 @@ def carrel(*words, typed=""):
 
 
 def test_first_session_from_bookmarks_to_the_list_and_back(here):
-    said = carrel("collect", "bookmarks", "bookmarks.html")
+    said = studiolo("collect", "bookmarks", "bookmarks.html")
     assert "read 4 = new 3 + known 0 + skipped 1" in said
     assert "in 1 folder\n" in said
     assert "skipped bookmarks.html:9: a bookmarklet (javascript:), not a page: Bookmarklet" in said
-    assert "Next: carrel inbox" in said
+    assert "Next: studiolo inbox" in said
 
-    said = carrel("inbox")
+    said = studiolo("inbox")
     assert said.index("arxiv:2105.03824") < said.index("arxiv:1907.02893")
     assert "2 papers waiting, and 1 other page (--all)." in said
 
-    said = carrel("triage", typed="n\ny\n")
+    said = studiolo("triage", typed="n\ny\n")
     assert "To Review > Causal Inference: you saved it with the folder “Causal inference”" in said
     assert "  +* [Invariant Risk Minimization](https://arxiv.org/abs/1907.02893) - 2019" in said
     assert "Written 1, passed over 0" in said
@@ -83,55 +83,55 @@ def test_first_session_from_bookmarks_to_the_list_and_back(here):
         in text
     )
 
-    assert "Taken back: added 'Invariant Risk Minimization'" in carrel("undo")
+    assert "Taken back: added 'Invariant Risk Minimization'" in studiolo("undo")
     assert (here / "list.md").read_text() == LIST
 
 
 def test_same_export_twice_adds_nothing(here):
-    carrel("collect", "bookmarks", "bookmarks.html")
-    before = (here / ".carrel/inbox.jsonl").read_bytes()
-    assert "read 4 = new 0 + known 3 + skipped 1" in carrel(
+    studiolo("collect", "bookmarks", "bookmarks.html")
+    before = (here / ".studiolo/inbox.jsonl").read_bytes()
+    assert "read 4 = new 0 + known 3 + skipped 1" in studiolo(
         "collect", "bookmarks", "bookmarks.html"
     )
-    assert (here / ".carrel/inbox.jsonl").read_bytes() == before
+    assert (here / ".studiolo/inbox.jsonl").read_bytes() == before
 
 
 def test_dry_run_writes_nothing(here):
-    said = carrel("collect", "bookmarks", "bookmarks.html", "--dry-run")
+    said = studiolo("collect", "bookmarks", "bookmarks.html", "--dry-run")
     assert "new 3" in said
     assert "Nothing was written" in said
-    assert not (here / ".carrel").exists()
+    assert not (here / ".studiolo").exists()
 
 
 def test_library_is_found_from_a_folder_inside_it(here, monkeypatch):
-    carrel("collect", "bookmarks", "bookmarks.html")
+    studiolo("collect", "bookmarks", "bookmarks.html")
     (here / "sub").mkdir()
     monkeypatch.chdir(here / "sub")
-    assert "2 papers waiting" in carrel("inbox")
+    assert "2 papers waiting" in studiolo("inbox")
 
 
 def test_library_can_be_named(here, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
-    carrel("collect", "bookmarks", "bookmarks.html", "--library", other)
-    assert (other / ".carrel/inbox.jsonl").exists()
-    assert not (here / ".carrel").exists()
+    studiolo("collect", "bookmarks", "bookmarks.html", "--library", other)
+    assert (other / ".studiolo/inbox.jsonl").exists()
+    assert not (here / ".studiolo").exists()
     with pytest.raises(UsageError, match="There is no folder"):
-        carrel("inbox", "--library", "nowhere")
+        studiolo("inbox", "--library", "nowhere")
 
 
 def test_triage_without_a_list_offers_to_make_one(here):
     (here / "list.md").unlink()
-    carrel("collect", "bookmarks", "bookmarks.html")
+    studiolo("collect", "bookmarks", "bookmarks.html")
     with pytest.raises(UsageError, match="Triage needs a list"):
-        carrel("triage", typed="n\n")
-    said = carrel("triage", typed="y\ny\nq\n")
+        studiolo("triage", typed="n\n")
+    said = studiolo("triage", typed="y\ny\nq\n")
     assert "Make reading-list.md with a section" in said
     assert "https://arxiv.org/abs/2105.03824" in (here / "reading-list.md").read_text()
 
 
 def test_triage_takes_another_section_passes_over_and_goes_back(here):
-    carrel("collect", "bookmarks", "bookmarks.html")
-    said = carrel("triage", typed="?\ns\n2\ny\nu\np\nu\nq\n")
+    studiolo("collect", "bookmarks", "bookmarks.html")
+    said = studiolo("triage", typed="?\ns\n2\ny\nu\np\nu\nq\n")
     assert "write it as shown" in said
     assert "To Review > Causal Inference: your choice" in said
     assert "taken back: added 'FNet: Mixing Tokens'" in said
@@ -141,33 +141,33 @@ def test_triage_takes_another_section_passes_over_and_goes_back(here):
 
 
 def test_triage_ends_when_the_input_ends(here):
-    carrel("collect", "bookmarks", "bookmarks.html")
-    assert "Written 0, passed over 0" in carrel("triage", typed="")
+    studiolo("collect", "bookmarks", "bookmarks.html")
+    assert "Written 0, passed over 0" in studiolo("triage", typed="")
 
 
 def test_add_writes_below_the_named_section(here):
-    carrel("collect", "bookmarks", "bookmarks.html")
-    said = carrel("add", "arxiv:1907.02893", "--section", "Transformers", "--offline")
+    studiolo("collect", "bookmarks", "bookmarks.html")
+    said = studiolo("add", "arxiv:1907.02893", "--section", "Transformers", "--offline")
     assert "+* [Invariant Risk Minimization](https://arxiv.org/abs/1907.02893) - 2019" in said
-    assert "Written to list.md. Take it back: carrel undo" in said
+    assert "Written to list.md. Take it back: studiolo undo" in said
     with pytest.raises(UsageError, match=r"arxiv:1907\.02893 is on the list already: list\.md:8"):
-        carrel("add", "https://arxiv.org/abs/1907.02893v3", "--section", "Transformers")
+        studiolo("add", "https://arxiv.org/abs/1907.02893v3", "--section", "Transformers")
 
 
 def test_add_names_the_sections_there_are(here):
     with pytest.raises(UsageError, match="has no section 'Nowhere'"):
-        carrel("add", "arxiv:1907.02893", "--title", "T", "--section", "Nowhere")
+        studiolo("add", "arxiv:1907.02893", "--title", "T", "--section", "Nowhere")
 
 
 def test_add_asks_arxiv_for_the_title_and_keeps_it(here, server):
     server.say("/arxiv", Said(feed(entry())))
-    said = carrel("add", "arxiv:2105.03824", "--section", "Transformers", "--dry-run")
+    said = studiolo("add", "arxiv:2105.03824", "--section", "Transformers", "--dry-run")
     assert (
         "+* [FNet: Mixing Tokens with Fourier Transforms](https://arxiv.org/abs/2105.03824) - 2021"
         in said
     )
     assert (here / "list.md").read_text() == LIST
-    carrel("add", "arxiv:2105.03824", "--section", "Transformers", "--offline")
+    studiolo("add", "arxiv:2105.03824", "--section", "Transformers", "--offline")
     assert "FNet: Mixing Tokens with Fourier Transforms" in (here / "list.md").read_text()
     assert len(server.asked) == 1
 
@@ -176,27 +176,29 @@ def test_add_without_any_title_says_how_to_give_one(here):
     with pytest.raises(
         UsageError, match=r"No title is known of arxiv:2105\.03824\. Give one with --title"
     ):
-        carrel("add", "arxiv:2105.03824", "--section", "Transformers", "--offline")
+        studiolo("add", "arxiv:2105.03824", "--section", "Transformers", "--offline")
 
 
 def test_pass_over_and_not_same_are_remembered(here):
-    carrel("collect", "urls", "https://github.com/a/b is code of https://arxiv.org/abs/2105.03824")
-    carrel("same", "github:a/b", "arxiv:2105.03824")
-    assert "github:a/b is about arxiv:2105.03824: the reader says so (reader)" in carrel(
+    studiolo(
+        "collect", "urls", "https://github.com/a/b is code of https://arxiv.org/abs/2105.03824"
+    )
+    studiolo("same", "github:a/b", "arxiv:2105.03824")
+    assert "github:a/b is about arxiv:2105.03824: the reader says so (reader)" in studiolo(
         "why", "github:a/b", "arxiv:2105.03824"
     )
-    carrel("not-same", "github:a/b", "arxiv:2105.03824")
-    assert "are not the same: you said so" in carrel("why", "arxiv:2105.03824", "github:a/b")
+    studiolo("not-same", "github:a/b", "arxiv:2105.03824")
+    assert "are not the same: you said so" in studiolo("why", "arxiv:2105.03824", "github:a/b")
 
 
 def test_why_prints_evidence_and_place(here):
     (here / "list.md").write_text(
         "* [FNet](https://arxiv.org/abs/2105.03824)\n  * https://github.com/a/b\n"
     )
-    assert carrel("why", "github:a/b", "arxiv:2105.03824").strip() == (
+    assert studiolo("why", "github:a/b", "arxiv:2105.03824").strip() == (
         "github:a/b is about arxiv:2105.03824: they stand in one entry of the list (list, list.md:1)"
     )
-    assert "Nothing relates" in carrel("why", "github:a/b", "arxiv:1907.02893")
+    assert "Nothing relates" in studiolo("why", "github:a/b", "arxiv:1907.02893")
 
 
 def test_stars_are_collected_and_then_only_the_new_ones_are_asked_for(here, server):
@@ -216,35 +218,35 @@ def test_stars_are_collected_and_then_only_the_new_ones_are_asked_for(here, serv
         Said.json(page(4, 3), headers={"Link": f'<{server.url}{path}&page=2>; rel="next"'}),
     )
     server.say(f"{path}&page=2", Said.json(page(1)))
-    assert "read 3 = new 3" in carrel("collect", "github-stars", "me")
-    assert "read 2 = new 1 + known 1" in carrel("collect", "github-stars", "me")
+    assert "read 3 = new 3" in studiolo("collect", "github-stars", "me")
+    assert "read 2 = new 1 + known 1" in studiolo("collect", "github-stars", "me")
     assert [asked.path.endswith("page=2") for asked in server.asked] == [False, True, False]
 
 
 def test_stars_come_from_a_file_too(here):
     (here / "stars.json").write_text(json.dumps([{"id": 1, "full_name": "o/a"}]))
-    assert "read 1 = new 1" in carrel("collect", "github-stars", "stars.json")
+    assert "read 1 = new 1" in studiolo("collect", "github-stars", "stars.json")
 
 
 def test_lookup_counts_what_came_back_and_works_offline_afterwards(here, server):
-    carrel("collect", "bookmarks", "bookmarks.html")
+    studiolo("collect", "bookmarks", "bookmarks.html")
     server.answer = lambda asked: (
         Said(feed(entry("1907.02893", 3, "Invariant Risk Minimization")))
         if asked.path.startswith("/arxiv")
         else None
     )
-    said = carrel("lookup")
+    said = studiolo("lookup")
     assert (
         "asked 3 = known before 0 + new 1 + unknown to every service 2 + without an answer 0"
         in said
     )
     assert "unknown: arxiv:2105.03824" in said
-    said = carrel("lookup", "arxiv:1907.02893", "--offline")
+    said = studiolo("lookup", "arxiv:1907.02893", "--offline")
     assert (
         "arxiv:1907.02893  Invariant Risk Minimization - 2021 - James Lee-Thorp, Joshua Ainslie (arxiv)"
         in said
     )
-    said = carrel("lookup", "arxiv:2001.00001", "--offline")
+    said = studiolo("lookup", "arxiv:2001.00001", "--offline")
     assert "without an answer 1" in said
     assert "Offline, and 127.0.0.1 was never asked this before" in said
 
@@ -261,45 +263,45 @@ def test_lookup_counts_what_came_back_and_works_offline_afterwards(here, server)
     ],
 )
 def test_export_writes_every_format(here, form, start):
-    assert carrel("export", form).startswith(start)
-    carrel("export", form, "-o", "out.txt")
+    assert studiolo("export", form).startswith(start)
+    studiolo("export", form, "-o", "out.txt")
     assert (here / "out.txt").read_bytes().startswith(start.encode())
 
 
 def test_export_takes_a_section_a_list_or_the_inbox(here):
-    carrel("collect", "bookmarks", "bookmarks.html")
-    assert len(json.loads(carrel("export", "json", "--inbox"))) == 3
-    assert len(json.loads(carrel("export", "json", "--list", "list.md"))) == 1
-    assert len(json.loads(carrel("export", "json", "--section", "transformers"))) == 1
+    studiolo("collect", "bookmarks", "bookmarks.html")
+    assert len(json.loads(studiolo("export", "json", "--inbox"))) == 3
+    assert len(json.loads(studiolo("export", "json", "--list", "list.md"))) == 1
+    assert len(json.loads(studiolo("export", "json", "--section", "transformers"))) == 1
     with pytest.raises(UsageError, match="Nothing stands below a heading 'x'"):
-        carrel("export", "json", "--section", "x")
+        studiolo("export", "json", "--section", "x")
     with pytest.raises(UsageError, match=r"There is no format 'doc'\. There are: bibtex, csl, ris"):
-        carrel("export", "doc")
+        studiolo("export", "doc")
 
 
 def test_inbox_is_searched_and_written_as_json(here):
-    carrel("collect", "bookmarks", "bookmarks.html")
-    assert "1 paper waiting" in carrel("inbox", "causal")
-    (found,) = json.loads(carrel("inbox", "invariant", "--json"))
+    studiolo("collect", "bookmarks", "bookmarks.html")
+    assert "1 paper waiting" in studiolo("inbox", "causal")
+    (found,) = json.loads(studiolo("inbox", "invariant", "--json"))
     assert (found["key"], found["items"][0]["note"]) == (
         "arxiv:1907.02893",
         "from the reading group",
     )
-    assert len(json.loads(carrel("inbox", "--json", "--all"))) == 3
+    assert len(json.loads(studiolo("inbox", "--json", "--all"))) == 3
 
 
 def test_empty_inbox_says_how_to_fill_it(here):
-    assert "The inbox is empty. Fill it: carrel collect --help" in carrel("inbox")
-    assert "No paper waits" in carrel("triage")
+    assert "The inbox is empty. Fill it: studiolo collect --help" in studiolo("inbox")
+    assert "No paper waits" in studiolo("triage")
 
 
 def test_urls_are_typed_piped_or_in_a_file(here):
-    assert "new 2" in carrel("collect", "urls", "2105.03824", "https://x.org/")
+    assert "new 2" in studiolo("collect", "urls", "2105.03824", "https://x.org/")
     process = subprocess.run(
         [
             sys.executable,
             "-c",
-            "from carrel.cli.collecting import app; app()",
+            "from studiolo.cli.collecting import app; app()",
             "collect",
             "urls",
             "-",
@@ -311,44 +313,44 @@ def test_urls_are_typed_piped_or_in_a_file(here):
     )
     assert b"read 1 = new 1" in process.stdout
     (here / "x.txt").write_text("2009.14794")
-    assert "new 1" in carrel("collect", "urls", "x.txt")
+    assert "new 1" in studiolo("collect", "urls", "x.txt")
 
 
 def test_tables_and_reddit_and_arxiv_sanity_are_collected(here):
     (here / "t.md").write_text("| p |\n|---|\n| [A](https://a.org/) |\n")
-    assert "new 1" in carrel("collect", "table", "t.md")
+    assert "new 1" in studiolo("collect", "table", "t.md")
     (here / "saved_posts.csv").write_text(
         "id,permalink\nabc,https://www.reddit.com/r/x/comments/abc/t/\n"
     )
-    assert "new 1" in carrel("collect", "reddit", "saved_posts.csv")
+    assert "new 1" in studiolo("collect", "reddit", "saved_posts.csv")
     with pytest.raises(UsageError, match="Give a file, or --praw"):
-        carrel("collect", "reddit")
+        studiolo("collect", "reddit")
     with pytest.raises(SourceError, match="There is no file"):
-        carrel("collect", "arxiv-sanity", "dict.db")
+        studiolo("collect", "arxiv-sanity", "dict.db")
 
 
 @pytest.mark.parametrize("source", HOW_TO_EXPORT)
 def test_help_of_every_source_teaches_how_to_get_the_export(source, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    said = carrel("collect", source, "--help")
+    said = studiolo("collect", source, "--help")
     for line in HOW_TO_EXPORT[source].splitlines():
         assert line.strip()[:60] in said
-    assert f"carrel collect {source} " in said
+    assert f"studiolo collect {source} " in said
 
 
 @pytest.mark.parametrize(
     "command", ["inbox", "triage", "add", "undo", "why", "same", "not-same", "lookup", "export"]
 )
 def test_help_of_every_command_has_an_example(command):
-    assert f"carrel {command}" in carrel(command, "--help")
+    assert f"studiolo {command}" in studiolo(command, "--help")
 
 
 def test_title_with_escape_sequences_does_not_reach_the_terminal(here):
     (here / "b.html").write_text(
         '<DT><A HREF="https://arxiv.org/abs/2105.03824">\x1b]0;owned\x07[bold]x[/bold]\x1b[31m</A>'
     )
-    carrel("collect", "bookmarks", "b.html")
-    said = carrel("inbox") + carrel("triage", typed="q\n")
+    studiolo("collect", "bookmarks", "b.html")
+    said = studiolo("inbox") + studiolo("triage", typed="q\n")
     assert "\x1b]0" not in said
     assert "\x07" not in said
     assert "[bold]x[/bold]" in said
@@ -365,7 +367,7 @@ def test_hundred_thousand_bookmarks_take_less_than_twenty_seconds_and_400_megaby
             )
     code = """
 import re, sys, time
-from carrel.cli.collecting import app
+from studiolo.cli.collecting import app
 sys.argv[1:] = ["collect", "bookmarks", "b.html"]
 try:
     app()

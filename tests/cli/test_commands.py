@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from carrel.claims import check_paper, load_paper
+from studiolo.claims import check_paper, load_paper
 
 
-def carrel(*arguments, cwd=None, check=True):
+def studiolo(*arguments, cwd=None, check=True):
     done = subprocess.run(
-        [sys.executable, "-m", "carrel", *map(str, arguments)],
+        [sys.executable, "-m", "studiolo", *map(str, arguments)],
         cwd=cwd, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     if check:
@@ -22,25 +22,25 @@ def carrel(*arguments, cwd=None, check=True):
 @pytest.fixture
 def example(tmp_path):
     """The bundled library, copied; returns the path of its list."""
-    carrel("init", tmp_path / "lib")
+    studiolo("init", tmp_path / "lib")
     return tmp_path / "lib" / "lists" / "recent-ml-research.md"
 
 
 def test_init_twice_changes_nothing(example):
     before = {p: p.read_bytes() for p in example.parents[1].rglob("*") if p.is_file()}
-    assert "Already a library" in carrel("init", example.parents[1]).stdout
+    assert "Already a library" in studiolo("init", example.parents[1]).stdout
     assert {p: p.read_bytes() for p in example.parents[1].rglob("*") if p.is_file()} == before
 
 
 def test_init_beside_own_lists_adds_only_its_folder(tmp_path):
     (tmp_path / "mine.md").write_bytes(b"* https://arxiv.org/abs/2105.03824")
-    carrel("init", tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".carrel", "mine.md"]
+    studiolo("init", tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".studiolo", "mine.md"]
     assert (tmp_path / "mine.md").read_bytes() == b"* https://arxiv.org/abs/2105.03824"
 
 
 def test_run_ends_with_the_path_of_the_report_and_remembers(example):
-    done = carrel("run", example, "--only", "double_descent", "--budget", "20s")
+    done = studiolo("run", example, "--only", "double_descent", "--budget", "20s")
     report = done.stdout.splitlines()[-1]
     assert report.endswith("recent-ml-research.html")
     assert "Sample-wise Double Descent" in Path(report).read_text(encoding="utf-8")
@@ -53,15 +53,15 @@ def test_list_of_strangers_papers_is_told_how_to_start(tmp_path):
         "* [A](https://arxiv.org/abs/2001.00011) https://github.com/someone/code\n"
         "* [B](https://arxiv.org/abs/2001.00012)\n"
     )
-    done = carrel("run", path)
+    done = studiolo("run", path)
     assert done.stdout.startswith(
         "0 of 2 entries can run; code is linked for 1 of the others; "
-        "start one with: carrel new-paper arxiv:2001.00011"
+        "start one with: studiolo new-paper arxiv:2001.00011"
     )
 
 
 def test_json_events_are_one_object_a_line(example):
-    done = carrel("run", example, "--json", "--only", "double_descent", "--budget", "4s")
+    done = studiolo("run", example, "--json", "--only", "double_descent", "--budget", "4s")
     events = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
     assert events[0]["event"] == "Planned"
     assert events[-1]["event"] == "report"
@@ -74,21 +74,21 @@ def test_list_in_a_read_only_folder_is_reported_from_here(tmp_path):
     folder.chmod(0o555)
     here = tmp_path / "here"
     here.mkdir()
-    done = carrel("report", folder / "list.md", cwd=here)
+    done = studiolo("report", folder / "list.md", cwd=here)
     assert "is read only; records and report go to" in done.stderr
-    assert (here / ".carrel" / "report" / "list.html").is_file()
+    assert (here / ".studiolo" / "report" / "list.html").is_file()
     assert [p.name for p in folder.iterdir()] == ["list.md"]
 
 
 def test_library_says_where_records_and_report_go(tmp_path):
     (tmp_path / "list.md").write_text("* https://arxiv.org/abs/2001.00011\n")
     (tmp_path / "other").mkdir()
-    done = carrel("report", tmp_path / "list.md", "--library", tmp_path / "other")
-    assert done.stdout.strip() == str(tmp_path / "other" / ".carrel" / "report" / "list.html")
+    done = studiolo("report", tmp_path / "list.md", "--library", tmp_path / "other")
+    assert done.stdout.strip() == str(tmp_path / "other" / ".studiolo" / "report" / "list.html")
 
 
 def test_report_needs_no_run(example):
-    page = carrel("report", example).stdout.strip()
+    page = studiolo("report", example).stdout.strip()
     assert page.endswith(".html")
 
 
@@ -103,7 +103,7 @@ def test_report_needs_no_run(example):
 )
 def test_error_is_a_sentence_with_an_exit_code(example, arguments, code, sentence):
     arguments = [str(example) if a == "LIST" else a for a in arguments]
-    done = carrel(*arguments, check=False)
+    done = studiolo(*arguments, check=False)
     assert done.returncode == code
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -112,7 +112,7 @@ def test_error_is_a_sentence_with_an_exit_code(example, arguments, code, sentenc
 @pytest.mark.parametrize("name", ["my_paper", "arxiv:2105.03824"])
 def test_new_paper_passes_its_own_tests_and_runs(example, name):
     library = example.parents[1]
-    folder = carrel("new-paper", name, "--library", library).stdout.splitlines()[0].split(": ")[1]
+    folder = studiolo("new-paper", name, "--library", library).stdout.splitlines()[0].split(": ")[1]
     paper = load_paper(Path(folder))
     assert check_paper(paper) == []
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
@@ -126,18 +126,18 @@ def test_new_paper_passes_its_own_tests_and_runs(example, name):
 
 def test_new_paper_never_overwrites(example):
     library = example.parents[1]
-    carrel("new-paper", "mine", "--library", library)
-    done = carrel("new-paper", "mine", "--library", library, check=False)
+    studiolo("new-paper", "mine", "--library", library)
+    done = studiolo("new-paper", "mine", "--library", library, check=False)
     assert done.returncode == 2
     assert "exists already" in done.stderr
 
 
 def test_readers_own_code_is_announced_once(example):
     library = example.parents[1]
-    carrel("new-paper", "mine", "--library", library)
+    studiolo("new-paper", "mine", "--library", library)
     path = library / "list.md"
     path.write_text("* https://example.org/mine\n")
-    first, second = carrel("run", path), carrel("run", path)
+    first, second = studiolo("run", path), studiolo("run", path)
     assert "is this library's own code and now runs" in first.stderr
     assert "mine averaging-shrinks-the-error: holds [toy]" in first.stderr
     assert "own code" not in second.stderr
@@ -148,7 +148,7 @@ def test_broken_paper_of_the_reader_is_left_out_with_a_sentence(example):
     folder = library / "papers" / "broken"
     folder.mkdir(parents=True)
     (folder / "paper.toml").write_text('key = "arxiv:2001.00013"\n')
-    done = carrel("run", example, "--budget", "0s")
+    done = studiolo("run", example, "--budget", "0s")
     assert "Left out:" in done.stderr
     assert "paper.toml, authors: found nobody" in done.stderr
 
@@ -156,7 +156,7 @@ def test_broken_paper_of_the_reader_is_left_out_with_a_sentence(example):
 def test_help_starts_fast():
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(4):
-        carrel("--help")
+        studiolo("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert cpu_s / 4 < 0.4

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import carrel
-from carrel.cli.root import app
-from carrel.errors import UsageError
-from carrel.lists import Kept, Key, load_kept, save_kept
+import studiolo
+from studiolo.cli.root import app
+from studiolo.errors import UsageError
+from studiolo.lists import Kept, Key, load_kept, save_kept
 
 
-EXAMPLE = Path(carrel.__file__).parent / "example"
+EXAMPLE = Path(studiolo.__file__).parent / "example"
 LIST = (EXAMPLE / "lists/recent-ml-research.md").read_bytes()
 
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
     """A library with the bundled list and its topic, the current folder."""
-    for name in (".carrel", "lists", "topics"):
+    for name in (".studiolo", "lists", "topics"):
         (tmp_path / name).mkdir()
     (tmp_path / "lists/list.md").write_bytes(LIST)
     (tmp_path / "topics/gradient-double-descent.md").write_text("# Gradient Double Descent\n")
@@ -30,7 +30,7 @@ def library(tmp_path, monkeypatch):
 
 
 def run(*arguments, code=0):
-    """Run a command; errors that Carrel raises on purpose are raised."""
+    """Run a command; errors that Studiolo raises on purpose are raised."""
     done = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=True)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -118,7 +118,7 @@ def test_what_a_reader_holds_on_to_is_kept(library):
     key = Key.parse("arxiv:1912.07242")
     facts = {"key": str(key), "title": "More Data", "authors": ["Preetum Nakkiran"], "year": 2019,
              "published": "2019-12-16", "abstract": "Double descent.", "said_by": "arxiv"}  # fmt: skip
-    (library / ".carrel/metadata.jsonl").write_text(json.dumps(facts) + "\n")
+    (library / ".studiolo/metadata.jsonl").write_text(json.dumps(facts) + "\n")
     run("read", key)
     kept = load_kept(library)[key]
     assert (kept.title, kept.authors, kept.published, kept.abstract, kept.state) == (
@@ -174,8 +174,8 @@ def test_questions_show_what_answers_them(library):
 
 
 def test_question_is_answered_by_a_paper_of_the_library(library, monkeypatch):
-    import carrel.runs
-    from carrel.claims import Answer
+    import studiolo.runs
+    from studiolo.claims import Answer
 
     class Folder:
         slug = "fnet"
@@ -188,7 +188,7 @@ def test_question_is_answered_by_a_paper_of_the_library(library, monkeypatch):
             ),
         )
 
-    monkeypatch.setattr(carrel.runs, "discover", lambda *args, **kwargs: [Folder()])
+    monkeypatch.setattr(studiolo.runs, "discover", lambda *args, **kwargs: [Folder()])
     text = run("questions")
     assert "  fnet says: Somewhat.\n    rests on: a-claim\n" in text
     found = json.loads(run("check", "lists/list.md", "--json"))
@@ -235,7 +235,7 @@ def test_kept_state_is_no_older_than_the_list(library):
 
 def test_show_is_quick_and_loads_nothing_heavy(library):
     code = (
-        "import sys; from carrel.cli.root import app\n"
+        "import sys; from studiolo.cli.root import app\n"
         "try: app(['show', 'lists/list.md'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'numpy', 'scipy', 'httpx2'} & set(sys.modules)\n"

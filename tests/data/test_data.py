@@ -3,18 +3,18 @@ import os
 import numpy as np
 import pytest
 
-from carrel import data
-from carrel.data import files
-from carrel.data.registry import CANONICAL, CONTENT_SHA256
-from carrel.errors import NeedsData, RunError
+from studiolo import data
+from studiolo.data import files
+from studiolo.data.registry import CANONICAL, CONTENT_SHA256
+from studiolo.errors import NeedsData, RunError
 
 
-WITH_DATA = pytest.mark.skipif("CARREL_DATA" not in os.environ, reason="CARREL_DATA is not set")
+WITH_DATA = pytest.mark.skipif("STUDIOLO_DATA" not in os.environ, reason="STUDIOLO_DATA is not set")
 
 
 @pytest.fixture
 def no_data(monkeypatch, tmp_path):
-    monkeypatch.delenv("CARREL_DATA", raising=False)
+    monkeypatch.delenv("STUDIOLO_DATA", raising=False)
     monkeypatch.setattr(files, "CACHE", tmp_path / "cache")
     return tmp_path
 
@@ -78,14 +78,14 @@ def test_listops_by_hand():
     ],
 )
 def test_absent_set_says_what_to_do(no_data, load, name):
-    with pytest.raises(NeedsData, match=f"The data set '{name}' is not here. Point CARREL_DATA"):
+    with pytest.raises(NeedsData, match=f"The data set '{name}' is not here. Point STUDIOLO_DATA"):
         load()
 
 
 def test_another_file_under_the_name_is_refused(no_data, monkeypatch):
     (no_data / "tinyshakespeare").mkdir()
     (no_data / "tinyshakespeare" / "input.txt").write_text("To be")
-    monkeypatch.setenv("CARREL_DATA", str(no_data))
+    monkeypatch.setenv("STUDIOLO_DATA", str(no_data))
     with pytest.raises(RunError, match="is not the file that experiments were written for"):
         data.text("tinyshakespeare")
 

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from carrel.errors import StaleEdit, UsageError
-from carrel.library import Inbox, Library, load_view
-from carrel.library.adding import (
+from studiolo.errors import StaleEdit, UsageError
+from studiolo.library import Inbox, Library, load_view
+from studiolo.library.adding import (
     carry_out,
     item_of,
     new_list,
@@ -14,10 +14,10 @@ from carrel.library.adding import (
     plan_note,
     undo,
 )
-from carrel.library.placing import propose, sections_of
-from carrel.lists import Document
-from carrel.lists.forms import Item
-from carrel.sources import Link, SavedItem
+from studiolo.library.placing import propose, sections_of
+from studiolo.lists import Document
+from studiolo.lists.forms import Item
+from studiolo.sources import Link, SavedItem
 from tests.sources.reading import shared
 
 
@@ -124,7 +124,7 @@ def test_undo_refuses_where_its_lines_were_edited(library):
     path = library.folder / "list.md"
     path.write_text(path.read_text().replace("FNet", "FNet (great)"))
     text = path.read_text()
-    with pytest.raises(StaleEdit, match="was edited where Carrel had written"):
+    with pytest.raises(StaleEdit, match="was edited where Studiolo had written"):
         undo(library)
     assert path.read_text() == text
 
@@ -259,8 +259,8 @@ def test_new_entries_go_to_lists_before_topics(tmp_path):
 
 
 def test_undo_takes_back_marks_and_additions_in_the_order_of_their_making(library):
-    from carrel.lists import changes, edited
-    from carrel.lists.history import save_change
+    from studiolo.lists import changes, edited
+    from studiolo.lists.history import save_change
 
     carry_out(library, plan_entry(document(library), Item("FNet", FNET), "Transformers"))
     with_fnet = (library.folder / "list.md").read_text()

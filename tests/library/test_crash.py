@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from carrel.library import Inbox, Library, inbox as inbox_module, load_items, load_view
-from carrel.library.adding import carry_out, item_of, plan_entry, undo
-from carrel.lists import Document
-from carrel.sources import SavedFolder, SavedItem
+from studiolo.library import Inbox, Library, inbox as inbox_module, load_items, load_view
+from studiolo.library.adding import carry_out, item_of, plan_entry, undo
+from studiolo.lists import Document
+from studiolo.sources import SavedFolder, SavedItem
 
 
 LIST = "# To Review\n\n* [A](https://arxiv.org/abs/2009.14794)\n* [B](https://arxiv.org/abs/1912.07242)\n"

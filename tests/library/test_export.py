@@ -5,8 +5,8 @@ import json
 import pytest
 from bibtexparser.entrypoint import parse_string
 
-from carrel.library import Inbox, Library, load_view
-from carrel.library.export import (
+from studiolo.library import Inbox, Library, load_view
+from studiolo.library.export import (
     FORMATS,
     Work,
     cite_keys,
@@ -20,9 +20,9 @@ from carrel.library.export import (
     works_of_inbox,
     works_of_library,
 )
-from carrel.lists import Key
-from carrel.sources import SavedItem
-from carrel.sources.netscape import parse_netscape
+from studiolo.lists import Key
+from studiolo.sources import SavedItem
+from studiolo.sources.netscape import parse_netscape
 from tests.sources.reading import split
 
 

@@ -3,11 +3,11 @@ import subprocess
 
 import pytest
 
-from carrel.errors import SourceError
-from carrel.library import Inbox, Library, load_items, load_view
-from carrel.library.inbox import BATCH, load_folders
-from carrel.library.pending import pass_over, tidy_title
-from carrel.sources import Link, SavedFolder, SavedItem, Skipped
+from studiolo.errors import SourceError
+from studiolo.library import Inbox, Library, load_items, load_view
+from studiolo.library.inbox import BATCH, load_folders
+from studiolo.library.pending import pass_over, tidy_title
+from studiolo.sources import Link, SavedFolder, SavedItem, Skipped
 
 
 FNET = "https://arxiv.org/abs/2105.03824"
@@ -124,7 +124,7 @@ def test_interrupted_reading_is_remembered_as_such(library):
 
 def test_many_items_are_written_in_batches(library, monkeypatch):
     sizes = []
-    from carrel.library import inbox
+    from studiolo.library import inbox
 
     append = inbox.append_records
     monkeypatch.setattr(

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-import carrel
-from carrel.lists import Document
+import studiolo
+from studiolo.lists import Document
 
 
-EXAMPLE = Path(carrel.__file__).parent / "example/lists/recent-ml-research.md"
+EXAMPLE = Path(studiolo.__file__).parent / "example/lists/recent-ml-research.md"
 # pieces of Markdown that real lists are made of; joined at random they are every habit at once
 PIECES = """* |- |+ |1. |2) |10. |  |    |\t|> |# |## |###### |#|- [ ] |- [x] |```\n|~~~\n|---\n|===\n|\n|\n\n|\r\n|\r|text|a b c|[x](http://a.org/b)|[y](<u v>)\
 |[z](u "t")|[r]|[r]: http://r.org/r\n|[p][r]|`c`|``|<http://q.org/q>|\\||\\|a\\|b\\|\n|\\|-\\|-\\|\n|\\| x \\| y \\|\n|a \\| b\n|- \\| -\n|<!-- |-->|<!-- TAGS\n|<div>\n|</div>\n\
@@ -20,13 +20,13 @@ FRAGMENTS = [piece.replace("\0", "|") for piece in PIECES.replace("\\|", "\0").s
 
 
 def shared() -> Path | None:
-    """Return the folder of real lists, if CARREL_SHARED names one."""
-    folder = os.environ.get("CARREL_SHARED")
+    """Return the folder of real lists, if STUDIOLO_SHARED names one."""
+    folder = os.environ.get("STUDIOLO_SHARED")
     return Path(folder) if folder else None
 
 
 def real_lists() -> list[Path]:
-    """Return the real lists that are here: the bundled one, and those of CARREL_SHARED."""
+    """Return the real lists that are here: the bundled one, and those of STUDIOLO_SHARED."""
     folder = shared()
     more = sorted([*folder.glob("lists/*.md"), *folder.glob("seed/*.md")]) if folder else []
     return [EXAMPLE, *more]
@@ -42,12 +42,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(params=["bundled", "as it was asked for"])
 def seed(request: pytest.FixtureRequest) -> Document:
-    """The list that Carrel bundles, and the one that it was made after."""
+    """The list that Studiolo bundles, and the one that it was made after."""
     if request.param == "bundled":
         return Document.load(EXAMPLE)
     folder = shared()
     if folder is None:
-        pytest.skip("needs the list in CARREL_SHARED/seed")
+        pytest.skip("needs the list in STUDIOLO_SHARED/seed")
     return Document.load(folder / "seed/recent-ml-research.md")
 
 

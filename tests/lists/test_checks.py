@@ -2,8 +2,8 @@
 
 import pytest
 
-from carrel.lists import Document, check
-from carrel.lists.checks import CHECKS
+from studiolo.lists import Document, check
+from studiolo.lists.checks import CHECKS
 
 
 def findings(tmp_path, text, name="list.md", **options):

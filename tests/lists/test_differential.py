@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 
-from carrel.lists import Document
+from studiolo.lists import Document
 
 
 pyromark = pytest.importorskip("pyromark")

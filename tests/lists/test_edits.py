@@ -6,8 +6,8 @@ import textwrap
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from carrel.errors import CarrelError, ListError, StaleEdit, UsageError
-from carrel.lists import (
+from studiolo.errors import ListError, StaleEdit, StudioloError, UsageError
+from studiolo.lists import (
     Document,
     Edit,
     Item,
@@ -502,7 +502,7 @@ def test_any_edit_of_any_list_is_exact_or_refused(markdown):
             try:
                 edits = make() or ()
                 new = edited(doc, edits, touched=touched, added=added if edits else 0)
-            except CarrelError:
+            except StudioloError:
                 continue
             assert apply_edits(new.data, inverse(edits)) == doc.data
             assert len(new.entries) == len(doc.entries) + (added if edits else 0)

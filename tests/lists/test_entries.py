@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from carrel.lists import Document
+from studiolo.lists import Document
 
 
 def doc_of(text):

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from carrel.errors import UsageError
-from carrel.lists import Key, find_mention, key_of, mention_of
-from carrel.lists.keys import KINDS, find_arxiv
+from studiolo.errors import UsageError
+from studiolo.lists import Key, find_mention, key_of, mention_of
+from studiolo.lists.keys import KINDS, find_arxiv
 
 
 ROWS = [

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from carrel.lists import Document, check, find_mention
-from carrel.lists.hosts import find_mention as cached
+from studiolo.lists import Document, check, find_mention
+from studiolo.lists.hosts import find_mention as cached
 
 
 HOSTILE = {

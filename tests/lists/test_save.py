@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import carrel.lists.save
-from carrel.errors import ListError, StaleEdit, UsageError
-from carrel.lists import (
+import studiolo.lists.save
+from studiolo.errors import ListError, StaleEdit, UsageError
+from studiolo.lists import (
     Document,
     Kept,
     Key,
@@ -21,7 +21,7 @@ from carrel.lists import (
     save_kept,
     undo,
 )
-from carrel.lists.beside import kept_path
+from studiolo.lists.beside import kept_path
 
 
 LIST = b"* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n"
@@ -30,7 +30,7 @@ KEY = Key("arxiv", "2101.00001")
 
 @pytest.fixture
 def path(tmp_path):
-    (tmp_path / ".carrel").mkdir()
+    (tmp_path / ".studiolo").mkdir()
     (tmp_path / "list.md").write_bytes(LIST)
     return tmp_path / "list.md"
 
@@ -81,13 +81,13 @@ def test_crash_while_writing_leaves_the_old_list(path, monkeypatch):
     def crash(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(carrel.lists.save.os, "fsync", crash)
+    monkeypatch.setattr(studiolo.lists.save.os, "fsync", crash)
     with pytest.raises(
         ListError, match=r"cannot be written: No space left on device. It is as it was"
     ):
         save_bytes(path, b"new\n", LIST)
     assert path.read_bytes() == LIST
-    assert sorted(p.name for p in path.parent.iterdir()) == [".carrel", "list.md"]
+    assert sorted(p.name for p in path.parent.iterdir()) == [".studiolo", "list.md"]
 
 
 def test_undo_gives_every_byte_back_and_the_kept_state_too(path):

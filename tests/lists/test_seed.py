@@ -1,6 +1,6 @@
 """The bundled list, read completely."""
 
-from carrel.lists import Document
+from studiolo.lists import Document
 
 
 TITLES = [

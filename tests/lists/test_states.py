@@ -4,8 +4,8 @@ import textwrap
 
 import pytest
 
-from carrel.lists import Document, edited, mark
-from carrel.lists.states import state_of_cell, state_of_heading
+from studiolo.lists import Document, edited, mark
+from studiolo.lists.states import state_of_cell, state_of_heading
 
 
 def doc_of(text):

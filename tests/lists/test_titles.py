@@ -2,8 +2,8 @@
 
 import pytest
 
-from carrel.lists import Document
-from carrel.lists.people import split_authors
+from studiolo.lists import Document
+from studiolo.lists.people import split_authors
 
 
 U = "https://arxiv.org/abs/1706.03762"

@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from carrel.measure import Pairs, abba, flops, peak_tensor_bytes, top_octave_exponent
+from studiolo.measure import Pairs, abba, flops, peak_tensor_bytes, top_octave_exponent
 
 
 def spin():

@@ -2,9 +2,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from carrel.errors import NetworkError
-from carrel.lists import Key
-from carrel.metadata.arxiv import BATCH, fetch_arxiv, parse_feed
+from studiolo.errors import NetworkError
+from studiolo.lists import Key
+from studiolo.metadata.arxiv import BATCH, fetch_arxiv, parse_feed
 from tests.net.server import Said
 
 from .feeds import ERROR, entry, feed

@@ -1,7 +1,7 @@
 from urllib.parse import parse_qs, urlsplit
 
-from carrel.lists import Key
-from carrel.metadata import Facts, Services, lookup
+from studiolo.lists import Key
+from studiolo.metadata import Facts, Services, lookup
 from tests.net.server import Said
 
 from .feeds import entry, feed
@@ -133,6 +133,6 @@ def test_facts_go_through_a_record_unchanged():
 
 
 def test_services_can_be_pointed_elsewhere(monkeypatch):
-    monkeypatch.setenv("CARREL_API_ARXIV", "http://127.0.0.1:1/query/")
+    monkeypatch.setenv("STUDIOLO_API_ARXIV", "http://127.0.0.1:1/query/")
     assert Services.from_environment().arxiv == "http://127.0.0.1:1/query"
     assert Services.from_environment().github == "https://api.github.com"

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from carrel.errors import NetworkError
-from carrel.lists import Key
-from carrel.metadata.others import (
+from studiolo.errors import NetworkError
+from studiolo.lists import Key
+from studiolo.metadata.others import (
     fetch_crossref,
     fetch_datacite,
     fetch_github,

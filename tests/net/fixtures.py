@@ -2,7 +2,7 @@
 
 import pytest
 
-from carrel.net import Cache, Client, Host
+from studiolo.net import Cache, Client, Host
 
 from .server import Server
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from carrel.errors import NetworkError
-from carrel.net import Cache, Client, Host
-from carrel.net.client import BODY_BYTES, HOSTS
+from studiolo.errors import NetworkError
+from studiolo.net import Cache, Client, Host
+from studiolo.net.client import BODY_BYTES, HOSTS
 
 from .server import Said
 
@@ -42,7 +42,7 @@ def test_client_says_who_it_is(server, tmp_path):
     server.say("/x", Said(b"x"))
     with Client(Cache(tmp_path), contact="me@example.org", hosts={}) as client:
         client.get(f"{server.url}/x")
-    assert server.asked[0].headers["User-Agent"].startswith("Carrel/")
+    assert server.asked[0].headers["User-Agent"].startswith("Studiolo/")
     assert "mailto:me@example.org" in server.asked[0].headers["User-Agent"]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from carrel.nn import Block, FeedForward, LayerNorm, SelfAttention, Transformer, row_lengths
+from studiolo.nn import Block, FeedForward, LayerNorm, SelfAttention, Transformer, row_lengths
 
 
 def double(*shape, seed=0):

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from carrel.claims import load_paper
-from carrel.runs import Record, this_environment, this_machine
-from carrel.runs.evidence import experiment_of, results_folder
-from carrel.runs.fingerprint import code_of, fingerprint
-from carrel.runs.records import append_record
+from studiolo.claims import load_paper
+from studiolo.runs import Record, this_environment, this_machine
+from studiolo.runs.evidence import experiment_of, results_folder
+from studiolo.runs.fingerprint import code_of, fingerprint
+from studiolo.runs.records import append_record
 
 
 HEAD = """

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from carrel.lists import Document
-from carrel.report import write_report
+from studiolo.lists import Document
+from studiolo.report import write_report
 
 from .synthetic import make_paper, make_records
 
@@ -51,7 +51,7 @@ def browser():
 def page_file(tmp_path_factory):
     """A page with every kind of figure."""
     library = tmp_path_factory.mktemp("library")
-    (library / ".carrel").mkdir()
+    (library / ".studiolo").mkdir()
     paper = make_paper(library, figures=["lines", "points", "heatmap", "gallery"])
     make_records(library, paper, points=40)
     return write_report(Document.parse(LIST.encode(), library / "list.md"), library)

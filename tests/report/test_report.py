@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from carrel.claims import Interval, Region
-from carrel.lists import Document, Key
-from carrel.lists.beside import Kept, save_kept
-from carrel.report import html, load_view, render_html, report_json, report_markdown, write_report
-from carrel.report.pictures import badge, interval_strip
+from studiolo.claims import Interval, Region
+from studiolo.lists import Document, Key
+from studiolo.lists.beside import Kept, save_kept
+from studiolo.report import html, load_view, render_html, report_json, report_markdown, write_report
+from studiolo.report.pictures import badge, interval_strip
 
 from .synthetic import make_paper, make_records
 
@@ -65,7 +65,7 @@ def test_question_has_its_answer_under_it_with_verdict_and_scale(view):
 def test_paper_without_folder_says_what_would_be_needed(view):
     page = render_html(view)
     assert "No paper folder, but code is linked" in page
-    assert "carrel new-paper arxiv:2001.00099" in page
+    assert "studiolo new-paper arxiv:2001.00099" in page
 
 
 def test_what_is_kept_beside_the_list_is_shown(library):
@@ -189,9 +189,9 @@ def test_markdown_fits_into_a_readme(library):
 
 def test_badges_are_written_for_papers_and_claims(view, library):
     write_report(view.document, library)
-    badges = sorted(p.name for p in (library / ".carrel" / "report" / "badges").iterdir())
+    badges = sorted(p.name for p in (library / ".studiolo" / "report" / "badges").iterdir())
     assert badges == ["made_up-claim-0.svg", "made_up-claim-1.svg", "made_up.svg"]
-    assert "holds · toy" in (library / ".carrel/report/badges/made_up-claim-0.svg").read_text()
+    assert "holds · toy" in (library / ".studiolo/report/badges/made_up-claim-0.svg").read_text()
 
 
 def test_badge_is_text_whatever_the_label():

@@ -21,7 +21,7 @@ EXPERIMENTS = '''
 
 import time
 
-from carrel.runs import Outcome
+from studiolo.runs import Outcome
 
 
 def f(*, seed, n=0):
@@ -58,7 +58,7 @@ def make_library(folder: Path) -> Path:
     """Write a library with one list and one paper of its own; return the list."""
     paper = folder / "papers" / "chaos"
     paper.mkdir(parents=True)
-    (folder / ".carrel").mkdir()
+    (folder / ".studiolo").mkdir()
     (paper / "__init__.py").write_text('"""For chaos."""\n')
     (paper / "experiments.py").write_text(EXPERIMENTS)
     (paper / "paper.toml").write_text(PAPER + "".join(CLAIM.format(n=n) for n in range(3)))
@@ -69,7 +69,7 @@ def make_library(folder: Path) -> Path:
 def records_of(folder: Path) -> list[dict[str, Any]]:
     """Return the finished records; a torn last line may be there, any other must be whole."""
     records = []
-    for path in folder.glob(".carrel/results/chaos/*.jsonl"):
+    for path in folder.glob(".studiolo/results/chaos/*.jsonl"):
         whole, _, _torn = path.read_bytes().rpartition(b"\n")
         records += [json.loads(line) for line in whole.split(b"\n") if line]
     return [record for record in records if record["status"] == "ok"]
@@ -80,7 +80,7 @@ def key(record: dict[str, Any]) -> tuple[int, int]:
 
 
 def start(path: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "carrel", "run", str(path), "--json", "--jobs", "2"]
+    command = [sys.executable, "-m", "studiolo", "run", str(path), "--json", "--jobs", "2"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -139,7 +139,7 @@ def chaos(rounds: int, seed: int) -> dict[str, int]:
     """Kill something `rounds` times; each library is run to its end and compared with an undisturbed one."""
     rng = random.Random(seed)
     killed: dict[str, int] = {}
-    with tempfile.TemporaryDirectory(prefix="carrel-chaos-") as root:
+    with tempfile.TemporaryDirectory(prefix="studiolo-chaos-") as root:
         expected = verdicts(make_library(Path(root, "undisturbed")))
         assert len(expected) == 54
         made = 0

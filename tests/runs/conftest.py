@@ -2,7 +2,7 @@ import textwrap
 
 import pytest
 
-from carrel.claims import load_paper
+from studiolo.claims import load_paper
 
 
 PAPER_TOML = """
@@ -46,7 +46,7 @@ def make_paper(library):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "__init__.py").write_text('"""For tests."""\n')
         (folder / "paper.toml").write_text(PAPER_TOML + "".join(claims or [claim()]))
-        header = "from carrel.runs import Outcome\n\n"
+        header = "from studiolo.runs import Outcome\n\n"
         (folder / "experiments.py").write_text(header + textwrap.dedent(experiments))
         for name, text in files.items():
             (folder / f"{name}.py").write_text(textwrap.dedent(text))

@@ -2,8 +2,8 @@ import itertools
 import shutil
 import time
 
-from carrel import runs
-from carrel.runs import ClaimJudged, ClaimLeft, Finished, Planned, SeedFinished
+from studiolo import runs
+from studiolo.runs import ClaimJudged, ClaimLeft, Finished, Planned, SeedFinished
 
 from .conftest import claim
 
@@ -130,7 +130,7 @@ def test_kept_records_are_a_column_of_their_own_and_no_evidence(make_paper, libr
     [reference] = runs.load_reference_evidence(paper)
     assert not reference.here
     assert str(reference.verdicts()["x-is-large"]) == "holds"
-    shutil.rmtree(library / ".carrel" / "results")
+    shutil.rmtree(library / ".studiolo" / "results")
     assert str(runs.load_evidence(paper, library).verdicts()["x-is-large"]) == "not run"
 
 

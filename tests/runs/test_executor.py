@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.runs.executor import LocalExecutor
-from carrel.runs.worker import Task
+from studiolo.runs.executor import LocalExecutor
+from studiolo.runs.worker import Task
 
 
 EXPERIMENTS = """
@@ -47,7 +47,7 @@ def not_an_outcome(*, seed):
 
 
 def lacking(*, seed):
-    from carrel.errors import NeedsData
+    from studiolo.errors import NeedsData
 
     raise NeedsData("mnist")
 """
@@ -118,7 +118,7 @@ def test_worker_that_eats_memory_is_killed(submit):
 
 
 def test_experiment_that_returns_something_else_is_told_so(submit):
-    assert "it must return a carrel.runs.Outcome" in submit("not_an_outcome").why
+    assert "it must return a studiolo.runs.Outcome" in submit("not_an_outcome").why
 
 
 def test_missing_experiment_lists_those_there_are(submit):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.runs.fingerprint import PACKAGE_ROOT, code_of, fingerprint, seed_of
+from studiolo.runs.fingerprint import PACKAGE_ROOT, code_of, fingerprint, seed_of
 
 
 MODEL = '''
@@ -84,11 +84,11 @@ def test_edit_changes_the_code_or_does_not(folder, what, file, old, new, changes
 def test_name_reexported_by_a_room_brings_only_the_module_that_defines_it(folder):
     assert "torch" not in code_of(folder).imports
     (folder / "model.py").write_text(
-        "from carrel.train import role_seeds\n\n\ndef g(x):\n    return x\n"
+        "from studiolo.train import role_seeds\n\n\ndef g(x):\n    return x\n"
     )
     assert "torch" not in code_of(folder).imports
     (folder / "model.py").write_text(
-        "from carrel.train import train\n\n\ndef g(x):\n    return x\n"
+        "from studiolo.train import train\n\n\ndef g(x):\n    return x\n"
     )
     assert "torch" in code_of(folder).imports
 
@@ -118,10 +118,10 @@ def test_fingerprint_is_the_same_in_other_versions_of_python(folder, version):
         pytest.skip(f"no Python {version} on this machine")
     code = (
         "import sys, pathlib, types\n"
-        "for name in ('carrel', 'carrel.runs'):\n"
+        "for name in ('studiolo', 'studiolo.runs'):\n"
         "    sys.modules[name] = types.ModuleType(name)\n"
         "    sys.modules[name].__path__ = [str(pathlib.Path(sys.argv[1], *name.split('.')))]\n"
-        "from carrel.runs.fingerprint import code_of\n"
+        "from studiolo.runs.fingerprint import code_of\n"
         "print(code_of(pathlib.Path(sys.argv[2])).digest)\n"
     )
     command = [python, "-c", code, str(PACKAGE_ROOT.parent), str(folder)]

@@ -80,10 +80,10 @@ def test_two_runs_at_once_share_a_library(tmp_path):
 
 def test_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     path = make_library(tmp_path / "library")
-    (path.parent / ".carrel" / "results").symlink_to(
+    (path.parent / ".studiolo" / "results").symlink_to(
         "/proc/self"
     )  # root writes everywhere but there
-    command = [sys.executable, "-m", "carrel", "run", str(path)]
+    command = [sys.executable, "-m", "studiolo", "run", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "Cannot write" in done.stderr

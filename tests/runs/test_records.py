@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from carrel.errors import RunError
-from carrel.runs import load_evidence, this_environment, this_machine
-from carrel.runs.evidence import results_folder
-from carrel.runs.fingerprint import code_of, fingerprint
-from carrel.runs.records import Record, append_record, load_records
+from studiolo.errors import RunError
+from studiolo.runs import load_evidence, this_environment, this_machine
+from studiolo.runs.evidence import results_folder
+from studiolo.runs.fingerprint import code_of, fingerprint
+from studiolo.runs.records import Record, append_record, load_records
 
 from .conftest import claim
 

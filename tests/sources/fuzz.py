@@ -5,7 +5,7 @@ import random
 import sys
 import time
 
-from carrel.sources import SavedFolder, SavedItem, Skipped
+from studiolo.sources import SavedFolder, SavedItem, Skipped
 
 from .samples import ALLOWED, SAMPLES
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.sources import SavedFolder, SavedItem, Skipped
+from studiolo.sources import SavedFolder, SavedItem, Skipped
 
 
 def split(reading):
@@ -24,8 +24,8 @@ def stream(text):
 
 
 def shared(name):
-    """Return a path below CARREL_SHARED, or skip."""
-    root = os.environ.get("CARREL_SHARED")
+    """Return a path below STUDIOLO_SHARED, or skip."""
+    root = os.environ.get("STUDIOLO_SHARED")
     if not root:
-        pytest.skip("CARREL_SHARED is not set: the real exports are not here")
+        pytest.skip("STUDIOLO_SHARED is not set: the real exports are not here")
     return Path(root) / name

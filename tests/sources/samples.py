@@ -11,17 +11,17 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import lz4.block
 
-from carrel.errors import CarrelError
-from carrel.metadata.arxiv import parse_feed
-from carrel.sources.arxiv_sanity import load_plain_pickle
-from carrel.sources.bookmarks import load_bookmarks
-from carrel.sources.firefox import LZ4_MAGIC
-from carrel.sources.github import load_stars
-from carrel.sources.netscape import parse_netscape
-from carrel.sources.reddit import load_reddit
-from carrel.sources.safari import parse_safari
-from carrel.sources.table import parse_tables
-from carrel.sources.urls import parse_bibtex, parse_stream
+from studiolo.errors import StudioloError
+from studiolo.metadata.arxiv import parse_feed
+from studiolo.sources.arxiv_sanity import load_plain_pickle
+from studiolo.sources.bookmarks import load_bookmarks
+from studiolo.sources.firefox import LZ4_MAGIC
+from studiolo.sources.github import load_stars
+from studiolo.sources.netscape import parse_netscape
+from studiolo.sources.reddit import load_reddit
+from studiolo.sources.safari import parse_safari
+from studiolo.sources.table import parse_tables
+from studiolo.sources.urls import parse_bibtex, parse_stream
 from tests.metadata.feeds import entry, feed
 
 from .test_browsers import CHROME, FIREFOX, make_places
@@ -133,4 +133,4 @@ SAMPLES = {
     "bibtex": (BIB.encode(), lambda data: list(parse_bibtex(data, "f"))),
     "atom": (feed(entry(), entry("math/0211159", 1)), parse_feed),
 }
-ALLOWED = CarrelError
+ALLOWED = StudioloError

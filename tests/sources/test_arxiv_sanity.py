@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from carrel.errors import SourceError
-from carrel.sources.arxiv_sanity import PICKLE_BYTES, load_arxiv_sanity, load_plain_pickle
+from studiolo.errors import SourceError
+from studiolo.sources.arxiv_sanity import PICKLE_BYTES, load_arxiv_sanity, load_plain_pickle
 
 from .reading import split
 

@@ -6,10 +6,10 @@ from datetime import datetime
 import lz4.block
 import pytest
 
-from carrel.errors import SourceError
-from carrel.sources.bookmarks import load_bookmarks
-from carrel.sources.firefox import LZ4_MAGIC
-from carrel.sources.safari import parse_safari
+from studiolo.errors import SourceError
+from studiolo.sources.bookmarks import load_bookmarks
+from studiolo.sources.firefox import LZ4_MAGIC
+from studiolo.sources.safari import parse_safari
 
 from .reading import split
 
@@ -264,7 +264,7 @@ def test_pinboard_json_calls_titles_descriptions(tmp_path):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"hello", r"is no bookmark file that Carrel knows: it begins with b'hello'"),
+        (b"hello", r"is no bookmark file that Studiolo knows: it begins with b'hello'"),
         (b"{}", r"is JSON, but neither Chrome's Bookmarks"),
         (b'{"roots": 3}', r"has no `roots`"),
         (b'{"roots": ', r"b:1: not JSON .* Was the download cut short\?"),

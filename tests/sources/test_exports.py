@@ -1,13 +1,13 @@
-"""Every link, folder, date and note of real exports, counted apart from the parsers. Needs CARREL_SHARED."""
+"""Every link, folder, date and note of real exports, counted apart from the parsers. Needs STUDIOLO_SHARED."""
 
 import json
 import re
 
 import pytest
 
-from carrel.sources.bookmarks import load_bookmarks
-from carrel.sources.github import load_stars
-from carrel.sources.reddit import load_reddit
+from studiolo.sources.bookmarks import load_bookmarks
+from studiolo.sources.github import load_stars
+from studiolo.sources.reddit import load_reddit
 
 from .reading import shared, split
 

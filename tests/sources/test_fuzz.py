@@ -8,7 +8,7 @@ from .fuzz import assert_reads_or_refuses, spoil
 from .samples import SAMPLES
 
 
-SECONDS = float(os.environ.get("CARREL_FUZZ_S", "0"))  # a parser; CI takes five
+SECONDS = float(os.environ.get("STUDIOLO_FUZZ_S", "0"))  # a parser; CI takes five
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from carrel.errors import NetworkError, SourceError, UsageError
-from carrel.sources.github import fetch_stars, load_stars
-from carrel.sources.repository import paper_links
+from studiolo.errors import NetworkError, SourceError, UsageError
+from studiolo.sources.github import fetch_stars, load_stars
+from studiolo.sources.repository import paper_links
 from tests.net.server import Said
 
 from .reading import split

@@ -1,6 +1,6 @@
 import pytest
 
-from carrel.sources.netscape import CHUNK, MAX_DEPTH, NOTE_CHARS, parse_netscape
+from studiolo.sources.netscape import CHUNK, MAX_DEPTH, NOTE_CHARS, parse_netscape
 
 from .reading import split, stream
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from carrel.errors import SourceError, UsageError
-from carrel.sources.reddit import CSV_BYTES, fetch_with_praw, load_reddit
+from studiolo.errors import SourceError, UsageError
+from studiolo.sources.reddit import CSV_BYTES, fetch_with_praw, load_reddit
 
 from .reading import split
 
@@ -91,7 +91,7 @@ def test_archive_that_lies_about_its_size_is_stopped(tmp_path):
 def test_member_names_that_climb_write_nothing(tmp_path):
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w") as zipped:
-        zipped.writestr("../../../../tmp/carrel-evil/saved_posts.csv", CSV)
+        zipped.writestr("../../../../tmp/studiolo-evil/saved_posts.csv", CSV)
     items, _, _ = load(path)
     assert len(items) == 1
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["x.zip"]

@@ -1,7 +1,7 @@
 import pytest
 
-from carrel.errors import NetworkError, SourceError, UsageError
-from carrel.sources.table import fetch_tables, load_tables, parse_tables
+from studiolo.errors import NetworkError, SourceError, UsageError
+from studiolo.sources.table import fetch_tables, load_tables, parse_tables
 from tests.net.server import Said
 
 from .reading import split

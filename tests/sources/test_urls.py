@@ -1,8 +1,8 @@
 import pytest
 
-from carrel.errors import SourceError
-from carrel.sources.guard import LINE_BYTES
-from carrel.sources.urls import load_urls, parse_stream
+from studiolo.errors import SourceError
+from studiolo.sources.guard import LINE_BYTES
+from studiolo.sources.urls import load_urls, parse_stream
 
 from .reading import split, stream
 

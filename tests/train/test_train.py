@@ -3,8 +3,8 @@ import itertools
 import pytest
 import torch
 
-from carrel.errors import RunError
-from carrel.train import Budget, role_seeds, train
+from studiolo.errors import RunError
+from studiolo.train import Budget, role_seeds, train
 
 
 def line(seed=0):

@@ -1,6 +1,0 @@
-"""`python -m carrel`."""
-
-from carrel.cli import main
-
-
-main()

@@ -1,1 +1,0 @@
-"""The bundled library: a reading list and a topic page, as package data. `carrel init` copies it."""

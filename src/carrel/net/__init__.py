@@ -1,7 +1,0 @@
-"""Polite HTTP for every other room: own name, one pace per host, retries, a disk cache that answers offline."""
-
-from carrel.net.cache import Answer, Cache
-from carrel.net.client import Client, Host
-
-
-__all__ = ["Answer", "Cache", "Client", "Host"]

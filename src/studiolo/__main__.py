@@ -1,0 +1,6 @@
+"""`python -m studiolo`."""
+
+from studiolo.cli import main
+
+
+main()

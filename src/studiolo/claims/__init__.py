@@ -1,0 +1,56 @@
+"""What papers say, as regions that measurements can meet or miss.
+
+`load_paper` reads a folder's `paper.toml`; `judge_paper` turns the seeds that were run into verdicts; `check_paper` says
+what is wrong with claims before anything runs. Nothing here loads numpy, scipy or torch. See docs/claims.md.
+"""
+
+from studiolo.claims.check import check_paper, seeds_that_decide
+from studiolo.claims.paper import (
+    Answer,
+    Axis,
+    Claim,
+    Figure,
+    Paper,
+    Point,
+    Scale,
+    Series,
+)
+from studiolo.claims.region import Interval, Region
+from studiolo.claims.schema import load_paper
+from studiolo.claims.statistics import ALPHA, exact, median, share, statistic
+from studiolo.claims.verdict import (
+    Seed,
+    Verdict,
+    expected_wrong_holds,
+    judge,
+    judge_paper,
+    rules_tried,
+)
+
+
+__all__ = [
+    "ALPHA",
+    "Answer",
+    "Axis",
+    "Claim",
+    "Figure",
+    "Interval",
+    "Paper",
+    "Point",
+    "Region",
+    "Scale",
+    "Seed",
+    "Series",
+    "Verdict",
+    "check_paper",
+    "exact",
+    "expected_wrong_holds",
+    "judge",
+    "judge_paper",
+    "load_paper",
+    "median",
+    "rules_tried",
+    "seeds_that_decide",
+    "share",
+    "statistic",
+]

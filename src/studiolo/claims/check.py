@@ -1,0 +1,168 @@
+"""What is wrong with a paper's claims before anything runs: claims that cannot be decided, or that say too little."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from studiolo.claims.paper import Claim, Figure, Paper
+from studiolo.claims.region import Region
+from studiolo.claims.statistics import can_decide, order
+from studiolo.errors import PaperError
+
+
+MOST_SEEDS = 500  # as far as `check_paper` looks for a number of seeds that can decide
+
+
+def check_paper(paper: Paper) -> list[str]:
+    """Return what is wrong, one sentence with the next step for each, all beginning with where it stands.
+
+    A paper that `load_paper` reads has the right fields. This asks whether its claims can be decided and mean
+    something: enough seeds, a smallest effect of interest, a weaker region that is weaker, controls, and experiments
+    that exist and take what the claims hand them (read from experiments.py as text, never imported).
+    """
+    problems = [f"{paper.slug}, {problem}" for problem in _of_paper(paper)]
+    functions = None
+    try:
+        functions = _functions(paper)
+    except PaperError as error:
+        problems.append(str(error))
+    for claim in paper.claims:
+        found = [*_of_claim(claim, paper)]
+        if functions is not None and not claim.all_of:
+            found += _of_experiment(claim, functions)
+        problems += [f"{paper.slug}, claim {claim.id}: {problem}" for problem in found]
+    for figure in paper.figures:
+        if functions is not None:
+            problems += [
+                f"{paper.slug}, figure {figure.id}: {problem}"
+                for problem in _of_experiment(figure, functions)
+            ]
+    return problems
+
+
+def seeds_that_decide(statistic: str, region: Region, least: int = 1) -> int | None:
+    """Return the smallest useful number of seeds from `least` on with which a claim can both hold and not hold.
+
+    For the median these are 5, 8, 11, 13, 16, 18, ...: a number between two of them decides less often than the lower
+    one. None where no number up to 500 can decide.
+    """
+    for n in range(least, MOST_SEEDS + 1):
+        if all(can_decide(statistic, n, region)) and (
+            statistic != "median" or order(n) > order(n - 1)
+        ):
+            return n
+    return None
+
+
+def _of_paper(paper: Paper) -> Iterator[str]:
+    if paper.key.startswith("arxiv:") and not paper.version:
+        yield 'paper.toml: no version. Claims differ between versions; say which was read, version = "v1".'
+    if not paper.claims:
+        yield "paper.toml: no [[claim]]. Say what the paper says, as a region of values that agree."
+    elif not paper.controls:
+        yield (
+            "paper.toml: no claim names a control. Add a claim that must not hold (the effect switched off) and "
+            "name it, controls = [...]."
+        )
+
+
+def _of_claim(claim: Claim, paper: Paper) -> Iterator[str]:
+    if claim.like and claim.says == paper.claim(claim.like).says:
+        yield f"says the same as {claim.like!r}, from which it inherits. Say in which it differs."
+    for name in claim.controls:
+        control = paper.claim(name)
+        if not claim.all_of and _measured(control) == _measured(claim):
+            yield f"its control {name!r} measures the very same. Switch the effect off in its config."
+    if claim.region is None:
+        return
+    is_number = claim.statistic == "exact" and claim.region.low == claim.region.high
+    if not claim.why and not is_number:  # the paper's own number is its own reason
+        yield f"no why. Say why {claim.region} is the smallest effect of interest."
+    yield from _of_seeds(claim, claim.region)
+    yield from _of_size(claim, claim.region)
+    if claim.weaker and not claim.weaker.covers(claim.region):
+        yield f"weaker ({claim.weaker}) does not hold all of region ({claim.region}). Widen it."
+
+
+def _measured(claim: Claim) -> tuple[object, ...]:
+    return claim.run, dict(claim.config), claim.metric, claim.region, claim.statistic
+
+
+def _of_seeds(claim: Claim, region: Region) -> Iterator[str]:
+    holds, fails = can_decide(claim.statistic, claim.seeds, region)
+    if claim.statistic == "median":
+        enough = seeds_that_decide("median", region, claim.seeds)
+        if not holds:
+            yield f"seeds = {claim.seeds} cannot decide a median. Ask for {enough} or more."
+        elif enough != claim.seeds:
+            yield (
+                f"seeds = {claim.seeds} decides a median less often than fewer seeds do. Ask for {enough}, or for "
+                "the number below that adds an order statistic (5, 8, 11, 13, 16, 18)."
+            )
+    elif not (holds and fails):
+        enough = seeds_that_decide(claim.statistic, region, claim.seeds)
+        cannot = "hold" if not holds else "not hold"
+        next_step = (
+            f"Ask for {enough}."
+            if enough
+            else f"No number up to {MOST_SEEDS} can; change the region."
+        )
+        yield (
+            f"with seeds = {claim.seeds} no outcome could make a {claim.statistic} of {region} {cannot}. {next_step}"
+        )
+
+
+def _of_size(claim: Claim, region: Region) -> Iterator[str]:
+    """Regions that begin where there is no effect at all: no control can ever be ruled out of them."""
+    if claim.statistic != "median" or region.kind in ("between", "within"):
+        return
+    edge = region.numbers[0]
+    is_ratio = {"ratio", "speedup"} & set(claim.metric.replace("speed_up", "speedup").split("_"))
+    if edge == 0 or (edge == 1 and is_ratio) or (claim.weaker and edge in claim.weaker.numbers):
+        yield (
+            f"region ({region}) has no smallest effect of interest, only a direction. Move its edge to the smallest "
+            f"effect that matters and keep the direction as weaker; write between = [{edge:g}, {edge:g}] if exactly "
+            "that value is meant."
+        )
+
+
+def _functions(paper: Paper) -> dict[str, ast.FunctionDef | None]:
+    """The top-level functions of experiments.py by name; None for names that are imported there."""
+    path = paper.folder / "experiments.py"
+    try:
+        module = ast.parse(path.read_bytes())
+    except OSError as error:
+        raise PaperError(f"{path}: cannot be read ({error.strerror}). Claims need it.") from error
+    except (SyntaxError, ValueError) as error:
+        raise PaperError(f"{path}: not Python: {error}.") from error
+    functions: dict[str, ast.FunctionDef | None] = {}
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef):
+            functions[node.name] = node
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            functions |= dict.fromkeys(alias.asname or alias.name for alias in node.names)
+    return functions
+
+
+def _of_experiment(
+    what: Claim | Figure, functions: dict[str, ast.FunctionDef | None]
+) -> Iterator[str]:
+    if what.run not in functions:
+        public = [name for name, node in functions.items() if node and not name.startswith("_")]
+        yield (
+            f"run = {what.run!r} is no function of experiments.py. There are: "
+            f"{', '.join(public) or 'none'}."
+        )
+        return
+    function = functions[what.run]
+    if function is None:
+        return
+    arguments = function.args
+    names = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
+    if "seed" not in [a.arg for a in arguments.kwonlyargs]:
+        yield f"the experiment {what.run} takes no keyword-only seed. Begin it `def {what.run}(*, seed: int, ...)`."
+    unknown = [name for name in what.config if name not in names]
+    if unknown and arguments.kwarg is None:
+        known = ", ".join(name for name in names if name != "seed") or "nothing but seed"
+        yield f"config names {unknown[0]!r}, which {what.run} does not take. It takes {known}."

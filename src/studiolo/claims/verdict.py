@@ -1,0 +1,244 @@
+"""From seeds to verdicts. One rule decides every claim; the order in which seeds finish never does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from studiolo.claims.paper import Claim, Paper
+from studiolo.claims.region import Interval, Region
+from studiolo.claims.statistics import ALPHA, can_decide, statistic
+
+
+HOLDS = "holds"
+DIRECTION = "holds in direction only"
+DOES_NOT_HOLD = "does not hold"
+INCONCLUSIVE = "inconclusive"
+NOT_TESTABLE = "not testable here"
+NOT_RUN = "not run"
+ERROR = "error"
+WORDS = (HOLDS, DIRECTION, DOES_NOT_HOLD, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN, ERROR)
+
+CONTROL_NOT_SHOWN = "control not shown"
+CONTROL_FAILED = "control failed"
+NEWER = "claim newer than its results"
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What one seed gave for one claim.
+
+    Args:
+        index: 0, 1, 2, ...: its place in the claim's fixed order.
+        status: ok, error, timeout, killed, or needs (the machine lacks something).
+        value: the claim's metric; None unless ok.
+        why: the reason of a failure, or what is lacking ("data fashion_mnist", "cuda").
+        rule: `claim.rule` as it was when the seed ran; empty where the claim did not exist yet, None where nobody
+            kept it.
+    """
+
+    index: int
+    status: str
+    value: float | None
+    why: str = ""
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the seeds say of a claim.
+
+    Args:
+        word: one of `WORDS`.
+        why: what stands in brackets behind it, if anything.
+        interval: what was held against the region; None before the last seed.
+        n: seeds that came, of those that count.
+        of: seeds that the claim asks for.
+        note: what must stand beside the verdict, such as "control not shown".
+        alpha: bound on the probability that this claim is said to hold although it does not. 0 where that cannot
+            happen: exact claims, and claims that are not decided yet.
+    """
+
+    word: str
+    why: str = ""
+    interval: Interval | None = None
+    n: int = 0
+    of: int = 0
+    note: str = ""
+    alpha: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.word} ({self.why})" if self.why else self.word
+
+
+def judge(claim: Claim, seeds: Iterable[Seed]) -> Verdict:
+    """Decide one claim that measures, without its controls.
+
+    Seeds 0 to `claim.seeds` - 1 count, in that order; later ones are ignored and nothing is decided before all of
+    them came. The interval inside the region: holds. Otherwise inside the weaker region: holds in direction only.
+    Outside the region: does not hold. Else inconclusive. A seed that failed or gave no finite value makes the claim an
+    error, or with `failure = "outside"` counts as a value outside the region.
+
+    Raises:
+        ValueError: the claim joins others (`judge_paper` decides it), or a seed comes twice.
+    """
+    return _judge(claim, seeds, claim.weaker)
+
+
+def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdict:
+    region = claim.region
+    if region is None:
+        raise ValueError(f"The claim {claim.id!r} joins others; judge_paper decides it.")
+    counted = sorted((s for s in seeds if 0 <= s.index < claim.seeds), key=lambda s: s.index)
+    for earlier, later in pairwise(counted):
+        if earlier.index == later.index:
+            raise ValueError(f"Seed {later.index} of the claim {claim.id!r} comes twice; give one.")
+    n, of = len(counted), claim.seeds
+    if not counted:
+        return Verdict(NOT_RUN, of=of)
+    for seed in counted:
+        if seed.status == "needs":
+            return Verdict(NOT_TESTABLE, "needs " + seed.why.removeprefix("needs "), n=n, of=of)
+    if any(seed.rule and seed.rule != claim.rule for seed in counted):
+        fresh = f"rule changed after results: set series = {claim.series + 1}"
+        return Verdict(INCONCLUSIVE, fresh, n=n, of=of)
+    fatal = [
+        (seed.index, why)
+        for seed in counted
+        if (why := _mistake(claim, seed) or (claim.failure == "error" and _failure(claim, seed)))
+    ]
+    if fatal:
+        several = f"{len(fatal)} of {of} seeds failed; " if len(fatal) > 1 else ""
+        return Verdict(ERROR, f"{several}seed {fatal[0][0]}: {fatal[0][1]}", n=n, of=of)
+    if n < of:
+        return Verdict(INCONCLUSIVE, f"{n} of {of} seeds", n=n, of=of)
+
+    values = [None if _failure(claim, seed) else seed.value for seed in counted]
+    readings = _readings(claim.statistic, region, values)
+    interval = Interval(
+        readings[0].estimate, min(r.low for r in readings), max(r.high for r in readings)
+    )
+    word, why = INCONCLUSIVE, ""
+    if all(map(region.contains_interval, readings)):
+        word = HOLDS
+    elif weaker and all(map(weaker.contains_interval, _readings(claim.statistic, weaker, values))):
+        word = DIRECTION
+    elif any(map(region.excludes, readings)):
+        word = DOES_NOT_HOLD
+    elif not any(can_decide(claim.statistic, of, region)):
+        why = f"{of} seeds cannot decide"
+    notes = []
+    if failed := values.count(None):
+        notes.append(f"{failed} of {of} seeds failed and count as outside")
+    if any(seed.rule == "" for seed in counted):
+        notes.append(NEWER)
+    alpha = 0.0 if claim.statistic == "exact" else ALPHA
+    return Verdict(word, why, interval, n, of, _noted(*notes), alpha)
+
+
+def judge_paper(paper: Paper, seeds_of: Callable[[Claim], Iterable[Seed]]) -> dict[str, Verdict]:
+    """Decide all claims of a paper, with their controls and joined claims, in the order of the file.
+
+    A control is read by its region alone, without its weaker one: it is shown when the effect of interest is ruled
+    out, and a trace of the effect in the same direction neither fails it nor hides it.
+
+    Args:
+        seeds_of: called once for every claim that measures; gives its seeds in any order.
+    """
+    seeds = {claim.id: list(seeds_of(claim)) for claim in paper.claims if not claim.all_of}
+    controls = {id: _judge(paper.claim(id), seeds[id], weaker=None) for id in paper.controls}
+
+    def with_controls(claim: Claim, verdict: Verdict) -> Verdict:
+        return _with_controls(verdict, [controls[id] for id in claim.controls])
+
+    verdicts = {
+        claim.id: with_controls(claim, judge(claim, seeds[claim.id]))
+        for claim in paper.claims
+        if not claim.all_of
+    }
+    for claim in paper.claims:
+        if claim.all_of:
+            parts = {id: verdicts[id] for id in claim.all_of}
+            verdicts[claim.id] = with_controls(claim, _joined(parts))
+    return {claim.id: verdicts[claim.id] for claim in paper.claims}
+
+
+def rules_tried(claim: Claim, hashes_in_order: Iterable[str]) -> int:
+    """Return how many rules the claim was run under, today's included; more than 1 belongs beside its verdict.
+
+    Args:
+        hashes_in_order: `claim.rule` as kept in the claim's records of every series, oldest first.
+    """
+    return len({claim.rule, *hashes_in_order} - {""})
+
+
+def expected_wrong_holds(verdicts: Iterable[Verdict]) -> float:
+    """Return a bound on the expected number of claims wrongly said to hold: the sum of the error rates.
+
+    Expectations add up whether or not claims share seeds. Exact claims add 0. A joined claim adds the rate of one
+    part: if it is false then one of its parts is, and it cannot hold unless that part is wrongly said to hold.
+    """
+    return math.fsum(verdict.alpha for verdict in verdicts)
+
+
+def _failure(claim: Claim, seed: Seed) -> str:
+    """Why the run came to no finite number, or an empty string. This may be an outcome: `failure = "outside"`."""
+    if seed.status != "ok":
+        return f"{seed.status}: {seed.why}" if seed.why else seed.status
+    if seed.value is not None and not math.isfinite(seed.value):
+        return f"{claim.metric} is {seed.value}"
+    return ""
+
+
+def _mistake(claim: Claim, seed: Seed) -> str:
+    """How the experiment and the claim misunderstand each other, or an empty string. Never an outcome."""
+    if seed.status != "ok":
+        return ""
+    if seed.value is None:
+        return seed.why or f"the experiment gave no value named {claim.metric!r}"
+    if claim.statistic == "share" and math.isfinite(seed.value) and seed.value not in (0, 1):
+        return f"{claim.metric} is {seed.value:g}, but a share counts zeros and ones"
+    return ""
+
+
+def _readings(name: str, region: Region, values: Sequence[float | None]) -> list[Interval]:
+    """The interval, once for every side of the region on which seeds that failed (None) may lie.
+
+    A region with one edge has one outside. One with two edges has two, and nobody knows on which of them a run
+    that diverged would have ended: to hold, both readings must be inside; to fail, one outside is enough.
+    """
+    if None not in values:
+        return [statistic(name)(values)]
+    extremes = (0.0, 1.0) if name == "share" else (-math.inf, math.inf)
+    outsides = [x for x in extremes if not region.contains(x)] or list(extremes)
+    return [statistic(name)([out if x is None else x for x in values]) for out in outsides]
+
+
+def _with_controls(verdict: Verdict, controls: Sequence[Verdict]) -> Verdict:
+    decided = verdict.interval is not None or verdict.word in (HOLDS, DIRECTION, DOES_NOT_HOLD)
+    if not decided or all(control.word == DOES_NOT_HOLD for control in controls):
+        return verdict
+    if any(control.word == HOLDS for control in controls):
+        return replace(verdict, word=INCONCLUSIVE, why=CONTROL_FAILED)
+    return replace(verdict, note=_noted(verdict.note, CONTROL_NOT_SHOWN))
+
+
+def _joined(parts: dict[str, Verdict]) -> Verdict:
+    """The weakest part decides: one that does not hold before all, else what is furthest from an answer."""
+    weakness = (HOLDS, DIRECTION, INCONCLUSIVE, NOT_RUN, NOT_TESTABLE, ERROR, DOES_NOT_HOLD)
+    decided = all(part.interval is not None for part in parts.values())
+    id, weakest = max(parts.items(), key=lambda part: weakness.index(part[1].word))
+    return Verdict(
+        weakest.word,
+        "" if weakest.word == HOLDS else f"{id}: {weakest.why}" if weakest.why else id,
+        n=sum(part.n for part in parts.values()),
+        of=sum(part.of for part in parts.values()),
+        note=_noted(*(part.note for part in parts.values())),
+        alpha=max(part.alpha for part in parts.values()) if decided else 0.0,
+    )
+
+
+def _noted(*notes: str) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))

@@ -1,0 +1,103 @@
+"""What this machine can measure: the findings behind `studiolo doctor`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from studiolo import runs
+from studiolo.errors import PaperError
+
+
+SPIN_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, whether it is as one would wish, and what it means."""
+
+    what: str
+    fine: bool
+    says: str
+
+
+def diagnose(library: Path) -> Iterator[Finding]:
+    """Look at everything that decides what can be measured here, one finding after the other."""
+    machine = runs.this_machine()
+    yield Finding("machine", True, f"{machine} (records are named {machine.slug})")
+    yield Finding("environment", True, f"{runs.this_environment()}, {sys.platform}")
+    yield _extras()
+    yield Finding(
+        "GPU",
+        machine.gpu is not None,
+        machine.gpu or "none: claims that need cuda are not testable here",
+    )
+    yield _quiet()
+    yield _disk(library)
+    yield from _data(library)
+    chromium = shutil.which("chromium")
+    yield Finding(
+        "browser tests",
+        chromium is not None,
+        chromium or "skipped: no Chromium (apt-get install chromium)",
+    )
+
+
+def _extras() -> Finding:
+    missing = [name for name in ("torch", "numpy", "scipy", "altair") if find_spec(name) is None]
+    if missing:
+        return Finding(
+            "run extra", False, f"lacks {', '.join(missing)}: pip install 'studiolo[run]'"
+        )
+    return Finding("run extra", True, "installed")
+
+
+def _quiet() -> Finding:
+    """Spin for a moment and see how much of a core this process gets."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < SPIN_S:
+        pass
+    share = (time.process_time() - cpu) / (time.perf_counter() - wall)
+    load = os.getloadavg()[0]
+    says = f"{share:.0%} of a core is ours, load {load:.1f} on {runs.this_machine().cores} cores"
+    if share < 0.8:
+        says += ": CPU-time ratios still hold, wall-clock claims would be marked busy"
+    return Finding("quiet", share >= 0.8, says)
+
+
+def _disk(library: Path) -> Finding:
+    free_gib = shutil.disk_usage(library).free / 2**30
+    try:
+        with tempfile.NamedTemporaryFile(dir=library):
+            pass
+    except OSError as error:
+        return Finding("library", False, f"{library.resolve()} cannot be written: {error}")
+    return Finding(
+        "library", free_gib > 1, f"{library.resolve()} can be written, {free_gib:.0f} GiB free"
+    )
+
+
+def _data(library: Path) -> Iterator[Finding]:
+    root = os.environ.get("STUDIOLO_DATA")
+    if root is None:
+        says = "STUDIOLO_DATA is not set: experiments use what needs no download, or say which set they need"
+        yield Finding("data", False, says)
+    elif not Path(root).is_dir():
+        yield Finding("data", False, f"STUDIOLO_DATA names {root}, which is no folder")
+    else:
+        there = sorted(path.name for path in Path(root).iterdir() if path.is_dir())
+        yield Finding("data", True, f"{root} holds {', '.join(there) or 'nothing'}")
+    problems: list[PaperError] = []
+    papers = runs.discover(library, problems=problems)
+    yield Finding(
+        "papers",
+        not problems,
+        f"{len(papers)} can run, {len(problems)} are wrong (studiolo check-papers)",
+    )

@@ -1,0 +1,79 @@
+"""Commands that set things up: init, new-paper."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import out
+from .scaffold import new_paper_folder
+
+
+app = typer.Typer()
+PANEL = "Start"
+EXAMPLE = Path(__file__).parents[1] / "example"
+
+
+@app.command(rich_help_panel=PANEL)
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the library shall be.")] = Path(),
+    empty: Annotated[bool, typer.Option("--empty", help="Without the list to try.")] = False,
+) -> None:
+    """Make a library: a folder with your lists, and `.studiolo/` for what Studiolo knows about them.
+
+    A folder that already holds Markdown lists only gets its `.studiolo/`; not a byte of the lists is touched. Else a
+    reading list to try is put into it. Running this again changes nothing.
+
+    Example:  studiolo init my-library
+    """
+    from studiolo.library import Library
+
+    console = out()
+    known = (folder / ".studiolo").exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    Library(folder).prepare()
+    lists = sorted({*folder.glob("*.md"), *folder.glob("lists/*.md")})
+    if not lists and not empty:
+        for part in ("lists", "topics"):
+            shutil.copytree(EXAMPLE / part, folder / part)
+        lists = sorted(folder.glob("lists/*.md"))
+    console.print(f"{'Already a library' if known else 'A library'}: {folder.resolve()}")
+    for path in lists:
+        console.print(f"  list {path}")
+    if lists:
+        console.print(f"Next: studiolo show {lists[0]}")
+
+
+@app.command("new-paper", rich_help_panel=PANEL)
+def new_paper(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SLUG|KEY", help="A name for the folder, or a key: arxiv:2105.03824."
+        ),
+    ],
+    library: Annotated[
+        Path, typer.Option("--library", help="The library whose papers/ it goes into.")
+    ] = Path(),
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no server; use what is known already.")
+    ] = False,
+) -> None:
+    """Start a paper folder that passes its own tests, to be filled from top to bottom.
+
+    With a key, title, authors, year and version are filled in: from what is known of the paper, from your lists, or
+    from arXiv and its neighbours.
+
+    Example:  studiolo new-paper arxiv:2105.03824
+    """
+    folder = new_paper_folder(name, library, offline=offline)
+    console = out()
+    console.print(f"A paper folder: {folder}", markup=False)
+    for path in sorted(folder.iterdir()):
+        console.print(f"  {path.name}", markup=False)
+    console.print(
+        f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {folder}", markup=False
+    )

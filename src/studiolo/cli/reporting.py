@@ -1,0 +1,64 @@
+"""Commands that show results: report."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .entries import home_of
+
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """What a report is written as."""
+
+    html = "html"
+    md = "md"
+    json = "json"
+
+
+@app.command(rich_help_panel="Look")
+def report(
+    path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="A page, or to standard output: Markdown for a README, or JSON."
+        ),
+    ] = Format.html,
+    static: Annotated[bool, typer.Option("--static", help="A page without any script.")] = False,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            "--library", "-l", help="Where records and report lie; default: the list's own."
+        ),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+) -> None:
+    """Write one HTML page: the list with its verdicts, and a section for each paper that can run.
+
+    It is made from the list and the records alone; nothing is measured. Badges for a README lie beside it.
+
+    Examples:
+
+      studiolo report lists/recent-ml-research.md --open
+
+      studiolo report lists/recent-ml-research.md --format md > results.md
+    """
+    from studiolo import report as reports
+    from studiolo.lists import Document
+
+    document, home = Document.load(path), home_of(path, library)
+    if format_ is Format.html:
+        page = reports.write_report(document, home, live=not static)
+        if open_it:
+            typer.launch(page.as_uri())
+        print(page)
+    else:
+        write = reports.report_json if format_ is Format.json else reports.report_markdown
+        print(write(reports.load_view(document, home)), end="")

@@ -1,0 +1,46 @@
+"""The root of the command line: what `studiolo --help` shows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import studiolo
+
+from . import collecting, library, reading, reporting, running
+
+
+app = typer.Typer(
+    name="studiolo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (library, reading, collecting, running, reporting):
+    app.add_typer(group.app)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"studiolo {studiolo.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """A reading list you can run.
+
+    Start:  [bold]studiolo init[/]  makes a library here, with a list to try.
+    Read:   [bold]studiolo show LIST[/]  what is on the list.
+    Run:    [bold]studiolo run LIST[/]  re-measures what its papers claim, on this machine.
+    Look:   [bold]studiolo report LIST[/]  one HTML page with every verdict.
+    Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox.
+    """

@@ -1,0 +1,1 @@
+"""The bundled library: a reading list and a topic page, as package data. `studiolo init` copies it."""

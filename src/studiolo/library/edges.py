@@ -1,0 +1,197 @@
+"""Edges between keys: what relates two of them, who says so, and where it can be read.
+
+*same* merges two keys into one work; *about* attaches a repository, talk or post to a paper; *maybe* only suggests; *different*
+is the reader's word that two things are not one, and is stronger than all others. Most edges follow from the lists and the
+inbox each time they are read; only the reader's own decisions are kept, in `.studiolo/edges.jsonl`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from studiolo.errors import StudioloError
+from studiolo.library.folder import Library
+from studiolo.library.journal import append_records, load_records
+from studiolo.lists import Document, Key
+from studiolo.lists.hosts import find_mention
+from studiolo.metadata import Facts
+from studiolo.sources import SavedItem
+from studiolo.sources.repository import papers_in
+
+
+_MAY_NAME = re.compile(r"(?i)https?://|arxiv")
+GRADES = ("same", "about", "maybe", "different")
+READER = "reader"
+
+# What a link's role in a saved thing is worth, and how to say it.
+ROLES: Mapping[str, tuple[str, str]] = {
+    "same": ("same", "one entry of BibTeX names both"),
+    "target": ("about", "the post links to it"),
+    "post": ("about", "the comment is on this post"),
+    "description": ("about", "the repository's description names it"),
+    "homepage": ("about", "it is the repository's homepage"),
+    "name": ("about", "the repository's citation block has an entry of this name"),
+    "bibtex": ("about", "it is the only paper of the repository's citation block"),
+    "badge": ("about", "the README's arXiv badge"),
+    "readme": (
+        "about",
+        "it is the only paper of the README, and the description or a citation agrees",
+    ),
+    "date": ("about", "it is the paper of the README that appeared together with the repository"),
+    "row": ("about", "they stand in one table row"),
+    "mention": ("maybe", "the README names it and no other paper, but nothing confirms it"),
+    "several": ("maybe", "the README names it among several papers"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A reason to relate two keys.
+
+    Attributes:
+        a, b: for *about*, `a` is the thing and `b` the paper.
+        grade: same, about, maybe or different.
+        evidence: in words.
+        said_by: `list`, a source, a metadata service, or `reader`.
+        place: `file:line`, where the evidence can be read.
+    """
+
+    a: Key
+    b: Key
+    grade: str
+    evidence: str
+    said_by: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        word = {"same": "is", "about": "is about", "maybe": "may be about", "different": "is not"}[
+            self.grade
+        ]
+        place = f", {self.place}" if self.place else ""
+        return f"{self.a} {word} {self.b}: {self.evidence} ({self.said_by}{place})"
+
+
+@lru_cache(maxsize=1 << 18)
+def key_at(url: str) -> Key | None:
+    """Return the key of an address, or None where it has none; remembered, because an inbox asks for each several times."""
+    mention = find_mention(url) if url else None
+    return mention.key if mention else None
+
+
+def edges_of_item(item: SavedItem) -> Iterator[Edge]:
+    """Yield what a saved thing says about its own key."""
+    own = key_at(item.url)
+    if own is None:
+        return
+    if own.kind == "github" and item.native.isdigit():
+        number = Key("github", item.native)
+        yield Edge(
+            own, number, "same", "GitHub's number of the repository", item.source, item.place
+        )
+    yield from _edges_of_text(item, own)
+    for link in item.links:
+        other = key_at(link.url)
+        if other is None or other == own or link.role not in ROLES:
+            continue
+        grade, evidence = ROLES[link.role]
+        a, b = own, other
+        if link.role == "row":
+            if a.names_paper == b.names_paper:
+                continue
+            a, b = (b, a) if a.names_paper else (a, b)
+        elif grade == "same" and not (a.names_paper and b.names_paper):
+            grade, (a, b) = "about", ((b, a) if a.names_paper else (a, b))
+        yield Edge(a, b, grade, evidence, item.source, item.place)
+
+
+def _edges_of_text(item: SavedItem, own: Key) -> Iterator[Edge]:
+    """Yield what the words around a thing that is no paper say: one paper named is what it is about, several are guesses."""
+    text = f"{item.title} {item.note} {item.about}"
+    if own.names_paper or item.source == "github-stars" or not _MAY_NAME.search(text):
+        return
+    named = [key for key in papers_in(text[:20_000]) if key != own]
+    grade, evidence = (
+        ("about", "its text names this paper and no other")
+        if len(named) == 1
+        else ("maybe", "its text names it among several papers")
+    )
+    for key in named[:20]:
+        yield Edge(own, key, grade, evidence, item.source, item.place)
+
+
+def edges_of_document(document: Document, name: str) -> Iterator[Edge]:
+    """Yield what the entries of a list say: an entry with exactly one paper is about it, with everything it links to."""
+    for entry in document.entries:
+        papers = [key for key in entry.keys if key.names_paper]
+        if len(papers) != 1:
+            continue
+        for key in entry.keys:
+            if key != papers[0]:
+                yield Edge(
+                    key,
+                    papers[0],
+                    "about",
+                    "they stand in one entry of the list",
+                    "list",
+                    f"{name}:{entry.line}",
+                )
+
+
+def edges_of_facts(facts: Facts) -> Iterator[Edge]:
+    """Yield what a metadata service says: its cross-walk to other keys, and the papers a repository names."""
+    place = f"asked {facts.fetched}" if facts.fetched else ""
+    for key in facts.same:
+        yield Edge(
+            facts.key, key, "same", "the service lists both for one work", facts.said_by, place
+        )
+    for key in facts.about:
+        yield Edge(
+            facts.key, key, "about", "the repository or its README names it", facts.said_by, place
+        )
+
+
+def edges_path(library: Library) -> Path:
+    """Return the file of kept edges."""
+    return library.state / "edges.jsonl"
+
+
+def load_edges(library: Library) -> Iterator[Edge]:
+    """Yield the kept edges; of the reader's words about one pair the last counts."""
+    latest: dict[tuple[str, ...], Edge | None] = {}
+    for record in load_records(edges_path(library)):
+        try:
+            a, b = Key.parse(record["a"]), Key.parse(record["b"])
+            grade, said_by = str(record["grade"]), str(record["said_by"])
+        except (StudioloError, KeyError, TypeError, AttributeError):
+            continue  # a line that somebody spoilt says nothing
+        pair = (str(min(a, b)), str(max(a, b)), said_by)
+        if grade in GRADES:
+            latest[pair] = Edge(
+                a, b, grade, str(record.get("evidence", "")), said_by, str(record.get("place", ""))
+            )
+        elif grade == "forgotten":
+            latest[pair] = None
+    yield from (edge for edge in latest.values() if edge)
+
+
+def save_edges(library: Library, edges: Iterable[Edge]) -> None:
+    """Append edges to `.studiolo/edges.jsonl`."""
+    library.prepare()
+    append_records(
+        edges_path(library),
+        (
+            {
+                "a": str(edge.a),
+                "b": str(edge.b),
+                "grade": edge.grade,
+                "evidence": edge.evidence,
+                "said_by": edge.said_by,
+                **({"place": edge.place} if edge.place else {}),
+            }
+            for edge in edges
+        ),
+    )

@@ -1,0 +1,58 @@
+"""Titles, authors and years of the works of a library, kept in `.studiolo/metadata.jsonl` so that they are there offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from studiolo.errors import StudioloError
+from studiolo.library.folder import Library
+from studiolo.library.journal import append_records, load_records
+from studiolo.lists import Key
+from studiolo.metadata import Facts, Found, Services, lookup
+from studiolo.net import Client
+
+
+def facts_path(library: Library) -> Path:
+    """Return the file of facts."""
+    return library.state / "metadata.jsonl"
+
+
+def load_facts(library: Library) -> dict[Key, Facts]:
+    """Return what is known of each key, the last word on each."""
+    facts: dict[Key, Facts] = {}
+    for record in load_records(facts_path(library)):
+        try:
+            known = Facts.from_record(record)
+        except (StudioloError, KeyError, TypeError, ValueError, AttributeError):
+            continue  # a line that somebody spoilt says nothing
+        facts[known.key] = known
+    return facts
+
+
+def look_up(
+    library: Library,
+    keys: Iterable[Key],
+    client: Client,
+    *,
+    services: Services | None = None,
+    refresh: bool = False,
+    crosswalk: bool = False,
+) -> Found:
+    """Return what is known of keys, asking the services for what is not kept yet, and keep what they say.
+
+    Keys that no service knows are not kept: a paper of today may be known tomorrow.
+    """
+    found = lookup(
+        keys,
+        client=client,
+        services=services,
+        known=load_facts(library),
+        refresh=refresh,
+        crosswalk=crosswalk,
+    )
+    kept = [facts.to_record() for facts in found.new if not facts.missing]
+    if kept:
+        library.prepare()
+        append_records(facts_path(library), kept)
+    return found

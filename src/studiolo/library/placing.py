@@ -1,0 +1,158 @@
+"""Where on a list a new entry belongs, and why: the reader's own headings are the only vocabulary."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from studiolo.library.pending import Pending
+from studiolo.lists import Document, Key
+from studiolo.metadata import Facts
+
+
+_WORD = re.compile(r"[^\W\d_][\w+]{1,40}")
+_STOP_WORDS = """
+    a an and are as at based be but by can do does for from get has have how in into is it its
+    more new not of on or our over paper papers show than that the their them these this to
+    towards toward using via was we what when where which while with without your you misc
+    other others review read reading todo list links general uncategorized deep learning
+    neural network networks model models method methods arxiv pdf https http www com org
+"""
+_STOP = frozenset(_STOP_WORDS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A section and the reason to propose it.
+
+    Attributes:
+        section: heading texts, outermost first; empty where the list has no headings.
+        reason: one sentence.
+        score: 1 for a folder or tag of the section's name, less for alike words, 0 for a fallback.
+    """
+
+    section: tuple[str, ...]
+    reason: str
+    score: float
+
+
+def words_of(text: str) -> list[str]:
+    """Return the telling words of a text, small letters, a plural's s taken off."""
+    words = [word.casefold() for word in _WORD.findall(text)]
+    return [
+        word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
+        for word in words
+        if word not in _STOP
+    ]
+
+
+def sections_of(document: Document) -> list[tuple[str, ...]]:
+    """Return the sections of a list in order: each heading with those above it, the title of the whole list left out if it holds no entries."""
+    path: list[tuple[int, str]] = []
+    found: dict[tuple[str, ...], None] = {}
+    for heading in document.headings:
+        path = [(level, text) for level, text in path if level < heading.level]
+        path.append((heading.level, heading.text))
+        found[tuple(text for _, text in path)] = None
+    with_entries = {entry.section for entry in document.entries}
+    outer = {section[:depth] for section in with_entries for depth in range(1, len(section) + 1)}
+    # An empty section is a place too, but the page's own title and a heading that only holds others are none.
+    return [
+        section
+        for index, section in enumerate(found)
+        if section in with_entries or (index > 0 and section not in outer)
+    ]
+
+
+def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) -> list[Proposal]:
+    """Return sections for a pending thing, best first, never empty unless the list has no headings.
+
+    In this order: a section that holds something of the same work; one whose heading says what the reader's folder or tag says;
+    one whose entries share the most telling words; else the section that grows the most.
+    """
+    sections = sections_of(document)
+    if not sections:
+        return []
+    proposals: dict[tuple[str, ...], Proposal] = {}
+
+    def offer(section: tuple[str, ...], reason: str, score: float) -> None:
+        if section not in proposals or proposals[section].score < score:
+            proposals[section] = Proposal(section, reason, score)
+
+    names = [
+        *(("folder", part) for item in pending.items for part in item.folder),
+        *(("tag", tag) for tag in pending.tags),
+    ]
+    for what, name in names:
+        wanted = set(words_of(name))
+        if not wanted:
+            continue
+        for section in sections:
+            have = set(words_of(section[-1]))
+            if have and (wanted <= have or have <= wanted):
+                offer(
+                    section,
+                    f"you saved it with the {what} “{name}”",
+                    0.9 + 0.1 * len(wanted & have) / len(wanted | have),
+                )
+
+    for section, score, shared in _alike(_text_of(pending, facts), document, sections):
+        offer(section, f"shares {_join(shared)} with its entries", min(0.8, score))
+    if not proposals:
+        sizes = Counter(entry.section for entry in document.entries)
+        section = max(sections, key=lambda section: sizes[section])
+        offer(section, "nothing matches; it is the section with the most entries", 0.0)
+    return sorted(proposals.values(), key=lambda proposal: -proposal.score)
+
+
+def _text_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
+    known = facts.get(pending.key) if pending.key else None
+    parts = [
+        pending.title,
+        *(item.about for item in pending.items),
+        *(item.note for item in pending.items),
+    ]
+    if known:
+        parts += [known.title, known.abstract]
+    return " ".join(parts)
+
+
+def _alike(
+    text: str, document: Document, sections: Iterable[tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], float, list[str]]]:
+    """Return (section, cosine, its three strongest shared words), by tf-idf over the list's own sections."""
+    bags: dict[tuple[str, ...], Counter[str]] = {
+        section: Counter(words_of(" ".join(section))) for section in sections
+    }
+    for entry in document.entries:
+        if entry.section in bags:
+            bags[entry.section].update(
+                words_of(
+                    f"{entry.title} {entry.name or ''} {' '.join(note.text for note in entry.notes)}"
+                )
+            )
+    frequency = Counter(word for bag in bags.values() for word in bag)
+    idf = {word: math.log((1 + len(bags)) / count) for word, count in frequency.items()}
+    query = {
+        word: (1 + math.log(count)) * idf[word]
+        for word, count in Counter(words_of(text)).items()
+        if word in idf
+    }
+    length = math.sqrt(sum(weight**2 for weight in query.values()))
+    found = []
+    for section, bag in bags.items():
+        weights = {word: (1 + math.log(count)) * idf[word] for word, count in bag.items()}
+        parts = {word: query[word] * weights[word] for word in query if word in weights}
+        norm = length * math.sqrt(sum(weight**2 for weight in weights.values()))
+        if norm and parts and (score := sum(parts.values()) / norm) > 0.03:
+            shared = sorted(parts, key=lambda word: (-parts[word], word))[:3]
+            found.append((section, score, shared))
+    return sorted(found, key=lambda one: -one[1])
+
+
+def _join(words: list[str]) -> str:
+    quoted = [f"“{word}”" for word in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -1,0 +1,212 @@
+"""What is kept beside the lists, in `.studiolo/reading.jsonl`: one line per key, sorted, so that git can merge it.
+
+Reading state where a list does not show it, the dates, notes that a list has no place for, and what a
+reader wants to hold on to: title, authors, abstract and date, so that a dead link loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from studiolo.errors import ListError, UsageError
+from studiolo.lists.keys import Key
+from studiolo.lists.model import STATES, Entry
+from studiolo.lists.save import save_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of one key.
+
+    Attributes:
+        state: to read, reading or read, where no list shows it.
+        since: the day of the last change of state, ISO 8601.
+        published: the day or year it appeared.
+        notes: what the reader wrote where the list had no place for it.
+        more: fields of a newer Studiolo; kept as they are.
+    """
+
+    key: Key
+    state: str | None = None
+    since: str = ""
+    title: str = ""
+    authors: tuple[str, ...] = ()
+    year: int | None = None
+    published: str = ""
+    abstract: str = ""
+    url: str = ""
+    notes: tuple[str, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def merged(self, other: Kept) -> Kept:
+        """Return both together: what `other` says wins, what it leaves empty stays, notes add up."""
+        newer = other if other.since >= self.since else self
+        return Kept(
+            self.key,
+            newer.state or self.state or other.state,
+            newer.since,
+            other.title or self.title,
+            other.authors or self.authors,
+            other.year or self.year,
+            other.published or self.published,
+            other.abstract or self.abstract,
+            other.url or self.url,
+            tuple(dict.fromkeys((*self.notes, *other.notes))),
+            {**self.more, **other.more},
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as plain JSON values, empty ones left out."""
+        record: dict[str, Any] = {"key": str(self.key)}
+        for name in ("state", "since", "title", "year", "published", "abstract", "url"):
+            if value := getattr(self, name):
+                record[name] = value
+        if self.authors:
+            record["authors"] = list(self.authors)
+        if self.notes:
+            record["notes"] = list(self.notes)
+        return {**self.more, **record}
+
+
+def kept_of(entry: Entry) -> Kept | None:
+    """Return what an entry itself says that is worth keeping, or None if it has no key."""
+    key = entry.key
+    if key is None:
+        return None
+    url = next((link.url for link in entry.links if link.mention and link.mention.key == key), "")
+    return Kept(key, title=entry.title, authors=entry.authors, year=entry.year, url=url)
+
+
+def kept_path(root: Path) -> Path:
+    """Return the file of a library."""
+    return root / ".studiolo" / "reading.jsonl"
+
+
+def load_kept(root: Path) -> dict[Key, Kept]:
+    """Return what is kept in the library at `root`; lines that are none of ours are passed over."""
+    return _read(_bytes(kept_path(root)))[0]
+
+
+def state_of(entry: Entry, kept: Mapping[Key, Kept]) -> tuple[str | None, str]:
+    """Return the state of an entry and the day it is known since.
+
+    The list has the last word, except that it may have no place for what is begun.
+    """
+    keys = (entry.key, *entry.keys) if entry.key else entry.keys
+    one = next((kept[key] for key in keys if key in kept), None)
+    if one is None:
+        return entry.state, ""
+    if entry.state is None or (entry.state, one.state) == ("to read", "reading"):
+        return one.state, one.since
+    return entry.state, one.since if one.state == entry.state else ""
+
+
+def save_kept(root: Path, changes: Iterable[Kept]) -> None:
+    """Merge `changes` into what is kept and write it, sorted by key.
+
+    Lines that cannot be read, such as the marks of a conflict in git, stay at the end.
+
+    Raises:
+        StaleEdit: another Studiolo wrote it in the meantime.
+        ListError: it cannot be written.
+    """
+    with_changes: dict[Key, Kept] = {}
+    kept = load_kept(root)
+    for change in changes:
+        old = with_changes.get(change.key) or kept.get(change.key)
+        with_changes[change.key] = old.merged(change) if old else change
+    restore_kept(root, with_changes)
+
+
+def restore_kept(root: Path, values: Mapping[Key, Kept | None]) -> None:
+    """Put `values` in the place of what is kept of their keys, None for nothing; raises as `save_kept` does."""
+    path = kept_path(root)
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ListError(f"{path.parent} cannot be made: {error.strerror}.") from error
+    before = _bytes(path)
+    kept, strange = _read(before)
+    kept.update({key: value for key, value in values.items() if value is not None})
+    for key in [key for key, value in values.items() if value is None]:
+        kept.pop(key, None)
+    lines = [
+        json.dumps(kept[key].to_record(), ensure_ascii=False, sort_keys=True).encode(
+            "utf-8", "surrogatepass"
+        )
+        for key in sorted(kept)
+    ]
+    data = b"".join(line + b"\n" for line in (*lines, *strange))
+    if data != (before or b""):
+        save_bytes(path, data, before)
+
+
+def with_state(kept: Kept, state: str, day: str) -> Kept:
+    """Return `kept` with a new state since `day`."""
+    if state not in STATES:
+        raise UsageError(f"{state!r} is no reading state. Choose one of: {', '.join(STATES)}.")
+    return replace(kept, state=state, since=day)
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ListError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read(data: bytes | None) -> tuple[dict[Key, Kept], list[bytes]]:
+    kept: dict[Key, Kept] = {}
+    strange: list[bytes] = []
+    for line in (data or b"").splitlines():
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            one = kept_from(record)
+        except (ValueError, KeyError, TypeError, RecursionError, UsageError):
+            strange.append(line)
+            continue
+        kept[one.key] = kept[one.key].merged(one) if one.key in kept else one
+    return kept, strange
+
+
+def kept_from(record: dict[str, Any]) -> Kept:
+    """Return what `Kept.to_record` wrote.
+
+    Raises:
+        UsageError, KeyError, TypeError: the record is none of ours.
+    """
+    known = {
+        "key",
+        "state",
+        "since",
+        "title",
+        "authors",
+        "year",
+        "published",
+        "abstract",
+        "url",
+        "notes",
+    }
+    state = record.get("state")
+    year = record.get("year")
+    return Kept(
+        Key.parse(record["key"]),
+        state if state in STATES else None,
+        str(record.get("since", "")),
+        str(record.get("title", "")),
+        tuple(map(str, record.get("authors", ()))),
+        year if isinstance(year, int) else None,
+        str(record.get("published", "")),
+        str(record.get("abstract", "")),
+        str(record.get("url", "")),
+        tuple(map(str, record.get("notes", ()))),
+        {name: value for name, value in record.items() if name not in known},
+    )

@@ -1,0 +1,350 @@
+"""What is wrong with a list, each with the place and what to do.
+
+| check | level | says |
+| --- | --- | --- |
+| `broken-link` | error | a link that Markdown does not see, or that leads nowhere |
+| `dead-link` | error | a relative link to a file that is not there |
+| `not-utf8` | error | the bytes are not UTF-8, so the list can only be shown |
+| `dead-anchor` | warning | a link to a heading that is not there |
+| `twice` | warning | one paper on two places |
+| `empty-section` | warning | a heading with nothing below it |
+| `unknown-host` | warning | a host of which Studiolo cannot tell what is one paper |
+| `unanswered-question` | warning | a `Q:` without an `A:` |
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from studiolo.lists.document import Document
+from studiolo.lists.entries import Text
+from studiolo.lists.hosts import host_of, knows_host
+from studiolo.lists.inline import fold_label
+from studiolo.lists.keys import Key
+from studiolo.lists.model import Entry, Question
+from studiolo.lists.sections import sections
+
+
+ERROR, WARNING = "error", "warning"
+CHECKS = {
+    "broken-link": ERROR,
+    "dead-link": ERROR,
+    "not-utf8": ERROR,
+    "dead-anchor": WARNING,
+    "twice": WARNING,
+    "empty-section": WARNING,
+    "unknown-host": WARNING,
+    "unanswered-question": WARNING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, what, and what to do about it."""
+
+    check: str
+    path: str
+    line: int
+    says: str
+    do: str
+
+    @property
+    def level(self) -> str:
+        """error or warning."""
+        return CHECKS[self.check]
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.check}: {self.says} {self.do}"
+
+
+Answered = Callable[[Entry | None, Question], bool]
+
+
+def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list[Finding]:
+    """Return what is wrong with `docs`, sorted by place; papers are compared across all of them.
+
+    Args:
+        answered: says whether something outside of the lists answers a question.
+    """
+    found: list[Finding] = []
+    for doc in docs:
+        name = str(doc.path or "<list>")
+        if not doc.writable:
+            found.append(
+                Finding(
+                    "not-utf8",
+                    name,
+                    1,
+                    "The file is not UTF-8.",
+                    "Convert it, for example with iconv.",
+                )
+            )
+        found += _broken_links(doc, name)
+        found += _dead_links(doc, name)
+        found += _empty_sections(doc, name)
+        found += _unknown_hosts(doc, name)
+        found += _questions(doc, name, answered)
+    found += _twice(docs)
+    order = {str(doc.path or "<list>"): i for i, doc in enumerate(docs)}
+    return sorted(found, key=lambda f: (order[f.path], f.line, f.check, f.says))
+
+
+_CODE = re.compile(rb"(?<!`)(`++)(?!`)([^`]+)\1(?!`)")
+_BROKEN = (
+    (
+        re.compile(rb"\[[^\[\]\n]{1,500}\][ \t]+\((?:https?://|www\.)[^\s()]{1,2000}\)"),
+        "There is a space between ] and (, so this is no link:",
+        "Take the space out.",
+    ),
+    (
+        re.compile(rb"(?<!\])\([^()\n]{1,500}\)\[(?:https?://|www\.)[^\s\[\]]{1,2000}\]"),
+        "The brackets are the wrong way round:",
+        "Write [text](address).",
+    ),
+    (
+        re.compile(
+            rb"\[[^\[\]()\n]{1,500}\((?:https?://|www\.)[^\s()\[\]]{1,2000}\)(?![^\[\n]{0,500}\])"
+        ),
+        "A ] is missing before the address:",
+        "Write [text](address).",
+    ),
+    (
+        re.compile(rb"(?<=\])\((?:https?://|www\.)[^\n()]{0,2000}(?:\n|$)"),
+        "The ) behind the address is missing:",
+        "Close the parenthesis.",
+    ),
+    (
+        re.compile(
+            rb"(?<=\])\([ \t]*(?:https?://|www\.)[^\s()]{1,2000}[ \t]+[^\s\"'()][^()\n]{0,500}\)"
+        ),
+        "The address holds a space, so this is no link:",
+        "Write %20 for the space, or put the address in <…>.",
+    ),
+)
+_REFERENCE = re.compile(rb"\[([^\[\]\n]{1,300})\]\[([^\[\]\n^]{1,300})\]")
+_BAD_SCHEME = re.compile(
+    r"https?(?!://)[:/;]|htt?ps?:/[^/]|https?:///|htp|hhttp|https?://https?:?/?/?", re.IGNORECASE
+)
+
+
+def _broken_links(doc: Document, name: str) -> Iterator[Finding]:
+    for text in doc.reading.texts:
+        for at, says, do in _broken_in(text, doc.reading.definitions):
+            yield Finding("broken-link", name, text.line + text.run.line(at), says, do)
+    for link in (*doc.links, *doc.images):
+        if link.kind == "wiki":
+            continue
+        if not link.url.strip() and link.kind != "image":
+            yield Finding(
+                "broken-link",
+                name,
+                link.line,
+                f"The link {_shown(link.text)} has no address.",
+                "Write one between ( and ).",
+            )
+        elif _BAD_SCHEME.match(link.url):
+            yield Finding(
+                "broken-link",
+                name,
+                link.line,
+                f"The address {_shown(link.url)} is misspelt.",
+                "Write http:// or https://.",
+            )
+
+
+def _broken_in(text: Text, definitions: dict[str, str]) -> Iterator[tuple[int, str, str]]:
+    data = text.run.data
+    if (
+        b"](" not in data
+        and b")[" not in data
+        and b"] " not in data
+        and b"][" not in data
+        and b"(" not in data
+    ):
+        return
+    masked = bytearray(data)
+    for match in _CODE.finditer(data):
+        masked[match.start() : match.end()] = b"." * len(match[0])
+    for piece in text.pieces:
+        if piece.kind not in ("bare", "auto"):
+            masked[piece.start : piece.end] = b"." * (piece.end - piece.start)
+    view = bytes(masked)
+    seen: set[int] = set()
+    for pattern, says, do in _BROKEN:
+        for match in pattern.finditer(view):
+            if match.end() not in seen:
+                seen.add(match.end())
+                yield match.start(), f"{says} {_shown(match[0].decode('utf-8', 'replace'))}.", do
+    if definitions:
+        for match in _REFERENCE.finditer(view):
+            if fold_label(match[2]) not in definitions:
+                label = match[2].decode("utf-8", "replace")
+                yield (
+                    match.start(),
+                    f"The reference [{label}] is not defined.",
+                    f"Add a line [{label}]: address.",
+                )
+
+
+def _dead_links(doc: Document, name: str) -> Iterator[Finding]:
+    anchors: set[str] | None = None
+    folder = doc.path.parent if doc.path else None
+    known: dict[str, bool] = {}
+    for link in (*doc.links, *doc.images):
+        url = link.url.strip()
+        if (
+            link.kind in ("wiki", "bare", "auto")
+            or not url
+            or link.mention
+            or re.match(r"[a-z][a-z0-9+.-]*:|//", url, re.I)
+        ):
+            continue
+        target, _, anchor = url.partition("#")
+        target = unquote(target.partition("?")[0])
+        if not target:
+            anchors = _anchors(doc) if anchors is None else anchors
+            if unquote(anchor).lower().strip("-") not in anchors:
+                yield Finding(
+                    "dead-anchor",
+                    name,
+                    link.line,
+                    f"There is no heading for #{anchor}.",
+                    "Point it at a heading that is there.",
+                )
+        elif (
+            folder is not None
+            and not target.startswith("/")
+            and "\0" not in target
+            and len(target) < 1000
+        ):
+            if target not in known:
+                known[target] = _exists(folder / target)
+            if not known[target]:
+                yield Finding(
+                    "dead-link",
+                    name,
+                    link.line,
+                    f"{target} is not there.",
+                    "Write that file, or correct or take out the link.",
+                )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists() or path.with_name(path.name + ".md").exists()
+    except OSError:
+        return False
+
+
+def _anchors(doc: Document) -> set[str]:
+    """Return the anchors of a document as GitHub makes them from headings, and those given by hand."""
+    found: set[str] = set()
+    counts: Counter[str] = Counter()
+    for heading in doc.headings:
+        slug = re.sub(r"[^\w\- ]", "", heading.text.lower()).replace(" ", "-").strip("-")
+        found.add(f"{slug}-{counts[slug]}" if counts[slug] else slug)
+        counts[slug] += 1
+    for match in re.finditer(
+        rb"<[a-z][^<>]{0,300}?\s(?:id|name)\s*=\s*[\"']?([^\"'\s<>]{1,200})",
+        doc.data,
+        re.IGNORECASE,
+    ):
+        found.add(match[1].decode("utf-8", "replace").lower().strip("-"))
+    return {*found, "top", ""}
+
+
+def _unknown_hosts(doc: Document, name: str) -> Iterator[Finding]:
+    first: dict[str, tuple[int, int]] = {}
+    for entry in doc.entries:
+        for link in entry.links:
+            mention = link.mention
+            if (
+                mention is None
+                or mention.key.kind != "url"
+                or mention.key.names_paper
+                or knows_host(link.url)
+            ):
+                continue
+            if host := host_of(link.url):
+                line, count = first.get(host, (link.line, 0))
+                first[host] = (line, count + 1)
+    for host, (line, count) in first.items():
+        more = f" ({count} links)" if count > 1 else ""
+        yield Finding(
+            "unknown-host", name, line, f"{host}{more} is no host that Studiolo knows papers of.",
+            "Nothing to do if it is no paper; else link the paper itself (arXiv, DOI) beside it.",
+        )  # fmt: skip
+
+
+def _twice(docs: Sequence[Document]) -> Iterator[Finding]:
+    first: dict[tuple[Key, str | None], tuple[str, int]] = {}
+    for doc in docs:
+        name = str(doc.path or "<list>")
+        for entry in doc.entries:
+            key = entry.key
+            if key is None:
+                continue
+            path = next(
+                (
+                    link.mention.path
+                    for link in entry.links
+                    if link.mention and link.mention.key == key
+                ),
+                None,
+            )
+            if (key, path) in first:
+                where, line = first[key, path]
+                yield Finding(
+                    "twice",
+                    name,
+                    entry.line,
+                    f"{key} is also at {where}:{line}.",
+                    "Keep one, and link it from the other place.",
+                )
+            else:
+                first[key, path] = (name, entry.line)
+
+
+def _empty_sections(doc: Document, name: str) -> Iterator[Finding]:
+    found = sections(doc)
+    linked = {link.line for link in doc.links}
+    for i, section in enumerate(found):
+        below = i + 1 < len(found) and found[i + 1].level > section.level
+        if (
+            section.path
+            and not below
+            and section.line not in linked
+            and all(block.kind in ("comment", "rule") for block in section.blocks)
+        ):
+            yield Finding(
+                "empty-section",
+                name,
+                section.line,
+                f"Nothing stands below {section.path[-1]!r}.",
+                "Put something there, or take the heading out.",
+            )
+
+
+def _questions(doc: Document, name: str, answered: Answered | None) -> Iterator[Finding]:
+    owners = {question.line: entry for entry in doc.entries for question in entry.questions}
+    for question in doc.questions:
+        if question.answer is None and not (
+            answered and answered(owners.get(question.line), question)
+        ):
+            yield Finding(
+                "unanswered-question",
+                name,
+                question.line,
+                f"“{_shown(question.text)}” is open.",
+                "Write the answer below it, beginning with A:.",
+            )
+
+
+def _shown(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else text[:77] + "…"

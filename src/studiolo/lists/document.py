@@ -1,0 +1,147 @@
+"""A list as bytes, and what can be found in them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from studiolo.errors import ListError
+from studiolo.lists.blocks import Block, scan
+from studiolo.lists.entries import Reading, read_document
+from studiolo.lists.model import Entry, Heading, Link, Question, Span
+
+
+class Document:
+    """A Markdown list: the bytes that a person wrote, and where in them things lie.
+
+    The bytes are the document. Everything else is read from them on first use and never written back;
+    `studiolo.lists.edits` makes a new document by replacing exact byte ranges.
+
+    Attributes:
+        data: the bytes.
+        path: where they came from, if from a file.
+    """
+
+    def __init__(self, data: bytes, path: Path | None = None) -> None:
+        self.data = data
+        self.path = path
+
+    @classmethod
+    def parse(cls, data: bytes, path: Path | None = None) -> Document:
+        """Return the document of `data`. Every sequence of bytes is one."""
+        return cls(bytes(data), path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Document:
+        """Read the list at `path`.
+
+        Raises:
+            ListError: there is no such file, or it cannot be read.
+        """
+        path = Path(path)
+        try:
+            return cls(path.read_bytes(), path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ListError(
+                f"The list {path} cannot be read: {reason}. Name a Markdown file."
+            ) from error
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes, as they were read."""
+        return self.data
+
+    def __repr__(self) -> str:
+        return f"Document({str(self.path) if self.path else '…'}, {len(self.data)} bytes)"
+
+    @cached_property
+    def writable(self) -> bool:
+        """Whether the bytes are UTF-8. Others are shown, with replacement characters, and never written."""
+        try:
+            self.data.decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    @cached_property
+    def newline(self) -> bytes:
+        """The newline that most of its lines end with."""
+        crlf = self.data.count(b"\r\n")
+        return b"\r\n" if crlf * 2 > self.data.count(b"\n") else b"\n"
+
+    @cached_property
+    def root(self) -> Block:
+        """The tree of blocks."""
+        return scan(self.data)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The outermost blocks in order, for rendering; each holds its `children`."""
+        return self.root.children
+
+    @cached_property
+    def reading(self) -> Reading:
+        """Everything that was found, for the rooms of this wing."""
+        return read_document(self.data, self.root)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The works on the list, in the order of the file."""
+        return self.reading.entries
+
+    @property
+    def item_blocks(self) -> tuple[Block, ...]:
+        """The item or row that each entry is, in the same order."""
+        return self.reading.blocks
+
+    def block_of(self, entry: Entry) -> Block:
+        """Return the item or row that `entry`, one of this document's, is.
+
+        Raises:
+            ListError: it is an entry of another document, or of this one before an edit.
+        """
+        block = self._block_at_span.get(entry.span)
+        if block is None or self.data[block.start : block.end] != entry.text.encode(
+            "utf-8", "replace"
+        ):
+            raise ListError(
+                f"{entry.title!r} is not at line {entry.line} of {self.path or 'this list'} any more. Read it again."
+            )
+        return block
+
+    def entry_at(self, block: Block) -> Entry | None:
+        """Return the entry that `block` is, if it is one."""
+        return self._entry_at_span.get((block.start, block.end))
+
+    @cached_property
+    def _block_at_span(self) -> dict[Span, Block]:
+        return {(block.start, block.end): block for block in self.item_blocks}
+
+    @cached_property
+    def _entry_at_span(self) -> dict[Span, Entry]:
+        return {entry.span: entry for entry in self.entries}
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """All headings, those in items and quotations too."""
+        return self.reading.headings
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """All links, inside and outside of entries, without images."""
+        return self.reading.links
+
+    @property
+    def images(self) -> tuple[Link, ...]:
+        """All images."""
+        return self.reading.images
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """All questions, inside and outside of entries."""
+        return self.reading.questions
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the whole list: its `<!-- TAGS` comment, front matter and `tag-…` badges."""
+        return self.reading.tags

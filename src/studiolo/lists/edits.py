@@ -1,0 +1,119 @@
+"""Exact edits: replace these bytes, at this place, by those, and nothing else.
+
+An edit knows the bytes that it expects to replace. If they are not there any more it is refused, so that
+nothing that somebody wrote in the meantime is lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from studiolo.errors import ListError, StaleEdit
+from studiolo.lists.document import Document
+from studiolo.lists.model import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace `old`, which lies at `start`, by `new`; byte offsets of the document before all edits."""
+
+    start: int
+    old: bytes
+    new: bytes
+
+    @property
+    def end(self) -> int:
+        """Where the old bytes end."""
+        return self.start + len(self.old)
+
+
+def apply_edits(data: bytes, edits: Sequence[Edit]) -> bytes:
+    """Return `data` with all `edits` made; insertions at one place keep their order.
+
+    Raises:
+        StaleEdit: the expected bytes are not there; says where, what was expected and what is there.
+        ListError: two edits overlap.
+    """
+    out: list[bytes] = []
+    at = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < at:
+            raise ListError(
+                f"Two edits overlap at byte {edit.start}. Make them one after the other."
+            )
+        found = data[edit.start : edit.end]
+        if found != edit.old or edit.start > len(data):
+            line = data.count(b"\n", 0, edit.start) + 1
+            raise StaleEdit(
+                f"Line {line} does not read {_shown(edit.old)} any more but {_shown(found)}. "
+                "Nothing was changed: read the list again."
+            )
+        out += (data[at : edit.start], edit.new)
+        at = edit.end
+    out.append(data[at:])
+    return b"".join(out)
+
+
+def inverse(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Return the edits that undo `edits` in the document they made."""
+    undone: list[Edit] = []
+    shift = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        undone.append(Edit(edit.start + shift, edit.new, edit.old))
+        shift += len(edit.new) - len(edit.old)
+    return tuple(undone)
+
+
+def edited(
+    doc: Document, edits: Sequence[Edit], *, touched: Sequence[Entry] = (), added: int = 0
+) -> Document:
+    """Return `doc` with `edits` made, read again and compared: only `touched` entries may have changed.
+
+    Args:
+        touched: entries of `doc` that the edits are meant to change.
+        added: how many entries the edits are meant to add.
+
+    Raises:
+        ListError: the list is not UTF-8, or the edits would change other entries too; nothing is written.
+        StaleEdit: as `apply_edits`.
+    """
+    if not doc.writable:
+        raise ListError(
+            f"{doc.path or 'The list'} is not UTF-8, so Studiolo only shows it. Convert it, for example with "
+            "`iconv -f latin1 -t utf-8`, and try again."
+        )
+    new = Document.parse(apply_edits(doc.data, edits), doc.path)
+    others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, touched))
+    missing = others - Counter(map(_looks, new.entries))
+    if missing or len(new.entries) != len(doc.entries) + added or not new.writable:
+        title = next(iter(missing))[0] if missing else None
+        raise ListError(
+            "This edit would change more than it should"
+            + (f" (the entry {title!r})" if title else "")
+            + ", so nothing was written. Make it by hand."
+        )
+    return new
+
+
+def _looks(entry: Entry) -> tuple[object, ...]:
+    """Return what must stay as it is when another entry is edited."""
+    return (
+        entry.title,
+        entry.name,
+        entry.authors,
+        entry.year,
+        entry.keys,
+        tuple(link.url for link in entry.links),
+        tuple(note.text for note in entry.notes),
+        tuple((question.text, question.answer) for question in entry.questions),
+        entry.section,
+        entry.tags,
+        entry.state,
+    )
+
+
+def _shown(data: bytes) -> str:
+    text = data[:60].decode("utf-8", "replace")
+    return repr(text + ("…" if len(data) > 60 else ""))

@@ -1,0 +1,530 @@
+"""From blocks to entries.
+
+A top-level item is an entry. A nested item is an entry of its own only if it names a paper and none of the
+items around it does. A row of a table is an entry. Links in paragraphs are none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import partial
+
+from studiolo.lists.blocks import Block
+from studiolo.lists.hosts import find_mention
+from studiolo.lists.inline import Piece, Run, find_links, fold_label, unescape
+from studiolo.lists.keys import Key
+from studiolo.lists.model import Entry, Heading, Link, Note, Question, Span
+from studiolo.lists.people import split_authors
+from studiolo.lists.states import (
+    BOX,
+    BOX_STATES,
+    is_state_column,
+    state_of_cell,
+    state_of_mark,
+    state_of_section,
+)
+from studiolo.lists.text import plain_with_links
+from studiolo.lists.titles import Naming, is_label, read_naming
+
+
+@dataclass(slots=True)
+class Reading:
+    """Everything that was found in a document."""
+
+    entries: tuple[Entry, ...]
+    blocks: tuple[Block, ...]  # the item or row of each entry
+    headings: tuple[Heading, ...]
+    links: tuple[Link, ...]
+    images: tuple[Link, ...]
+    questions: tuple[Question, ...]
+    tags: tuple[str, ...]
+    texts: tuple[Text, ...]
+    definitions: dict[str, str]
+
+
+@dataclass(slots=True)
+class Text:
+    """The text of one block (or cell) and the links in it; `line` is where it begins."""
+
+    run: Run
+    pieces: list[Piece]
+    line: int
+
+    def words(self) -> str:
+        """Return its words, links replaced by their texts."""
+        return plain_with_links(self.run.data, self.pieces)
+
+
+@dataclass(slots=True)
+class _Draft:
+    block: Block
+    index: int
+    section: tuple[str, ...]
+    parent: int | None = None
+    naming: Naming = field(default_factory=partial(Naming, ""))
+    links: list[Link] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    state: str | None = None
+    state_by: str | None = None
+
+
+_WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
+_WORDS = ("paragraph", "heading")
+_QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
+_ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
+_INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
+_HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")
+_TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
+_BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
+_TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
+_FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
+_COLUMNS = {
+    "title": re.compile(
+        r"(?:paper |work )?(?:title|paper|papers|name|work|article|publication|reference|book|resource)s?(?: title| name)?|标题|论文"
+    ),
+    "name": re.compile(
+        r"model|models|method|methods|abbreviation|abbr\.?|acronym|alias|short(?: name)?|nickname|algorithm"
+    ),
+    "year": re.compile(r"year|date|published|release date|publication date|time|年份|时间|日期"),
+    "authors": re.compile(r"authors?|author\(s\)|by|作者"),
+    "tags": re.compile(r"tags?|topics?|keywords?|categor(?:y|ies)|area|areas|labels?"),
+    "notes": re.compile(
+        r"notes?|comments?|remarks?|summary|tl;?dr|description|thoughts|takeaways?|abstract|review"
+    ),
+}
+
+
+def read_document(data: bytes, root: Block) -> Reading:
+    """Return what the blocks of `data` hold."""
+    return _Reader(data, root).run()
+
+
+class _Reader:
+    def __init__(self, data: bytes, root: Block) -> None:
+        self.data = data
+        self.root = root
+        self.definitions: dict[str, str] = {}
+        self.drafts: list[_Draft] = []
+        self.headings: list[Heading] = []
+        self.section: list[tuple[int, str]] = []
+        self.links: list[Link] = []
+        self.images: list[Link] = []
+        self.questions: list[Question] = []
+        self.tags: list[str] = []
+        self.texts: list[Text] = []
+        self.own: dict[Block, Text] = {}
+
+    def run(self) -> Reading:
+        for block in self.root.walk():
+            if block.kind == "definition":
+                self.definitions.setdefault(fold_label(block.label), unescape(block.target))
+        self._flow(self.root)
+        return Reading(
+            tuple(self._entry(draft) for draft in self.drafts),
+            tuple(draft.block for draft in self.drafts),
+            tuple(sorted(self.headings, key=lambda heading: heading.span)),
+            tuple(self.links),
+            tuple(self.images),
+            tuple(self.questions),
+            tuple(dict.fromkeys(self.tags)),
+            tuple(self.texts),
+            self.definitions,
+        )
+
+    def _flow(self, parent: Block) -> None:
+        """Read what stands outside of items."""
+        for block in parent.children:
+            kind = block.kind
+            if kind == "item":
+                self._item(block, None, named=False, depth=0)
+            elif kind == "heading":
+                self._take_links(self._heading(block), None)
+            elif kind == "paragraph":
+                text = self._text(block)
+                self._take_links(text, None)
+                words = text.words()
+                if match := _QUESTION.match(words):
+                    self._ask(words[match.end() :], block.line, None)
+                elif match := _ANSWER.match(words):
+                    self._answer(words[match.end() :], None)
+            elif kind == "quote":
+                self._flow(block)
+            elif kind == "table":
+                self._table(block)
+            else:
+                self._other(block, None)
+
+    def _heading(self, block: Block) -> Text:
+        text = self._text(block)
+        words = text.words()
+        self.headings.append(Heading(block.level, words, block.line, (block.start, block.end)))
+        if block.parent is self.root:
+            while self.section and self.section[-1][0] >= block.level:
+                self.section.pop()
+            self.section.append((block.level, words))
+        return text
+
+    def _own(self, block: Block) -> Text:
+        """Return the text of a paragraph or heading inside an item, read once."""
+        text = self.own.get(block)
+        if text is None:
+            text = self._heading(block) if block.kind == "heading" else self._text(block)
+            self.own[block] = text
+        return text
+
+    def _other(self, block: Block, draft: _Draft | None) -> None:
+        """Read html, comments and front matter."""
+        if block.kind == "html":
+            text = self._text(block)
+            text.pieces = [piece for piece in text.pieces if piece.kind == "html"]
+            self._take_links(text, draft)
+        elif block.kind == "comment":
+            if match := _TAGS_COMMENT.match(self.data, block.content[0][0], block.end):
+                self.tags += _split_tags(match[1].decode("utf-8", "replace"))
+        elif block.kind == "front":
+            self.tags += _front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
+
+    def _item(
+        self, item: Block, owner: _Draft | None, *, named: bool, depth: int, crowd: int = 0
+    ) -> None:
+        """Read an item and what is nested in it.
+
+        Args:
+            owner: the entry around it, if any.
+            named: an item around it names a paper.
+            crowd: how many of its siblings and itself are nothing but a link to a paper.
+        """
+        children = item.children
+        texts = {i: self._own(block) for i, block in enumerate(children) if block.kind in _WORDS}
+        names_paper = any(_links_paper(text) for text in texts.values())
+        starts_entry = owner is None or (
+            names_paper and not named and not _belongs_to_parent(texts.get(0), crowd)
+        )
+        if owner is None or starts_entry:
+            parent = owner.index if owner is not None else None
+            draft = _Draft(item, len(self.drafts), tuple(text for _, text in self.section), parent)
+            self.drafts.append(draft)
+            depth = 0
+        else:
+            draft = owner
+        named = named or names_paper
+        crowd = 0
+        if not named:
+            heads = [
+                self._own(c.children[0])
+                for c in children
+                if c.kind == "item" and c.children and c.children[0].kind in _WORDS
+            ]
+            bare = [head for head in heads if _links_paper(head) and _only_links(head)]
+            crowd = len(bare)
+            named = any(_belongs_to_parent(head, crowd) for head in bare)
+        for i, block in enumerate(children):
+            if i in texts:
+                text = texts[i]
+                self._take_links(text, draft)
+                if i == 0 and starts_entry:
+                    self._head(item, text, draft)
+                else:
+                    self._note(text, block.line, depth if i == 0 else depth + 1, draft)
+            elif block.kind == "item":
+                self._item(block, draft, named=named, depth=depth + 1, crowd=crowd)
+            else:
+                self._inside(block, draft, depth + 1)
+
+    def _inside(self, block: Block, draft: _Draft, depth: int) -> None:
+        """Read a quotation, a table or html inside an item."""
+        if block.kind == "quote":
+            for child in block.children:
+                if child.kind in ("paragraph", "heading"):
+                    text = self._heading(child) if child.kind == "heading" else self._text(child)
+                    self._take_links(text, draft)
+                    self._note(text, child.line, depth, draft)
+                elif child.kind == "item":
+                    self._item(child, draft, named=True, depth=depth)
+                else:
+                    self._inside(child, draft, depth)
+        elif block.kind == "table":
+            for row in block.children:
+                cells = [self._cell(row, cell) for cell in row.content]
+                for cell in cells:
+                    self._take_links(cell, draft)
+                draft.notes.append(
+                    Note(" | ".join(cell.words() for cell in cells), row.line, depth)
+                )
+        else:
+            self._other(block, draft)
+
+    def _head(self, item: Block, text: Text, draft: _Draft) -> None:
+        data = text.run.data
+        words = text.words()
+        box = BOX.match(data)
+        if box:
+            draft.state, draft.state_by = BOX_STATES[chr(box[1][0])], "box"
+        elif state := state_of_mark(words):
+            draft.state, draft.state_by = state, "mark"
+        draft.naming = read_naming(data, text.pieces)
+        draft.tags += _hashtags(text)
+        if match := _QUESTION.match(words):
+            self._ask(words[match.end() :], item.line, draft)
+
+    def _note(self, text: Text, line: int, depth: int, draft: _Draft) -> None:
+        words = text.words()
+        draft.tags += _hashtags(text)
+        if match := _QUESTION.match(words):
+            self._ask(words[match.end() :], line, draft)
+            return
+        if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
+            return
+        if match := _FIELD.fullmatch(words):
+            naming = draft.naming
+            if match[1].lower() in ("author", "authors", "by"):
+                draft.naming = Naming(
+                    naming.title,
+                    naming.name,
+                    naming.authors or split_authors(match[2]),
+                    naming.year,
+                )
+            elif naming.year is None and (
+                year := re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
+            ):
+                draft.naming = Naming(naming.title, naming.name, naming.authors, int(year[0]))
+        if words and not _only_links(text):
+            draft.notes.append(Note(words, line, max(depth, 1)))
+
+    def _ask(self, words: str, line: int, draft: _Draft | None) -> None:
+        answer = None
+        if inner := _INNER_ANSWER.search(words):
+            words, answer = words[: inner.start()], words[inner.end() :]
+        question = Question(words.strip(), line, answer)
+        self.questions.append(question)
+        if draft is not None:
+            draft.questions.append(question)
+
+    def _answer(self, words: str, draft: _Draft | None) -> bool:
+        """Give an answer to the last question, if that is open."""
+        if not self.questions or self.questions[-1].answer is not None:
+            return False
+        last = self.questions[-1]
+        if draft is not None and (not draft.questions or draft.questions[-1] is not last):
+            return False
+        answered = Question(last.text, last.line, words)
+        self.questions[-1] = answered
+        if draft is not None:
+            draft.questions[-1] = answered
+        return True
+
+    def _table(self, table: Block) -> None:
+        header = [self._cell(table.children[0], cell) for cell in table.children[0].content]
+        for cell in header:
+            self._take_links(cell, None)
+        roles: dict[str, int] = {}
+        for i, cell in enumerate(header):
+            words = cell.words().strip().lower()
+            if is_state_column(words):
+                roles.setdefault("state", i)
+                continue
+            for role, pattern in _COLUMNS.items():
+                if pattern.fullmatch(words):
+                    roles.setdefault(role, i)
+                    break
+        for row in table.children[1:]:
+            self._row(row, roles)
+
+    def _row(self, row: Block, roles: dict[str, int]) -> None:
+        cells = [self._cell(row, cell) for cell in row.content]
+        if not any(cell.run.data for cell in cells):
+            return
+        draft = _Draft(row, len(self.drafts), tuple(text for _, text in self.section))
+        self.drafts.append(draft)
+        for cell in cells:
+            self._take_links(cell, draft)
+            draft.tags += _hashtags(cell)
+
+        def words(role: str) -> str:
+            i = roles.get(role, len(cells))
+            return cells[i].words() if i < len(cells) else ""
+
+        at = _title_cell(cells, roles)
+        naming = read_naming(cells[at].run.data, cells[at].pieces)
+        if not naming.title:
+            naming = next(
+                (n for c in cells if (n := read_naming(c.run.data, c.pieces)).title), naming
+            )
+        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year"))
+        draft.naming = Naming(
+            naming.title,
+            naming.name or words("name") or None,
+            split_authors(words("authors"))
+            or ((words("authors"),) if words("authors") else naming.authors),
+            int(year[0]) if year else naming.year,
+        )
+        if "tags" in roles:
+            draft.tags += [tag for tag in re.split(r"[,;]\s*", words("tags")) if tag]
+        if "state" in roles and roles["state"] < len(cells):
+            draft.state, draft.state_by = state_of_cell(words("state")), "column"
+        elif state := state_of_mark(cells[at].words()):
+            draft.state, draft.state_by = state, "mark"
+        if note := words("notes"):
+            if match := _QUESTION.match(note):
+                self._ask(note[match.end() :], row.line, draft)
+            else:
+                draft.notes.append(Note(note, row.line, 1))
+
+    def _text(self, block: Block) -> Text:
+        return self._read(block.content, block.line)
+
+    def _cell(self, row: Block, cell: Span) -> Text:
+        return self._read([cell], row.line)
+
+    def _read(self, content: list[Span], line: int) -> Text:
+        run = Run(self.data, content)
+        text = Text(run, find_links(run.data, self.definitions), line)
+        self.texts.append(text)
+        return text
+
+    def _take_links(self, text: Text, draft: _Draft | None) -> None:
+        run = text.run
+        for piece in text.pieces:
+            inner = run.data[slice(*piece.text)]
+            link = Link(
+                piece.url
+                if piece.kind == "bare"
+                else " ".join(inner.decode("utf-8", "replace").split()),
+                piece.url,
+                find_mention(piece.url) if piece.kind != "wiki" else None,
+                text.line + run.line(piece.start),
+                run.span(piece.start, piece.end),
+                piece.kind,
+            )
+            if piece.kind == "image":
+                self.images.append(link)
+                if badge := _BADGE.match(piece.url):
+                    name = badge[1].replace("--", "\0").replace("__", "\1").replace("_", " ")
+                    self.tags.append(name.replace("\0", "-").replace("\1", "_"))
+                continue
+            self.links.append(link)
+            if draft is not None:
+                draft.links.append(link)
+                if link.mention is None and (tag := _TAG_LINK.search(link.url)):
+                    draft.tags.append(tag[1])
+
+    def _entry(self, draft: _Draft) -> Entry:
+        keys: dict[Key, None] = dict.fromkeys(
+            link.mention.key for link in draft.links if link.mention
+        )
+        state, by = draft.state, draft.state_by
+        if state is None and (state := state_of_section(draft.section)):
+            by = "section"
+        block = draft.block
+        naming = draft.naming
+        return Entry(
+            title=naming.title,
+            name=naming.name,
+            authors=naming.authors,
+            year=naming.year,
+            keys=tuple(keys),
+            links=tuple(draft.links),
+            notes=tuple(draft.notes),
+            questions=tuple(draft.questions),
+            section=draft.section,
+            tags=tuple(dict.fromkeys(draft.tags)),
+            line=block.line,
+            span=(block.start, block.end),
+            state=state,
+            text=self.data[block.start : block.end].decode("utf-8", "replace"),
+            state_by=by,
+            parent=draft.parent,
+        )
+
+
+def _links_paper(text: Text) -> bool:
+    for piece in text.pieces:
+        if (
+            piece.kind not in ("image", "wiki")
+            and (mention := find_mention(piece.url))
+            and mention.key.names_paper
+        ):
+            return True
+    return False
+
+
+def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
+    """Whether an item that links a paper only gives the item around it its link.
+
+    `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it.
+    """
+    if head is None or not _only_links(head):
+        return False
+    return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
+
+
+def _only_links(text: Text) -> bool:
+    """Whether a text is nothing but links without words of their own."""
+    if not text.pieces:
+        return False
+    at = 0
+    for piece in text.pieces:
+        if piece.start >= at:
+            if _WORD_BYTE.search(text.run.data[at : piece.start]):
+                return False
+            at = piece.end
+        inner = text.run.data[slice(*piece.text)].decode("utf-8", "replace")
+        if piece.kind not in ("bare", "auto", "image") and not is_label(inner):
+            return False
+    return _WORD_BYTE.search(text.run.data[at:]) is None
+
+
+def _title_cell(cells: list[Text], roles: dict[str, int]) -> int:
+    if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
+        naming = read_naming(cells[at].run.data, cells[at].pieces)
+        if naming.title and not is_label(naming.title):
+            return at
+    for papers in (True, False):
+        for i, cell in enumerate(cells):
+            for piece in cell.pieces:
+                mention = find_mention(piece.url)
+                shown = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
+                if (
+                    piece.kind == "image"
+                    or is_label(shown)
+                    or (papers and not (mention and mention.key.names_paper))
+                ):
+                    continue
+                return i
+    taken = {i for role, i in roles.items() if role != "title"}
+    filled = [i for i, cell in enumerate(cells) if cell.run.data]
+    worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
+    return (worded or filled)[0]
+
+
+def _hashtags(text: Text) -> list[str]:
+    data, at, tags = text.run.data, 0, []
+    if b"#" not in data:
+        return []
+    for piece in [*text.pieces, None]:
+        end = piece.start if piece else len(data)
+        if end >= at:
+            tags += _HASHTAG.findall(data[at:end].decode("utf-8", "replace"))
+            at = piece.end if piece else end
+    return tags
+
+
+def _split_tags(text: str) -> list[str]:
+    pieces = re.split(r"[,;\n]", text)
+    return [tag for piece in pieces if (tag := " ".join(piece.strip().lstrip("-*+# \t").split()))]
+
+
+def _front_tags(text: str) -> list[str]:
+    """Return the `tags` of YAML or TOML front matter: a line, a bracketed list, or one `- tag` a line."""
+    match = re.search(
+        r"^tags[ \t]*[:=][ \t]*(.*)((?:\n[ \t]*-[ \t]+.*)*)", text, re.MULTILINE | re.IGNORECASE
+    )
+    if match is None:
+        return []
+    line = match[1].strip().strip("[]") + match[2]
+    return [
+        tag.strip("\"' \t") for tag in _split_tags(line.replace("\n", ",")) if tag.strip("\"' \t")
+    ]

@@ -1,0 +1,213 @@
+"""From an address to a `Mention`: what it points at, in one way for all of its spellings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from studiolo.errors import UsageError
+from studiolo.lists.keys import Key, make_key
+from studiolo.lists.readers import (
+    NOT_OWNERS,
+    Found,
+    arxiv_in,
+    doi_in_path,
+    doi_of,
+    query_of,
+    reader_of,
+    tidy_host,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One link's identity and what it says beside it.
+
+    Attributes:
+        key: what is linked.
+        url: the address as it was written.
+        version: the version that the address pins (`…/1911.05248v2`), if any.
+        position_s: seconds into a talk, if any.
+        path: the place inside a repository (`tree/main/deficient-efficient`), if any. Two paths of one
+            repository have one key and are two things.
+    """
+
+    key: Key
+    url: str
+    version: int | None = None
+    position_s: int | None = None
+    path: str | None = None
+
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_TYPED = re.compile(r"(arxiv|doi):\s*(?=\S)", re.IGNORECASE)
+_JUNK_END = "}>\"'`,;\\"
+_WEB = {"http", "https", "ftp"}
+_TRACKING = re.compile(
+    r"utm_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_[ce]id|ref_src|ref_url|_hsenc|_hsmi", re.I
+)
+
+
+def mention_of(url: str) -> Mention:
+    """Return what `url` points at.
+
+    Raises:
+        UsageError: it is no web address, for example a relative link.
+    """
+    mention = find_mention(url)
+    if mention is None:
+        raise UsageError(
+            f"{url!r} is not a web address, so it has no key. Give http://…, https://…, arxiv:… or doi:…."
+        )
+    return mention
+
+
+def key_of(url: str) -> Key:
+    """Return the key of what `url` points at; raises UsageError as `mention_of` does."""
+    return mention_of(url).key
+
+
+@lru_cache(maxsize=4096)
+def find_mention(url: str) -> Mention | None:
+    """Return what `url` points at, or None where it is no web address (relative, `mailto:`, `#place`)."""
+    found = _find(url, nested=False)
+    if found is None or found.key is None:
+        return None
+    return Mention(found.key, url, found.version, found.position_s, found.path)
+
+
+def knows_host(url: str) -> bool:
+    """Whether a reader of this module knows the host of `url`."""
+    parts = _split(_clean(url))
+    return parts is not None and reader_of(parts.hostname or "") is not None
+
+
+def host_of(url: str) -> str | None:
+    """Return the host that `url` names, lower case and without `www.`, or None."""
+    parts = _split(_clean(url))
+    return tidy_host(parts.hostname or "") or None if parts else None
+
+
+# the two forms that most addresses of a list have, read without taking them apart
+_PLAIN_ARXIV = re.compile(
+    r"https?://(?:www\.)?arxiv\.org/(?:abs|pdf|html)/(\d{4}\.\d{4,5})(?:v([1-9]\d?))?(?:\.pdf)?",
+    re.ASCII,
+)
+_PLAIN_REPOSITORY = re.compile(
+    r"https?://github\.com/([A-Za-z0-9-]{1,60}/[A-Za-z0-9_-]{1,100})/?", re.ASCII
+)
+
+
+def _find_plain(url: str) -> Found | None:
+    if match := _PLAIN_ARXIV.fullmatch(url):
+        key = make_key("arxiv", match[1])
+        return Found(key, int(match[2]) if match[2] else None) if key else None
+    if (match := _PLAIN_REPOSITORY.fullmatch(url)) and match[1].split("/")[
+        0
+    ].lower() not in NOT_OWNERS:
+        return Found(make_key("github", match[1]))
+    return None
+
+
+def _find(url: str, *, nested: bool) -> Found | None:
+    if plain := _find_plain(url):
+        return plain
+    text = _clean(url)
+    if typed := _TYPED.match(text):
+        value = unquote(text[typed.end() :])
+        if typed[1].lower() == "arxiv":
+            return arxiv_in(value, start=True)
+        return Found(doi_of(value)) if doi_of(value) else None
+    if text.startswith("10.") and (key := doi_of(text)):
+        return Found(key)
+    parts = _split(text)
+    if parts is None:
+        return None
+    host = tidy_host(parts.hostname or "")
+    if not host:
+        return None
+    if not nested and (inner := _inner_address(host, parts)):
+        return _find(inner, nested=True)
+    if parts.scheme != "ftp" and (reader := reader_of(host)) and (found := reader(parts)):
+        return found
+    if key := doi_in_path(parts.path):
+        return Found(key)
+    return Found(make_key("url", _tidy(host, parts)))
+
+
+def _clean(url: str) -> str:
+    """Drop what surrounds an address in real lists: spaces, `<…>`, a BibTeX brace, an encoded space."""
+    text = "".join(url.split()).strip("<\"'`")
+    spare = text.count(")") - text.count("(")
+    end = len(text)
+    while end:
+        if text[end - 1] in _JUNK_END:
+            end -= 1
+        elif text[end - 1] == ")" and spare > 0:
+            spare -= 1
+            end -= 1
+        elif text.endswith("%20", 0, end):
+            end -= 3
+        else:
+            break
+    return text[:end]
+
+
+def _split(text: str) -> SplitResult | None:
+    if text.startswith("//"):
+        text = "https:" + text
+    elif not _SCHEME.match(text) or re.match(r"[\w.-]+:\d+(?:/|$)", text):
+        host = text.split("/", 1)[0].split("?", 1)[0].split(":", 1)[0].lower()
+        if not host.startswith("www.") and reader_of(tidy_host(host)) is None:
+            return None
+        text = "https://" + text
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return None
+    if (
+        parts.scheme.lower() not in _WEB
+        or not parts.hostname
+        or "." not in tidy_host(parts.hostname)
+    ):
+        return None
+    return parts
+
+
+_PATH_SAFE = "/:@!$&'()*+,;=~"
+
+
+def _tidy(host: str, parts: SplitResult) -> str:
+    """Return the address that stands for all harmless spellings of `parts`."""
+    port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
+    path = unquote(parts.path, errors="surrogateescape")
+    try:
+        path = quote(path, safe=_PATH_SAFE, errors="surrogateescape")
+    except UnicodeEncodeError:  # half a character, as JSON may hold one: no byte stands for it
+        path = quote(path, safe=_PATH_SAFE, errors="surrogatepass")
+    if "%2f" in parts.path.lower():
+        path = parts.path
+    query = "&".join(
+        p for p in parts.query.split("&") if p and not _TRACKING.fullmatch(p.split("=", 1)[0])
+    )
+    fragment = "" if parts.fragment.startswith(":~:") else parts.fragment
+    scheme = "ftp" if parts.scheme == "ftp" else "https"
+    tidy = f"{scheme}://{host}{port}{path.rstrip('/')}"
+    return tidy + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+
+
+def _inner_address(host: str, parts: SplitResult) -> str | None:
+    """Return the address that a redirect or an archived copy wraps."""
+    if host == "web.archive.org" and (
+        match := re.match(r"/web/[\w*]+/(.+)", parts.path, re.DOTALL)
+    ):
+        return match[1] + (f"?{parts.query}" if parts.query else "")
+    if re.fullmatch(r"google\.[a-z.]{2,6}", host) and parts.path == "/url":
+        query = query_of(parts)
+        return query.get("q") or query.get("url")
+    if host == "scholar.google.com" and parts.path == "/scholar_url":
+        return query_of(parts).get("url")
+    return None

@@ -1,0 +1,188 @@
+"""Keys: what a link points at, said in one way for all of its spellings.
+
+`Key` is the identity; `studiolo.lists.hosts` reads one from an address. A key never carries a version or a
+timestamp: those belong to the `Mention`, one person's link in one place.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from studiolo.errors import UsageError
+
+
+KINDS = (
+    "arxiv",
+    "doi",
+    "github",
+    "openreview",
+    "acl",
+    "pmlr",
+    "cvf",
+    "youtube",
+    "reddit",
+    "x",
+    "url",
+)
+PAPER_KINDS = frozenset({"arxiv", "doi", "openreview", "acl", "pmlr", "cvf"})
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of `text` as a set."""
+    return frozenset(text.split())
+
+
+# Archives that gave out `archive/yymmnnn` ids until March 2007.
+# Source: https://info.arxiv.org/help/arxiv_identifier.html and the list of subsumed archives there.
+ARXIV_ARCHIVES = words(
+    """
+    acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas
+    cond-mat cs dg-ga funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-
+    ex nucl-th patt-sol physics plasm-ph q-alg q-bio quant-ph solv-int supr-con
+    """
+)
+_ARXIV = re.compile(
+    r"(?<![\d.])(?P<new>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v(?P<v>[1-9]\d{0,3})(?!\d))?(?!\d)"
+    r"|(?<![a-z.-])(?P<archive>[a-z]+(?:-[a-z]+)?)(?:\.[a-z-]{2,})?/(?P<old>\d{2}(?:0[1-9]|1[0-2])\d{3})"
+    r"(?:v(?P<w>[1-9]\d{0,3})(?!\d))?(?!\d)",
+    re.IGNORECASE | re.ASCII,
+)
+_ACL = re.compile(
+    r"(?P<old>[a-z]\d{2}-\d{4,5})|(?P<new>\d{4}\.[a-z0-9]+(?:-[a-z0-9]+)+\.\d+)",
+    re.IGNORECASE | re.ASCII,
+)
+_VALUES = {
+    "doi": re.compile(r"10\.\d{4,9}/\S+"),
+    "github": re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?/[a-z0-9._-]+|\d+"),
+    "openreview": re.compile(r"[A-Za-z0-9_-]{5,}"),
+    "pmlr": re.compile(r"[vr]\d+/[a-z0-9-]+"),
+    "cvf": re.compile(r"[a-z0-9/]+/[^\s/]+"),
+    "youtube": re.compile(r"[A-Za-z0-9_-]{11}"),
+    "reddit": re.compile(r"t[13]_[a-z0-9]{1,13}"),
+    "x": re.compile(r"\d{1,20}"),
+    "url": re.compile(r"[a-z][a-z0-9+.-]*://\S+"),
+}
+_CASE_MATTERS = {"openreview", "cvf", "youtube", "url"}
+_PAPER_PAGE = re.compile(
+    r"https://(?:papers\.nips\.cc/paper/|jmlr\.org/papers/v|distill\.pub/\d{4}/"
+    r"|[^/?#]+/[^?#]*\.pdf$)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Key:
+    """A typed identity; `str(key)` is `kind:value`, and `Key.parse` reads that back.
+
+    Values are normal forms: two spellings of one thing give equal keys. `github` values are lower case
+    (GitHub does not tell cases apart), DOIs too; the DOI that arXiv gives a paper is its arXiv key.
+    """
+
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+    @property
+    def names_paper(self) -> bool:
+        """Whether this is a paper itself, rather than something about one (a repository, a talk, a post)."""
+        return self.kind in PAPER_KINDS or (
+            self.kind == "url" and _PAPER_PAGE.match(self.value) is not None
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """Return the key that `text` writes: `arxiv:2105.03824`, a bare arXiv id or DOI, or an address.
+
+        Raises:
+            UsageError: it is none of these; says what would be.
+        """
+        text = text.strip()
+        kind, colon, value = text.partition(":")
+        kind = kind.lower()
+        if kind == "url" and "://" in value:
+            from studiolo.lists.hosts import find_mention
+
+            mention = find_mention(value)
+            key = mention.key if mention else None
+        elif colon and kind in KINDS and not value.startswith("//"):
+            key = make_key(kind, value)
+        else:
+            from studiolo.lists.hosts import find_mention
+
+            key = make_key("arxiv", text) or make_key("doi", text)
+            if key is None and (mention := find_mention(text)):
+                key = mention.key
+        if key is None:
+            raise UsageError(
+                f"{text!r} is not a key. Write kind:value, for example arxiv:2105.03824 or github:owner/name"
+                f" (kinds: {', '.join(KINDS)}), or give an address."
+            )
+        return key
+
+
+def make_key(kind: str, value: str) -> Key | None:
+    """Return the key of `kind` in its normal form, or None if `value` is no value of that kind."""
+    value = value.strip()
+    if kind == "arxiv":
+        found = find_arxiv(value)
+        return found[0] if found and found[2] == (0, len(value)) else None
+    if kind == "acl":
+        match = _ACL.fullmatch(value)
+        if match is None:
+            return None
+        return Key("acl", value.upper() if match["old"] else value.lower())
+    if kind not in _CASE_MATTERS:
+        value = value.lower()
+    if kind == "doi":
+        return _doi_key(value)
+    pattern = _VALUES.get(kind)
+    return Key(kind, value) if pattern is not None and pattern.fullmatch(value) else None
+
+
+def find_arxiv(text: str) -> tuple[Key, int | None, tuple[int, int]] | None:
+    """Return the first arXiv id in `text` as (key, version, where), or None.
+
+    Digits on either side, impossible months, four digits after 2014, five before 2015 and archives that
+    never were make it no id. The subject class of an old id is dropped: math.GT/0309136 is math/0309136.
+
+    Source: https://info.arxiv.org/help/arxiv_identifier.html
+    """
+    for match in _ARXIV.finditer(text):
+        if new := match["new"]:
+            yymm = int(new[:4])
+            if yymm < 704 or len(new) != (9 if yymm < 1501 else 10):
+                continue
+            value, version = new, match["v"]
+        else:
+            archive = match["archive"].lower()
+            if archive not in ARXIV_ARCHIVES:
+                continue
+            value, version = f"{archive}/{match['old']}", match["w"]
+        return Key("arxiv", value), int(version) if version else None, match.span()
+    return None
+
+
+def find_acl(text: str) -> Key | None:
+    """Return the key of an ACL Anthology id that begins `text` (a file name such as `N19-1423.pdf`)."""
+    match = _ACL.match(text)
+    if match is None or not re.fullmatch(
+        r"(?:v\d+)?(?:\.(?:pdf|bib|html|xml|endf))?", text[match.end() :], re.IGNORECASE
+    ):
+        return None
+    return make_key("acl", match[0])
+
+
+def _doi_key(value: str) -> Key | None:
+    if not _VALUES["doi"].fullmatch(value):
+        return None
+    if value.startswith("10.48550/arxiv."):
+        found = find_arxiv(value.removeprefix("10.48550/arxiv."))
+        if found and found[2][0] == 0:
+            return found[0]
+    for prefix in ("10.18653/v1/", "10.3115/v1/"):
+        if value.startswith(prefix) and (key := make_key("acl", value.removeprefix(prefix))):
+            return key
+    return Key("doi", value)

@@ -1,0 +1,137 @@
+"""arXiv's API: up to a hundred ids in one question, an Atom feed as the answer.
+
+Errors come as a feed with one entry called "Error" and status 200; an unknown id is simply not in the answer; under load the
+feed may be empty or cut short. So every answer is looked at before it is kept, and what came back is counted.
+
+API: https://info.arxiv.org/help/api/user-manual.html; at most one request in three seconds: https://info.arxiv.org/help/api/tou.html
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+
+from studiolo.errors import NetworkError
+from studiolo.lists import Key
+from studiolo.lists.keys import find_arxiv, make_key
+from studiolo.metadata.facts import Facts
+from studiolo.net import Answer, Client
+
+
+BATCH = 100
+_ATOM = "{http://www.w3.org/2005/Atom}"
+_ARXIV = "{http://arxiv.org/schemas/atom}"
+
+
+def fetch_arxiv(
+    client: Client, keys: Sequence[Key], address: str, *, refresh: bool = False
+) -> Iterator[Facts]:
+    """Yield the facts of arXiv keys, also of those that arXiv does not know (`missing`).
+
+    Raises:
+        NetworkError: arXiv did not answer; what was yielded before stands.
+    """
+    for start in range(0, len(keys), BATCH):
+        yield from _fetch_batch(client, list(keys[start : start + BATCH]), address, refresh)
+
+
+def _fetch_batch(client: Client, keys: list[Key], address: str, refresh: bool) -> Iterator[Facts]:
+    def fault(answer: Answer) -> str | None:
+        try:
+            feed = parse_feed(answer.body)
+        except NetworkError as problem:
+            return str(problem)
+        if not feed and not _error_of(answer.body) and len(keys) >= 5:
+            return f"an empty feed for {len(keys)} ids"
+        return None
+
+    wanted = ",".join(key.value for key in keys)
+    answer = client.get(
+        address,
+        {"id_list": wanted, "max_results": str(len(keys))},
+        max_age_s=0.0 if refresh else None,
+        fault=fault,
+    )
+    error = _error_of(answer.body)
+    if error and len(keys) > 1:  # one bad id spoils a batch: find it by halves
+        middle = len(keys) // 2
+        yield from _fetch_batch(client, keys[:middle], address, refresh)
+        yield from _fetch_batch(client, keys[middle:], address, refresh)
+        return
+    found = {facts.key: facts for facts in ([] if error else parse_feed(answer.body))}
+    for key in keys:
+        yield found.get(key, Facts(key, said_by="arxiv", missing=True))
+
+
+def _root(body: bytes) -> ET.Element:
+    """Return the feed's root. A document type is refused: no feed has one, and entities can be made to explode."""
+    if re.search(rb"<!(?:DOCTYPE|ENTITY)", body, re.IGNORECASE) or b"\0" in body[:200]:
+        raise NetworkError("arXiv's answer declares a document type; it was not read")
+    try:
+        root = ET.fromstring(body, ET.XMLParser(encoding="utf-8"))  # whatever it says of itself
+    except ET.ParseError as problem:
+        shown = " ".join(body[:80].decode("utf-8", "replace").split())
+        raise NetworkError(
+            f"arXiv's answer is no complete feed ({problem}; it begins {shown!r})"
+        ) from problem
+    if root.tag != f"{_ATOM}feed":
+        raise NetworkError(f"arXiv's answer is no feed but {root.tag[:60]!r}")
+    return root
+
+
+def _error_of(body: bytes) -> str:
+    """Return the message of an error feed, or '' where it is none."""
+    for entry in _root(body).iterfind(f"{_ATOM}entry"):
+        if "/api/errors" in (entry.findtext(f"{_ATOM}id") or ""):
+            return _words(entry.findtext(f"{_ATOM}summary")) or "an error without a message"
+    return ""
+
+
+def parse_feed(body: bytes) -> list[Facts]:
+    """Return the papers of a feed.
+
+    Raises:
+        NetworkError: it is no complete Atom feed, or declares a document type.
+    """
+    papers = []
+    for entry in _root(body).iterfind(f"{_ATOM}entry"):
+        address = entry.findtext(f"{_ATOM}id") or ""
+        found = find_arxiv(address.partition("/abs/")[2])
+        if found is None:
+            continue
+        key, version, _ = found
+        published = (entry.findtext(f"{_ATOM}published") or "").strip()
+        same = []
+        if doi := make_key("doi", (entry.findtext(f"{_ARXIV}doi") or "").strip()):
+            same.append(doi)
+        papers.append(
+            Facts(
+                key=key,
+                title=_words(entry.findtext(f"{_ATOM}title")),
+                authors=tuple(
+                    name
+                    for author in entry.iterfind(f"{_ATOM}author")
+                    if (name := _words(author.findtext(f"{_ATOM}name")))
+                ),
+                year=int(published[:4]) if re.match(r"(?:19|20)\d\d-", published) else None,
+                version=f"v{version}" if version else "",
+                published=published[:40],
+                venue=_words(entry.findtext(f"{_ARXIV}journal_ref")),
+                abstract=_words(entry.findtext(f"{_ATOM}summary")),
+                categories=tuple(
+                    dict.fromkeys(
+                        term
+                        for part in entry.iterfind(f"{_ATOM}category")
+                        if (term := part.get("term", "")[:40])
+                    )
+                ),
+                same=tuple(key for key in same if key.kind == "doi"),
+                said_by="arxiv",
+            )
+        )
+    return papers
+
+
+def _words(text: str | None) -> str:
+    return " ".join((text or "").split())[:20_000]

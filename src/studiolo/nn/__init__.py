@@ -1,0 +1,24 @@
+"""Blocks that several papers share."""
+
+from studiolo.nn.transformer import (
+    Block,
+    FeedForward,
+    LayerNorm,
+    Lengths,
+    SelfAttention,
+    Transformer,
+    row_lengths,
+    token_mask,
+)
+
+
+__all__ = [
+    "Block",
+    "FeedForward",
+    "LayerNorm",
+    "Lengths",
+    "SelfAttention",
+    "Transformer",
+    "row_lengths",
+    "token_mask",
+]

@@ -1,0 +1,23 @@
+"""FNet, arXiv 2105.03824v4: tokens mixed by a Fourier transform instead of attention."""
+
+from studiolo.papers.fnet.mixing import FourierMixing, MatrixMixing, NoMixing, fourier_mix
+from studiolo.papers.fnet.model import (
+    FNetConfig,
+    FNetForPreTraining,
+    FNetModel,
+    PreTrainingOutput,
+    load_transformers_state_dict,
+)
+
+
+__all__ = [
+    "FNetConfig",
+    "FNetForPreTraining",
+    "FNetModel",
+    "FourierMixing",
+    "MatrixMixing",
+    "NoMixing",
+    "PreTrainingOutput",
+    "fourier_mix",
+    "load_transformers_state_dict",
+]

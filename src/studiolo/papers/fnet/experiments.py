@@ -1,0 +1,335 @@
+"""What is measured for FNet: operations, parameters, step times, and masked words filled in.
+
+Trained models are tiny and their language is generated, so that a seed takes seconds.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from studiolo.measure import abba, flops
+from studiolo.nn import SelfAttention, Transformer
+from studiolo.papers.fnet.mixing import FourierMixing, MatrixMixing, NoMixing
+from studiolo.papers.fnet.model import FNetConfig, FNetForPreTraining
+from studiolo.runs import Outcome
+from studiolo.train import Budget, History, role_seeds, train
+
+
+BASE = FNetConfig()
+BASE_HEADS = 12
+
+Batch = tuple[Tensor, Tensor, Tensor]  # tokens (b, l), masked positions (b, 1), their words (b, 1)
+
+
+def mixer(name: str, num_tokens: int, width: int, num_heads: int) -> Callable[[int], nn.Module]:
+    """Return the mixer of each block: attention, unfused, fourier, linear, random or none.
+
+    Raises:
+        ValueError: another name; lists these.
+    """
+    kinds: dict[str, Callable[[int], nn.Module]] = {
+        "attention": lambda layer: SelfAttention(width, num_heads),
+        "unfused": lambda layer: SelfAttention(width, num_heads, fused=False),
+        "fourier": lambda layer: FourierMixing(),
+        "linear": lambda layer: MatrixMixing(num_tokens, width),
+        "random": lambda layer: MatrixMixing(num_tokens, width, learned=False),
+        "none": lambda layer: NoMixing(),
+    }
+    if name not in kinds:
+        raise ValueError(f"There is no mixer {name!r}: choose one of {', '.join(kinds)}.")
+    return kinds[name]
+
+
+def parameters(*, seed: int, name: str = "fourier") -> Outcome:
+    """Count the parameters of a Base model with mixer `name`, and of one with attention.
+
+    Values: `parameters`, `share_of_attention`.
+    """
+
+    def count(name: str) -> int:
+        mix = mixer(name, BASE.max_position_embeddings, BASE.hidden_size, BASE_HEADS)
+        with torch.device("meta"):
+            return sum(p.numel() for p in FNetForPreTraining(BASE, mix).parameters())
+
+    own = count(name)
+    return Outcome({"parameters": own, "share_of_attention": own / count("attention")})
+
+
+def operations(
+    *, seed: int, num_tokens: int = 512, width: int = 768, num_heads: int = 12
+) -> Outcome:
+    """Count what a block would save by mixing for nothing: the most any mixing can gain.
+
+    Values: `ceiling`, operations of a block with attention over those of one without mixing,
+    which is 1 + (8 d + 4 l) / 16 d for width d and l tokens.
+    """
+
+    def count(name: str) -> int:
+        with torch.device("meta"):
+            block = Transformer(width, 1, mixer(name, num_tokens, width, num_heads))
+            return flops(lambda: block(torch.empty(1, num_tokens, width)))
+
+    return Outcome({"ceiling": count("attention") / count("none")})
+
+
+def step_speed(
+    *,
+    seed: int,
+    baseline: str = "attention",
+    num_rows: int = 4,
+    num_tokens: int = 128,
+    width: int = 192,
+    num_heads: int = 3,
+    depth: int = 2,
+    pairs: int = 20,
+) -> Outcome:
+    """Time a training step (forward, backward, Adam) with `baseline` against one with Fourier mixing.
+
+    The default keeps the paper's tokens to width, 512 to 768, so the ceiling on what can be saved
+    is the same as there.
+
+    Values: `speed_up`, `step_s`, `baseline_step_s` (CPU seconds).
+    """
+    torch.set_num_threads(1)
+    seeds = role_seeds(seed)
+
+    def step(name: str) -> Callable[[], None]:
+        torch.manual_seed(seeds.init)
+        config = _config(vocabulary=1000, num_tokens=num_tokens, width=width, depth=depth)
+        model = FNetForPreTraining(config, mixer(name, num_tokens, width, num_heads))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+        generator = torch.Generator().manual_seed(seeds.batches)
+        ids = torch.randint(1000, (num_rows, num_tokens), generator=generator)
+        masked = torch.rand(ids.shape, generator=generator).argsort(1)[:, : num_tokens * 15 // 100]
+        words = ids.gather(1, masked)
+
+        def update() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            loss = model(ids, masked_positions=masked, labels=words).loss
+            loss.backward()
+            optimizer.step()
+
+        return update
+
+    times = abba(step(baseline), step("fourier"), pairs=pairs)
+    return Outcome(
+        {
+            "speed_up": times.ratio,
+            "step_s": float(np.median(times.b_s)),
+            "baseline_step_s": float(np.median(times.a_s)),
+        }
+    )
+
+
+def speed_by_length(
+    *,
+    seed: int,
+    baselines: Sequence[str] = ("unfused", "attention"),
+    lengths: Sequence[int] = (128, 256, 512, 1024),
+    width: int = 128,
+    num_heads: int = 2,
+    num_tokens: int = 1024,
+    pairs: int = 20,
+) -> Outcome:
+    """Time one block forward and backward at several row lengths, `num_tokens` tokens a batch.
+
+    Values: `growth`, the gain over the last baseline at the longest row over that at the shortest.
+    Arrays: `length`, and at each `over_<baseline>` and the `ceiling` of `operations`.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(role_seeds(seed).init)
+
+    def step(name: str, length: int) -> Callable[[], None]:
+        block = Transformer(width, 1, mixer(name, length, width, num_heads))
+        x = torch.randn(num_tokens // length, length, width, requires_grad=True)
+        return lambda: block(x).sum().backward()
+
+    def gain(name: str, length: int) -> float:
+        return abba(step(name, length), step("fourier", length), pairs=pairs).ratio
+
+    curves = {f"over_{name}": [gain(name, length) for length in lengths] for name in baselines}
+    curves["ceiling"] = [
+        operations(seed=seed, num_tokens=length, width=width, num_heads=num_heads).values["ceiling"]
+        for length in lengths
+    ]
+    last = curves[f"over_{baselines[-1]}"]
+    return Outcome({"growth": last[-1] / last[0]}, {"length": list(lengths), **curves})
+
+
+class Language:
+    """A generated language: after each word one of two words follows, each as likely.
+
+    Every word also has two that can stand before it, so a masked word is known, or one of two,
+    from its neighbours; nothing else in the row helps. With `order=0` words are independent: then
+    there is nothing to find.
+    """
+
+    def __init__(self, seed: int, *, num_words: int = 16, order: int = 1) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.num_words, self.order = num_words, order
+        # two permutations: every word has two before it, and is as frequent as any other
+        self.followers = torch.stack(
+            [torch.randperm(num_words, generator=generator) for _ in range(2)], dim=1
+        )
+
+    @property
+    def mask(self) -> int:
+        """The token that stands for a masked word: the one after the last word."""
+        return self.num_words
+
+    @property
+    def transitions(self) -> Float[Tensor, "word next"]:
+        """The probability of each word after each word."""
+        shape = (self.num_words, self.num_words)
+        if not self.order:
+            return torch.full(shape, 1 / self.num_words)
+        return torch.zeros(shape).scatter_add(1, self.followers, torch.full(shape, 0.5))
+
+    def rows(
+        self, num_rows: int, num_tokens: int, generator: torch.Generator
+    ) -> Int[Tensor, "b l"]:
+        """Draw rows of words."""
+        rows = torch.randint(self.num_words, (num_rows, num_tokens), generator=generator)
+        if self.order:
+            coins = torch.randint(2, (num_rows, num_tokens), generator=generator)
+            for i in range(1, num_tokens):
+                rows[:, i] = self.followers[rows[:, i - 1], coins[:, i]]
+        return rows
+
+    def masked(self, num_rows: int, num_tokens: int, generator: torch.Generator) -> Batch:
+        """Draw rows with one masked word each."""
+        rows = self.rows(num_rows, num_tokens, generator)
+        position = torch.randint(num_tokens, (num_rows, 1), generator=generator)
+        return rows.scatter(1, position, self.mask), position, rows.gather(1, position)
+
+    def batches(self, num_rows: int, num_tokens: int, seed: int) -> Iterator[Batch]:
+        """Draw batches without end."""
+        generator = torch.Generator().manual_seed(seed)
+        while True:
+            yield self.masked(num_rows, num_tokens, generator)
+
+    def least_loss(self, batch: Batch) -> float:
+        """Return the mean of -log p(word | its neighbours): no model can expect to be below it."""
+        ids, position, words = batch
+        edge = torch.full((len(ids), 1), self.mask)
+        padded = torch.cat([edge, ids, edge], dim=1)
+        # beyond the edge of a row every word is as likely
+        after = torch.cat([self.transitions, torch.ones(1, self.num_words)])
+        before = torch.cat([self.transitions.T, torch.ones(1, self.num_words)])
+        left = padded.gather(1, position).squeeze(1)
+        right = padded.gather(1, position + 2).squeeze(1)
+        weights = after[left] * before[right]
+        likelihood = weights / weights.sum(1, keepdim=True)
+        return -float(likelihood.gather(1, words).log().mean())
+
+
+def mixing_order(
+    *,
+    seed: int,
+    order: int = 1,
+    arms: Sequence[str] = ("attention", "fourier", "random", "none"),
+    num_tokens: int = 8,
+    steps: int = 400,
+) -> Outcome:
+    """Train one model an arm for equally many updates; compare the masked words that each fills in.
+
+    Values: `accuracy_<arm>` on 4096 fresh rows, `<arm>_over_<next arm>` for neighbours of `arms`,
+    and `spread`, the highest accuracy less the lowest.
+    """
+    torch.set_num_threads(1)
+    language = Language(role_seeds(seed).data, order=order)
+    test = _test_rows(language, seed, 4096, num_tokens)
+    accuracy = {}
+    for arm in arms:
+        model = _masked_language_model(arm, language, seed, num_tokens)
+        _fit(model, language, seed, num_tokens, Budget(steps=steps))
+        ids, position, words = test
+        with torch.no_grad():
+            filled = model(ids, masked_positions=position).prediction_logits.argmax(-1)
+        accuracy[arm] = float((filled == words).double().mean())
+    values = {f"accuracy_{arm}": share for arm, share in accuracy.items()}
+    values |= {f"{a}_over_{b}": accuracy[a] - accuracy[b] for a, b in pairwise(arms)}
+    values["spread"] = max(accuracy.values()) - min(accuracy.values())
+    return Outcome(values)
+
+
+def equal_time(
+    *, seed: int, order: int = 1, num_tokens: int = 16, cpu_s: float = 2.0, every: int = 25
+) -> Outcome:
+    """Train with attention and with Fourier mixing for the same CPU-seconds.
+
+    Values: `loss_attention`, `loss_fourier` (nats a masked word), `lead_nats` of Fourier mixing,
+    `steps_attention`, `steps_fourier`.
+    Arrays: `cpu_s`, and at each the held-out loss of `attention`, `fourier`, and `least` possible.
+    """
+    torch.set_num_threads(1)
+    language = Language(role_seeds(seed).data, order=order)
+    test = _test_rows(language, seed, 1024, num_tokens)
+    seconds = np.linspace(0.1, 1.0, 10) * cpu_s
+    curves = {"least": np.full(10, language.least_loss(test))}
+    values = {}
+    for arm in ("attention", "fourier"):
+        model = _masked_language_model(arm, language, seed, num_tokens)
+        history = _fit(model, language, seed, num_tokens, Budget(cpu_s=cpu_s), test, every)
+        _, spent, losses = zip(*history.evaluations, strict=True)
+        curves[arm] = np.interp(seconds, spent, losses)
+        values[f"loss_{arm}"], values[f"steps_{arm}"] = losses[-1], history.steps
+    values["lead_nats"] = values["loss_attention"] - values["loss_fourier"]
+    return Outcome(values, {"cpu_s": seconds, **curves})
+
+
+def _masked_language_model(
+    arm: str, language: Language, seed: int, num_tokens: int
+) -> FNetForPreTraining:
+    torch.manual_seed(role_seeds(seed).init)
+    config = _config(vocabulary=language.num_words + 1, num_tokens=num_tokens, width=32, depth=2)
+    return FNetForPreTraining(config, mixer(arm, num_tokens, 32, 4))
+
+
+def _test_rows(language: Language, seed: int, num_rows: int, num_tokens: int) -> Batch:
+    generator = torch.Generator().manual_seed(role_seeds(seed).data)
+    return language.masked(num_rows, num_tokens, generator)
+
+
+def _masked_word_loss(model: FNetForPreTraining, batch: Batch) -> Tensor:
+    ids, position, words = batch
+    loss = model(ids, masked_positions=position, labels=words).loss
+    assert isinstance(loss, Tensor)  # labels were given
+    return loss
+
+
+def _fit(
+    model: FNetForPreTraining,
+    language: Language,
+    seed: int,
+    num_tokens: int,
+    budget: Budget,
+    test: Batch | None = None,
+    every: int = 0,
+) -> History:
+    return train(
+        model,
+        _masked_word_loss,
+        language.batches(32, num_tokens, role_seeds(seed).batches),
+        optimizer=torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), fused=True),
+        budget=budget,
+        evaluate=None if test is None else (lambda model: float(_masked_word_loss(model, test))),
+        every=every,
+    )
+
+
+def _config(*, vocabulary: int, num_tokens: int, width: int, depth: int) -> FNetConfig:
+    return FNetConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=depth,
+        intermediate_size=4 * width,
+        hidden_dropout_prob=0.0,
+        max_position_embeddings=num_tokens,
+        initializer_range=width**-0.5,  # the paper's 0.02 is for 768; narrow models stay on it
+        pad_token_id=None,
+    )

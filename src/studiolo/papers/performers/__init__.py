@@ -1,0 +1,28 @@
+"""Rethinking Attention with Performers (arXiv 2009.14794): softmax attention in linear time."""
+
+from studiolo.papers.performers.features import (
+    Features,
+    RandomFeatures,
+    hyperbolic_features,
+    iid_projection,
+    orthogonal_projection,
+    positive_features,
+    regularized_projection,
+    trigonometric_features,
+)
+from studiolo.papers.performers.model import FavorAttention, FavorState, favor_attention
+
+
+__all__ = [
+    "FavorAttention",
+    "FavorState",
+    "Features",
+    "RandomFeatures",
+    "favor_attention",
+    "hyperbolic_features",
+    "iid_projection",
+    "orthogonal_projection",
+    "positive_features",
+    "regularized_projection",
+    "trigonometric_features",
+]

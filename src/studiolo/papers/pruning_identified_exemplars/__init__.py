@@ -1,0 +1,54 @@
+"""What Do Compressed Deep Neural Networks Forget? (arXiv 1911.05248): populations, pruning, and an audit of both."""
+
+from studiolo.papers.pruning_identified_exemplars.audit import (
+    Audit,
+    ClassTest,
+    ExampleTest,
+    audit,
+    benjamini_hochberg,
+    class_test,
+    example_test,
+    held_out_excess,
+    modal_labels,
+    noise_floor,
+    pies,
+    taxicab,
+    vote_counts,
+)
+from studiolo.papers.pruning_identified_exemplars.model import (
+    Population,
+    Recipe,
+    StackedLinear,
+    train_population,
+)
+from studiolo.papers.pruning_identified_exemplars.pruning import (
+    Schedule,
+    magnitude_mask,
+    prune_,
+    quantize,
+)
+
+
+__all__ = [
+    "Audit",
+    "ClassTest",
+    "ExampleTest",
+    "Population",
+    "Recipe",
+    "Schedule",
+    "StackedLinear",
+    "audit",
+    "benjamini_hochberg",
+    "class_test",
+    "example_test",
+    "held_out_excess",
+    "magnitude_mask",
+    "modal_labels",
+    "noise_floor",
+    "pies",
+    "prune_",
+    "quantize",
+    "taxicab",
+    "train_population",
+    "vote_counts",
+]

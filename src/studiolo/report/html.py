@@ -1,0 +1,186 @@
+"""The report as one HTML file: readable without a script, live with one, and silent on the network either way."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from studiolo.claims import Claim, Figure, Verdict
+from studiolo.lists import Entry
+from studiolo.runs import is_readers_own
+
+from .figures import Drawn, draw
+from .pictures import interval_strip, png_data_uri, svg_of, vega_bundle
+from .theme import VARIABLES
+from .view import PaperView, View
+
+
+TEMPLATES = Path(__file__).parent / "templates"
+CODE_FILES = ("reference.py", "model.py", "experiments.py", "paper.toml")
+README_PARTS = (
+    "What this does not show",
+    "What was easy, what was difficult",
+    "Differences from the paper",
+)
+FIGURES_NEED = (
+    "numpy",
+    "PIL",
+    "vl_convert",
+)  # of the extra `run`; a page without them is still a page
+WEB = ("http://", "https://")
+
+
+def render_html(view: View, *, live: bool = True) -> str:
+    """Return the page of a list.
+
+    Args:
+        live: with figures that answer to the mouse; without, the page has no script at all.
+    """
+    cache_folder = view.library / ".studiolo" / "cache" / "figures"
+    drawable = all(find_spec(package) for package in FIGURES_NEED)
+    figures = {slug: _figures(paper) if drawable else [] for slug, paper in view.papers.items()}
+    specs = {
+        f"{slug}-{drawn.figure.id}": drawn.spec
+        for slug, drawings in figures.items()
+        for drawn in drawings
+        if drawn.spec and drawn.figure.kind != "heatmap"  # thousands of cells, twice, for a hover
+    }
+    script = _script(specs, cache_folder) if live and specs else None
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        view=view,
+        figures=figures,
+        svg=lambda spec: Markup(svg_of(spec, cache_folder)),
+        strip=_strip,
+        png=png_data_uri,
+        code=_code,
+        readme_parts=_readme_parts,
+        own=is_readers_own,
+        link=_link,
+        further_links=_further_links,
+        css=Markup((TEMPLATES / "page.css").read_text()),
+        script=script,
+        specs=Markup(_json_for_html(specs)) if script else None,
+        policy=_policy(script),
+        drawable=drawable,
+        machine_names=_machine_names(view.machines),
+    )
+
+
+def _figures(paper: PaperView) -> list[Drawn]:
+    drawn = (_figure(paper, figure) for figure in paper.paper.figures)
+    return [d for d in drawn if d is not None]
+
+
+def _figure(paper: PaperView, figure: Figure) -> Drawn | None:
+    found = paper.figure_evidence(figure)
+    if found is None:
+        return None
+    source, records = found
+    return draw(figure, records, source.folder, machine=source.machine, here=source.here)
+
+
+def _script(specs: dict[str, Any], cache_folder: Path) -> Markup:
+    """Return the bundle and the lines that put live figures in the place of still ones."""
+    own = (TEMPLATES / "page.js").read_text()
+    own = own.replace("VARIABLES", json.dumps({v: k for k, v in VARIABLES.items()}))
+    bundle = vega_bundle(cache_folder).replace("</script", "<\\/script")
+    return Markup(f"{bundle}\n{own}")
+
+
+def _policy(script: Markup | None) -> str:
+    """Return the content security policy: nothing from anywhere, and only the script that we wrote, if any."""
+    rules = [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    if script is not None:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        rules.append(f"script-src 'sha256-{digest}'")
+    return "; ".join(rules)
+
+
+def _json_for_html(value: object) -> str:
+    """Return JSON that cannot end the element that holds it."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+
+
+def _strip(claim: Claim, verdict: Verdict) -> Markup:
+    if claim.region is None or verdict.interval is None:
+        return Markup("")
+    return Markup(interval_strip(claim.region, verdict.interval))
+
+
+def _link(url: str) -> str | None:
+    """Return an address that a reader may follow: the web, nothing else."""
+    return url if url.startswith(WEB) else None
+
+
+def _further_links(entry: Entry) -> list[tuple[str, str]]:
+    """Return what else an entry links (code, talks, posts): a short text and the address, each address once."""
+    further = dict.fromkeys(link.url.strip() for link in entry.links if _link(link.url.strip()))
+    return [(_short(url), url) for url in list(further)[1:]]
+
+
+def _short(url: str) -> str:
+    text = url.partition("://")[2].removeprefix("www.").rstrip("/")
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _code(paper: PaperView) -> list[tuple[str, Markup]]:
+    """Return the files of a paper folder with their syntax in colours."""
+    return [
+        (name, _highlighted((paper.paper.folder / name).read_text(), name))
+        for name in CODE_FILES
+        if (paper.paper.folder / name).is_file()
+    ]
+
+
+@cache
+def _highlighted(text: str, name: str) -> Markup:
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import get_lexer_for_filename
+
+    return Markup(highlight(text, get_lexer_for_filename(name), HtmlFormatter(nowrap=True)))
+
+
+def _readme_parts(paper: PaperView) -> list[tuple[str, Markup]]:
+    """Return the sections of the paper's README that a report must not leave out."""
+    from markdown_it import MarkdownIt
+
+    path = paper.paper.folder / "README.md"
+    if not path.is_file():
+        return []
+    sections = re.split(r"^## +(.+?) *$", path.read_text(), flags=re.MULTILINE)
+    by_title = dict(zip(sections[1::2], sections[2::2], strict=True))
+    markdown = MarkdownIt("js-default", {"html": False}).disable("image")
+    return [
+        (title, Markup(markdown.render(by_title[title])))
+        for title in README_PARTS
+        if title in by_title
+    ]
+
+
+def _machine_names(machines: Sequence[str]) -> dict[str, str]:
+    """Return short names for a table's head: the slug without its hash."""
+    return {machine: machine.rpartition("-")[0].replace("-", " ") for machine in machines}

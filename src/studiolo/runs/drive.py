@@ -1,0 +1,388 @@
+"""Drive a run: seeds to workers, results to records, records to verdicts, and everything that happens to the caller.
+
+A run can be killed at any point: what has been recorded is on the disk, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from types import FrameType
+
+from studiolo.claims import Claim, Paper, Verdict
+from studiolo.errors import RunError
+
+from .evidence import (
+    Evidence,
+    experiment_of,
+    load_evidence,
+    load_reference_evidence,
+    typical_wall_s,
+)
+from .executor import Executor, LocalExecutor
+from .fingerprint import fingerprint, seed_of
+from .machine import this_environment, this_machine
+from .plan import UNKNOWN_SEED_S, LeftOut, Plan, SeedToRun, bundles_of, plan
+from .records import Record, append_record
+from .worker import Result, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The run begins."""
+
+    plan: Plan
+    jobs: int
+    budget_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeedStarted:
+    """A seed went to a worker."""
+
+    seed: SeedToRun
+
+
+@dataclass(frozen=True, slots=True)
+class SeedFinished:
+    """A seed is on the disk; about `left_s` seconds remain for the others."""
+
+    seed: SeedToRun
+    record: Record
+    done: int
+    total: int
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimJudged:
+    """The last seed that a claim waited for is there."""
+
+    paper: Paper
+    claim: Claim
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLeft:
+    """A claim will have no verdict from this run; `left.why` says why."""
+
+    left: LeftOut
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForTiming:
+    """Another run on this machine is timing something; ours waits, so that neither disturbs the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Somebody pressed Ctrl-C: seeds in flight are finished, no other begins; a second Ctrl-C kills them."""
+
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is over; `stopped` if somebody ended it early."""
+
+    done: int
+    stopped: bool
+
+
+Event = (
+    Planned
+    | SeedStarted
+    | SeedFinished
+    | ClaimJudged
+    | ClaimLeft
+    | WaitsForTiming
+    | Stopping
+    | Finished
+)
+
+
+def run(
+    papers: Sequence[Paper],
+    library: Path,
+    *,
+    jobs: int | None = None,
+    budget_s: float | None = None,
+    scales: Sequence[str] = (),
+    retry: bool = False,
+    memory_bytes: int | None = None,
+    tell: Callable[[Event], None] = lambda event: None,
+    executor: Callable[[int, bool], Executor] | None = None,
+) -> list[Evidence]:
+    """Run what the papers' claims still need on this machine, and return what is then known.
+
+    Args:
+        library: the folder whose `.studiolo/` takes the records.
+        jobs: seeds at a time; default: one for each usable core.
+        budget_s: seconds on the wall; claims that do not fit are left for the next run.
+        scales: only claims at these scales; empty for all.
+        retry: run seeds again that ended in a timeout.
+        memory_bytes: a worker that uses more is killed.
+        tell: is called with every event, in this thread.
+        executor: makes the executor from (jobs, whether torch is needed); default: processes on this machine.
+
+    Raises:
+        RunError: records cannot be read or written.
+    """
+    jobs = jobs or this_machine().cores
+    evidence = {paper.slug: load_evidence(paper, library) for paper in papers}
+    typical = {
+        slug: dict(typical_wall_s([source, *load_reference_evidence(source.paper)]))
+        for slug, source in evidence.items()
+    }
+    chosen = plan(list(evidence.values()), typical, scales=scales, retry=retry)
+    tell(Planned(chosen, jobs, budget_s))
+    for left in chosen.left_out:
+        tell(ClaimLeft(left))
+    drive = _Drive(chosen, evidence, typical, library, jobs, budget_s, memory_bytes, tell)
+    if chosen.bundles:
+        torch = any("torch" in evidence[s.paper.slug].code.imports for s in chosen.seeds)
+        with (executor or _local)(jobs, torch) as workers, _interrupts(drive, workers):
+            drive.all_seeds(workers)
+    tell(Finished(drive.done, drive.stopping))
+    return list(evidence.values())
+
+
+def _local(jobs: int, torch: bool) -> LocalExecutor:
+    return LocalExecutor(jobs, torch=torch)
+
+
+class _Drive:
+    """The state of one run."""
+
+    def __init__(
+        self,
+        chosen: Plan,
+        evidence: dict[str, Evidence],
+        typical: dict[str, dict[tuple[str, str], float]],
+        library: Path,
+        jobs: int,
+        budget_s: float | None,
+        memory_bytes: int | None,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.bundles = deque(chosen.bundles)
+        self.evidence = evidence
+        self.typical = typical
+        self.jobs = jobs
+        self.deadline = None if budget_s is None else time.monotonic() + budget_s
+        self.memory_bytes = memory_bytes
+        self.tell = tell
+        self.total = len(chosen.seeds)
+        self.started = 0
+        self.done = 0
+        self.stopping = self.told_stopping = False
+        self.in_flight: dict[Future[Result], tuple[SeedToRun, str]] = {}
+
+    def all_seeds(self, workers: Executor) -> None:
+        """Keep `jobs` seeds in flight until there is none left."""
+        with tempfile.TemporaryDirectory(prefix="studiolo-") as logs:
+            queue = self._seeds_within_budget()
+            upcoming = next(queue, None)
+            while upcoming is not None or self.in_flight:
+                while upcoming is not None and self._has_room(upcoming) and not self.stopping:
+                    with self._alone(upcoming):
+                        self._submit(workers, upcoming, Path(logs))
+                        if upcoming.experiment.timing:
+                            self._collect()
+                    upcoming = next(queue, None)
+                if self.stopping:
+                    upcoming = None
+                self._collect()
+
+    def _has_room(self, seed: SeedToRun) -> bool:
+        """A timing experiment needs the run to itself."""
+        return len(self.in_flight) < (1 if seed.experiment.timing else self.jobs)
+
+    def _seeds_within_budget(self) -> Iterator[SeedToRun]:
+        while self.bundles:
+            bundle = self.bundles[0]
+            waiting = deque(bundle.seeds)
+            while waiting:
+                if self._too_late(waiting):
+                    self.total -= len(waiting)
+                    why = "the budget was spent"
+                    self.tell(ClaimLeft(LeftOut(bundle.paper, bundle.name, why)))
+                    break
+                yield waiting.popleft()
+            self.bundles.popleft()
+
+    def _too_late(self, waiting: Sequence[SeedToRun]) -> bool:
+        """True if what remains of a bundle would end after the deadline, by what its seeds cost so far.
+
+        Of an experiment that was never measured only the first seed counts: it will tell what the others cost.
+        """
+        if self.deadline is None:
+            return False
+        first = {seed.experiment.key(0)[:2]: seed for seed in reversed(waiting)}
+        sure = [s for s in waiting if self._known_s(s) is not None or s in first.values()]
+        return time.monotonic() + self._cost_s(sure) > self.deadline
+
+    def _cost_s(self, seeds: Sequence[SeedToRun]) -> float:
+        """Estimate the seconds on the wall that `seeds` take."""
+        costs = ((self._known_s(s), 1 if s.experiment.timing else self.jobs) for s in seeds)
+        return sum((UNKNOWN_SEED_S if cost is None else cost) / share for cost, share in costs)
+
+    def _known_s(self, seed: SeedToRun) -> float | None:
+        """Return what a seed of the same experiment took, if any was measured."""
+        return self.typical[seed.paper.slug].get(seed.experiment.key(0)[:2])
+
+    def _submit(self, workers: Executor, seed: SeedToRun, logs: Path) -> None:
+        wanted = seed.experiment
+        source = self.evidence[seed.paper.slug]
+        task = Task(
+            folder=seed.paper.folder,
+            run=wanted.run,
+            config=wanted.config,
+            seed=seed_of(seed.paper.key, wanted.run, wanted.config, wanted.series, seed.index),
+            keep=source.folder,
+            log=logs / f"{seed.paper.slug}-{wanted.run}-{self.started}.log",
+            timeout_s=wanted.timeout_s,
+            memory_bytes=self.memory_bytes,
+        )
+        self.started += 1
+        started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self.in_flight[workers.submit(task)] = (seed, started)
+        self.tell(SeedStarted(seed))
+
+    def _collect(self) -> None:
+        """Wait for at least one seed and record all that are there."""
+        finished: set[Future[Result]] = set()
+        while self.in_flight and not finished:
+            finished, _ = wait(self.in_flight, timeout=0.2, return_when=FIRST_COMPLETED)
+            if self.stopping and not self.told_stopping:
+                self.told_stopping = True
+                self.tell(Stopping(len(self.in_flight)))
+        for future in finished:
+            seed, started = self.in_flight.pop(future)
+            result = future.result()
+            if not (result.status == "killed" and self.stopping):
+                self._record(seed, started, result)
+
+    def _record(self, seed: SeedToRun, started: str, result: Result) -> None:
+        if result.status == "unsaved":
+            raise RunError(f"{result.why} Earlier records are kept; free some space and run again.")
+        source = self.evidence[seed.paper.slug]
+        wanted = seed.experiment
+        commit, dirty = _commit(seed.paper.folder)
+        record = Record(
+            paper=seed.paper.slug,
+            run=wanted.run,
+            config=wanted.config,
+            series=wanted.series,
+            index=seed.index,
+            seed=seed_of(seed.paper.key, wanted.run, wanted.config, wanted.series, seed.index),
+            status=result.status,
+            why=result.why,
+            values=result.values,
+            arrays=result.arrays,
+            files=result.files,
+            fingerprint=fingerprint(
+                source.code, wanted.run, wanted.config, wanted.series, seed.index
+            ),
+            rules=seed.rules,
+            machine=source.machine,
+            environment=this_environment(),
+            commit=commit,
+            dirty=dirty,
+            started=started,
+            wall_s=result.wall_s,
+            cpu_s=result.cpu_s,
+            load=result.load,
+            peak_mem_bytes=result.peak_mem_bytes,
+        )
+        append_record(source.folder / f"{source.machine}.jsonl", record)
+        source = self.evidence[seed.paper.slug] = source.with_record(record)
+        self.done += 1
+        key = wanted.key(0)[:2]
+        self.typical[seed.paper.slug].setdefault(key, result.wall_s)
+        waiting = [s for bundle in self.bundles for s in bundle.seeds]
+        left_s = self._cost_s(waiting[max(0, len(waiting) - self.total + self.done) :])
+        self.tell(SeedFinished(seed, record, self.done, self.total, left_s))
+        self._tell_verdicts(source, seed)
+
+    def _tell_verdicts(self, source: Evidence, seed: SeedToRun) -> None:
+        """Tell the verdicts that this seed was the last one for, controls and parts included."""
+        complete = {
+            claim.id: claim.all_of or len(source.records_of(experiment_of(claim))) >= claim.seeds
+            for claim in source.paper.claims
+        }
+        for claims in bundles_of(source.paper):
+            if all(complete[c.id] for c in claims) and any(c.id in seed.rules for c in claims):
+                verdicts = source.verdicts()
+                for claim in claims:
+                    self.tell(ClaimJudged(source.paper, claim, verdicts[claim.id]))
+
+    @contextmanager
+    def _alone(self, seed: SeedToRun) -> Iterator[None]:
+        """Hold the machine-wide lock while a timing experiment runs."""
+        if not seed.experiment.timing:
+            yield
+            return
+        path = Path(tempfile.gettempdir()) / "studiolo-timing.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.tell(WaitsForTiming())
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _interrupts(drive: _Drive, workers: Executor) -> Iterator[None]:
+    """Ctrl-C once: no further seed begins. Twice, or a termination signal: what runs is killed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if drive.stopping or number == signal.SIGTERM:
+            workers.kill()
+        drive.stopping = True  # the drive tells it: a print here could interrupt another
+
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@cache
+def _commit(folder: Path) -> tuple[str | None, bool]:
+    """Return the commit of the repository that holds `folder`, and whether the folder differs from it."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD"), bool(git("status", "--porcelain", "--", "."))
+    except (OSError, subprocess.SubprocessError):
+        return None, False

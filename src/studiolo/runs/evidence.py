@@ -1,0 +1,176 @@
+"""From records to verdicts: which recorded seeds speak for a claim, with the code as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from studiolo.claims import Claim, Figure, Paper, Seed, Verdict, judge_paper
+
+from .fingerprint import Code, canonical, code_of, fingerprint
+from .machine import this_environment, this_machine
+from .records import Record, load_records, record_files
+
+
+SeedKey = tuple[str, str, int, int]  # run, canonical config, series, index
+
+FIGURE_SEEDS = 5  # of an experiment that no claim asks for: enough for a median with an interval
+FIGURE_TIMEOUT_S = 120.0
+
+
+def results_folder(library: Path, paper: Paper) -> Path:
+    """Return where a library keeps a paper's records."""
+    return library / ".studiolo" / "results" / paper.slug
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What a claim or a figure wants measured."""
+
+    run: str
+    config: Mapping[str, Any]
+    series: int
+    seeds: int
+    timeout_s: float
+    timing: bool
+
+    def key(self, index: int) -> SeedKey:
+        """Return what identifies one seed, whatever the code."""
+        return (self.run, canonical(self.config), self.series, index)
+
+
+def experiment_of(claim: Claim) -> Experiment:
+    """Return what a claim that measures wants measured."""
+    return Experiment(
+        claim.run, claim.config, claim.series, claim.seeds, claim.timeout_s, claim.timing
+    )
+
+
+def experiment_of_figure(paper: Paper, figure: Figure) -> Experiment:
+    """Return what a figure shows: the experiment of a claim with the same run and config, else one of its own."""
+    same = [
+        claim
+        for claim in paper.claims
+        if claim.run == figure.run and canonical(claim.config) == canonical(figure.config)
+    ]
+    if same:
+        return experiment_of(max(same, key=lambda claim: (claim.series, claim.seeds)))
+    return Experiment(figure.run, figure.config, 0, FIGURE_SEEDS, FIGURE_TIMEOUT_S, False)
+
+
+def record_key(record: Record) -> SeedKey:
+    """Return what identifies the seed that a record is about, whatever the code."""
+    return (record.run, canonical(record.config), record.series, record.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The records of one machine for one paper, and what they say.
+
+    Attributes:
+        machine: the slug of the machine they were measured on.
+        records: all of them, oldest first, those of older code included.
+        folder: where their arrays lie.
+        here: True for this machine, whose verdicts count; others are shown beside them.
+        current: by seed, the records that the present code would give again and that therefore speak.
+    """
+
+    paper: Paper
+    machine: str
+    records: Sequence[Record]
+    folder: Path
+    here: bool
+    code: Code
+    current: Mapping[SeedKey, Record]
+
+    def records_of(self, experiment: Experiment) -> list[Record]:
+        """Return the records of an experiment's seeds that speak, in seed order."""
+        found = (self.current.get(experiment.key(index)) for index in range(experiment.seeds))
+        return [record for record in found if record is not None]
+
+    def seeds_of(self, claim: Claim) -> list[Seed]:
+        """Return the seeds that a claim is judged by."""
+        lacking = lacks(claim) if self.here else None
+        if lacking is not None:
+            return [Seed(0, "needs", None, lacking)]
+        return [_seed(claim, record) for record in self.records_of(experiment_of(claim))]
+
+    def with_record(self, record: Record) -> Evidence:
+        """Return this evidence and one more record, which speaks."""
+        return replace(
+            self,
+            records=[*self.records, record],
+            current={**self.current, record_key(record): record},
+        )
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """Judge all claims of the paper by these records."""
+        return judge_paper(self.paper, self.seeds_of)
+
+    def rules_before(self, claim: Claim) -> list[str]:
+        """Return the hashes of the rules under which this claim was measured, in order of time, older code included."""
+        return [r.rules[claim.id] for r in self.records if claim.id in r.rules]
+
+
+def load_evidence(paper: Paper, library: Path) -> Evidence:
+    """Load what this machine measured for a paper in a library."""
+    folder = results_folder(library, paper)
+    return _evidence(paper, folder / f"{this_machine().slug}.jsonl", here=True)
+
+
+def load_reference_evidence(paper: Paper) -> list[Evidence]:
+    """Load the committed records of reference machines: their own columns, never evidence for this machine."""
+    files = record_files(paper.folder / "results")
+    return [_evidence(paper, path, here=False) for path in files]
+
+
+def _evidence(paper: Paper, path: Path, *, here: bool) -> Evidence:
+    """Read a file of records; those of other code, or here of another environment, do not speak, later ones replace."""
+    code, records = code_of(paper.folder), load_records(path)
+    environment = this_environment()
+    current = {
+        record_key(r): r
+        for r in records
+        if r.fingerprint == fingerprint(code, r.run, r.config, r.series, r.index)
+        and (not here or r.environment == environment)
+    }
+    return Evidence(paper, path.stem, records, path.parent, here, code, current)
+
+
+def lacks(claim: Claim) -> str | None:
+    """Say what this machine lacks that a claim needs, as far as one can say beforehand; None if nothing."""
+    for need in claim.needs:
+        kind, _, count = need.partition(":")
+        if need == "cuda" and this_machine().gpu is None:
+            return "needs cuda"
+        if kind == "world" and int(count) > this_machine().cores:
+            return f"needs {count} processes at a time"
+    return None
+
+
+def typical_wall_s(evidence: Iterable[Evidence]) -> Mapping[tuple[str, str], float]:
+    """Return the mean seconds a seed of (run, config) took, by the first evidence that knows it, of any code."""
+    typical: dict[tuple[str, str], float] = {}
+    for source in evidence:
+        times: dict[tuple[str, str], list[float]] = {}
+        for record in source.records:
+            if record.status == "ok":
+                times.setdefault(record_key(record)[:2], []).append(record.wall_s)
+        typical = {key: sum(t) / len(t) for key, t in times.items()} | typical
+    return typical
+
+
+def _seed(claim: Claim, record: Record) -> Seed:
+    """Return what a record says to a claim."""
+    rule = record.rules.get(claim.id, "")
+    if record.status != "ok":
+        return Seed(record.index, record.status, None, record.why, rule)
+    if "quiet" in claim.needs and record.busy:
+        return Seed(record.index, "needs", None, "needs a quiet machine", rule)
+    if claim.metric not in record.values:
+        names = ", ".join(sorted(record.values)) or "nothing"
+        why = f"{claim.run} gave no value {claim.metric!r}; it gave {names}"
+        return Seed(record.index, "error", None, why, rule)
+    return Seed(record.index, "ok", record.values[claim.metric], rule=rule)

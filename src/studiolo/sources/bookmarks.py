@@ -1,0 +1,74 @@
+"""Bookmarks of every browser and bookmarking service: looks at the first bytes and picks the parser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studiolo.errors import SourceError
+from studiolo.sources.chrome import parse_chrome
+from studiolo.sources.columns import looks_like_csv, parse_columns
+from studiolo.sources.firefox import (
+    LZ4_MAGIC,
+    SQLITE_MAGIC,
+    load_places,
+    parse_firefox_json,
+    unpack_jsonlz4,
+)
+from studiolo.sources.guard import Counted, OnBytes, open_source, parse_json, read_whole
+from studiolo.sources.netscape import parse_netscape
+from studiolo.sources.pinboard import parse_pinboard
+from studiolo.sources.safari import parse_safari
+from studiolo.sources.saved import Reading
+
+
+def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
+    """Yield what a bookmark file of any known kind holds.
+
+    Raises:
+        SourceError: the file is of no known kind, damaged or too large; says which, and how to export.
+    """
+    name = path.name
+    with open_source(path) as stream:
+        head = stream.read(4096)
+        if head.startswith(SQLITE_MAGIC):
+            yield from load_places(path, name)
+            return
+        start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            start = head.decode("utf-16", "replace").lstrip().lower().encode()
+        if not start:
+            return  # an empty file holds nothing, which is not a fault
+        if head.startswith(LZ4_MAGIC):
+            unpacked = unpack_jsonlz4(read_whole(path, on_bytes), name)
+            yield from parse_firefox_json(parse_json(unpacked, name), name)
+        elif head.startswith(b"bplist") or start.startswith(b"<?xml") or b"<plist" in start[:400]:
+            yield from parse_safari(read_whole(path, on_bytes), name)
+        elif start[:1] in (b"{", b"["):
+            yield from _parse_json(read_whole(path, on_bytes), name)
+        elif start[:1] == b"<" or b"<dt" in start or b"<a " in start:
+            stream.seek(0)
+            yield from parse_netscape(Counted(stream, on_bytes), name)
+        elif looks_like_csv(head):
+            stream.seek(0)
+            yield from parse_columns(Counted(stream, on_bytes), name)
+        else:
+            raise SourceError(
+                f"{path} is no bookmark file that Studiolo knows: it begins with {head[:24]!r}. "
+                "For a plain list of addresses use `studiolo collect urls`; how to export: `studiolo collect bookmarks --help`."
+            )
+
+
+def _parse_json(data: bytes, name: str) -> Reading:
+    document = parse_json(data, name)
+    if isinstance(document, dict) and "roots" in document:
+        return parse_chrome(document, name)
+    if isinstance(document, dict) and (
+        "children" in document or "typeCode" in document or "dateAdded" in document
+    ):
+        return parse_firefox_json(document, name)
+    if isinstance(document, list):
+        return parse_pinboard(document, name)
+    raise SourceError(
+        f"{name} is JSON, but neither Chrome's Bookmarks, nor a Firefox backup, nor Pinboard's list: "
+        f"its fields are {', '.join(sorted(map(str, document))[:6]) or 'none'}."
+    )

@@ -1,0 +1,304 @@
+"""Netscape bookmark HTML: what Chrome, Edge, Firefox, Safari, Internet Explorer, Pinboard, Shaarli, linkding and Delicious export.
+
+There is no grammar, only habits: `<DT>`, `<DD>` and `<p>` never close, a folder's name stands before the `<DL>` that it names,
+its description between the two, Safari leaves the outer `<DL>` away, old files have no `<DL>` at all. So this reads tags in the
+order in which they come and keeps a stack of folders. One megabyte is in memory at a time.
+
+Format: https://learn.microsoft.com/en-us/previous-versions/windows/internet-explorer/ie-developer/platform-apis/aa753582(v=vs.85)
+"""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from studiolo.sources.dates import iso
+from studiolo.sources.guard import Counted, one_line
+from studiolo.sources.saved import Reading, SavedFolder, SavedItem, Skipped
+
+
+CHUNK = 1024**2  # bytes read at a time; also how far ahead a tag may reach
+NOTE_CHARS = 1024**2
+MAX_DEPTH = 64
+
+# Quotes count only after "=", so a stray apostrophe hides nothing; a quoted value ends at its quote but never reaches into
+# the next bookmark; "<" ends a broken tag; every repeat is possessive, so that no input makes the engine step back.
+_NEXT = r"<(?!/?(?:a|dt|dd|dl|h3)\b)"
+_TAG = re.compile(
+    r"<(?:!--|(/?[A-Za-z][A-Za-z0-9]*+)((?:[^<>=]++|=\s*+(?:"
+    rf"\"[^\"<]*+(?:{_NEXT}[^\"<]*+)*+\"|'[^'<]*+(?:{_NEXT}[^'<]*+)*+')?+)*+)>)",
+    re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(r"([^\s=\"'/]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s]++)))?+")
+_BROKEN = re.compile(r"<(?:a|h3)\s", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+
+_STRUCTURE = frozenset(
+    {"dt", "dd", "dl", "/dl", "a", "/a", "h3", "/h3", "hr", "h1", "title", "/html"}
+)
+_NOT_PAGES = {
+    "place": "a smart folder of Firefox, not a page",
+    "javascript": "a bookmarklet (javascript:), not a page",
+    "data": "a data: address, not a page",
+    "about": "a page of the browser itself",
+    "chrome": "a page of the browser itself",
+    "edge": "a page of the browser itself",
+    "vivaldi": "a page of the browser itself",
+    "chrome-extension": "a page of a browser extension",
+    "moz-extension": "a page of a browser extension",
+    "vbscript": "a script, not a page",
+}
+_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{1,30}):")
+
+
+def why_not_a_page(url: str) -> str | None:
+    """Return the reason why an address is no page that one could read, or None if it may be one."""
+    if not url.strip():
+        return "a bookmark without an address"
+    scheme = _SCHEME.match(url)
+    return _NOT_PAGES.get(scheme[1].lower()) if scheme else None
+
+
+def unescape(text: str) -> str:
+    """Return text with its entities resolved, but only those closed by ';': `?a=1&copy=2` is an address, not a ©."""
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+
+
+def split_tags(text: str, *, firefox: bool) -> tuple[str, ...]:
+    """Return the tags of a TAGS attribute.
+
+    Commas separate where there is one. Else blanks do (Shaarli, old Delicious), except in Firefox's exports, which always
+    write commas: there a lone `machine learning` is one tag.
+    """
+    parts = text.split(",") if "," in text or firefox else text.split()
+    return tuple(dict.fromkeys(tag for part in parts if (tag := " ".join(part.split()))))
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, double, single, bare in _ATTRIBUTE.findall(text):
+        name = name.lower()
+        if name not in {"icon", "icon_uri"} and name not in found:
+            found[name] = unescape(double or single or bare.strip("\"'"))
+    return found
+
+
+def _decoder(first: bytes) -> codecs.IncrementalDecoder:
+    encoding = "utf-8-sig"
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif not first.startswith(codecs.BOM_UTF8) and (named := _CHARSET.search(first[:4096])):
+        try:
+            info = codecs.lookup(named[1].decode("ascii"))
+        except LookupError:
+            info = codecs.lookup("utf-8")
+        if info.name != "utf-8" and info._is_text_encoding and not info.name.startswith("utf-16"):
+            encoding = info.name
+    return codecs.getincrementaldecoder(encoding)("replace")
+
+
+def _tokens(stream: BinaryIO | Counted) -> Iterator[tuple[int, str, str, str]]:
+    """Yield (line, text before the tag, tag name, its attributes); the last has no tag name, a broken link or folder has `!`."""
+    chunk = stream.read(CHUNK)
+    decoder = _decoder(chunk)
+    buffer, at, line = "", 0, 1
+    words: list[str] = []  # the text since the last tag
+    room = NOTE_CHARS
+
+    def keep(text: str) -> None:
+        nonlocal room
+        if room > 0 and text:
+            words.append(text[:room])
+            room -= len(text)
+
+    def take() -> str:
+        nonlocal room
+        text = "".join(words)
+        words.clear()
+        room = NOTE_CHARS
+        return text
+
+    ended = in_comment = False
+    while not ended:
+        ended = not chunk
+        buffer = buffer[at:] + decoder.decode(chunk, final=ended)
+        at = 0
+        # A tag is read only when a whole chunk follows it: a quoted value is then complete or too long to be one.
+        safe = len(buffer) if ended else len(buffer) - CHUNK
+        while at < safe:
+            if in_comment:
+                end = buffer.find("-->", at)
+                in_comment = not 0 <= end < safe
+                stop = safe if in_comment else end + 3
+                line += buffer.count("\n", at, stop)
+                at = stop
+                continue
+            start = buffer.find("<", at, safe)
+            stop = safe if start < 0 else start
+            piece = buffer[at:stop]
+            line += piece.count("\n")
+            keep(piece)
+            at = stop
+            if start < 0:
+                break
+            tag = _TAG.match(buffer, start)
+            if tag is None:
+                if _BROKEN.match(buffer, start):
+                    yield line, take(), "!", ""
+                keep("<")
+                at = start + 1
+                continue
+            at = tag.end()
+            if tag[1] is None:
+                in_comment = True
+                continue
+            name = tag[1].lower()
+            if name in _STRUCTURE:
+                yield line, take(), name, tag[2]
+            elif name in {"br", "/p"}:
+                keep("\n")
+            elif name != "p":
+                keep(tag[0])  # somebody's words, not structure
+            line += tag[0].count("\n")
+        if not ended:
+            chunk = stream.read(CHUNK)
+    yield line, take(), "", ""
+
+
+_INLINE = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
+
+
+def _title(text: str) -> str:
+    """Return a title's words: markup left away, entities resolved, on one line."""
+    return one_line(unescape(_INLINE.sub("", text) if "<" in text else text))
+
+
+class _Folders:
+    """The stack of open folders."""
+
+    def __init__(self) -> None:
+        self.stack: list[str | None] = []
+        self.path: tuple[str, ...] = ()
+
+    def open(self, name: str | None) -> None:
+        self.stack.append(name if len(self.path) < MAX_DEPTH else None)
+        self.path = tuple(name for name in self.stack if name) if name else self.path
+
+    def close(self) -> None:
+        if self.stack and self.stack.pop():
+            self.path = self.path[:-1]
+
+
+def parse_netscape(stream: BinaryIO | Counted, name: str, source: str = "bookmarks") -> Reading:
+    """Yield every link and folder of a bookmark file; what is no page is skipped with a reason.
+
+    Args:
+        stream: the file's bytes; UTF-8 unless a byte order mark or its META says otherwise.
+        name: the file's name for places.
+    """
+    folders = _Folders()
+    header: dict[str, str] | None = None  # attributes of the H3 whose <DL> has not come yet
+    header_name = header_note = ""
+    header_line = 0
+    anchor: dict[str, str] | None = None
+    anchor_line = 0
+    title = note = ""
+    where = ""  # what the text before the next tag belongs to: "a", "h3", "dd" or nothing
+
+    def folder(path: tuple[str, ...]) -> SavedFolder:
+        dates = header or {}
+        added, modified = iso(dates.get("add_date")), iso(dates.get("last_modified"))
+        return SavedFolder(source, path, header_note, added, modified, f"{name}:{header_line}")
+
+    for line, text, tag, raw in _tokens(stream):
+        if where == "a":
+            title = _title(text)
+        elif where == "h3":
+            header_name = _title(text)
+        elif where == "dd" and text:
+            words = unescape(text).strip()
+            if len(words) >= NOTE_CHARS:
+                yield Skipped(
+                    f"{name}:{line}", f"the rest of a note after {NOTE_CHARS:,} characters"
+                )
+                words = words[:NOTE_CHARS]
+            if header is not None:
+                header_note = words
+            else:
+                note = words
+        where = ""
+        if tag in {"/a", "/h3", "title", "h1"}:
+            continue
+        if tag == "dd":
+            where = "dd"
+            continue
+        if anchor is not None:
+            yield _item(anchor, title, note, folders.path, f"{name}:{anchor_line}", source)
+            anchor = None
+        if tag == "dl":
+            folders.open(header_name or None)
+            if header is not None and header_name:
+                yield folder(folders.path)
+            header, header_name, header_note = None, "", ""
+        elif tag == "a":
+            if (
+                header is not None and header_name
+            ):  # a folder without <DL>: nothing says what is inside
+                yield folder((*folders.path, header_name))
+            header, header_name, header_note = None, "", ""
+            anchor, anchor_line, title, note = _attributes(raw), line, "", ""
+            where = "a"
+        elif tag == "h3":
+            if header is not None and header_name:
+                yield folder((*folders.path, header_name))
+            header, header_line, header_name, header_note = _attributes(raw), line, "", ""
+            where = "h3"
+        elif tag == "/dl":
+            folders.close()
+        elif tag == "!":
+            yield Skipped(f"{name}:{line}", "a bookmark or folder whose tag never ends")
+
+
+def _item(
+    attributes: dict[str, str],
+    title: str,
+    note: str,
+    path: tuple[str, ...],
+    place: str,
+    source: str,
+) -> SavedItem | Skipped:
+    url = attributes.pop("href", "").strip()
+    why = why_not_a_page(url)
+    if why:
+        label = title or url[:60]
+        return Skipped(place, f"{why}: {label}" if label else why)
+    tags = split_tags(
+        attributes.pop("tags", ""),
+        firefox="last_modified" in attributes or "last_charset" in attributes,
+    )
+    added = attributes.pop("add_date", "") or attributes.pop("time_added", "")  # as Pocket calls it
+    saved_at = iso(added)
+    if added and not saved_at and added != "0":
+        attributes["add_date"] = added
+    for field in ("last_modified", "last_visit"):
+        value = attributes.pop(field, "")
+        if value and (moment := iso(value)):
+            attributes[field] = moment
+        elif value and value != "0":
+            attributes[field] = value
+    described = attributes.pop("description", "")  # Scuttle writes the note as an attribute
+    return SavedItem(
+        source=source,
+        url=url,
+        title=title,
+        note=note or described.strip(),
+        folder=path,
+        tags=tags,
+        saved_at=saved_at,
+        extra={key[:100]: value[:10_000] for key, value in attributes.items() if value},
+        place=place,
+    )

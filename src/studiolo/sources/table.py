@@ -1,0 +1,228 @@
+"""Any Markdown table: a file, a folder (a clone), a gist, or a page of raw Markdown. A row is a saved thing.
+
+The headings above a table are the row's folder. Columns are recognised by their names; what is not recognised is kept under
+its own name, so no cell is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from studiolo.errors import NetworkError, SourceError, UsageError
+from studiolo.lists.blocks import Block, scan
+from studiolo.lists.inline import Piece, Run, find_links
+from studiolo.lists.text import plain_with_links
+from studiolo.net import Client
+from studiolo.sources.dates import iso
+from studiolo.sources.guard import OnBytes, one_line, read_whole, text_of
+from studiolo.sources.netscape import why_not_a_page
+from studiolo.sources.repository import paper_key
+from studiolo.sources.saved import Link, Reading, SavedItem, Skipped
+
+
+SOURCE = "table"
+MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd", ".txt"})
+_COLUMNS = {
+    "title": re.compile(r"(?i)\b(?:title|paper|name|article|what|work|model)\b"),
+    "date": re.compile(r"(?i)\b(?:date|added|saved|when|read on)\b"),
+    "tags": re.compile(r"(?i)\b(?:tags?|topics?|keywords?|labels?|category|area)\b"),
+    "note": re.compile(
+        r"(?i)\b(?:notes?|comments?|summary|remarks?|thoughts?|why|tl;?dr|takeaways?|description)\b"
+    ),
+}
+
+
+def load_tables(path: Path, on_bytes: OnBytes | None = None) -> Reading:
+    """Yield the rows of a Markdown file, or of every Markdown file below a folder; hidden folders are left out."""
+    if not path.is_dir():
+        yield from parse_tables(read_whole(path, on_bytes), path.name)
+        return
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in MARKDOWN
+        and file.is_file()
+        and not file.is_symlink()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    if not files:
+        raise SourceError(f"There is no Markdown file below {path}.")
+    for file in files:
+        yield from parse_tables(read_whole(file, on_bytes), file.relative_to(path).as_posix())
+
+
+def parse_tables(data: bytes, name: str) -> Reading:
+    """Yield the rows of every table in Markdown text; a row without a web address is skipped with a reason."""
+    root = scan(data)
+    definitions = {
+        block.label.decode("utf-8", "replace").casefold(): block.target.decode("utf-8", "replace")
+        for block in root.walk()
+        if block.kind == "definition"
+    }
+    headings: list[tuple[int, str]] = []
+    for block in root.walk():
+        if block.kind == "heading":
+            text = Run(data, block.content).data
+            title = one_line(plain_with_links(text, find_links(text, definitions)), 300)
+            headings = [(level, words) for level, words in headings if level < block.level]
+            headings.append((block.level, title))
+        elif block.kind == "table":
+            folder = tuple(words for _, words in headings if words)
+            yield from _rows(data, block, folder, definitions, name)
+
+
+def _rows(
+    data: bytes, table: Block, folder: tuple[str, ...], definitions: Mapping[str, str], name: str
+) -> Iterator[SavedItem | Skipped]:
+    header: list[str] = []
+    for row in table.children:
+        if row.kind != "row":
+            continue
+        cells = [data[start:end] for start, end in row.content]
+        pieces = [find_links(cell, definitions) for cell in cells]
+        words = [plain_with_links(cell, found) for cell, found in zip(cells, pieces, strict=True)]
+        if row.level == 1 and not header:
+            header = [one_line(word, 60) for word in words]
+            if not any(
+                found for found in pieces
+            ):  # a table without a header of its own begins with a row
+                continue
+            header = [""] * len(header)
+        yield _row(header, words, pieces, folder, f"{name}:{row.line}")
+
+
+def _row(
+    header: list[str],
+    words: list[str],
+    pieces: list[list[Piece]],
+    folder: tuple[str, ...],
+    place: str,
+) -> SavedItem | Skipped:
+    links = [
+        (column, piece)
+        for column, found in enumerate(pieces)
+        for piece in found
+        if piece.kind != "image"
+    ]
+    pages = [
+        (column, piece)
+        for column, piece in links
+        if "://" in piece.url and not why_not_a_page(piece.url)
+    ]
+    if not pages:
+        label = one_line(" | ".join(word for word in words if word), 80)
+        return Skipped(place, f"a row without a web address: {label or '(empty)'}")
+    column, main = next(((at, piece) for at, piece in pages if paper_key(piece.url)), pages[0])
+
+    def role_of(at: int) -> str:
+        name = header[at] if at < len(header) else ""
+        return next((role for role, pattern in _COLUMNS.items() if pattern.search(name)), "")
+
+    roles = [role_of(at) for at in range(len(words))]
+    titles = [word for word, role in zip(words, roles, strict=True) if role == "title" and word]
+    title = titles[0] if titles else words[column]
+    extra: dict[str, str] = {}
+    notes, tags, saved_at = [], [], None
+    for at, (word, role) in enumerate(zip(words, roles, strict=True)):
+        if not word or word == title:
+            continue
+        if role == "date" and saved_at is None and (date := _date(word)):
+            saved_at = date
+        elif role == "note":
+            notes.append(word)
+        elif role == "tags":
+            tags += [tag for part in re.split(r"[,;]", word) if (tag := part.strip(" #"))]
+        elif not (at == column and word.startswith("http")):
+            extra[
+                (header[at] if at < len(header) and header[at] else f"column {at + 1}").lower()
+            ] = word[:10_000]
+    return SavedItem(
+        source=SOURCE,
+        url=main.url.strip(),
+        title=one_line(title) if not title.startswith("http") else "",
+        note="\n".join(notes),
+        folder=folder,
+        tags=tuple(dict.fromkeys(tags)),
+        saved_at=saved_at,
+        links=tuple(
+            dict.fromkeys(Link("row", piece.url) for _, piece in pages if piece.url != main.url)
+        ),
+        extra=extra,
+        place=place,
+    )
+
+
+def _date(text: str) -> str | None:
+    """Return a date that somebody wrote: ISO, 2021/05/25 or 25.05.2021; a bare year is none."""
+    if re.fullmatch(r"\d{4}", text):
+        return None
+    if found := re.fullmatch(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})", text):
+        return iso(f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}")
+    if found := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text):
+        return iso(f"{found[3]}-{int(found[2]):02d}-{int(found[1]):02d}")
+    return None if re.fullmatch(r"\d+", text) else iso(text)
+
+
+def fetch_tables(client: Client, url: str, api: str = "https://api.github.com") -> Reading:
+    """Yield the rows of the tables behind an address: a gist, a file on GitHub, or any raw Markdown.
+
+    Raises:
+        UsageError: it is no http(s) address.
+        NetworkError: there is nothing to read there.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as problem:
+        raise UsageError(f"{url!r} is not an address to fetch: {problem}.") from problem
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(f"{url!r} is not an address to fetch. Give https://…, a file or a folder.")
+    if parts.hostname == "gist.github.com":
+        number = next(
+            (
+                part
+                for part in reversed(parts.path.removesuffix(".git").split("/"))
+                if re.fullmatch(r"[0-9a-f]{7,40}", part)
+            ),
+            "",
+        )
+        if not number:
+            raise UsageError(
+                f"{url} names no gist: its address ends in a number of 20 or 32 hex digits."
+            )
+        yield from _fetch_gist(client, number, api)
+        return
+    if parts.hostname in {"github.com", "www.github.com"}:
+        found = re.fullmatch(r"/([^/]+)/([^/]+)/(?:blob|raw)/(.+)", parts.path)
+        if not found:
+            raise UsageError(
+                f"{url} is no file. Open the Markdown file on GitHub and give that address, or clone the repository."
+            )
+        url = f"https://raw.githubusercontent.com/{found[1]}/{found[2]}/{found[3]}"
+    answer = client.get(url, max_age_s=0.0)
+    if answer.status != 200:
+        raise NetworkError(f"There is nothing at {url} (status {answer.status}).")
+    if answer.body[:200].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise NetworkError(f"{url} is a web page, not Markdown. Give the address of the raw file.")
+    yield from parse_tables(
+        answer.body, one_line(urlsplit(url).path.rsplit("/", 1)[-1], 100) or "page"
+    )
+
+
+def _fetch_gist(client: Client, number: str, api: str) -> Reading:
+    answer = client.get(
+        f"{api}/gists/{number}", headers={"Accept": "application/vnd.github+json"}, max_age_s=0.0
+    )
+    files = answer.json().get("files") if answer.status == 200 else None
+    if not isinstance(files, Mapping):
+        raise NetworkError(f"GitHub knows no gist {number}.")
+    for name, file in sorted(files.items()):
+        if not isinstance(file, Mapping) or Path(str(name)).suffix.lower() not in MARKDOWN:
+            continue
+        content = text_of(file.get("content"), 64 * 1024**2).encode()
+        raw = text_of(file.get("raw_url"), 2000)
+        if file.get("truncated") is True and urlsplit(raw).hostname == "gist.githubusercontent.com":
+            content = client.get(raw, max_age_s=0.0).body
+        yield from parse_tables(content, f"gist {number[:7]}/{one_line(str(name), 100)}")
