@@ -5,15 +5,7 @@ from typing import Any
 
 import pytest
 
-from studiolo.claims import (
-    Claim,
-    Figure,
-    Paper,
-    Region,
-    Scale,
-    check_paper,
-    seeds_that_decide,
-)
+from studiolo.claims import Claim, Figure, Paper, Region, Scale, check_paper, seeds_that_decide
 
 
 Check = Callable[..., list[str]]

@@ -9,9 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 import studiolo
-from studiolo.cli.root import app
+from studiolo.cli.app import app
 from studiolo.errors import UsageError
-from studiolo.lists import Kept, Key, load_kept, save_kept
+from studiolo.keys import Key
+from studiolo.library import Kept, load_kept
+from studiolo.library.reading import save_kept
 
 
 EXAMPLE = Path(studiolo.__file__).parent / "example"
@@ -235,7 +237,7 @@ def test_kept_state_is_no_older_than_the_list(library):
 
 def test_show_is_quick_and_loads_nothing_heavy(library):
     code = (
-        "import sys; from studiolo.cli.root import app\n"
+        "import sys; from studiolo.cli.app import app\n"
         "try: app(['show', 'lists/list.md'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'numpy', 'scipy', 'httpx2'} & set(sys.modules)\n"

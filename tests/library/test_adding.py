@@ -4,8 +4,8 @@ import time
 import pytest
 
 from studiolo.errors import StaleEdit, UsageError
-from studiolo.library import Inbox, Library, load_view
-from studiolo.library.adding import (
+from studiolo.library import Inbox, Library, load_waiting
+from studiolo.library.desk import (
     carry_out,
     item_of,
     new_list,
@@ -16,7 +16,7 @@ from studiolo.library.adding import (
 )
 from studiolo.library.placing import propose, sections_of
 from studiolo.lists import Document
-from studiolo.lists.forms import Item
+from studiolo.lists.style import Item
 from studiolo.sources import Link, SavedItem
 from tests.sources.reading import shared
 
@@ -45,7 +45,7 @@ def library(tmp_path):
 
 def collect(library, *things):
     Inbox(library).collect(things)
-    return load_view(library)
+    return load_waiting(library)
 
 
 def fnet(**more):
@@ -85,10 +85,10 @@ def test_only_the_plan_is_written_and_undo_gives_every_byte_back(library):
     )
     carry_out(library, plan)
     assert (library.folder / "list.md").read_bytes() == plan.after.data != plan.before.data
-    assert load_view(Library(library.folder)).pending == []
+    assert load_waiting(Library(library.folder)).pending == []
     assert undo(library) == "added 'FNet: Mixing Tokens'"
     assert (library.folder / "list.md").read_text() == LIST
-    assert len(load_view(Library(library.folder)).pending) == 1
+    assert len(load_waiting(Library(library.folder)).pending) == 1
 
 
 def test_undo_goes_back_step_by_step_and_then_says_so(library):
@@ -144,9 +144,9 @@ def test_plan_for_a_list_that_changed_meanwhile_is_refused(library):
 def test_passing_over_can_be_undone(library):
     view = collect(library, fnet())
     pass_with_undo(library, view.pending[0])
-    assert load_view(library).pending == []
+    assert load_waiting(library).pending == []
     assert undo(library) == "passed over 'FNet: Mixing Tokens'"
-    assert len(load_view(library).pending) == 1
+    assert len(load_waiting(library).pending) == 1
 
 
 def test_code_of_a_listed_paper_is_noted_below_it(library):
@@ -259,8 +259,8 @@ def test_new_entries_go_to_lists_before_topics(tmp_path):
 
 
 def test_undo_takes_back_marks_and_additions_in_the_order_of_their_making(library):
-    from studiolo.lists import changes, edited
-    from studiolo.lists.history import save_change
+    from studiolo.library.history import save_change
+    from studiolo.lists import edited, operations as changes
 
     carry_out(library, plan_entry(document(library), Item("FNet", FNET), "Transformers"))
     with_fnet = (library.folder / "list.md").read_text()

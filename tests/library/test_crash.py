@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from studiolo.library import Inbox, Library, inbox as inbox_module, load_items, load_view
-from studiolo.library.adding import carry_out, item_of, plan_entry, undo
+from studiolo.library import Inbox, Library, inbox as inbox_module, load_items, load_waiting
+from studiolo.library.desk import carry_out, item_of, plan_entry, undo
 from studiolo.lists import Document
 from studiolo.sources import SavedFolder, SavedItem
 
@@ -97,7 +97,7 @@ def test_adding_to_a_list_survives_death_at_every_write(tmp_path, half):
         path.write_text(LIST)
         library = Library(folder)
         Inbox(library).collect([SavedItem("bookmarks", "https://arxiv.org/abs/2105.03824", "FNet")])
-        view = load_view(library)
+        view = load_waiting(library)
         plan = plan_entry(Document.load(path), item_of(view.pending[0], view), "To Review")
         died = run_and_die(
             lambda library=library, plan=plan: carry_out(library, plan), nth, half=half
@@ -128,7 +128,7 @@ def test_undo_survives_death_at_every_write(tmp_path):
         path.write_text(LIST)
         library = Library(folder)
         Inbox(library).collect([SavedItem("bookmarks", "https://arxiv.org/abs/2105.03824", "FNet")])
-        view = load_view(library)
+        view = load_waiting(library)
         plan = plan_entry(Document.load(path), item_of(view.pending[0], view), "To Review")
         carry_out(library, plan)
         died = run_and_die(lambda library=library: undo(library), nth, half=True)

@@ -5,10 +5,11 @@ import json
 import pytest
 from bibtexparser.entrypoint import parse_string
 
-from studiolo.library import Inbox, Library, load_view
+from studiolo.keys import Key
+from studiolo.library import Inbox, Library, load_waiting
 from studiolo.library.export import (
     FORMATS,
-    Work,
+    Reference,
     cite_keys,
     in_section,
     to_bibtex,
@@ -20,13 +21,12 @@ from studiolo.library.export import (
     works_of_inbox,
     works_of_library,
 )
-from studiolo.lists import Key
 from studiolo.sources import SavedItem
 from studiolo.sources.netscape import parse_netscape
 from tests.sources.reading import split
 
 
-FNET = Work(
+FNET = Reference(
     Key("arxiv", "2105.03824"),
     "https://arxiv.org/abs/2105.03824",
     "FNet: Mixing Tokens with Fourier Transforms",
@@ -39,7 +39,7 @@ FNET = Work(
     keys=(Key("arxiv", "2105.03824"), Key("doi", "10.18653/v1/2022.x")),
     category="cs.CL",
 )
-EVIL = Work(
+EVIL = Reference(
     None,
     'https://x.org/"><script>',
     '=cmd|"/c calc"!A1 <script>alert(1)</script> }\\input{/etc/passwd}%\r\nER  - \x1b[31m',
@@ -63,7 +63,8 @@ def test_bibtex_is_read_back_by_a_parser():
 
 def test_cite_keys_are_unique_and_stay_when_the_list_is_sorted_anew():
     works = [
-        Work(Key("arxiv", f"2001.0000{i}"), "", "FNet again", ("J. Lee",), 2021) for i in range(4)
+        Reference(Key("arxiv", f"2001.0000{i}"), "", "FNet again", ("J. Lee",), 2021)
+        for i in range(4)
     ]
     keys = dict(zip((work.key for work in works), cite_keys(works), strict=True))
     assert (
@@ -77,7 +78,7 @@ def test_cite_keys_are_unique_and_stay_when_the_list_is_sorted_anew():
 
 def test_cite_keys_have_letters_enough_for_a_thousand_doubles():
     keys = cite_keys(
-        [Work(None, f"https://x.org/{i}", "Same title", (), 2021) for i in range(1000)]
+        [Reference(None, f"https://x.org/{i}", "Same title", (), 2021) for i in range(1000)]
     )
     assert len(set(keys)) == 1000
 
@@ -100,7 +101,7 @@ def test_ris_has_two_blanks_and_carriage_returns():
 
 
 def test_bookmarks_are_read_back_with_folders_tags_dates_and_notes():
-    other = Work(None, "https://x.org/", "X", section=("To Review",))
+    other = Reference(None, "https://x.org/", "X", section=("To Review",))
     items, folders, skipped = split(
         parse_netscape(io.BytesIO(to_html([other, FNET]).encode()), "f")
     )
@@ -126,7 +127,7 @@ def test_html_neutralises_markup():
 
 
 def test_addresses_that_run_are_not_exported():
-    assert "javascript" not in to_html([Work(None, "javascript:alert(1)", "x"), FNET])
+    assert "javascript" not in to_html([Reference(None, "javascript:alert(1)", "x"), FNET])
 
 
 def test_bibtex_neutralises_commands_and_stays_one_entry():
@@ -171,5 +172,5 @@ def test_works_of_lists_and_inbox_are_exported(tmp_path):
     works = works_of_library(library)
     assert [work.url for work in works] == ["https://arxiv.org/abs/2105.03824", "https://x.org/"]
     assert [work.title for work in in_section(works, "a")] == ["FNet"]
-    (waiting,) = works_of_inbox(load_view(library))
+    (waiting,) = works_of_inbox(load_waiting(library))
     assert (waiting.section, waiting.state) == (("F",), "inbox")

@@ -4,9 +4,9 @@ import subprocess
 import pytest
 
 from studiolo.errors import SourceError
-from studiolo.library import Inbox, Library, load_items, load_view
+from studiolo.library import Inbox, Library, load_items, load_waiting
 from studiolo.library.inbox import BATCH, load_folders
-from studiolo.library.pending import pass_over, tidy_title
+from studiolo.library.waiting import pass_over, tidy_title
 from studiolo.sources import Link, SavedFolder, SavedItem, Skipped
 
 
@@ -205,7 +205,7 @@ def test_links_to_one_paper_are_one_line_of_the_inbox(library):
             links=(Link("badge", FNET),),
         ),
     )
-    (pending,) = load_view(library).pending
+    (pending,) = load_waiting(library).pending
     assert (pending.name, pending.title, pending.saved_at) == (
         "arxiv:2105.03824",
         "FNet: Mixing Tokens",
@@ -221,7 +221,7 @@ def test_newest_comes_first(library):
         item("https://a.org/", saved_at="2020-01-01T00:00:00Z"),
         item("https://b.org/", saved_at="2022-01-01T00:00:00Z"),
     )
-    assert [pending.items[0].url for pending in load_view(library).pending] == [
+    assert [pending.items[0].url for pending in load_waiting(library).pending] == [
         "https://b.org/",
         "https://a.org/",
     ]
@@ -230,30 +230,30 @@ def test_newest_comes_first(library):
 def test_what_is_on_a_list_waits_no_more(library):
     (library.folder / "list.md").write_text(f"# L\n\n* [FNet]({FNET}v3)\n")
     collect(library, item(), item("https://x.org/"))
-    assert [pending.items[0].url for pending in load_view(library).pending] == ["https://x.org/"]
+    assert [pending.items[0].url for pending in load_waiting(library).pending] == ["https://x.org/"]
 
 
 def test_code_of_a_listed_paper_waits_with_the_place_of_its_paper(library):
     (library.folder / "list.md").write_text(f"# L\n\n* [FNet]({FNET})\n")
     collect(library, item("https://github.com/google-research/fnet", links=(Link("badge", FNET),)))
-    (pending,) = load_view(library).pending
+    (pending,) = load_waiting(library).pending
     assert (pending.name, pending.on_list) == ("arxiv:2105.03824", "list.md:3")
 
 
 def test_thing_passed_over_comes_back_only_when_asked(library):
     collect(library, item())
     pass_over(library, ["arxiv:2105.03824"])
-    assert load_view(library).pending == []
-    assert len(load_view(library, with_passed=True).pending) == 1
+    assert load_waiting(library).pending == []
+    assert len(load_waiting(library, with_passed=True).pending) == 1
     pass_over(library, ["arxiv:2105.03824"], back=True)
-    assert len(load_view(library).pending) == 1
+    assert len(load_waiting(library).pending) == 1
 
 
 def test_note_without_an_address_of_its_own_waits_under_its_number(library):
     collect(library, item("?lY47tw", title="Recipe"))
-    (pending,) = load_view(library).pending
+    (pending,) = load_waiting(library).pending
     assert (pending.key, pending.title) == (None, "Recipe")
-    assert load_view(library).find(pending.name[:8]).title == "Recipe"
+    assert load_waiting(library).find(pending.name[:8]).title == "Recipe"
 
 
 @pytest.mark.parametrize(

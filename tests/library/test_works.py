@@ -1,8 +1,8 @@
 import pytest
 
+from studiolo.keys import Key
 from studiolo.library import Edge, Inbox, Library, Works, load_works
 from studiolo.library.edges import READER, save_edges
-from studiolo.lists import Key
 from studiolo.metadata import Facts
 from studiolo.sources import Link, SavedItem
 
@@ -125,8 +125,8 @@ def test_saved_things_relate_by_what_they_say(library):
 
 
 def test_answers_of_services_relate_and_say_when_they_were_asked(library):
+    from studiolo.files import append_records
     from studiolo.library.facts import facts_path
-    from studiolo.library.journal import append_records
 
     library.prepare()
     append_records(

@@ -5,7 +5,7 @@ from hypothesis import given, settings, strategies as st
 
 from studiolo.errors import ListError
 from studiolo.lists import Document, Edit, edited, insert, sections
-from studiolo.lists.forms import Item
+from studiolo.lists.style import Item
 
 
 def everything(doc):

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from studiolo.lists import Document, check, find_mention
-from studiolo.lists.hosts import find_mention as cached
+from studiolo.keys import find_mention
+from studiolo.keys.address import find_mention as cached
+from studiolo.lists import Document, check
 
 
 HOSTILE = {

@@ -6,22 +6,14 @@ from pathlib import Path
 
 import pytest
 
-import studiolo.lists.save
+import studiolo.files
 from studiolo.errors import ListError, StaleEdit, UsageError
-from studiolo.lists import (
-    Document,
-    Kept,
-    Key,
-    annotate,
-    edited,
-    load_changes,
-    load_kept,
-    save_bytes,
-    save_change,
-    save_kept,
-    undo,
-)
-from studiolo.lists.beside import kept_path
+from studiolo.files import save_bytes
+from studiolo.keys import Key
+from studiolo.library import Kept, load_kept, save_change, undo
+from studiolo.library.history import load_changes
+from studiolo.library.reading import kept_path, save_kept
+from studiolo.lists import Document, annotate, edited
 
 
 LIST = b"* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n"
@@ -81,7 +73,7 @@ def test_crash_while_writing_leaves_the_old_list(path, monkeypatch):
     def crash(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(studiolo.lists.save.os, "fsync", crash)
+    monkeypatch.setattr(studiolo.files.os, "fsync", crash)
     with pytest.raises(
         ListError, match=r"cannot be written: No space left on device. It is as it was"
     ):

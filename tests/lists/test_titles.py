@@ -3,7 +3,7 @@
 import pytest
 
 from studiolo.lists import Document
-from studiolo.lists.people import split_authors
+from studiolo.lists.authors import split_authors
 
 
 U = "https://arxiv.org/abs/1706.03762"
@@ -65,7 +65,7 @@ FORMS = [
 @pytest.mark.parametrize(
     ("text", "name", "authors", "year"),
     FORMS,
-    ids=[f"{i}-{form[0][:40]}" for i, form in enumerate(FORMS)],
+    ids=[f"{i}-{style[0][:40]}" for i, style in enumerate(FORMS)],
 )
 def test_form_is_read(text, name, authors, year):
     (entry,) = Document.parse(f"* {text}\n".encode()).entries

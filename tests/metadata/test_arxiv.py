@@ -3,7 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from studiolo.errors import NetworkError
-from studiolo.lists import Key
+from studiolo.keys import Key
 from studiolo.metadata.arxiv import BATCH, fetch_arxiv, parse_feed
 from tests.net.server import Said
 

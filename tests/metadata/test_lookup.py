@@ -1,6 +1,6 @@
 from urllib.parse import parse_qs, urlsplit
 
-from studiolo.lists import Key
+from studiolo.keys import Key
 from studiolo.metadata import Facts, Services, lookup
 from tests.net.server import Said
 

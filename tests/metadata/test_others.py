@@ -3,7 +3,7 @@ import json
 import pytest
 
 from studiolo.errors import NetworkError
-from studiolo.lists import Key
+from studiolo.keys import Key
 from studiolo.metadata.others import (
     fetch_crossref,
     fetch_datacite,

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from studiolo.claims import Interval, Region
-from studiolo.lists import Document, Key
-from studiolo.lists.beside import Kept, save_kept
+from studiolo.keys import Key
+from studiolo.library.reading import Kept, save_kept
+from studiolo.lists import Document
 from studiolo.report import html, load_view, render_html, report_json, report_markdown, write_report
 from studiolo.report.pictures import badge, interval_strip
 

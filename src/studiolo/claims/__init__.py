@@ -4,28 +4,12 @@
 what is wrong with claims before anything runs. Nothing here loads numpy, scipy or torch. See docs/claims.md.
 """
 
-from studiolo.claims.check import check_paper, seeds_that_decide
-from studiolo.claims.paper import (
-    Answer,
-    Axis,
-    Claim,
-    Figure,
-    Paper,
-    Point,
-    Scale,
-    Series,
-)
-from studiolo.claims.region import Interval, Region
-from studiolo.claims.schema import load_paper
-from studiolo.claims.statistics import ALPHA, exact, median, share, statistic
-from studiolo.claims.verdict import (
-    Seed,
-    Verdict,
-    expected_wrong_holds,
-    judge,
-    judge_paper,
-    rules_tried,
-)
+from .check import check_paper, seeds_that_decide
+from .paper import Answer, Axis, Claim, Figure, Paper, Point, Scale, Series
+from .region import Interval, Region
+from .schema import load_paper
+from .statistics import ALPHA, exact, median, share, statistic
+from .verdict import Seed, Verdict, expected_wrong_holds, judge, judge_paper, rules_tried
 
 
 __all__ = [

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from studiolo.claims.paper import Claim, Figure, Paper
-from studiolo.claims.region import Region
-from studiolo.claims.statistics import can_decide, order
 from studiolo.errors import PaperError
+
+from .paper import Claim, Figure, Paper
+from .region import Region
+from .statistics import can_decide, order
 
 
 MOST_SEEDS = 500  # as far as `check_paper` looks for a number of seeds that can decide

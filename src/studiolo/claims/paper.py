@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studiolo.claims.region import Region
-from studiolo.claims.statistics import ALPHA
 from studiolo.errors import PaperError
+
+from .region import Region
+from .statistics import ALPHA
 
 
 SCALES = ("toy", "reduced", "paper")  # from the smallest

@@ -9,21 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from studiolo.claims.paper import (
-    SCALES,
-    Answer,
-    Axis,
-    Claim,
-    Figure,
-    Paper,
-    Point,
-    Scale,
-    Series,
-)
-from studiolo.claims.region import Region
-from studiolo.claims.statistics import STATISTICS
-from studiolo.claims.table import Table, shown
 from studiolo.errors import PaperError
+
+from .paper import SCALES, Answer, Axis, Claim, Figure, Paper, Point, Scale, Series
+from .region import Region
+from .statistics import STATISTICS
+from .table import Table, shown
 
 
 P = ParamSpec("P")

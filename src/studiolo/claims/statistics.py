@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from studiolo.claims.region import Interval, Region
+from .region import Interval, Region
 
 
 ALPHA = 0.05  # per tail, for every claim

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from studiolo.claims.paper import Claim, Paper
-from studiolo.claims.region import Interval, Region
-from studiolo.claims.statistics import ALPHA, can_decide, statistic
+from .paper import Claim, Paper
+from .region import Interval, Region
+from .statistics import ALPHA, can_decide, statistic
 
 
 HOLDS = "holds"

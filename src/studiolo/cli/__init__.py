@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line."""
+    from .app import app
     from .console import run_app
-    from .root import app
 
     sys.exit(run_app(app))

@@ -13,9 +13,9 @@ import typer
 
 from studiolo.sources.how_to import HOW_TO_EXPORT
 
-from . import deciding, relating
+from . import identity as relating, inbox as deciding
 from .console import err, out
-from .wants import PANEL, LibraryOption, Offline, counted, make_client, printable
+from .options import PANEL, LibraryOption, Offline, counted, make_client, printable
 
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ def home_of(path: Path, chosen: Path | None) -> Path:
 
     Nothing is written into a folder that is meant to be read only; then the current folder keeps it, and it is said.
     """
-    from studiolo.lists import library_root
+    from studiolo.library import library_root
 
     root = chosen or library_root(path)
     if (root / ".studiolo").is_dir() or not root.is_dir() or root.stat().st_mode & 0o222:
@@ -34,14 +34,15 @@ def home_of(path: Path, chosen: Path | None) -> Path:
 
 def root_of(document: Document) -> Path:
     """Return the folder of the library that a list belongs to."""
-    from studiolo.lists import library_root
+    from studiolo.library import library_root
 
     return library_root(document.path or Path.cwd() / "list.md")
 
 
 def documents_of(paths: list[Path] | None) -> list[Document]:
     """Load the lists asked for, or all of the library of the current folder."""
-    from studiolo.lists import Document, library_root, list_paths
+    from studiolo.library import library_root, list_paths
+    from studiolo.lists import Document
 
     if not paths:
         root = library_root(Path.cwd() / "list.md")
@@ -65,7 +66,7 @@ def find_entries(text: str, path: Path | None) -> list[tuple[Document, Entry]]:
     Raises:
         UsageError: there is none, or several that are not one paper.
     """
-    from studiolo.lists import Key
+    from studiolo.keys import Key
 
     documents = documents_of([path] if path else None)
     rows = [(document, entry) for document in documents for entry in document.entries]

@@ -29,7 +29,8 @@ from .entries import (
 
 if TYPE_CHECKING:
     from studiolo.claims import Answer, Paper
-    from studiolo.lists import Document, Edit, Entry, Kept, Question
+    from studiolo.library import Kept
+    from studiolo.lists import Document, Edit, Entry, Question
 
 
 app = typer.Typer()
@@ -64,9 +65,8 @@ def show(
 
     Example:  studiolo show lists/recent-ml-research.md
     """
-    from studiolo.lists import Document, library_root, load_kept
-    from studiolo.lists.beside import state_of
-    from studiolo.lists.model import STATES
+    from studiolo.library import library_root, load_kept, state_of
+    from studiolo.lists import STATES, Document
 
     if state is not None and state not in STATES:
         raise UsageError(f"{state!r} is no reading state. Choose one of: {', '.join(STATES)}.")
@@ -196,8 +196,8 @@ def note(
     Example:  studiolo note FNet "compare with Hartley"
     """
     from studiolo.errors import ListError
-    from studiolo.lists import annotate, save_change
-    from studiolo.lists.beside import Kept
+    from studiolo.library import Kept, save_change
+    from studiolo.lists import annotate
 
     document, entry = find_one(key, path)
     if not " ".join(text.split()):
@@ -221,8 +221,8 @@ def note(
 def _set_state(text: str, state: str, path: Path | None) -> None:
     from datetime import UTC, datetime
 
-    from studiolo.lists import edited, mark, save_change
-    from studiolo.lists.beside import Kept
+    from studiolo.library import Kept, save_change
+    from studiolo.lists import edited, mark
 
     day = datetime.now(UTC).date().isoformat()
     what = {"read": "read", "reading": "started", "to read": "unread"}[state]
@@ -247,9 +247,7 @@ def _set_state(text: str, state: str, path: Path | None) -> None:
 
 def _kept(root: Path, entry: Entry) -> Iterator[Kept]:
     """Yield what is worth holding on to: what the list says, and what metadata services said before."""
-    from studiolo.library import Library, load_facts
-    from studiolo.lists import kept_of
-    from studiolo.lists.beside import Kept
+    from studiolo.library import Kept, Library, kept_of, load_facts
 
     if entry.key is None:
         return
@@ -269,7 +267,8 @@ def _kept(root: Path, entry: Entry) -> Iterator[Kept]:
 
 
 def _write(document: Document, entry: Entry, edits: tuple[Edit, ...], what: str) -> None:
-    from studiolo.lists import edited, save_change
+    from studiolo.library import save_change
+    from studiolo.lists import edited
 
     root = root_of(document)
     new = edited(document, edits, touched=[entry])
@@ -358,7 +357,8 @@ def topics(as_json: AsJson = False) -> None:
 
     Example:  studiolo topics
     """
-    from studiolo.lists import Document, library_root, list_paths
+    from studiolo.library import library_root, list_paths
+    from studiolo.lists import Document
 
     root = library_root(Path.cwd() / "list.md")
     pages = {

@@ -127,7 +127,7 @@ def doctor(
 
     Example:  studiolo doctor
     """
-    from .diagnosis import diagnose
+    from .doctor import diagnose
 
     console = out()
     for finding in diagnose(library):
@@ -177,7 +177,8 @@ def keep_records(
     Example:  studiolo keep-records lists/recent-ml-research.md
     """
     from studiolo import runs
-    from studiolo.lists import Document, library_root
+    from studiolo.library import library_root
+    from studiolo.lists import Document
     from studiolo.report.join import join, papers_on
 
     library = library_root(path)

@@ -57,14 +57,14 @@ def _known(name: str, library: Path, offline: bool) -> Known:
             )
         title = name.replace("_", " ").capitalize()
         return Known(key=f"url:https://example.org/{_slug(name)}", title=title)
-    from studiolo.library import Library, look_up
-    from studiolo.lists import Key
+    from studiolo.keys import Key
+    from studiolo.library import Library, fetch_facts
 
-    from .wants import make_client
+    from .options import make_client
 
     key = Key.parse(name)
     home = Library(library)
-    facts = look_up(home, [key], make_client(home, offline=offline)).facts.get(key)
+    facts = fetch_facts(home, [key], make_client(home, offline=offline)).facts.get(key)
     entry = next((e for d in home.documents.values() for e in d.entries if key in e.keys), None)
     if facts is not None and facts.title:
         return Known(

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .console import out
-from .deciding import show_diff
-from .wants import counted, printable
+from .inbox import show_diff
+from .options import counted, printable
 
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from studiolo.library import Library, Pending, View
-    from studiolo.library.adding import Plan
-    from studiolo.library.placing import Proposal
+    from studiolo.library import Library, Pending, Plan, Proposal, Waiting
     from studiolo.lists import Document
 
 HELP = """\
@@ -32,10 +30,10 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
     Raises:
         UsageError: there is no list and the reader wants none made.
     """
-    from studiolo.library import load_view
+    from studiolo.library import load_waiting
 
     console = out()
-    view = load_view(library)
+    view = load_waiting(library)
     waiting = [
         pending
         for pending in view.pending
@@ -78,7 +76,7 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
 
 def _first_list(library: Library, console: Console) -> Path:
     from studiolo.errors import UsageError
-    from studiolo.library.adding import new_list
+    from studiolo.library import new_list
 
     console.print(f"There is no list in {library.folder.resolve()} yet.", markup=False)
     if _ask("Make reading-list.md with a section “To Review”? [y/n] ") != "y":
@@ -96,7 +94,7 @@ def _ask(prompt: str) -> str:
         return "q"
 
 
-def _show(pending: Pending, view: View, number: str, console: Console) -> None:
+def _show(pending: Pending, view: Waiting, number: str, console: Console) -> None:
     from rich.text import Text
 
     console.print()
@@ -130,11 +128,15 @@ def _show(pending: Pending, view: View, number: str, console: Console) -> None:
 
 
 def _decide(
-    library: Library, path: Path | None, view: View, pending: Pending, number: str, console: Console
+    library: Library,
+    path: Path | None,
+    view: Waiting,
+    pending: Pending,
+    number: str,
+    console: Console,
 ) -> str:
     from studiolo.errors import StudioloError
-    from studiolo.library.adding import carry_out, pass_with_undo, undo
-    from studiolo.library.placing import propose
+    from studiolo.library import carry_out, pass_with_undo, propose, undo
     from studiolo.lists import Document
 
     _show(pending, view, number, console)
@@ -181,13 +183,13 @@ def _decide(
 def _plan(
     library: Library,
     pending: Pending,
-    view: View,
+    view: Waiting,
     document: Document,
     proposals: list[Proposal],
     choice: int,
 ) -> tuple[Plan, str]:
     from studiolo.errors import UsageError
-    from studiolo.library.adding import item_of, plan_entry, plan_note
+    from studiolo.library import item_of, plan_entry, plan_note
 
     if pending.on_list and choice == 0:
         from studiolo.lists import Document
@@ -214,7 +216,7 @@ def _choose(
     document: Document, proposals: list[Proposal], typed: str, console: Console
 ) -> tuple[int, list[Proposal]]:
     """Let the reader pick a section by its number; the choice comes first from then on."""
-    from studiolo.library.placing import Proposal, sections_of
+    from studiolo.library import Proposal, sections_of
 
     sections = sections_of(document)
     if not typed:
@@ -231,9 +233,8 @@ def _choose(
 
 def _keep_apart(library: Library, pending: Pending, console: Console) -> bool:
     """Remember that something in this group is not about this paper."""
-    from studiolo.library import Edge
-    from studiolo.library.edges import READER, save_edges
-    from studiolo.lists import find_mention
+    from studiolo.keys import find_mention
+    from studiolo.library import READER, Edge, save_edges
 
     others = [
         mention.key

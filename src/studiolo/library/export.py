@@ -16,18 +16,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from studiolo.library.edges import key_at
-from studiolo.library.facts import load_facts
-from studiolo.library.folder import Library
-from studiolo.library.pending import View
-from studiolo.lists import Document, Key
+from studiolo.keys import Key, address_of, why_not_a_page
+from studiolo.lists import Document
 from studiolo.metadata import Facts
-from studiolo.sources.netscape import why_not_a_page
-from studiolo.sources.repository import address_of
+
+from .edges import key_at
+from .facts import load_facts
+from .folder import Library
+from .waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Reference:
     """One line of an export."""
 
     key: Key | None
@@ -51,7 +51,7 @@ class Work:
         return next((key.value for key in self.keys if key.kind == kind), "")
 
 
-def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts]) -> list[Work]:
+def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts]) -> list[Reference]:
     """Return the entries of a list, completed by what is known of them; what the list itself says stands."""
     found = []
     for entry in document.entries:
@@ -60,7 +60,7 @@ def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts])
             (link.url for link in entry.links if link.mention and link.mention.key == entry.key), ""
         )
         found.append(
-            Work(
+            Reference(
                 key=entry.key,
                 url=_address(entry.key, link),
                 title=entry.title or (known.title if known else ""),
@@ -80,7 +80,7 @@ def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts])
     return found
 
 
-def works_of_library(library: Library) -> list[Work]:
+def works_of_library(library: Library) -> list[Reference]:
     """Return the works of all lists, a work that stands twice once."""
     facts = load_facts(library)
     seen: set[Key] = set()
@@ -94,7 +94,7 @@ def works_of_library(library: Library) -> list[Work]:
     return found
 
 
-def works_of_inbox(view: View) -> list[Work]:
+def works_of_inbox(view: Waiting) -> list[Reference]:
     """Return what waits in the inbox."""
     found = []
     for pending in view.pending:
@@ -102,7 +102,7 @@ def works_of_inbox(view: View) -> list[Work]:
         keys = [key for item in pending.items if (key := key_at(item.url))]
         folder = next((item.folder for item in pending.items if item.folder), ())
         found.append(
-            Work(
+            Reference(
                 key=pending.key,
                 url=_address(pending.key, pending.items[0].url),
                 title=pending.title,
@@ -182,7 +182,7 @@ def _ascii(text: str) -> str:
     )
 
 
-def cite_keys(works: Sequence[Work]) -> list[str]:
+def cite_keys(works: Sequence[Reference]) -> list[str]:
     """Return a key for each work, `leethorp2021fnet`; letters tell doubles apart in the order of their identities, so that a list
     put into another order keeps its keys.
     """
@@ -218,7 +218,7 @@ def _letters(number: int) -> str:
     return text
 
 
-def to_bibtex(works: Sequence[Work]) -> str:
+def to_bibtex(works: Sequence[Reference]) -> str:
     """Return BibTeX; preprints as @misc with eprint, published works as @article."""
     blocks = []
     for work, cite in zip(works, cite_keys(works), strict=True):
@@ -249,7 +249,7 @@ def to_bibtex(works: Sequence[Work]) -> str:
     return "\n".join(blocks)
 
 
-def to_csl(works: Sequence[Work]) -> str:
+def to_csl(works: Sequence[Reference]) -> str:
     """Return CSL-JSON, which Zotero and pandoc read."""
     items = []
     for work, cite in zip(works, cite_keys(works), strict=True):
@@ -283,7 +283,7 @@ def to_csl(works: Sequence[Work]) -> str:
     return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
 
 
-def to_ris(works: Sequence[Work]) -> str:
+def to_ris(works: Sequence[Reference]) -> str:
     """Return RIS: two blanks after each tag, CRLF at each end."""
     lines = []
     for work in works:
@@ -304,7 +304,7 @@ def to_ris(works: Sequence[Work]) -> str:
     return "".join(f"{tag}  - {_flat(value)}\r\n" if tag else "\r\n" for tag, value in lines)
 
 
-def to_html(works: Sequence[Work]) -> str:
+def to_html(works: Sequence[Reference]) -> str:
     """Return bookmarks that every browser imports; sections are folders."""
     out = [
         "<!DOCTYPE NETSCAPE-Bookmark-file-1>\n",
@@ -344,7 +344,7 @@ def to_html(works: Sequence[Work]) -> str:
     return "".join(out)
 
 
-def _by_first_place(works: Sequence[Work]) -> Callable[[Work], tuple[int, ...]]:
+def _by_first_place(works: Sequence[Reference]) -> Callable[[Reference], tuple[int, ...]]:
     """Return a sorting key that brings equal sections together, each folder where it first appears."""
     first: dict[tuple[str, ...], int] = {}
     for work in works:
@@ -361,7 +361,7 @@ def _seconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp())
 
 
-def _plain(work: Work) -> dict[str, object]:
+def _plain(work: Reference) -> dict[str, object]:
     return {
         "key": str(work.key) if work.key else None,
         "url": work.url,
@@ -379,7 +379,7 @@ def _plain(work: Work) -> dict[str, object]:
     }
 
 
-def to_json(works: Sequence[Work]) -> str:
+def to_json(works: Sequence[Reference]) -> str:
     """Return everything as JSON."""
     return json.dumps([_plain(work) for work in works], ensure_ascii=False, indent=2) + "\n"
 
@@ -396,18 +396,18 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.lstrip(" ")[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else text
 
 
-def to_csv(works: Sequence[Work]) -> str:
+def to_csv(works: Sequence[Reference]) -> str:
     """Return a table for spreadsheets; cells that could be formulas begin with an apostrophe."""
     out = io.StringIO()
     rows = [_plain(work) for work in works]
     writer = csv.writer(out)
-    writer.writerow(_plain(Work(None, "", "")).keys())
+    writer.writerow(_plain(Reference(None, "", "")).keys())
     for row in rows:
         writer.writerow([_cell(value) for value in row.values()])
     return out.getvalue()
 
 
-FORMATS: Mapping[str, Callable[[Sequence[Work]], str]] = {
+FORMATS: Mapping[str, Callable[[Sequence[Reference]], str]] = {
     "bibtex": to_bibtex,
     "csl": to_csl,
     "ris": to_ris,
@@ -417,7 +417,7 @@ FORMATS: Mapping[str, Callable[[Sequence[Work]], str]] = {
 }
 
 
-def in_section(works: Iterable[Work], section: str) -> list[Work]:
+def in_section(works: Iterable[Reference], section: str) -> list[Reference]:
     """Return the works below a heading of this name (or this beginning of a path), small and capital letters alike."""
     wanted = section.casefold().strip()
     return [work for work in works if any(part.casefold() == wanted for part in work.section)]

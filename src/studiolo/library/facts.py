@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from studiolo.errors import StudioloError
-from studiolo.library.folder import Library
-from studiolo.library.journal import append_records, load_records
-from studiolo.lists import Key
+from studiolo.files import append_records, load_records
+from studiolo.keys import Key
 from studiolo.metadata import Facts, Found, Services, lookup
 from studiolo.net import Client
+
+from .folder import Library
 
 
 def facts_path(library: Library) -> Path:
@@ -30,7 +31,7 @@ def load_facts(library: Library) -> dict[Key, Facts]:
     return facts
 
 
-def look_up(
+def fetch_facts(
     library: Library,
     keys: Iterable[Key],
     client: Client,

@@ -13,18 +13,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 from studiolo.errors import UsageError
-from studiolo.library.journal import replace_file
-from studiolo.lists import Document
-from studiolo.lists.sections import find_section
+from studiolo.files import save_bytes
+from studiolo.lists import Document, find_section
 
 
 _NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
-_MARKDOWN = frozenset({".md", ".markdown"})
 
 
 class Library:
@@ -69,21 +66,11 @@ class Library:
             (".gitattributes", "*.jsonl merge=union\n"),
         ):
             if not (self.state / name).exists():
-                replace_file(self.state / name, text.encode())
+                save_bytes(self.state / name, text.encode())
 
     def list_paths(self) -> list[Path]:
         """Return the Markdown files of the library, sorted: hidden folders, `papers/` and build folders are left out."""
-        return sorted(self._markdown())
-
-    def _markdown(self) -> Iterator[Path]:
-        for folder, names, files in os.walk(self.folder):
-            names[:] = [
-                name for name in names if not name.startswith(".") and name not in _NO_LISTS
-            ]
-            for name in files:
-                path = Path(folder) / name
-                if path.suffix.lower() in _MARKDOWN and not name.startswith(".") and path.is_file():
-                    yield path
+        return list_paths(self.folder)
 
     @cached_property
     def documents(self) -> dict[Path, Document]:
@@ -123,3 +110,29 @@ class Library:
             having.append(path)
         main = self.main_list()
         return main if main in having else having[0] if len(having) == 1 else None
+
+
+def library_root(path: Path) -> Path:
+    """Return the folder of the library that the list at `path` belongs to, as an absolute path.
+
+    The nearest folder above it that holds `.studiolo/`; else the list's own folder, or the one above where that is
+    called `lists`.
+    """
+    folder = path.resolve().parent
+    for ancestor in (folder, *folder.parents):
+        if (ancestor / ".studiolo").is_dir():
+            return ancestor
+    return folder.parent if folder.name == "lists" else folder
+
+
+def list_paths(root: Path) -> list[Path]:
+    """Return the Markdown files of the library at `root`, sorted; hidden, build and `papers/` folders are left out."""
+    found: list[Path] = []
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if not name.startswith(".") and name not in _NO_LISTS]
+        found += [
+            Path(folder, name)
+            for name in files
+            if name.lower().endswith((".md", ".markdown")) and not name.startswith(".")
+        ]
+    return sorted(found)

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from studiolo.library.folder import Library
-from studiolo.library.journal import append_records, load_records
+from studiolo.files import append_records, load_records
 from studiolo.sources import Saved, SavedFolder, SavedItem, Skipped
+
+from .folder import Library
 
 
 BATCH = 1000  # items written, and safe from then on, at once

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from studiolo.library.pending import Pending
-from studiolo.lists import Document, Key
+from studiolo.keys import Key
+from studiolo.lists import Document
 from studiolo.metadata import Facts
+
+from .waiting import Pending
 
 
 _WORD = re.compile(r"[^\W\d_][\w+]{1,40}")

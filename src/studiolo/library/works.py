@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from studiolo.library.edges import (
+from studiolo.keys import Key
+from studiolo.sources import SavedItem
+
+from .edges import (
     GRADES,
     READER,
     Edge,
     edges_of_document,
     edges_of_facts,
     edges_of_item,
+    edges_of_titles,
     load_edges,
 )
-from studiolo.library.facts import load_facts
-from studiolo.library.folder import Library
-from studiolo.library.inbox import load_items
-from studiolo.library.likeness import edges_of_titles
-from studiolo.lists import Key
-from studiolo.sources import SavedItem
+from .facts import load_facts
+from .folder import Library
+from .inbox import load_items
 
 
 _KIND_ORDER = {

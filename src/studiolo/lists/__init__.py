@@ -1,60 +1,49 @@
 """Markdown reading lists: bytes to entries with typed keys, and exact edits back to bytes.
 
-`Document.load(path)` reads a list; `insert`, `annotate`, `move` and `mark` say how to change it, as exact
-edits; `edited` makes and checks them; `save_change` writes them and remembers how to undo them. What no list
-shows is kept beside it: `load_kept`, `save_kept`.
+`Document.load(path)` reads a list; `insert`, `annotate`, `move` and `mark` say how to change it, as exact edits;
+`edited` makes and checks them. Nothing here writes a file: the library carries edits out and remembers them.
 """
 
-from studiolo.lists.beside import Kept, kept_of, load_kept, save_kept
-from studiolo.lists.changes import annotate, insert, mark, move
-from studiolo.lists.checks import Finding, check
-from studiolo.lists.document import Document
-from studiolo.lists.edits import Edit, apply_edits, edited, inverse
-from studiolo.lists.forms import Item
-from studiolo.lists.history import Change, load_changes, save_change, undo
-from studiolo.lists.hosts import Mention, find_mention, key_of, mention_of
-from studiolo.lists.keys import Key
-from studiolo.lists.model import Entry, Heading, Link, Note, Question
-from studiolo.lists.root import library_root, list_paths
-from studiolo.lists.save import save_bytes
-from studiolo.lists.sections import Section, find_section, sections
+from .blocks import Block, scan
+from .checks import Finding, check
+from .document import Document
+from .edits import Edit, apply_edits, edited, inverse
+from .entry import STATES, Entry, Heading, Note, Question
+from .links import Piece, Run, find_links
+from .operations import annotate, insert, mark, move
+from .sections import Section, find_section, sections
+from .style import Item, escape
+from .titles import title_from_url
+from .words import plain_with_links
 
 
 __all__ = [
-    "Change",
+    "STATES",
+    "Block",
     "Document",
     "Edit",
     "Entry",
     "Finding",
     "Heading",
     "Item",
-    "Kept",
-    "Key",
-    "Link",
-    "Mention",
     "Note",
+    "Piece",
     "Question",
+    "Run",
     "Section",
     "annotate",
     "apply_edits",
     "check",
     "edited",
-    "find_mention",
+    "escape",
+    "find_links",
     "find_section",
     "insert",
     "inverse",
-    "kept_of",
-    "key_of",
-    "library_root",
-    "list_paths",
-    "load_changes",
-    "load_kept",
     "mark",
-    "mention_of",
     "move",
-    "save_bytes",
-    "save_change",
-    "save_kept",
+    "plain_with_links",
+    "scan",
     "sections",
-    "undo",
+    "title_from_url",
 ]

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from studiolo.lists.document import Document
-from studiolo.lists.entries import Text
-from studiolo.lists.hosts import host_of, knows_host
-from studiolo.lists.inline import fold_label
-from studiolo.lists.keys import Key
-from studiolo.lists.model import Entry, Question
-from studiolo.lists.sections import sections
+from studiolo.keys import Key, host_of, knows_host
+
+from .document import Document
+from .entry import Entry, Question
+from .links import fold_label
+from .parse import Text
+from .sections import sections
 
 
 ERROR, WARNING = "error", "warning"

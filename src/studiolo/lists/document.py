@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 from studiolo.errors import ListError
-from studiolo.lists.blocks import Block, scan
-from studiolo.lists.entries import Reading, read_document
-from studiolo.lists.model import Entry, Heading, Link, Question, Span
+
+from .blocks import Block, scan
+from .entry import Entry, Heading, Link, Question, Span
+from .parse import Reading, read_document
 
 
 class Document:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from studiolo.errors import ListError, StaleEdit
-from studiolo.lists.document import Document
-from studiolo.lists.model import Entry
+
+from .document import Document
+from .entry import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from studiolo.errors import UsageError
-from studiolo.lists.blocks import Block
-from studiolo.lists.document import Document
+
+from .blocks import Block
+from .document import Document
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from studiolo.lists.hosts import Mention, find_mention
-from studiolo.lists.inline import Piece
-from studiolo.lists.keys import words
-from studiolo.lists.people import split_authors
-from studiolo.lists.text import drop_images, plain, strip_marks
+from studiolo.keys import Mention, find_mention
+from studiolo.keys.key import words
+
+from .authors import split_authors
+from .links import Piece
+from .words import drop_images, plain, strip_marks
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What the services know of a work."""
 
-from studiolo.metadata.facts import Facts
-from studiolo.metadata.lookup import Found, lookup
-from studiolo.metadata.services import Services
+from .facts import Facts
+from .lookup import Found, lookup
+from .services import Services
 
 
 __all__ = ["Facts", "Found", "Services", "lookup"]

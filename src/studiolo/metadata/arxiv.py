@@ -13,10 +13,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 
 from studiolo.errors import NetworkError
-from studiolo.lists import Key
-from studiolo.lists.keys import find_arxiv, make_key
-from studiolo.metadata.facts import Facts
+from studiolo.keys import Key, find_arxiv, make_key
 from studiolo.net import Answer, Client
+
+from .facts import Facts
 
 
 BATCH = 100

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from studiolo.lists import Key
+from studiolo.keys import Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from studiolo.errors import NetworkError
-from studiolo.lists import Key
-from studiolo.metadata.arxiv import fetch_arxiv
-from studiolo.metadata.facts import Facts
-from studiolo.metadata.others import (
+from studiolo.keys import Key
+from studiolo.net import Client
+
+from .arxiv import fetch_arxiv
+from .facts import Facts
+from .others import (
     fetch_crossref,
     fetch_datacite,
     fetch_github,
     fetch_openalex,
     fetch_semantic_scholar,
 )
-from studiolo.metadata.services import Services
-from studiolo.net import Client
+from .services import Services
 
 
 @dataclass(slots=True)

@@ -15,11 +15,11 @@ from typing import Any
 from urllib.parse import quote
 
 from studiolo.errors import NetworkError
-from studiolo.lists import Key, find_mention
-from studiolo.lists.keys import make_key
-from studiolo.metadata.facts import Facts
+from studiolo.keys import Key, find_mention, make_key
 from studiolo.net import Answer, Client
 from studiolo.sources.repository import paper_links
+
+from .facts import Facts
 
 
 S2_BATCH = 100  # ids in one question; the service takes 500

@@ -18,7 +18,8 @@ import stamina
 
 from studiolo import __version__
 from studiolo.errors import NetworkError
-from studiolo.net.cache import Answer, Cache
+
+from .cache import Answer, Cache
 
 
 logging.getLogger("stamina").addHandler(

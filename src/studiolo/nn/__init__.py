@@ -1,6 +1,6 @@
 """Blocks that several papers share."""
 
-from studiolo.nn.transformer import (
+from .transformer import (
     Block,
     FeedForward,
     LayerNorm,

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from studiolo.claims import Answer, Claim, Figure, Paper, Verdict, expected_wrong_holds, rules_tried
 from studiolo.errors import PaperError
-from studiolo.lists import Document, Entry, Heading, Key, load_kept
-from studiolo.lists.beside import Kept, state_of
+from studiolo.keys import Key
+from studiolo.library import Kept, load_kept, state_of
+from studiolo.lists import Document, Entry, Heading
 from studiolo.runs import (
     Evidence,
     Machine,

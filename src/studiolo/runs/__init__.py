@@ -14,10 +14,10 @@ from .drive import (
     run,
 )
 from .evidence import Evidence, load_evidence, load_reference_evidence
+from .keep import save_reference
 from .machine import Machine, this_environment, this_machine
 from .outcome import Outcome
 from .records import Record
-from .reference import save_reference
 from .replay import Replayed, replay
 
 

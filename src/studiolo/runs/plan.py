@@ -7,14 +7,7 @@ from dataclasses import dataclass
 
 from studiolo.claims import Claim, Figure, Paper
 
-from .evidence import (
-    Evidence,
-    Experiment,
-    SeedKey,
-    experiment_of,
-    experiment_of_figure,
-    lacks,
-)
+from .evidence import Evidence, Experiment, SeedKey, experiment_of, experiment_of_figure, lacks
 
 
 UNKNOWN_SEED_S = 5.0  # what a seed is taken to cost before any machine has measured it

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import SourceError
-from studiolo.lists.keys import find_arxiv
-from studiolo.sources.dates import iso
-from studiolo.sources.firefox import SQLITE_MAGIC
-from studiolo.sources.guard import OnBytes, one_line, open_source
-from studiolo.sources.saved import Reading, SavedItem, Skipped
+from studiolo.keys import find_arxiv
+
+from .dates import iso
+from .firefox import SQLITE_MAGIC
+from .guard import OnBytes, one_line, open_source
+from .saved import Reading, SavedItem, Skipped
 
 
 SOURCE = "arxiv-sanity"

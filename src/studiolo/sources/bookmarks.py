@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from studiolo.errors import SourceError
-from studiolo.sources.chrome import parse_chrome
-from studiolo.sources.columns import looks_like_csv, parse_columns
-from studiolo.sources.firefox import (
-    LZ4_MAGIC,
-    SQLITE_MAGIC,
-    load_places,
-    parse_firefox_json,
-    unpack_jsonlz4,
-)
-from studiolo.sources.guard import Counted, OnBytes, open_source, parse_json, read_whole
-from studiolo.sources.netscape import parse_netscape
-from studiolo.sources.pinboard import parse_pinboard
-from studiolo.sources.safari import parse_safari
-from studiolo.sources.saved import Reading
+
+from .chrome import parse_chrome
+from .columns import looks_like_csv, parse_columns
+from .firefox import LZ4_MAGIC, SQLITE_MAGIC, load_places, parse_firefox_json, unpack_jsonlz4
+from .guard import Counted, OnBytes, open_source, parse_json, read_whole
+from .netscape import parse_netscape
+from .pinboard import parse_pinboard
+from .safari import parse_safari
+from .saved import Reading
 
 
 def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:

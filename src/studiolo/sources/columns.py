@@ -8,10 +8,11 @@ import re
 from typing import BinaryIO
 
 from studiolo.errors import SourceError
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import Counted, bounded_lines, one_line
-from studiolo.sources.netscape import why_not_a_page
-from studiolo.sources.saved import Reading, SavedItem, Skipped
+from studiolo.keys import why_not_a_page
+
+from .dates import iso
+from .guard import Counted, bounded_lines, one_line
+from .saved import Reading, SavedItem, Skipped
 
 
 # Names of columns, strongest first, as Raindrop, Pocket, Instapaper, Pinboard and linkding call them.

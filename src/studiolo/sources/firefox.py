@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import SourceError
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import WHOLE_FILE_BYTES, one_line, text_of
-from studiolo.sources.netscape import MAX_DEPTH, split_tags, why_not_a_page
-from studiolo.sources.saved import Reading, SavedFolder, SavedItem, Skipped
+from studiolo.keys import why_not_a_page
+
+from .dates import iso
+from .guard import WHOLE_FILE_BYTES, one_line, text_of
+from .netscape import MAX_DEPTH, split_tags
+from .saved import Reading, SavedFolder, SavedItem, Skipped
 
 
 LZ4_MAGIC = b"mozLz40\0"

@@ -15,10 +15,11 @@ from typing import Any
 
 from studiolo.errors import NetworkError, SourceError, UsageError
 from studiolo.net import Client
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import OnBytes, one_line, parse_json, read_whole, text_of
-from studiolo.sources.repository import paper_links
-from studiolo.sources.saved import Reading, SavedItem, Skipped
+
+from .dates import iso
+from .guard import OnBytes, one_line, parse_json, read_whole, text_of
+from .repository import paper_links
+from .saved import Reading, SavedItem, Skipped
 
 
 SOURCE = "github-stars"

@@ -15,9 +15,11 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import Counted, one_line
-from studiolo.sources.saved import Reading, SavedFolder, SavedItem, Skipped
+from studiolo.keys import why_not_a_page
+
+from .dates import iso
+from .guard import Counted, one_line
+from .saved import Reading, SavedFolder, SavedItem, Skipped
 
 
 CHUNK = 1024**2  # bytes read at a time; also how far ahead a tag may reach
@@ -40,27 +42,6 @@ _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORE
 _STRUCTURE = frozenset(
     {"dt", "dd", "dl", "/dl", "a", "/a", "h3", "/h3", "hr", "h1", "title", "/html"}
 )
-_NOT_PAGES = {
-    "place": "a smart folder of Firefox, not a page",
-    "javascript": "a bookmarklet (javascript:), not a page",
-    "data": "a data: address, not a page",
-    "about": "a page of the browser itself",
-    "chrome": "a page of the browser itself",
-    "edge": "a page of the browser itself",
-    "vivaldi": "a page of the browser itself",
-    "chrome-extension": "a page of a browser extension",
-    "moz-extension": "a page of a browser extension",
-    "vbscript": "a script, not a page",
-}
-_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{1,30}):")
-
-
-def why_not_a_page(url: str) -> str | None:
-    """Return the reason why an address is no page that one could read, or None if it may be one."""
-    if not url.strip():
-        return "a bookmark without an address"
-    scheme = _SCHEME.match(url)
-    return _NOT_PAGES.get(scheme[1].lower()) if scheme else None
 
 
 def unescape(text: str) -> str:

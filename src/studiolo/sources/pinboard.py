@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import one_line, text_of
-from studiolo.sources.netscape import why_not_a_page
-from studiolo.sources.saved import Reading, SavedItem, Skipped
+from studiolo.keys import why_not_a_page
+
+from .dates import iso
+from .guard import one_line, text_of
+from .saved import Reading, SavedItem, Skipped
 
 
 def parse_pinboard(posts: Sequence[Any], name: str, source: str = "bookmarks") -> Reading:

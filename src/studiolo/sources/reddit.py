@@ -19,8 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from studiolo.errors import SourceError, UsageError
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import (
+
+from .dates import iso
+from .guard import (
     Counted,
     OnBytes,
     bounded_lines,
@@ -30,7 +31,7 @@ from studiolo.sources.guard import (
     read_whole,
     text_of,
 )
-from studiolo.sources.saved import Link, Reading, SavedItem, Skipped
+from .saved import Link, Reading, SavedItem, Skipped
 
 
 SOURCE = "reddit"

@@ -14,20 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from studiolo.lists.hosts import find_mention
-from studiolo.lists.keys import Key, find_arxiv
-from studiolo.sources.saved import Link
+from studiolo.keys import Key, address_of, paper_key, papers_in, papers_in_citation
+
+from .saved import Link
 
 
-_ADDRESS = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]]{4,400}")
-_ARXIV_WORD = re.compile(
-    r"(?:arxiv(?:\.org)?[:\s./]{0,3}(?:abs/|pdf/|preprint\s{0,3}(?:arxiv[:\s]{0,3})?)?|eprint\s*=\s*[{\"]\s*)(\d{4}\.\d{4,5})(?!\d)",
-    re.IGNORECASE,
-)
-_DOI = re.compile(
-    r"\bdoi\s*=\s*[{\"]\s*(?:https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/[^\s{}\"]{1,200})",
-    re.IGNORECASE,
-)
 _TITLE = re.compile(r"(?<![a-z])title\s*=\s*[{\"]((?:[^{}\"]|\{[^{}]*\}){1,400})", re.IGNORECASE)
 _SAYS_CODE = re.compile(
     r"\b(?:official|paper)\b|[\[(](?:arxiv|neurips|nips|iclr|icml|cvpr|iccv|eccv|aaai|acl|emnlp|naacl|siggraph|icra|tmlr|colm)\b",
@@ -35,47 +26,11 @@ _SAYS_CODE = re.compile(
 )
 _IMPLEMENTS = re.compile(r"\bimplementation (?:of|related)\b", re.IGNORECASE)
 _OF_SOFTWARE = re.compile(r"(?i)@software|howpublished|github|zenodo|huggingface\.co")
-_SOFTWARE_DOI = "10.5281/zenodo."  # deposits of code and data, rarely of a paper
 _WORD = re.compile(r"[a-z0-9]{2,}")
 _STOP_WORDS = """
     a an and are as at by for from in is of on or the to via we with without using
 """
 _STOP = frozenset(_STOP_WORDS.split())
-
-
-def paper_key(address: str) -> Key | None:
-    """Return the key of an address if it is one of a paper, else None."""
-    mention = find_mention(address) if address else None
-    if (
-        mention is None
-        or not mention.key.names_paper
-        or mention.key.value.startswith(_SOFTWARE_DOI)
-    ):
-        return None
-    return mention.key
-
-
-def papers_in(text: str) -> list[Key]:
-    """Return the papers that a text names by address, in order, each once; bare ids count only next to `arXiv`."""
-    found: dict[Key, None] = {}
-    for address in _ADDRESS.findall(text):
-        if key := paper_key(address.rstrip(".,;:!?)")):
-            found[key] = None
-    for number in _ARXIV_WORD.findall(text):
-        if arxiv := find_arxiv(number):
-            found[arxiv[0]] = None
-    return list(found)
-
-
-def papers_in_citation(entry: str) -> list[Key]:
-    """Return the papers that one BibTeX entry stands for, arXiv first."""
-    found = dict.fromkeys(papers_in(entry))
-    for doi in _DOI.findall(entry):
-        if key := paper_key(f"https://doi.org/{doi.rstrip('.,;')}"):
-            found[key] = None
-    papers = sorted(found, key=lambda key: key.kind != "arxiv")
-    arxiv = [key for key in papers if key.kind == "arxiv"]
-    return arxiv[:1] if len(arxiv) == 1 else papers
 
 
 def words_of(text: str) -> set[str]:
@@ -194,21 +149,3 @@ def paper_links(
     found = list(dict.fromkeys([*cited, *readme]))
     quoted = ""
     return links("mention" if len(found) == 1 else "several", found)
-
-
-def address_of(key: Key) -> str:
-    """Return the address at which a person finds a paper."""
-    patterns = {
-        "arxiv": "https://arxiv.org/abs/{}",
-        "doi": "https://doi.org/{}",
-        "openreview": "https://openreview.net/forum?id={}",
-        "acl": "https://aclanthology.org/{}",
-        "pmlr": "https://proceedings.mlr.press/{}.html",
-        "github": "https://github.com/{}",
-        "youtube": "https://www.youtube.com/watch?v={}",
-        "x": "https://x.com/i/status/{}",
-    }
-    if key.kind == "reddit":
-        return f"https://www.reddit.com/comments/{key.value.removeprefix('t3_')}"
-    pattern = patterns.get(key.kind)
-    return pattern.format(key.value) if pattern else key.value

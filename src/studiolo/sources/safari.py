@@ -9,10 +9,12 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from studiolo.errors import SourceError
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import one_line, text_of
-from studiolo.sources.netscape import MAX_DEPTH, why_not_a_page
-from studiolo.sources.saved import Reading, SavedFolder, SavedItem, Skipped
+from studiolo.keys import why_not_a_page
+
+from .dates import iso
+from .guard import one_line, text_of
+from .netscape import MAX_DEPTH
+from .saved import Reading, SavedFolder, SavedItem, Skipped
 
 
 MAX_NODES = 300_000

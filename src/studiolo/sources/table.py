@@ -12,15 +12,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from studiolo.errors import NetworkError, SourceError, UsageError
-from studiolo.lists.blocks import Block, scan
-from studiolo.lists.inline import Piece, Run, find_links
-from studiolo.lists.text import plain_with_links
+from studiolo.keys import paper_key, why_not_a_page
+from studiolo.lists import Block, Piece, Run, find_links, plain_with_links, scan
 from studiolo.net import Client
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import OnBytes, one_line, read_whole, text_of
-from studiolo.sources.netscape import why_not_a_page
-from studiolo.sources.repository import paper_key
-from studiolo.sources.saved import Link, Reading, SavedItem, Skipped
+
+from .dates import iso
+from .guard import OnBytes, one_line, read_whole, text_of
+from .saved import Link, Reading, SavedItem, Skipped
 
 
 SOURCE = "table"

@@ -12,23 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studiolo.errors import UsageError
-from studiolo.lists.hosts import find_mention
-from studiolo.lists.inline import find_links
-from studiolo.lists.keys import find_arxiv
-from studiolo.lists.text import plain_with_links
-from studiolo.sources.dates import iso
-from studiolo.sources.guard import (
-    LINE_BYTES,
-    Counted,
-    OnBytes,
-    bounded_lines,
-    one_line,
-    open_source,
-    read_whole,
-)
-from studiolo.sources.netscape import why_not_a_page
-from studiolo.sources.repository import address_of
-from studiolo.sources.saved import Link, Reading, SavedItem, Skipped
+from studiolo.keys import address_of, find_arxiv, find_mention, why_not_a_page
+from studiolo.lists import find_links, plain_with_links
+
+from .dates import iso
+from .guard import LINE_BYTES, Counted, OnBytes, bounded_lines, one_line, open_source, read_whole
+from .saved import Link, Reading, SavedItem, Skipped
 
 
 SOURCE = "urls"

@@ -1,24 +1,14 @@
 """Attentive Neural Processes (arXiv 1901.05761): regression learned from other functions."""
 
-from studiolo.papers.attentive_neural_processes.attention import (
+from .attention import (
     CrossAttention,
     DotProductAttention,
     LaplaceAttention,
     MultiheadAttention,
     UniformAttention,
 )
-from studiolo.papers.attentive_neural_processes.gaussian import (
-    Gaussian,
-    GaussianProcess,
-    Tasks,
-    gp_tasks,
-    kernel_regression,
-)
-from studiolo.papers.attentive_neural_processes.model import (
-    Elbo,
-    NeuralProcess,
-    log_likelihood,
-)
+from .gaussian import Gaussian, GaussianProcess, Tasks, gp_tasks, kernel_regression
+from .model import Elbo, NeuralProcess, log_likelihood
 
 
 __all__ = [

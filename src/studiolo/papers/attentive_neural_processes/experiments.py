@@ -7,17 +7,12 @@ import torch
 from torch import Tensor
 
 from studiolo.measure import abba, flops, top_octave_exponent
-from studiolo.papers.attentive_neural_processes.attention import ATTENTIONS, MultiheadAttention
-from studiolo.papers.attentive_neural_processes.gaussian import (
-    Gaussian,
-    GaussianProcess,
-    Tasks,
-    gp_tasks,
-    kernel_regression,
-)
-from studiolo.papers.attentive_neural_processes.model import NeuralProcess
 from studiolo.runs import Outcome
 from studiolo.train import Budget, History, role_seeds, train
+
+from .attention import ATTENTIONS, MultiheadAttention
+from .gaussian import Gaussian, GaussianProcess, Tasks, gp_tasks, kernel_regression
+from .model import NeuralProcess
 
 
 class BlindAttention(MultiheadAttention):

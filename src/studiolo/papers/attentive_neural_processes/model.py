@@ -11,14 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from studiolo.papers.attentive_neural_processes.attention import (
-    CrossAttention,
-    Mlp,
-    attention_named,
-    full_precision,
-    masked_mean,
-)
-from studiolo.papers.attentive_neural_processes.gaussian import Gaussian
+from .attention import CrossAttention, Mlp, attention_named, full_precision, masked_mean
+from .gaussian import Gaussian
 
 
 class LatentEncoder(nn.Module):

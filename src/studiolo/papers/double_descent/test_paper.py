@@ -7,22 +7,18 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from studiolo.papers.double_descent import (
-    GradientDescent,
+from . import experiments, reference
+from .descent import GradientDescent
+from .model import min_norm_path, ridge_path, ridge_risk_curve, risk_curve
+from .theory import (
     best_penalty,
     best_sample_size,
     expected_risk,
     limiting_risk,
-    min_norm_path,
-    ridge_path,
     ridge_risk,
-    ridge_risk_curve,
-    risk_curve,
     sample_risk_curves,
     tuned_ridge_risk,
 )
-
-from . import experiments, reference
 
 
 SIZES = [(7, 12), (12, 12), (13, 12), (14, 12), (15, 12), (300, 12), (5, 1), (1, 1), (0, 3)]

@@ -1,6 +1,6 @@
 """Expire-Span (arXiv 2105.06548): memories that are deleted when their learned span has run out."""
 
-from studiolo.papers.expire_span.model import (
+from .model import (
     BlockOutput,
     ExpireSpan,
     ExpireSpanConfig,

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from studiolo.papers.expire_span.model import (
+from studiolo.runs import Outcome
+from studiolo.train import Budget, role_seeds, train
+
+from .model import (
     BlockOutput,
     ExpireSpan,
     ExpireSpanConfig,
@@ -15,15 +18,7 @@ from studiolo.papers.expire_span.model import (
     Memory,
     TransformerXL,
 )
-from studiolo.papers.expire_span.tasks import (
-    NO_TARGET,
-    Stream,
-    collisions,
-    cue_recall as cue_stream,
-    information_bound,
-)
-from studiolo.runs import Outcome
-from studiolo.train import Budget, role_seeds, train
+from .tasks import NO_TARGET, Stream, collisions, cue_recall as cue_stream, information_bound
 
 
 Model = ExpireSpanTransformer | TransformerXL

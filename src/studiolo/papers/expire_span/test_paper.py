@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from studiolo.papers.expire_span import experiments, reference
-from studiolo.papers.expire_span.model import (
+from . import experiments, reference
+from .model import (
     ExpireSpan,
     ExpireSpanConfig,
     ExpireSpanTransformer,
@@ -17,12 +17,7 @@ from studiolo.papers.expire_span.model import (
     memory_weight,
     relative_scores,
 )
-from studiolo.papers.expire_span.tasks import (
-    NO_TARGET,
-    collisions,
-    cue_recall,
-    information_bound,
-)
+from .tasks import NO_TARGET, collisions, cue_recall, information_bound
 
 
 SMALL = ExpireSpanConfig(

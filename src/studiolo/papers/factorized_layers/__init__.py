@@ -1,12 +1,7 @@
 """Initialization and Regularization of Factorized Neural Layers (arXiv 2105.01029): small layers, trained well."""
 
-from studiolo.papers.factorized_layers.convert import (
-    choose_ranks,
-    densify,
-    factorize,
-    factorize_with,
-)
-from studiolo.papers.factorized_layers.decay import (
+from .convert import choose_ranks, densify, factorize, factorize_with
+from .decay import (
     attach_frobenius_decay,
     factor_pairs,
     frobenius_decay,
@@ -14,12 +9,8 @@ from studiolo.papers.factorized_layers.decay import (
     parameter_groups,
     squared_norm,
 )
-from studiolo.papers.factorized_layers.inits import Init, kaiming_init, spectral_init
-from studiolo.papers.factorized_layers.model import (
-    FactorizedConv2d,
-    FactorizedLayer,
-    FactorizedLinear,
-)
+from .inits import Init, kaiming_init, spectral_init
+from .model import FactorizedConv2d, FactorizedLayer, FactorizedLinear
 
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from torch import nn
 
-from studiolo.papers.factorized_layers.inits import Init, spectral_init
-from studiolo.papers.factorized_layers.model import FactorizedConv2d, FactorizedLinear
+from .inits import Init, spectral_init
+from .model import FactorizedConv2d, FactorizedLinear
 
 
 Model = TypeVar("Model", bound=nn.Module)

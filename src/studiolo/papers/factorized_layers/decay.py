@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from studiolo.papers.factorized_layers.model import FactorizedLayer
+from .model import FactorizedLayer
 
 
 def squared_norm(u: Float[Tensor, "..."], v: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

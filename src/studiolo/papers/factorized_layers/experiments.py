@@ -12,16 +12,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from studiolo.data import digits
-from studiolo.papers.factorized_layers.convert import factorize_with
-from studiolo.papers.factorized_layers.decay import (
-    attach_frobenius_decay,
-    factor_pairs,
-    parameter_groups,
-)
-from studiolo.papers.factorized_layers.inits import Init, kaiming_init, spectral_init
-from studiolo.papers.factorized_layers.model import FactorizedLayer
 from studiolo.runs import Outcome
 from studiolo.train import Budget, role_seeds, train
+
+from .convert import factorize_with
+from .decay import attach_frobenius_decay, factor_pairs, parameter_groups
+from .inits import Init, kaiming_init, spectral_init
+from .model import FactorizedLayer
 
 
 BATCH = 50

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from studiolo.papers.factorized_layers.inits import Init, spectral_init
+from .inits import Init, spectral_init
 
 
 class FactorizedLayer(nn.Module):

@@ -1,7 +1,7 @@
 """FNet, arXiv 2105.03824v4: tokens mixed by a Fourier transform instead of attention."""
 
-from studiolo.papers.fnet.mixing import FourierMixing, MatrixMixing, NoMixing, fourier_mix
-from studiolo.papers.fnet.model import (
+from .mixing import FourierMixing, MatrixMixing, NoMixing, fourier_mix
+from .model import (
     FNetConfig,
     FNetForPreTraining,
     FNetModel,

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from studiolo.measure import abba, flops
 from studiolo.nn import SelfAttention, Transformer
-from studiolo.papers.fnet.mixing import FourierMixing, MatrixMixing, NoMixing
-from studiolo.papers.fnet.model import FNetConfig, FNetForPreTraining
 from studiolo.runs import Outcome
 from studiolo.train import Budget, History, role_seeds, train
+
+from .mixing import FourierMixing, MatrixMixing, NoMixing
+from .model import FNetConfig, FNetForPreTraining
 
 
 BASE = FNetConfig()

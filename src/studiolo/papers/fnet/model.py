@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from studiolo.nn import LayerNorm, Lengths, Transformer
 from studiolo.nn.transformer import ACTIVATIONS
-from studiolo.papers.fnet.mixing import FourierMixing
+
+from .mixing import FourierMixing
 
 
 # transformers' names of the activations that `studiolo.nn` has

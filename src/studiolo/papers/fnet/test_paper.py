@@ -7,18 +7,10 @@ import torch
 from torch import nn
 
 from studiolo.nn import SelfAttention
-from studiolo.papers.fnet import (
-    FNetConfig,
-    FNetForPreTraining,
-    FNetModel,
-    FourierMixing,
-    MatrixMixing,
-    NoMixing,
-    experiments,
-    fourier_mix,
-    load_transformers_state_dict,
-    reference,
-)
+
+from . import experiments, reference
+from .mixing import FourierMixing, MatrixMixing, NoMixing, fourier_mix
+from .model import FNetConfig, FNetForPreTraining, FNetModel, load_transformers_state_dict
 
 
 SHAPES = [(1, 1), (1, 2), (2, 1), (1, 5), (3, 1), (6, 5), (5, 6), (7, 7), (8, 6), (2, 9)]

@@ -5,7 +5,11 @@ import pytest
 import torch
 
 from studiolo.errors import NeedsData
-from studiolo.papers.nade import NADE, DeepNADE, experiments, nade_logits, recurrence, reference
+
+from . import experiments, recurrence, reference
+from .deep import DeepNADE
+from .model import NADE
+from .recurrence import nade_logits
 
 
 ACTIVATIONS = {"sigmoid": reference.sigm, "relu": reference.relu}

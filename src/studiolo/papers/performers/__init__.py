@@ -1,6 +1,6 @@
 """Rethinking Attention with Performers (arXiv 2009.14794): softmax attention in linear time."""
 
-from studiolo.papers.performers.features import (
+from .features import (
     Features,
     RandomFeatures,
     hyperbolic_features,
@@ -10,7 +10,7 @@ from studiolo.papers.performers.features import (
     regularized_projection,
     trigonometric_features,
 )
-from studiolo.papers.performers.model import FavorAttention, FavorState, favor_attention
+from .model import FavorAttention, FavorState, favor_attention
 
 
 __all__ = [

@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from studiolo.measure import abba, flops, peak_tensor_bytes, top_octave_exponent
-from studiolo.papers.performers import reference
-from studiolo.papers.performers.features import (
+from studiolo.runs import Outcome
+from studiolo.train import role_seeds
+
+from . import reference
+from .features import (
     Features,
     RandomFeatures,
     hyperbolic_features,
@@ -19,9 +22,7 @@ from studiolo.papers.performers.features import (
     positive_features,
     trigonometric_features,
 )
-from studiolo.papers.performers.model import favor_attention
-from studiolo.runs import Outcome
-from studiolo.train import role_seeds
+from .model import favor_attention
 
 
 def closed_form_ratio(*, seed: int, angle_deg: float = 135.0) -> Outcome:

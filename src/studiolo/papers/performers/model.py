@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from studiolo.papers.performers.features import Features, RandomFeatures
+from .features import Features, RandomFeatures
 
 
 @dataclass

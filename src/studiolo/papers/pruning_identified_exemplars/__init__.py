@@ -1,6 +1,6 @@
 """What Do Compressed Deep Neural Networks Forget? (arXiv 1911.05248): populations, pruning, and an audit of both."""
 
-from studiolo.papers.pruning_identified_exemplars.audit import (
+from .audit import (
     Audit,
     ClassTest,
     ExampleTest,
@@ -15,18 +15,8 @@ from studiolo.papers.pruning_identified_exemplars.audit import (
     taxicab,
     vote_counts,
 )
-from studiolo.papers.pruning_identified_exemplars.model import (
-    Population,
-    Recipe,
-    StackedLinear,
-    train_population,
-)
-from studiolo.papers.pruning_identified_exemplars.pruning import (
-    Schedule,
-    magnitude_mask,
-    prune_,
-    quantize,
-)
+from .model import Population, Recipe, StackedLinear, train_population
+from .pruning import Schedule, magnitude_mask, prune_, quantize
 
 
 __all__ = [

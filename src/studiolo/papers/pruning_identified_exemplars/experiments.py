@@ -9,15 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from studiolo.data import digits, images
-from studiolo.papers.pruning_identified_exemplars.audit import Audit, audit
-from studiolo.papers.pruning_identified_exemplars.model import (
-    Population,
-    Recipe,
-    train_population,
-)
-from studiolo.papers.pruning_identified_exemplars.pruning import quantize
 from studiolo.runs import Outcome
 from studiolo.train import role_seeds
+
+from .audit import Audit, audit
+from .model import Population, Recipe, train_population
+from .pruning import quantize
 
 
 Array = np.ndarray

@@ -1,6 +1,6 @@
 """Keys: what a link points at, said in one way for all of its spellings.
 
-`Key` is the identity; `studiolo.lists.hosts` reads one from an address. A key never carries a version or a
+`Key` is the identity; `studiolo.keys.address` reads one from an address. A key never carries a version or a
 timestamp: those belong to the `Mention`, one person's link in one place.
 """
 
@@ -103,14 +103,14 @@ class Key:
         kind, colon, value = text.partition(":")
         kind = kind.lower()
         if kind == "url" and "://" in value:
-            from studiolo.lists.hosts import find_mention
+            from .address import find_mention
 
             mention = find_mention(value)
             key = mention.key if mention else None
         elif colon and kind in KINDS and not value.startswith("//"):
             key = make_key(kind, value)
         else:
-            from studiolo.lists.hosts import find_mention
+            from .address import find_mention
 
             key = make_key("arxiv", text) or make_key("doi", text)
             if key is None and (mention := find_mention(text)):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from studiolo.errors import UsageError
-from studiolo.lists import Key, find_mention, key_of, mention_of
-from studiolo.lists.keys import KINDS, find_arxiv
+from studiolo.keys import Key, find_mention, key_of, mention_of
+from studiolo.keys.key import KINDS, find_arxiv
 
 
 ROWS = [

@@ -10,22 +10,15 @@ import re
 from dataclasses import dataclass, field
 from functools import partial
 
-from studiolo.lists.blocks import Block
-from studiolo.lists.hosts import find_mention
-from studiolo.lists.inline import Piece, Run, find_links, fold_label, unescape
-from studiolo.lists.keys import Key
-from studiolo.lists.model import Entry, Heading, Link, Note, Question, Span
-from studiolo.lists.people import split_authors
-from studiolo.lists.states import (
-    BOX,
-    BOX_STATES,
-    is_state_column,
-    state_of_cell,
-    state_of_mark,
-    state_of_section,
-)
-from studiolo.lists.text import plain_with_links
-from studiolo.lists.titles import Naming, is_label, read_naming
+from studiolo.keys import Key, find_mention
+
+from .authors import split_authors
+from .blocks import Block
+from .entry import Entry, Heading, Link, Note, Question, Span
+from .links import Piece, Run, find_links, fold_label, unescape
+from .states import BOX, BOX_STATES, is_state_column, state_of_cell, state_of_mark, state_of_section
+from .titles import Naming, is_label, read_naming
+from .words import plain_with_links
 
 
 @dataclass(slots=True)

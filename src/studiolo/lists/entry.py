@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from studiolo.lists.hosts import Mention
-from studiolo.lists.keys import Key
+from studiolo.keys import Key, Mention
 
 
 Span = tuple[int, int]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote
 
-from studiolo.lists.keys import Key, find_acl, find_arxiv, make_key, words
+from .key import Key, find_acl, find_arxiv, make_key, words
 
 
 @dataclass(frozen=True, slots=True)

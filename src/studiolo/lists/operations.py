@@ -1,7 +1,7 @@
 """What can be done to a list, each as exact edits: insert, annotate, move, mark.
 
 Every function returns edits of the document it was given and changes nothing; `studiolo.lists.edits.edited`
-makes and checks them, `studiolo.lists.save` writes.
+makes and checks them, `studiolo.files` writes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from studiolo.errors import ListError
-from studiolo.lists.blocks import Block
-from studiolo.lists.document import Document
-from studiolo.lists.edits import Edit
-from studiolo.lists.forms import Form, Item, escape, head_of, learn
-from studiolo.lists.model import Entry
-from studiolo.lists.sections import Section, find_section, sections
-from studiolo.lists.states import (
+
+from .blocks import Block
+from .document import Document
+from .edits import Edit
+from .entry import Entry
+from .sections import Section, find_section, sections
+from .states import (
     BOX,
     READ,
     READ_MARKS,
@@ -29,6 +29,7 @@ from studiolo.lists.states import (
     state_of_cell,
     state_of_heading,
 )
+from .style import Item, Style, escape, head_of, learn
 
 
 SectionName = str | tuple[str, ...]
@@ -44,8 +45,8 @@ def insert(doc: Document, item: Item, section: SectionName) -> tuple[Edit, ...]:
     if not place.items and place.table is not None:
         return (_insert_row(doc, item, place.table),)
     sibling = place.items[-1] if place.items else _any_item(doc)
-    form = _form(doc, place.items, item) or _form(doc, doc.item_blocks, item)
-    text = (form or Form()).write(item)
+    style = _style(doc, place.items, item) or _style(doc, doc.item_blocks, item)
+    text = (style or Style()).write(item)
     prefix = _prefix(doc, place.items, sibling)
     newline = doc.newline.decode()
     lines = [prefix + text]
@@ -141,14 +142,14 @@ def _any_item(doc: Document) -> Block | None:
     )
 
 
-def _form(doc: Document, items: Sequence[Block], item: Item) -> Form | None:
-    """Return the form among those of `items` that says most of `item`; the nearest to the end of equal ones."""
-    best: Form | None = None
+def _style(doc: Document, items: Sequence[Block], item: Item) -> Style | None:
+    """Return the style among those of `items` that says most of `item`; the nearest to the end of equal ones."""
+    best: Style | None = None
     for block in reversed(items[-40:]):
         entry = doc.entry_at(block) if block.kind == "item" else None
-        form = learn(doc.data, entry, block) if entry else None
-        if form is not None and (best is None or form.says(item) > best.says(item)):
-            best = form
+        style = learn(doc.data, entry, block) if entry else None
+        if style is not None and (best is None or style.says(item) > best.says(item)):
+            best = style
     return best
 
 
@@ -412,7 +413,7 @@ def _insert_row(doc: Document, item: Item, table: Block) -> Edit:
     headings = [
         data[a:b].decode("utf-8", "replace").strip().lower() for a, b in table.children[0].content
     ]
-    link = Form().write(item).replace("|", "\\|")
+    link = Style().write(item).replace("|", "\\|")
     values: list[str] = []
     titled = next(
         (

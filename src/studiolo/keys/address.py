@@ -8,17 +8,9 @@ from functools import lru_cache
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from studiolo.errors import UsageError
-from studiolo.lists.keys import Key, make_key
-from studiolo.lists.readers import (
-    NOT_OWNERS,
-    Found,
-    arxiv_in,
-    doi_in_path,
-    doi_of,
-    query_of,
-    reader_of,
-    tidy_host,
-)
+
+from .key import Key, make_key
+from .sites import NOT_OWNERS, Found, arxiv_in, doi_in_path, doi_of, query_of, reader_of, tidy_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,3 +203,44 @@ def _inner_address(host: str, parts: SplitResult) -> str | None:
     if host == "scholar.google.com" and parts.path == "/scholar_url":
         return query_of(parts).get("url")
     return None
+
+
+_NOT_PAGES = {
+    "place": "a smart folder of Firefox, not a page",
+    "javascript": "a bookmarklet (javascript:), not a page",
+    "data": "a data: address, not a page",
+    "about": "a page of the browser itself",
+    "chrome": "a page of the browser itself",
+    "edge": "a page of the browser itself",
+    "vivaldi": "a page of the browser itself",
+    "chrome-extension": "a page of a browser extension",
+    "moz-extension": "a page of a browser extension",
+    "vbscript": "a script, not a page",
+}
+_ANY_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{1,30}):")
+
+
+def why_not_a_page(url: str) -> str | None:
+    """Return the reason why an address is no page that one could read, or None if it may be one."""
+    if not url.strip():
+        return "a bookmark without an address"
+    scheme = _ANY_SCHEME.match(url)
+    return _NOT_PAGES.get(scheme[1].lower()) if scheme else None
+
+
+def address_of(key: Key) -> str:
+    """Return the address at which a person finds a paper."""
+    patterns = {
+        "arxiv": "https://arxiv.org/abs/{}",
+        "doi": "https://doi.org/{}",
+        "openreview": "https://openreview.net/forum?id={}",
+        "acl": "https://aclanthology.org/{}",
+        "pmlr": "https://proceedings.mlr.press/{}.html",
+        "github": "https://github.com/{}",
+        "youtube": "https://www.youtube.com/watch?v={}",
+        "x": "https://x.com/i/status/{}",
+    }
+    if key.kind == "reddit":
+        return f"https://www.reddit.com/comments/{key.value.removeprefix('t3_')}"
+    pattern = patterns.get(key.kind)
+    return pattern.format(key.value) if pattern else key.value

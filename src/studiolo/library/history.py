@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import ListError, StaleEdit, UsageError
-from studiolo.lists.beside import Kept, kept_from, load_kept, restore_kept, save_kept
-from studiolo.lists.document import Document
-from studiolo.lists.edits import Edit, apply_edits, inverse
-from studiolo.lists.keys import Key
-from studiolo.lists.save import save_bytes
+from studiolo.files import save_bytes
+from studiolo.keys import Key
+from studiolo.lists import Document, Edit, apply_edits, inverse
+
+from .reading import Kept, kept_from, load_kept, restore_kept, save_kept
 
 
 KEEP = 200  # changes that can be undone

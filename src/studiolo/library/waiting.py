@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from studiolo.library.edges import key_at
-from studiolo.library.facts import load_facts
-from studiolo.library.folder import Library
-from studiolo.library.inbox import load_items
-from studiolo.library.journal import append_records, load_records
-from studiolo.library.works import Works, load_works
-from studiolo.lists import Key
+from studiolo.files import append_records, load_records
+from studiolo.keys import Key
 from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
+
+from .edges import key_at
+from .facts import load_facts
+from .folder import Library
+from .inbox import load_items
+from .works import Works, load_works
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Waiting:
     """The inbox at one moment: what waits, and what it was derived from."""
 
     pending: list[Pending]
@@ -121,7 +122,7 @@ def keys_on_lists(library: Library) -> dict[Key, str]:
     return found
 
 
-def load_view(library: Library, *, with_passed: bool = False) -> View:
+def load_waiting(library: Library, *, with_passed: bool = False) -> Waiting:
     """Return what waits in the inbox, newest first.
 
     Args:
@@ -156,7 +157,7 @@ def load_view(library: Library, *, with_passed: bool = False) -> View:
         pending.title = title_of(pending, facts)
         pending.guesses = works.guesses(pending.key) if pending.key else ()
     ordered = sorted(groups.values(), key=lambda pending: pending.saved_at, reverse=True)
-    return View(ordered, works, facts, on_lists)
+    return Waiting(ordered, works, facts, on_lists)
 
 
 _TAIL = re.compile(

@@ -8,7 +8,7 @@ import typer
 
 import studiolo
 
-from . import collecting, library, reading, reporting, running
+from . import collecting, reading, reporting, running, start as library
 
 
 app = typer.Typer(

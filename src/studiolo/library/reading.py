@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import ListError, UsageError
-from studiolo.lists.keys import Key
-from studiolo.lists.model import STATES, Entry
-from studiolo.lists.save import save_bytes
+from studiolo.files import save_bytes
+from studiolo.keys import Key
+from studiolo.lists import STATES, Entry
 
 
 @dataclass(frozen=True, slots=True)

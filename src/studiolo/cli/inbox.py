@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import out
-from .wants import (
+from .options import (
     PANEL,
     LibraryOption,
     ListOption,
@@ -24,8 +24,7 @@ from .wants import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from studiolo.library import Library, Pending, View
-    from studiolo.library.adding import Plan
+    from studiolo.library import Library, Pending, Plan, Waiting
     from studiolo.lists import Document
 
 app = typer.Typer()
@@ -75,9 +74,9 @@ def inbox(
       studiolo inbox attention --source github-stars
       studiolo inbox --all --json > inbox.json
     """
-    from studiolo.library import Library, load_view
+    from studiolo.library import Library, load_waiting
 
-    view = load_view(Library.find(library))
+    view = load_waiting(Library.find(library))
     waiting = [
         pending
         for pending in view.pending
@@ -180,12 +179,10 @@ def add(
     from dataclasses import replace
 
     from studiolo.errors import UsageError
-    from studiolo.library import Library, load_view
-    from studiolo.library.adding import carry_out, item_of, plan_entry
-    from studiolo.library.placing import propose
+    from studiolo.library import Library, carry_out, item_of, load_waiting, plan_entry, propose
 
     found = Library.find(library)
-    view = load_view(found, with_passed=True)
+    view = load_waiting(found, with_passed=True)
     pending = view.find(key) or _fromkey_from(key, view)
     if pending.key and (
         place := next(
@@ -219,7 +216,7 @@ def add(
     if title:
         item = replace(item, title=title)
     if note:
-        from studiolo.lists.forms import escape
+        from studiolo.lists import escape
 
         item = replace(item, notes=(*item.notes, *map(escape, note)))
     plan = plan_entry(document, item, section, [pending.name])
@@ -236,11 +233,11 @@ def add(
     )
 
 
-def _fromkey_from(text: str, view: View) -> Pending:
+def _fromkey_from(text: str, view: Waiting) -> Pending:
+    from studiolo.keys import address_of
     from studiolo.library import Pending
-    from studiolo.lists.titles import title_from_url
+    from studiolo.lists import title_from_url
     from studiolo.sources import SavedItem
-    from studiolo.sources.repository import address_of
 
     key = key_from(text)
     known = view.facts.get(key)
@@ -249,15 +246,15 @@ def _fromkey_from(text: str, view: View) -> Pending:
     return Pending(str(key), key, title, [SavedItem("typed", url)])
 
 
-def _with_facts(library: Library, pending: Pending, view: View) -> tuple[Pending, View]:
+def _with_facts(library: Library, pending: Pending, view: Waiting) -> tuple[Pending, Waiting]:
     """Ask what a paper is called; without an answer the saved title stands."""
     from dataclasses import replace
 
-    from studiolo.library.facts import look_up
+    from studiolo.library import fetch_facts
 
     assert pending.key is not None
     with make_client(library) as client:
-        known = look_up(library, [pending.key], client).facts.get(pending.key)
+        known = fetch_facts(library, [pending.key], client).facts.get(pending.key)
     if known is None or not known.title:
         return pending, view
     return replace(pending, title=known.title), replace(
@@ -284,8 +281,7 @@ def undo(library: LibraryOption = None) -> None:
 
     Example:  studiolo undo
     """
-    from studiolo.library import Library
-    from studiolo.library.adding import undo as take_back
+    from studiolo.library import Library, undo as take_back
 
     out().print(f"Taken back: {printable(take_back(Library.find(library)))}", markup=False)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import out
-from .wants import PANEL, LibraryOption, ListOption, Offline, key_from, make_client, printable
+from .options import PANEL, LibraryOption, ListOption, Offline, key_from, make_client, printable
 
 
 if TYPE_CHECKING:
-    from studiolo.lists import Key
+    from studiolo.keys import Key
 
 app = typer.Typer()
 
@@ -59,8 +59,7 @@ def why(
 
 
 def _say(one: Key, other: Key, grade: str, folder: Path | None) -> None:
-    from studiolo.library import Edge, Library
-    from studiolo.library.edges import READER, save_edges
+    from studiolo.library import READER, Edge, Library, save_edges
 
     save_edges(Library.find(folder), [Edge(one, other, grade, "the reader says so", READER)])
 
@@ -138,11 +137,10 @@ def lookup(
       studiolo lookup
       studiolo lookup arxiv:2105.03824 --crosswalk
     """
-    from studiolo.library import Library, load_view
-    from studiolo.library.facts import look_up
+    from studiolo.library import Library, fetch_facts, load_waiting
 
     found = Library.find(library)
-    view = load_view(found)
+    view = load_waiting(found)
     wanted = [key_from(key) for key in keys or []]
     if not keys:
         wanted = [key for key in view.on_lists if key.names_paper]
@@ -156,7 +154,7 @@ def lookup(
                 if pending.key and pending.key.kind == "github"
             ]
     with make_client(found, offline=offline) as client:
-        result = look_up(found, wanted, client, refresh=refresh, crosswalk=crosswalk)
+        result = fetch_facts(found, wanted, client, refresh=refresh, crosswalk=crosswalk)
     console = out()
     if keys:
         for key in wanted:
@@ -214,23 +212,24 @@ def export_command(
       studiolo export csl --inbox
     """
     from studiolo.errors import UsageError
-    from studiolo.library import Library, load_view
-    from studiolo.library.export import (
+    from studiolo.files import save_bytes
+    from studiolo.library import (
         FORMATS,
+        Library,
         in_section,
+        load_facts,
+        load_waiting,
         works_of_document,
         works_of_inbox,
         works_of_library,
     )
-    from studiolo.library.facts import load_facts
-    from studiolo.library.journal import replace_file
     from studiolo.lists import Document
 
     if form not in FORMATS:
         raise UsageError(f"There is no format {form!r}. There are: {', '.join(FORMATS)}.")
     found = Library.find(library)
     if with_inbox:
-        works = works_of_inbox(load_view(found))
+        works = works_of_inbox(load_waiting(found))
     elif path is not None:
         works = works_of_document(Document.load(path), found.relative(path), load_facts(found))
     else:
@@ -243,5 +242,5 @@ def export_command(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        replace_file(output.expanduser().absolute(), text.encode("utf-8", "replace"))
+        save_bytes(output.expanduser().absolute(), text.encode("utf-8", "replace"))
         out().print(f"{len(works):,} works written to {output}", markup=False)

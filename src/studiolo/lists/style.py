@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from studiolo.lists.blocks import Block
-from studiolo.lists.inline import Run, find_links
-from studiolo.lists.model import Entry
-from studiolo.lists.people import split_authors
-from studiolo.lists.text import plain
-from studiolo.lists.titles import is_label
+from .authors import split_authors
+from .blocks import Block
+from .entry import Entry
+from .links import Run, find_links
+from .titles import is_label
+from .words import plain
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to put on a list. The list's own form decides which of these are written there."""
+    """Something to put on a list. The list's own style decides which of these are written there."""
 
     title: str
     url: str
@@ -26,7 +26,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Style:
     """The order in which an item says things.
 
     Attributes:
@@ -49,12 +49,12 @@ class Form:
     separator: str = " - "
 
     def says(self, item: Item) -> int:
-        """Return how much of `item` this form has a place for."""
+        """Return how much of `item` this style has a place for."""
         known = {"title": item.title, "name": item.name, "authors": item.authors, "year": item.year}
         return sum(bool(known[role]) for role in {*self.before, *self.inside, *self.after})
 
     def write(self, item: Item) -> str:
-        """Return the text of `item` in this form."""
+        """Return the text of `item` in this style."""
         if self.link == "bare" and not self.before and not self.after:
             return item.url
         before = self._join(self.before, item)
@@ -123,8 +123,8 @@ def head_of(item: Block) -> Block | None:
     return first if first is not None and first.kind in ("paragraph", "heading") else None
 
 
-def learn(data: bytes, entry: Entry, item: Block) -> Form | None:
-    """Return the form in which `entry`, the item `item` of `data`, is written, or None if it has none."""
+def learn(data: bytes, entry: Entry, item: Block) -> Style | None:
+    """Return the style in which `entry`, the item `item` of `data`, is written, or None if it has none."""
     head = head_of(item)
     if head is None:
         return None
@@ -145,16 +145,16 @@ def learn(data: bytes, entry: Entry, item: Block) -> Form | None:
     quoted = f'"{entry.title}"' in text or f'"{entry.title}."' in text
     year = "({})" if re.search(r"\((?:19|20)\d\d", text) and "year" in before + after else "{}"
     if main.kind != "inline":
-        return Form(before, (), after, "bare", quoted=quoted, year=year, separator=separator)
+        return Style(before, (), after, "bare", quoted=quoted, year=year, separator=separator)
     if is_label(shown[main.start]):
         if "title" not in before + after:
             return None
-        return Form(
+        return Style(
             before, (), after, "label", shown[main.start], quoted, bold_before, year, separator
         )
     inside, _ = _roles(run.data[slice(*main.text)], entry)
     bold = run.data[: main.start].rstrip().endswith(b"**")
-    return Form(before, inside or ("title",), after, "inline", "", quoted, bold, year, separator)
+    return Style(before, inside or ("title",), after, "inline", "", quoted, bold, year, separator)
 
 
 def _roles(data: bytes, entry: Entry) -> tuple[tuple[str, ...], bool]:

@@ -12,8 +12,8 @@ from .console import err
 
 
 if TYPE_CHECKING:
+    from studiolo.keys import Key
     from studiolo.library import Library
-    from studiolo.lists import Key
     from studiolo.net import Client
 
 PANEL = "Collect"
@@ -41,7 +41,7 @@ ListOption = Annotated[
 
 def key_from(text: str) -> Key:
     """Return the key that somebody typed; an address has one too."""
-    from studiolo.lists import Key
+    from studiolo.keys import Key
 
     return Key.parse(text)
 

@@ -12,18 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import StaleEdit, UsageError
-from studiolo.library.edges import key_at
-from studiolo.library.folder import Library
-from studiolo.library.journal import append_records, load_records
-from studiolo.library.pending import Pending, View, pass_over, tidy_title
-from studiolo.lists import Document, Entry, Key
-from studiolo.lists.changes import annotate, insert
-from studiolo.lists.edits import Edit, apply_edits, edited, inverse
-from studiolo.lists.forms import Item, escape
-from studiolo.lists.history import load_changes, undo as undo_change
-from studiolo.lists.save import save_bytes
-from studiolo.sources.netscape import why_not_a_page
-from studiolo.sources.repository import address_of
+from studiolo.files import append_records, load_records, save_bytes
+from studiolo.keys import Key, address_of, why_not_a_page
+from studiolo.lists import (
+    Document,
+    Edit,
+    Entry,
+    Item,
+    annotate,
+    apply_edits,
+    edited,
+    escape,
+    insert,
+    inverse,
+)
+
+from .edges import key_at
+from .folder import Library
+from .history import load_changes, undo as undo_change
+from .waiting import Pending, Waiting, pass_over, tidy_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Plan:
         return list(difflib.unified_diff(old, new, lineterm="", n=context))[2:]
 
 
-def item_of(pending: Pending, view: View) -> Item:
+def item_of(pending: Pending, view: Waiting) -> Item:
     """Return what a list could say of a pending thing; the list's own form decides what of it is written.
 
     The reader's notes become notes, and so does each further thing about the paper (a repository, a talk).

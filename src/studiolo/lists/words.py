@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from studiolo.lists.inline import Piece, resolve_entities
+from .links import Piece, resolve_entities
 
 
 _BOLD = re.compile(r"(\*\*|__|~~)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)

@@ -1,0 +1,36 @@
+"""What a link points at, said in one way for all of its spellings.
+
+`Key` is a typed identity such as `arxiv:2105.03824`; `find_mention` reads one from an address, `papers_in` from running
+text. No network, and no knowledge of lists.
+"""
+
+from .address import (
+    Mention,
+    address_of,
+    find_mention,
+    host_of,
+    key_of,
+    knows_host,
+    mention_of,
+    why_not_a_page,
+)
+from .in_text import paper_key, papers_in, papers_in_citation
+from .key import Key, find_arxiv, make_key
+
+
+__all__ = [
+    "Key",
+    "Mention",
+    "address_of",
+    "find_arxiv",
+    "find_mention",
+    "host_of",
+    "key_of",
+    "knows_host",
+    "make_key",
+    "mention_of",
+    "paper_key",
+    "papers_in",
+    "papers_in_citation",
+    "why_not_a_page",
+]
