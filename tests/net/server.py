@@ -18,6 +18,7 @@ class Said:
     cut_after: int | None = None  # promise the whole body, send only this much
     pause_s: float = 0.0  # between header and body
     endless: bool = False
+    drips: bool = False  # a byte of its header now and then, for ever
 
     @classmethod
     def json(cls, value, **more):
@@ -74,6 +75,12 @@ class Server:
                 self.send_response(said.status)
                 for name, value in said.headers.items():
                     self.send_header(name, value)
+                if said.drips:
+                    self.close_connection = True
+                    self.flush_headers()
+                    while True:
+                        self.wfile.write(b"x")
+                        time.sleep(0.05)
                 if said.endless:
                     self.send_header("Connection", "close")
                     self.end_headers()

@@ -6,7 +6,7 @@ import pytest
 
 from studiolo.errors import NetworkError
 from studiolo.net import Cache, Client, Host
-from studiolo.net.client import BODY_BYTES, HOSTS
+from studiolo.net.client import BODY_BYTES, HOSTS, _is_local
 
 from .server import Said
 
@@ -247,3 +247,81 @@ def test_answer_that_is_no_json_is_told(server, client):
 def test_what_is_no_address_is_told(client):
     with pytest.raises(NetworkError, match="is no address"):
         client.get("http://[::1")
+
+
+def test_key_stays_with_the_host_it_was_meant_for(server, client):
+    elsewhere = server.url.replace("127.0.0.1", "localhost")
+    server.say("/x", Said(b"", 302, {"Location": f"{elsewhere}/y"}))
+    server.say("/y", Said(b"here"))
+    answer = client.get(f"{server.url}/x", headers={"x-api-key": "secret", "Authorization": "b"})
+    assert answer.body == b"here"
+    assert [asked.headers.get("x-api-key") for asked in server.asked] == ["secret", None]
+    assert "Authorization" not in server.asked[1].headers
+
+
+def test_key_goes_on_where_the_same_host_redirects(server, client):
+    server.say("/x", Said(b"", 302, {"Location": "/y"}))
+    server.say("/y", Said(b"here"))
+    client.get(f"{server.url}/x", headers={"x-api-key": "secret"})
+    assert [asked.headers["x-api-key"] for asked in server.asked] == ["secret", "secret"]
+
+
+def test_redirect_from_the_web_to_this_machine_is_not_followed(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "studiolo.net.client._is_local", lambda host: host == "127.0.0.1"
+    )  # "localhost" plays the web
+    server.say("/x", Said(b"", 302, {"Location": f"{server.url}/inside"}))
+    with (
+        Client(Cache(tmp_path), hosts={}) as client,
+        pytest.raises(NetworkError, match=r"redirects to 127\.0\.0\.1, an address of this machine"),
+    ):
+        client.get(server.url.replace("127.0.0.1", "localhost") + "/x")
+    assert server.paths() == ["/x"]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("169.254.169.254", True),
+        ("10.1.2.3", True),
+        ("0.0.0.0", True),
+        ("8.8.8.8", False),
+        ("2606:4700::1111", False),
+        ("a" * 300, False),
+    ],
+)
+def test_addresses_of_this_machine_and_network_are_known(host, is_local):
+    assert _is_local(host) == is_local
+
+
+def test_server_that_drips_its_header_is_left_after_the_deadline(server, tmp_path):
+    server.say("/x", Said(b"", drips=True))
+    started = time.monotonic()
+    with (
+        Client(Cache(tmp_path), hosts={"127.0.0.1": Host(0.0, 0.01, 1)}, timeout_s=0.2) as client,
+        pytest.raises(NetworkError, match=r"it took more than 1 s to answer"),
+    ):
+        client.get(f"{server.url}/x")
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("token", ["schlüssel", "two\nlines", "\x00"])
+def test_token_that_cannot_be_sent_is_told(server, client, token):
+    with pytest.raises(NetworkError, match="The header x-api-key cannot be sent"):
+        client.get(f"{server.url}/x", headers={"x-api-key": token})
+
+
+def test_contact_of_any_script_can_be_sent(server, tmp_path):
+    server.say("/x", Said(b"x"))
+    with Client(Cache(tmp_path), contact="jürgen@example.org", hosts={}) as client:
+        client.get(f"{server.url}/x")
+    assert "mailto:j%C3%BCrgen@example.org" in server.asked[0].headers["User-Agent"]
+
+
+def test_wait_of_nine_digits_is_kept_to(server, client):
+    server.say("/x", Said(b"", 429, {"Retry-After": "123456789"}))
+    with pytest.raises(NetworkError, match="It asks to wait 123,456,789 s"):
+        client.get(f"{server.url}/x")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import email.utils
 import fcntl
+import ipaddress
 import json
 import logging
 import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 import stamina
@@ -26,7 +31,11 @@ logging.getLogger("stamina").addHandler(
     logging.NullHandler()
 )  # the commands say themselves that they wait
 
+T = TypeVar("T")
+
 BODY_BYTES = 64 * 1024**2
+_MOST_REDIRECTS = 5
+_IN_CONTACT = "@+"  # what a mail address may hold beside letters, digits and _.-~
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 _KEPT_HEADERS = frozenset(
     {"content-type", "link", "etag", "x-ratelimit-remaining", "x-ratelimit-reset"}
@@ -93,7 +102,7 @@ class Client:
     ) -> None:
         self.cache = cache
         self.offline = offline
-        self.user_agent = f"Studiolo/{__version__} (personal reading list{f'; mailto:{contact}' if contact else ''})"
+        self.user_agent = f"Studiolo/{__version__} (personal reading list{f'; mailto:{quote(contact, safe=_IN_CONTACT)}' if contact else ''})"
         self.requests_sent = 0
         self._unreached = 0
         self._reached = False  # whether any server answered
@@ -214,35 +223,16 @@ class Client:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        if self._http is None:
-            self._http = httpx2.Client(
-                headers={"User-Agent": self.user_agent},
-                timeout=httpx2.Timeout(self._timeout_s, connect=10.0),
-                follow_redirects=True,
-                max_redirects=5,
-                limits=httpx2.Limits(max_connections=1),
-            )
-        self.requests_sent += 1
-        deadline = time.monotonic() + 4 * self._timeout_s
+        """Send one request and follow where it leads, all within one deadline."""
+        _refuse_unsendable(headers)
+        limit_s = 4 * self._timeout_s
         try:
-            with self._http.stream(
-                method, url, content=body or None, headers=dict(headers)
-            ) as response:
-                chunks, size = [], 0
-                for chunk in response.iter_bytes():
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    if size > BODY_BYTES:
-                        raise NetworkError(
-                            f"{url} sends more than {BODY_BYTES:,} bytes; the rest was not read."
-                        )
-                    if time.monotonic() > deadline:
-                        raise _Again(
-                            f"it took more than {4 * self._timeout_s:.0f} s to send {size:,} bytes"
-                        )
-                status, received = response.status_code, response.headers
-        except httpx2.TooManyRedirects:
-            raise NetworkError(f"{url} redirects in a circle.") from None
+            status, received, content = _within(
+                limit_s, lambda: self._follow(method, url, body, headers)
+            )
+        except TimeoutError as problem:
+            self._http = None  # the thread that still waits on its connection keeps it
+            raise _Again(f"it took more than {limit_s:.0f} s to answer") from problem
         except httpx2.UnsupportedProtocol as problem:
             raise NetworkError(f"{url} is not an address to fetch: {problem}.") from problem
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as problem:
@@ -259,9 +249,43 @@ class Client:
         if status in _AGAIN or (status == 403 and received.get("x-ratelimit-remaining") == "0"):
             raise _Again(f"status {status}", _asked_wait_s(received))
         if status not in {200, 404}:
-            raise NetworkError(f"{url} answered with status {status}: {_excerpt(b''.join(chunks))}")
+            raise NetworkError(f"{url} answered with status {status}: {_excerpt(content)}")
         kept = {name: value for name, value in received.items() if name in _KEPT_HEADERS}
-        return Answer(url, status, kept, b"".join(chunks), time.time())
+        return Answer(url, status, kept, content, time.time())
+
+    def _follow(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and body of what the address and its redirects lead to.
+
+        A caller's headers may hold a key: they stay with the host that they were meant for. Nobody but a local server
+        leads to a local address.
+        """
+        if self._http is None:
+            self._http = httpx2.Client(
+                headers={"User-Agent": self.user_agent},
+                timeout=httpx2.Timeout(self._timeout_s, connect=10.0),
+                limits=httpx2.Limits(max_connections=1),
+            )
+        http, first = self._http, httpx2.URL(url)
+        request = http.build_request(method, first, content=body or None, headers=dict(headers))
+        for _ in range(1 + _MOST_REDIRECTS):
+            self.requests_sent += 1
+            response = http.send(request, stream=True)
+            try:
+                if response.next_request is None:
+                    return response.status_code, response.headers, _body(response, url)
+                request = response.next_request
+            finally:
+                response.close()
+            if _origin(request.url) != _origin(first):
+                for name in headers:
+                    request.headers.pop(name, None)
+            if _is_local(request.url.host) and not _is_local(first.host):
+                raise NetworkError(
+                    f"{url} redirects to {request.url.host}, an address of this machine or network. It was not followed."
+                )
+        raise NetworkError(f"{url} redirects in a circle.")
 
     @contextmanager
     def _pace(self, host: str, pause_s: float) -> Iterator[None]:
@@ -286,10 +310,62 @@ class Client:
             os.close(handle)
 
 
+def _within(limit_s: float, call: Callable[[], T]) -> T:
+    """Return what `call` returns; a read timeout alone would let a server send a byte now and then for ever.
+
+    Raises:
+        TimeoutError: it has not returned after `limit_s`. Its thread is left behind and ends with the process.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as problem:  # noqa: BLE001 - handed to the thread that waits
+            outcome.set_exception(problem)
+
+    threading.Thread(target=run, name="http", daemon=True).start()
+    return outcome.result(limit_s)
+
+
+def _body(response: httpx2.Response, url: str) -> bytes:
+    chunks, size = [], 0
+    for chunk in response.iter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_BYTES:
+            raise NetworkError(
+                f"{url} sends more than {BODY_BYTES:,} bytes; the rest was not read."
+            )
+    return b"".join(chunks)
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host is this machine or its network; one that has no address here is not."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return any(not ipaddress.ip_address(str(row[4][0])).is_global for row in found)
+
+
+def _refuse_unsendable(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise NetworkError(
+                f"The header {name} cannot be sent: it holds characters other than plain ASCII. "
+                "Check the token or key that it comes from."
+            )
+
+
 def _asked_wait_s(headers: Mapping[str, str]) -> float | None:
     """Return the wait that a server asks for, in seconds: Retry-After (seconds or a date) or GitHub's reset time."""
     after = headers.get("retry-after", "").strip()
-    if after.isascii() and after.isdigit() and len(after) < 9:
+    if after.isascii() and after.isdigit() and len(after) <= 10:
         return float(after)
     if after:
         try:
