@@ -59,11 +59,7 @@ MEASURES = (
 CHECK_FIELDS = ("id", "says", "why", "controls", "needs", "all_of", "like", *MEASURES)
 CLAIM_FIELDS = (*CHECK_FIELDS, "by", "where", "source", "scale", "against", "states", "ceiling")
 FIELDS = {"claim": CLAIM_FIELDS, "check": CHECK_FIELDS}
-OUR_OWN = (
-    "controls",
-    "where",
-    "source",
-)  # what a control does not inherit: it is no sentence of the paper
+PAPERS_OWN = ("where", "source", "states")  # neither a control nor a question of ours inherits it
 FIGURE_FIELDS = (
     "id", "title", "description", "run", "config", "kind", "x", "y", "z", "series", "points",
     "images", "captions",
@@ -177,8 +173,8 @@ def _inherit(
 ) -> None:
     """Put into `made` the table with its model's fields under its own; `config` and `scale` merge key by key.
 
-    A control inherits neither controls, which would make it its own, nor a place in the paper. A check that is like a
-    claim takes the fields that a check has.
+    What the paper alone says (place, source, number) a control and a question of ours do not inherit; a control inherits
+    no controls either, which would make it its own. A check that is like a claim takes the fields that a check has.
     """
     heirs: list[str] = []  # from `id` to the first that inherits nothing more
     while id not in made:
@@ -201,7 +197,8 @@ def _inherit(
 def _merged(table: Table, model: Table, is_control: bool) -> Table:
     own = dict(table.fields)
     allowed = CHECK_FIELDS if _is_check(table) else CLAIM_FIELDS
-    dropped = OUR_OWN if is_control else ()
+    dropped: tuple[str, ...] = PAPERS_OWN if is_control or own.get("by") == "us" else ()
+    dropped += ("controls", "ceiling") if is_control else ()
     inherited = {k: v for k, v in model.fields.items() if k in allowed and k not in dropped}
     for field in ("config", "scale"):
         if field in own and field in inherited:
