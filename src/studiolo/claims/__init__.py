@@ -9,7 +9,16 @@ from .paper import Answer, Axis, By, Ceiling, Claim, Figure, Paper, Point, Scale
 from .region import Interval, Region
 from .schema import load_paper
 from .statistics import ALPHA, exact, median, share, statistic
-from .verdict import Seed, Verdict, expected_wrong_holds, judge, judge_paper, rules_tried
+from .verdict import (
+    Seed,
+    Status,
+    Verdict,
+    Word,
+    expected_wrong_holds,
+    judge,
+    judge_paper,
+    rules_tried,
+)
 
 
 __all__ = [
@@ -27,7 +36,9 @@ __all__ = [
     "Scale",
     "Seed",
     "Series",
+    "Status",
     "Verdict",
+    "Word",
     "check_paper",
     "exact",
     "expected_wrong_holds",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -43,6 +44,7 @@ DEFAULT_SEEDS = {"median": 8, "share": 8, "exact": 1}
 MOST_SEEDS = 10_000
 MOST_DEPTH = 16  # of lists and tables in a config
 LARGEST_WHOLE = 2**63
+LONGEST_S = 7 * 24 * 3600.0
 NEED = re.compile(r"cuda|quiet|data:[A-Za-z0-9_-]+|world:([2-9]|[1-9][0-9]+)")
 NEEDS = '"cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on'
 KEY = re.compile(r"[a-z]+:\S+")
@@ -85,7 +87,7 @@ def load_paper(folder: Path) -> Paper:
         raise PaperError(
             f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8."
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # whole numbers of 5,000 digits, lists in lists
         raise PaperError(f"{path}: not TOML: {error}.") from error
     top = Table(path, "", document)
     problems: list[str] = []
@@ -185,10 +187,10 @@ def _inherit(
         heirs.append(id)
         like = table.text("like")
         if like not in given or like in heirs:
-            others = ", ".join(other for other in given if other not in heirs) or "no other claim"
+            others = _listed(other for other in given if other not in heirs) or "no other claim"
             if like not in given:
                 raise table.error("like", shown(like), f"the id of another claim: {others}")
-            raise table.error("like", f"a circle, {' -> '.join((*heirs, like))}", others)
+            raise table.error("like", f"a circle, {' -> '.join((*heirs, like)[-12:])}", others)
         id = like
     for heir in reversed(heirs):
         made[heir] = _merged(given[heir], made[given[heir].text("like")], heir in controls)
@@ -204,6 +206,11 @@ def _merged(table: Table, model: Table, is_control: bool) -> Table:
         if field in own and field in inherited:
             own[field] = {**model.table(field).fields, **table.table(field).fields}
     return Table(table.path, table.name, {**inherited, **own})
+
+
+def _listed(ids: Iterable[str], most: int = 24) -> str:
+    first = list(islice(ids, most + 1))
+    return ", ".join(first if len(first) <= most else [*first[:most], "..."])
 
 
 def _is_check(table: Table) -> bool:
@@ -245,8 +252,9 @@ def _claim(table: Table, is_control: bool) -> Claim:
     if statistic == "exact" and seeds != 1:
         raise table.error("seeds", seeds, "1, since an exact claim has one value")
     timeout_s = table.number("timeout_s", 120.0)
-    if timeout_s <= 0:
-        raise table.error("timeout_s", f"{timeout_s:g}", "a number of seconds above 0")
+    if not 0 < timeout_s <= LONGEST_S:
+        allowed = "a number of seconds above 0" + (", at most a week" if timeout_s > 0 else "")
+        raise table.error("timeout_s", f"{timeout_s:g}", allowed)
     return replace(
         claim,
         run=_function_name(table),
@@ -346,7 +354,7 @@ def _check_names(
     for field, names in (("controls", claim.controls), ("all_of", claim.all_of)):
         for name in names:
             if name not in tables or name == claim.id:
-                others = ", ".join(id for id in tables if id != claim.id) or "none"
+                others = _listed(id for id in tables if id != claim.id) or "none"
                 raise table.error(field, shown(name), f"ids of other claims: {others}")
             if name in made and made[name].all_of:
                 raise table.error(
@@ -446,5 +454,5 @@ def _answer(table: Table, tables: Mapping[str, Any]) -> Answer:
         raise table.error("claims", "nothing", "ids of the claims that the answer rests on")
     for id in claims:
         if id not in tables:
-            raise table.error("claims", shown(id), "ids of claims: " + ", ".join(tables))
+            raise table.error("claims", shown(id), "ids of claims: " + _listed(tables))
     return Answer(work, table.text("question"), table.text("says"), claims)

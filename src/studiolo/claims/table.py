@@ -126,6 +126,9 @@ class Table:
 
 def shown(value: object) -> str:
     """A value as TOML would write it, shortened."""
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    try:
+        text = f'"{value}"' if isinstance(value, str) else str(value)
+    except (RecursionError, ValueError):  # tables in tables; a whole number of 5,000 digits
+        return f"a {'table' if isinstance(value, dict) else type(value).__name__} too large to show"
     text = text.lower() if isinstance(value, bool) else text
     return text if len(text) <= 60 else text[:57] + "..."
