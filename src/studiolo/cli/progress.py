@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from studiolo.claims import Word
+
 from .console import err
 
 
@@ -19,11 +21,11 @@ if TYPE_CHECKING:
     from studiolo.runs import Event
 
 PLAIN_EVERY_S = 5.0  # a log gets a line at most this often, beside the verdicts
-STYLES = {
-    "holds": "green",
-    "holds in direction only": "yellow",
-    "does not hold": "magenta",
-    "error": "red",
+STYLES: dict[str, str] = {
+    Word.HOLDS: "green",
+    Word.DIRECTION: "yellow",
+    Word.DOES_NOT_HOLD: "magenta",
+    Word.ERROR: "red",
 }
 
 
@@ -41,7 +43,7 @@ def progress(*, as_json: bool) -> Iterator[Callable[[Event], None]]:
 
 def verdict_line(event: Any) -> str:
     """Return `paper claim: verdict (scale)` for a ClaimJudged event."""
-    verdict = f"{event.verdict} [{event.claim.scale.kind}]"
+    verdict = f"{event.verdict} [{event.claim.scale.kind or 'check'}]"
     note = f", {event.verdict.note}" if event.verdict.note else ""
     return f"{event.paper.slug} {event.claim.id}: {verdict}{note}"
 

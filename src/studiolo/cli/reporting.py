@@ -54,11 +54,12 @@ def report(
     from studiolo.lists import Document
 
     document, home = Document.load(path), home_of(path, library)
+    view = reports.load_view(document, home)
     if format_ is Format.html:
-        page = reports.write_report(document, home, live=not static)
+        page = reports.write_report(view, live=not static)
         if open_it:
             typer.launch(page.as_uri())
         print(page)
     else:
         write = reports.report_json if format_ is Format.json else reports.report_markdown
-        print(write(reports.load_view(document, home)), end="")
+        print(write(view), end="")

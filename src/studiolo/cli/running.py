@@ -82,13 +82,14 @@ def run(
     """
     from studiolo import runs
     from studiolo.lists import Document
-    from studiolo.report import write_report
+    from studiolo.report import load_view, write_report
     from studiolo.report.join import join, papers_on, readiness
 
     document = Document.load(path)
     home = home_of(path, library)
     problems: list[PaperError] = []
-    rows = join(document, runs.discover(home, problems=problems))
+    found = runs.discover(home, problems=problems)
+    rows = join(document, found)
     for problem in problems:
         err().print(f"Left out: {problem}", markup=False)
     papers = papers_on(rows)
@@ -112,7 +113,7 @@ def run(
             memory_bytes=None if memory is None else _bytes(memory),
             tell=on_event,
         )
-    report = write_report(document, home)
+    report = write_report(load_view(document, home, found, problems))
     if as_json:
         print(json.dumps({"event": "report", "path": str(report)}))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from studiolo.claims import Paper
 from studiolo.lists import Document, Entry
@@ -45,4 +46,6 @@ def readiness(rows: Sequence[Row]) -> str:
     start = next((row.entry.key for row in rows if row.paper is None and row.entry.key), None)
     sentence = f"{runnable} of {len(rows)} {'entry' if len(rows) == 1 else 'entries'} can run; "
     sentence += f"code is linked for {linked} of the others"
-    return sentence + (f"; start one with: studiolo new-paper {start}" if start else ".")
+    return sentence + (
+        f"; start one with: studiolo new-paper {quote(str(start))}" if start else "."
+    )

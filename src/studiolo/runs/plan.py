@@ -133,7 +133,8 @@ def _cannot_run(claims: Sequence[Claim], scales: Collection[str]) -> str | None:
     if lacking := next(filter(None, map(lacks, claims)), None):
         return lacking
     if scales and claims[0].scale.kind not in scales:
-        return f"is at {claims[0].scale.kind} scale"
+        kind = claims[0].scale.kind
+        return f"is at {kind} scale" if kind else "is a check, which has no scale"
     return None
 
 

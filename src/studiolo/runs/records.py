@@ -9,11 +9,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from studiolo.claims import Status
 from studiolo.errors import RunError
 
+
+Status = Literal["ok", "error", "timeout", "killed", "needs"]
 
 FORMAT = 1
 
