@@ -5,6 +5,8 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,13 @@ from typer.main import get_command
 
 from studiolo.claims import check_paper, load_paper
 from studiolo.cli.app import app
+from studiolo.cli.doctor import RUN_EXTRA
 from studiolo.runs import paper_folders
 
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "studiolo"
-HEAVY = ("torch", "numpy", "scipy", "sklearn", "altair")
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "vl_convert")
 LIGHT_STARTS = (
     "import studiolo",
     "import studiolo.lists, studiolo.sources, studiolo.library, studiolo.metadata, studiolo.net",
@@ -55,7 +58,15 @@ def test_start_is_light(statement):
 
 
 def test_the_light_start_test_can_fail():
-    assert "numpy" in loaded_after("import numpy")
+    for name in HEAVY:
+        assert name in loaded_after(f"import {name}")
+
+
+def test_doctor_looks_for_what_the_extra_installs():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split("[<>=]", name)[0] for name in extras["optional-dependencies"]["run"]}
+    assert set(RUN_EXTRA) <= declared
+    assert {name for name in RUN_EXTRA.values() if find_spec(name) is None} == set()
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda p: p.parent.name)
@@ -98,9 +109,8 @@ def test_paper_folder_is_complete_and_its_claims_decidable(folder):
     }
     wanted = {claim.run for claim in paper.claims if not claim.all_of}
     assert wanted | {figure.run for figure in paper.figures} <= functions
-    for claim in paper.claims:
-        assert claim.where, claim.id
-        exempt = claim.all_of or claim.id in paper.controls or claim.statistic == "exact"
+    for claim in (*paper.papers_claims, *paper.our_questions):
+        exempt = claim.all_of or claim.statistic == "exact"
         assert claim.controls or exempt, f"{claim.id} has no control"
 
 

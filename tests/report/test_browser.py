@@ -165,7 +165,9 @@ def test_page_prints(open_page, page_file):
 
 
 def test_hostile_list_is_shown_as_text(open_page, library):
-    page_file = write_report(load_view(Document.parse(HOSTILE.encode(), library / "list.md"), library))
+    page_file = write_report(
+        load_view(Document.parse(HOSTILE.encode(), library / "list.md"), library)
+    )
     page = open_page(page_file, viewport={"width": 390, "height": 800})
     assert page.said == []
     assert page.asked == [page_file.as_uri()]

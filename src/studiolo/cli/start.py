@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -75,5 +76,6 @@ def new_paper(
     for path in sorted(folder.iterdir()):
         console.print(f"  {path.name}", markup=False)
     console.print(
-        f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {folder}", markup=False
+        f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {quote(str(folder))}",
+        markup=False,
     )
