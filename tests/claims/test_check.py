@@ -329,3 +329,8 @@ def test_a_control_needs_neither_place_nor_ceiling(check: Check) -> None:
 def test_a_paper_of_checks_alone_says_nothing() -> None:
     paper = Paper(Path("nowhere"), "doi:10.1/x", "T", ("A",), 2020, claims=(claim(by="code"),))
     assert check_paper(paper)[0].startswith("nowhere, paper.toml: no [[claim]]. Say what")
+
+
+def test_experiments_nested_too_deeply_are_one_sentence(check: Check) -> None:
+    (problem,) = check(claim(), experiments="x = " + "-" * 20_000 + "1\n")
+    assert problem.endswith("experiments.py: not Python: nested too deeply.")

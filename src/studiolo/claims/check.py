@@ -248,8 +248,8 @@ def _functions(paper: Paper) -> dict[str, ast.FunctionDef | None]:
         module = ast.parse(path.read_bytes())
     except OSError as error:
         raise PaperError(f"{path}: cannot be read ({error.strerror}). Claims need it.") from error
-    except (SyntaxError, ValueError) as error:
-        raise PaperError(f"{path}: not Python: {error}.") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise PaperError(f"{path}: not Python: {str(error) or 'nested too deeply'}.") from error
     functions: dict[str, ast.FunctionDef | None] = {}
     for node in module.body:
         if isinstance(node, ast.FunctionDef):

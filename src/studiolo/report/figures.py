@@ -89,7 +89,7 @@ def _arrays(records: Sequence[Record], folder: Path) -> Iterator[Arrays]:
     for record in records:
         if record.arrays and (path := folder / record.arrays).is_file():
             try:
-                with np.load(path) as archive:
+                with path.open("rb") as file, np.load(file) as archive:
                     yield {name: archive[name] for name in archive.files}
             except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
                 raise ValueError(f"{path.name} is damaged ({error})") from error

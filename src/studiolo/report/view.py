@@ -363,8 +363,9 @@ def _paper_view(paper: Paper, library: Path) -> PaperView:
         return PaperView(paper, load_evidence(paper, library), load_reference_evidence(paper))
     except PaperError:
         raise
-    except (StudioloError, OSError, ValueError, SyntaxError, RecursionError) as error:
-        raise PaperError(f"{paper.folder}: cannot be read: {error}.") from error
+    except (StudioloError, OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        why = str(error) or "its code is nested too deeply"
+        raise PaperError(f"{paper.folder}: cannot be read: {why}.") from error
 
 
 def _counted(number: int, noun: str) -> str:
