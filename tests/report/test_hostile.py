@@ -280,7 +280,7 @@ def test_only_sentences_of_the_paper_are_counted(view):
     apart = "Counted apart: 1 of 1 question of our own hold, 1 of 2 checks of our code pass."
     assert view.counted_apart == apart
     assert apart in render_html(view)
-    assert f"What the papers say: 2 holds. {apart}" in report_markdown(view)
+    assert f"What the papers say: holds 2. {apart}" in report_markdown(view)
 
 
 def test_claims_questions_checks_and_controls_have_tables_of_their_own(view):

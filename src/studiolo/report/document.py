@@ -70,7 +70,7 @@ def _markdown(view: View) -> Iterator[str]:
 
 def _tallied(view: View) -> str:
     """The count of verdicts on what the papers say, as one sentence."""
-    counts = ", ".join(f"{n} {word}" for word, n in view.tally)
+    counts = ", ".join(f"{word} {n}" for word, n in view.tally)
     return f"What the papers say: {counts}." if counts else ""
 
 
