@@ -10,6 +10,8 @@ from .region import Interval, Region
 from .schema import load_paper
 from .statistics import ALPHA, exact, median, share, statistic
 from .verdict import (
+    DOES_NOT_PASS,
+    PASSES,
     Seed,
     Status,
     Verdict,
@@ -17,12 +19,15 @@ from .verdict import (
     expected_wrong_holds,
     judge,
     judge_paper,
+    outcome_of_check,
     rules_tried,
 )
 
 
 __all__ = [
     "ALPHA",
+    "DOES_NOT_PASS",
+    "PASSES",
     "Answer",
     "Axis",
     "By",
@@ -46,6 +51,7 @@ __all__ = [
     "judge_paper",
     "load_paper",
     "median",
+    "outcome_of_check",
     "rules_tried",
     "seeds_that_decide",
     "share",

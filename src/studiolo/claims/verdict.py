@@ -28,6 +28,8 @@ class Word(StrEnum):
 
 Status = Literal["ok", "error", "timeout", "killed", "needs"]
 
+PASSES, DOES_NOT_PASS = "passes", "does not pass"  # instead of holding or not: the words of a check
+
 CONTROL_NOT_SHOWN = "control not shown"
 CONTROL_FAILED = "control failed"
 NEWER = "claim newer than its results"
@@ -151,6 +153,16 @@ def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdic
         notes.append(NEWER)
     alpha = 0.0 if claim.statistic == "exact" else ALPHA
     return Verdict(word, why, interval, n, of, _noted(*notes), alpha)
+
+
+def outcome_of_check(verdict: Verdict) -> str:
+    """How a check came out: it passes or does not; what is not decided keeps its word."""
+    match verdict.word:
+        case Word.HOLDS:
+            return PASSES
+        case Word.DIRECTION | Word.DOES_NOT_HOLD:
+            return DOES_NOT_PASS
+    return verdict.word
 
 
 def judge_paper(paper: Paper, seeds_of: Callable[[Claim], Iterable[Seed]]) -> dict[str, Verdict]:

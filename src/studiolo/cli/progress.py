@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from studiolo.claims import Word
+from studiolo.claims import Word, outcome_of_check
 
 from .console import err
 
@@ -43,7 +43,10 @@ def progress(*, as_json: bool) -> Iterator[Callable[[Event], None]]:
 
 def verdict_line(event: Any) -> str:
     """Return `paper claim: verdict (scale)` for a ClaimJudged event."""
-    verdict = f"{event.verdict} [{event.claim.scale.kind or 'check'}]"
+    said = str(event.verdict)
+    if event.claim.by == "code":
+        said = said.replace(event.verdict.word, outcome_of_check(event.verdict), 1)
+    verdict = f"{said} [{event.claim.scale.kind or 'check'}]"
     note = f", {event.verdict.note}" if event.verdict.note else ""
     return f"{event.paper.slug} {event.claim.id}: {verdict}{note}"
 

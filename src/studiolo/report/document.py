@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from studiolo.claims import Claim, Verdict
+from studiolo.claims import Claim, Verdict, outcome_of_check
 
-from .view import PaperView, View, outcome_of_check
+from .view import PaperView, View
 
 
 def report_json(view: View) -> str:

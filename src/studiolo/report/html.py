@@ -16,14 +16,14 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from studiolo.claims import Claim, Figure, Verdict
+from studiolo.claims import Claim, Figure, Verdict, outcome_of_check
 from studiolo.lists import Entry
 from studiolo.runs import is_readers_own
 
 from .figures import Drawn, draw
 from .pictures import interval_strip, png_data_uri, svg_of, vega_bundle
 from .theme import VARIABLES
-from .view import FIRST_CLAIMS, PaperView, View, outcome_of_check
+from .view import FIRST_CLAIMS, PaperView, View
 
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -19,12 +19,11 @@ from xml.etree import ElementTree
 
 import platformdirs
 
-from studiolo.claims import Interval, Region, Word
+from studiolo.claims import DOES_NOT_PASS, PASSES, Interval, Region, Word
 from studiolo.errors import FileError
 from studiolo.files import save_bytes
 
 from .theme import themed
-from .view import DOES_NOT_PASS, PASSES
 
 
 STRIP_WIDTH, STRIP_HEIGHT = 150, 22

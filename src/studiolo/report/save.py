@@ -7,11 +7,12 @@ import html
 import re
 from pathlib import Path
 
+from studiolo.claims import outcome_of_check
 from studiolo.files import save_bytes
 
 from .html import render_html
 from .pictures import badge
-from .view import View, outcome_of_check
+from .view import View
 
 
 LIST_OF_PAGE = re.compile(r'<meta name="list" content="([^"]*)">')

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from studiolo.claims import (
+    PASSES,
     Answer,
     Claim,
     Figure,
@@ -22,6 +23,7 @@ from studiolo.claims import (
     Verdict,
     Word,
     expected_wrong_holds,
+    outcome_of_check,
     rules_tried,
 )
 from studiolo.errors import PaperError, StudioloError
@@ -44,7 +46,6 @@ from .join import Row, join, papers_on, readiness
 
 
 FIRST_CLAIMS = 6  # of a paper's claims that stand open under its entry
-PASSES, DOES_NOT_PASS = "passes", "does not pass"
 DECIDED = (Word.HOLDS, Word.DIRECTION, Word.DOES_NOT_HOLD, Word.INCONCLUSIVE)
 
 Tally = list[tuple[str, int]]
@@ -341,16 +342,6 @@ def load_view(
 def tally(counts: Counter[Word]) -> Tally:
     """Each verdict that was given with its number, in the order of `Word`."""
     return [(word, counts[word]) for word in Word if counts[word]]
-
-
-def outcome_of_check(verdict: Verdict) -> str:
-    """How a check came out: it passes or does not; what is not decided keeps its word."""
-    match verdict.word:
-        case Word.HOLDS:
-            return PASSES
-        case Word.DIRECTION | Word.DOES_NOT_HOLD:
-            return DOES_NOT_PASS
-    return verdict.word
 
 
 def _paper_view(paper: Paper, library: Path) -> PaperView:
