@@ -216,7 +216,8 @@ def test_an_heir_that_says_the_same_is_refused(check: Check) -> None:
 def test_an_experiment_that_is_not_there_is_named(check: Check) -> None:
     (problem,) = check(claim(run="step_tiem"))
     assert (
-        "run = 'step_tiem' is no function of experiments.py. There are: step_time, free" in problem
+        "run = 'step_tiem' is not a function of experiments.py. There are: step_time, free"
+        in problem
     )
     assert "_helper" not in problem
 

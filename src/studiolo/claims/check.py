@@ -265,7 +265,7 @@ def _of_experiment(
     if what.run not in functions:
         public = [name for name, node in functions.items() if node and not name.startswith("_")]
         yield (
-            f"run = {what.run!r} is no function of experiments.py. There are: "
+            f"run = {what.run!r} is not a function of experiments.py. There are: "
             f"{', '.join(public) or 'none'}."
         )
         return
