@@ -254,7 +254,7 @@ def test_figures_are_held_against_the_experiments(tmp_path: Path) -> None:
     claims = (claim(controls=("same",)), claim("same", config={"length": 1}))
     paper = Paper(tmp_path, "doi:1", "T", ("A",), 2020, claims=claims, figures=(figure,))
     (problem,) = check_paper(paper)
-    assert f"{tmp_path.name}, figure curve: run = 'nothing' is no function" in problem
+    assert f"{tmp_path.name}, figure curve: run = 'nothing' is not a function" in problem
 
 
 # What a sentence says of itself.
