@@ -126,10 +126,10 @@ def test_many_items_are_written_in_batches(library, monkeypatch):
     sizes = []
     from studiolo.library import inbox
 
-    append = inbox.append_records
+    append = inbox.append_json_lines
     monkeypatch.setattr(
         inbox,
-        "append_records",
+        "append_json_lines",
         lambda path, records: (sizes.append(len(records)), append(path, records)),
     )
     collect(library, *(item(f"https://x.org/{number}") for number in range(BATCH + 10)))

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .entries import home_of
+from .console import say, say_file
+from .options import home_of
 
 
 app = typer.Typer()
@@ -59,7 +60,7 @@ def report(
         page = reports.write_report(view, live=not static)
         if open_it:
             typer.launch(page.as_uri())
-        print(page)
+        say(page)
     else:
         write = reports.report_json if format_ is Format.json else reports.report_markdown
-        print(write(view), end="")
+        say_file(write(view))

@@ -16,7 +16,7 @@ import typer
 from studiolo.errors import PaperError, RunError, UsageError
 
 from .console import err, out
-from .entries import home_of
+from .options import home_of
 from .progress import progress
 
 
@@ -81,6 +81,7 @@ def run(
       studiolo run lists/recent-ml-research.md --only nade --budget 90s
     """
     from studiolo import runs
+    from studiolo.library import Library, load_same
     from studiolo.lists import Document
     from studiolo.report import load_view, write_report
     from studiolo.report.join import join, papers_on, readiness
@@ -89,7 +90,7 @@ def run(
     home = home_of(path, library)
     problems: list[PaperError] = []
     found = runs.discover(home, problems=problems)
-    rows = join(document, found)
+    rows = join(document, found, load_same(Library(home)))
     for problem in problems:
         err().print(f"Left out: {problem}", markup=False)
     papers = papers_on(rows)
@@ -178,12 +179,13 @@ def keep_records(
     Example:  studiolo keep-records lists/recent-ml-research.md
     """
     from studiolo import runs
-    from studiolo.library import library_root
+    from studiolo.library import Library, load_same
     from studiolo.lists import Document
     from studiolo.report.join import join, papers_on
 
-    library = library_root(path)
-    papers = papers_on(join(Document.load(path), runs.discover(library)))
+    home = Library.find(near=path)
+    library = home.folder
+    papers = papers_on(join(Document.load(path), runs.discover(library), load_same(home)))
     for paper in _only(papers, only) if only else papers:
         kept = runs.save_reference(paper, library)
         out().print(f"{paper.slug}: {kept or 'nothing is recorded'}", markup=False)

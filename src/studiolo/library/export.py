@@ -51,7 +51,9 @@ class Reference:
         return next((key.value for key in self.keys if key.kind == kind), "")
 
 
-def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts]) -> list[Reference]:
+def references_in_document(
+    document: Document, name: str, facts: Mapping[Key, Facts]
+) -> list[Reference]:
     """Return the entries of a list, completed by what is known of them; what the list itself says stands."""
     found = []
     for entry in document.entries:
@@ -80,13 +82,13 @@ def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts])
     return found
 
 
-def works_of_library(library: Library) -> list[Reference]:
+def references_in_library(library: Library) -> list[Reference]:
     """Return the works of all lists, a work that stands twice once."""
     facts = load_facts(library)
     seen: set[Key] = set()
     found = []
     for path, document in library.documents.items():
-        for work in works_of_document(document, library.relative(path), facts):
+        for work in references_in_document(document, library.relative(path), facts):
             if work.key is None or work.key not in seen:
                 found.append(work)
             if work.key:
@@ -94,7 +96,7 @@ def works_of_library(library: Library) -> list[Reference]:
     return found
 
 
-def works_of_inbox(view: Waiting) -> list[Reference]:
+def references_in_inbox(view: Waiting) -> list[Reference]:
     """Return what waits in the inbox."""
     found = []
     for pending in view.pending:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from studiolo.keys import Key
-from studiolo.lists import Document
+from studiolo.lists import Document, sections
 from studiolo.metadata import Facts
 
 from .waiting import Pending
@@ -34,11 +34,13 @@ class Proposal:
         section: heading texts, outermost first; empty where the list has no headings.
         reason: one sentence.
         score: 1 for a folder or tag of the section's name, less for alike words, 0 for a fallback.
+        below: `file:line` of the entry it belongs below, instead of a section.
     """
 
     section: tuple[str, ...]
     reason: str
     score: float
+    below: str = ""
 
 
 def words_of(text: str) -> list[str]:
@@ -52,20 +54,20 @@ def words_of(text: str) -> list[str]:
 
 
 def sections_of(document: Document) -> list[tuple[str, ...]]:
-    """Return the sections of a list in order: each heading with those above it, the title of the whole list left out if it holds no entries."""
-    path: list[tuple[int, str]] = []
-    found: dict[tuple[str, ...], None] = {}
-    for heading in document.headings:
-        path = [(level, text) for level, text in path if level < heading.level]
-        path.append((heading.level, heading.text))
-        found[tuple(text for _, text in path)] = None
+    """Return the sections of a list that can take an entry, in order: each heading with those above it.
+
+    Left out are the title of the whole list if it holds no entries, headings that only hold others, and paths that
+    stand twice, because nothing could tell which is meant.
+    """
+    paths = [section.path for section in sections(document) if section.path]
+    times = Counter(tuple(text.casefold() for text in path) for path in paths)
     with_entries = {entry.section for entry in document.entries}
     outer = {section[:depth] for section in with_entries for depth in range(1, len(section) + 1)}
-    # An empty section is a place too, but the page's own title and a heading that only holds others are none.
     return [
-        section
-        for index, section in enumerate(found)
-        if section in with_entries or (index > 0 and section not in outer)
+        path
+        for index, path in enumerate(paths)
+        if times[tuple(text.casefold() for text in path)] == 1
+        and (path in with_entries or (index > 0 and path not in outer))
     ]
 
 
@@ -75,8 +77,8 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     In this order: a section that holds something of the same work; one whose heading says what the reader's folder or tag says;
     one whose entries share the most telling words; else the section that grows the most.
     """
-    sections = sections_of(document)
-    if not sections:
+    places = sections_of(document)
+    if not places:
         return []
     proposals: dict[tuple[str, ...], Proposal] = {}
 
@@ -92,7 +94,7 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
         wanted = set(words_of(name))
         if not wanted:
             continue
-        for section in sections:
+        for section in places:
             have = set(words_of(section[-1]))
             if have and (wanted <= have or have <= wanted):
                 offer(
@@ -101,11 +103,11 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
                     0.9 + 0.1 * len(wanted & have) / len(wanted | have),
                 )
 
-    for section, score, shared in _alike(_text_of(pending, facts), document, sections):
+    for section, score, shared in _alike(_text_of(pending, facts), document, places):
         offer(section, f"shares {_join(shared)} with its entries", min(0.8, score))
     if not proposals:
         sizes = Counter(entry.section for entry in document.entries)
-        section = max(sections, key=lambda section: sizes[section])
+        section = max(places, key=lambda section: sizes[section])
         offer(section, "nothing matches; it is the section with the most entries", 0.0)
     return sorted(proposals.values(), key=lambda proposal: -proposal.score)
 
@@ -123,11 +125,11 @@ def _text_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
 
 
 def _alike(
-    text: str, document: Document, sections: Iterable[tuple[str, ...]]
+    text: str, document: Document, places: Iterable[tuple[str, ...]]
 ) -> list[tuple[tuple[str, ...], float, list[str]]]:
     """Return (section, cosine, its three strongest shared words), by tf-idf over the list's own sections."""
     bags: dict[tuple[str, ...], Counter[str]] = {
-        section: Counter(words_of(" ".join(section))) for section in sections
+        section: Counter(words_of(" ".join(section))) for section in places
     }
     for entry in document.entries:
         if entry.section in bags:

@@ -28,7 +28,7 @@ from studiolo.claims import (
 )
 from studiolo.errors import PaperError, StudioloError
 from studiolo.keys import Key
-from studiolo.library import Kept, load_kept, state_of
+from studiolo.library import Kept, Library, Works, load_kept, load_same, state_of
 from studiolo.lists import Document, Entry, Heading
 from studiolo.runs import (
     Evidence,
@@ -42,7 +42,7 @@ from studiolo.runs import (
 )
 from studiolo.runs.evidence import experiment_of, experiment_of_figure
 
-from .join import Row, join, papers_on, readiness
+from .join import Row, answers_to, join, papers_on, readiness
 
 
 FIRST_CLAIMS = 6  # of a paper's claims that stand open under its entry
@@ -199,6 +199,7 @@ class View:
     machine: Machine
     environment: str
     made: str
+    works: Works | None = None
 
     @property
     def title(self) -> str:
@@ -242,11 +243,9 @@ class View:
 
     def answers(self, entry: Entry, question: str) -> Iterator[tuple[PaperView, Answer]]:
         """Yield what papers answer to a question that stands under an entry."""
-        keys = set(map(str, entry.keys))
-        for view in self.papers.values():
-            for answer in view.paper.answers:
-                if answer.work in keys and _same_question(answer.question, question):
-                    yield view, answer
+        papers = [view.paper for view in self.papers.values()]
+        for paper, answer in answers_to(entry, question, papers, self.works):
+            yield self.papers[paper.slug], answer
 
     @cached_property
     def tally(self) -> Tally:
@@ -319,7 +318,8 @@ def load_view(
     wrong = list(problems)
     if papers is None:
         papers = discover(library, problems=wrong)
-    rows = join(document, papers)
+    works = load_same(Library(library))
+    rows = join(document, papers, works)
     views = {}
     for paper in papers_on(rows):
         try:
@@ -336,6 +336,7 @@ def load_view(
         machine=this_machine(),
         environment=this_environment(),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        works=works,
     )
 
 
@@ -369,12 +370,3 @@ def _sections(headings: Sequence[Heading]) -> Iterator[Section]:
         path = [(level, text) for level, text in path if level < heading.level]
         path.append((heading.level, heading.text))
         yield Section(tuple(text for _, text in path), heading.line, heading.level)
-
-
-def _same_question(one: str, other: str) -> bool:
-    """Compare questions by their letters alone."""
-    return _letters(one) == _letters(other)
-
-
-def _letters(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum())

@@ -1,7 +1,7 @@
 from urllib.parse import parse_qs, urlsplit
 
 from studiolo.keys import Key
-from studiolo.metadata import Facts, Services, lookup
+from studiolo.metadata import Facts, Services, fetch_facts
 from tests.net.server import Said
 
 from .feeds import entry, feed
@@ -20,7 +20,7 @@ def look(server, client, *keys, **more):
         datacite=f"{server.url}/datacite",
         github=f"{server.url}/github",
     )
-    return lookup(keys, client=client, services=at, **more)
+    return fetch_facts(keys, client=client, services=at, **more)
 
 
 def test_arxiv_is_asked_first_and_nobody_else_if_it_answers(server, client):

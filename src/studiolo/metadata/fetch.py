@@ -23,7 +23,7 @@ from .services import Services
 
 
 @dataclass(slots=True)
-class Found:
+class Fetched:
     """What a look-up came to.
 
     Attributes:
@@ -44,7 +44,7 @@ class Found:
         return [key for key, facts in self.facts.items() if facts.missing]
 
 
-def lookup(
+def fetch_facts(
     keys: Iterable[Key],
     *,
     client: Client,
@@ -53,7 +53,7 @@ def lookup(
     refresh: bool = False,
     crosswalk: bool = False,
     on_done: Callable[[Facts], object] | None = None,
-) -> Found:
+) -> Fetched:
     """Return what is known of keys: from `known` and the cache first, from the services for the rest.
 
     arXiv keys are asked of arXiv, then Semantic Scholar, then OpenAlex; DOIs of Crossref, DataCite, OpenAlex; repositories of
@@ -68,20 +68,20 @@ def lookup(
         on_done: called with each new fact.
     """
     services = services or Services.from_environment()
-    found = Found()
+    fetched = Fetched()
     wanted = list(dict.fromkeys(keys))
     for key in wanted:
         if known and key in known and not refresh:
-            found.facts[key] = known[key]
+            fetched.facts[key] = known[key]
     day = datetime.now(UTC).strftime("%Y-%m-%d")
 
     def take(facts: Facts) -> None:
-        before = found.facts.get(facts.key)
+        before = fetched.facts.get(facts.key)
         if before is None or before.missing:
-            found.facts[facts.key] = replace(facts, fetched=day)
+            fetched.facts[facts.key] = replace(facts, fetched=day)
 
     for chain in _chains(wanted, client, services, refresh):
-        left = [key for key in chain.keys if key not in found.facts]
+        left = [key for key in chain.keys if key not in fetched.facts]
         for ask in chain.ask:
             if not left:
                 break
@@ -92,19 +92,19 @@ def lookup(
             except NetworkError as problem:
                 why = str(problem)
             for key in left:
-                if key not in found.facts and why:
-                    found.failed.setdefault(key, why)
-            left = [key for key in left if key not in found.facts or found.facts[key].missing]
+                if key not in fetched.facts and why:
+                    fetched.failed.setdefault(key, why)
+            left = [key for key in left if key not in fetched.facts or fetched.facts[key].missing]
     if crosswalk:
-        _cross(found, client, services, refresh)
-    for key in found.facts:
-        found.failed.pop(key, None)
-    for key, facts in found.facts.items():
+        _cross(fetched, client, services, refresh)
+    for key in fetched.facts:
+        fetched.failed.pop(key, None)
+    for key, facts in fetched.facts.items():
         if not known or known.get(key) != facts:
-            found.new.append(facts)
+            fetched.new.append(facts)
             if on_done:
                 on_done(facts)
-    return found
+    return fetched
 
 
 @dataclass(slots=True)
@@ -138,18 +138,20 @@ def _chains(keys: list[Key], client: Client, at: Services, refresh: bool) -> Ite
     yield _Chain(others, (scholar,))
 
 
-def _cross(found: Found, client: Client, at: Services, refresh: bool) -> None:
+def _cross(fetched: Fetched, client: Client, at: Services, refresh: bool) -> None:
     """Add the other keys of each work; a failure of this extra loses nothing."""
     keys = [
         key
-        for key, facts in found.facts.items()
+        for key, facts in fetched.facts.items()
         if key.kind in {"arxiv", "doi", "acl"} and facts.said_by != "semantic-scholar"
     ]
     try:
         for facts in fetch_semantic_scholar(client, keys, at.semantic_scholar, refresh=refresh):
-            known = found.facts[facts.key]
+            known = fetched.facts[facts.key]
             same = tuple(sorted({*known.same, *facts.same}))
             if same != known.same:
-                found.facts[facts.key] = replace(known, same=same, venue=known.venue or facts.venue)
+                fetched.facts[facts.key] = replace(
+                    known, same=same, venue=known.venue or facts.venue
+                )
     except NetworkError as problem:
-        found.notes.append(f"No cross-walk to other keys: {problem}")
+        fetched.notes.append(f"No cross-walk to other keys: {problem}")
