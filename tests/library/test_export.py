@@ -12,14 +12,14 @@ from studiolo.library.export import (
     Reference,
     cite_keys,
     in_section,
+    references_in_inbox,
+    references_in_library,
     to_bibtex,
     to_csl,
     to_csv,
     to_html,
     to_json,
     to_ris,
-    works_of_inbox,
-    works_of_library,
 )
 from studiolo.sources import SavedItem
 from studiolo.sources.netscape import parse_netscape
@@ -169,8 +169,8 @@ def test_works_of_lists_and_inbox_are_exported(tmp_path):
     Inbox(library).collect(
         [SavedItem("bookmarks", "https://arxiv.org/abs/1912.07242", "More data", folder=("F",))]
     )
-    works = works_of_library(library)
+    works = references_in_library(library)
     assert [work.url for work in works] == ["https://arxiv.org/abs/2105.03824", "https://x.org/"]
     assert [work.title for work in in_section(works, "a")] == ["FNet"]
-    (waiting,) = works_of_inbox(load_waiting(library))
+    (waiting,) = references_in_inbox(load_waiting(library))
     assert (waiting.section, waiting.state) == (("F",), "inbox")

@@ -232,6 +232,8 @@ def _without_lines(document: Document, edits: Iterable[Edit]) -> bytes | None:
             return None
         start = document.data.index(edit.old)
         end = start + len(edit.old)
+        if not _are_whole_lines(document.data, start, end):
+            return None
         if any(
             start <= block.start < end and document.data[end : block.end].strip()
             for block in document.root.walk()
@@ -244,6 +246,15 @@ def _without_lines(document: Document, edits: Iterable[Edit]) -> bytes | None:
         return edited(document, found, touched=[*gone, *around], added=-len(gone)).data
     except ListError:
         return None
+
+
+def _are_whole_lines(data: bytes, start: int, end: int) -> bool:
+    """Whether a stretch is `line\\n` from where a line begins, or `\\nline` to where one ends."""
+    if data[start:end].endswith(b"\n"):
+        return start == 0 or data[start - 1 : start] == b"\n"
+    return data[start:end].startswith((b"\n", b"\r\n")) and data[end : end + 2].startswith(
+        (b"\n", b"\r\n") if end < len(data) else b""
+    )
 
 
 def _holds(outer: tuple[int, int], inner: tuple[int, int]) -> bool:
