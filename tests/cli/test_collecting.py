@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from studiolo.cli.collecting import app
+from studiolo.cli.app import app
 from studiolo.errors import SourceError, StudioloError, UsageError
 from studiolo.sources.how_to import HOW_TO_EXPORT
 from tests.metadata.feeds import entry, feed
@@ -367,7 +367,7 @@ def test_hundred_thousand_bookmarks_take_less_than_twenty_seconds_and_400_megaby
             )
     code = """
 import re, sys, time
-from studiolo.cli.collecting import app
+from studiolo.cli.app import app
 sys.argv[1:] = ["collect", "bookmarks", "b.html"]
 try:
     app()
