@@ -9,7 +9,7 @@ import typer
 import studiolo
 
 from . import bibliography, collecting, identity, inbox, reading, reporting, running, start
-from .console import listen
+from .console import listen, say
 
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ for group in (start, reading, collecting, inbox, identity, bibliography, running
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"studiolo {studiolo.__version__}")
+        say(f"studiolo {studiolo.__version__}")
         raise typer.Exit
 
 

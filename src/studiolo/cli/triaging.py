@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .console import counted, say
+from .console import clean, counted, say
 from .diff import show_diff
 
 
@@ -80,7 +80,7 @@ def _first_list(library: Library) -> Path:
 def _ask(prompt: str) -> str:
     """Return the reader's answer in small letters; the end of the input is q."""
     try:
-        return input(prompt).strip().lower()
+        return input(clean(prompt)).strip().lower()
     except EOFError:
         return "q"
 
