@@ -47,8 +47,10 @@ def home_of(path: Path, chosen: Path | None) -> Path:
     """
     from studiolo.library import Library
 
-    root = Library.find(near=path).folder if chosen is None else chosen
-    if (root / ".studiolo").is_dir() or not root.is_dir() or root.stat().st_mode & 0o222:
+    if chosen is not None and not chosen.is_dir():
+        return chosen  # it is made where something is written
+    root = Library.find(chosen, near=path).folder
+    if (root / ".studiolo").is_dir() or root.stat().st_mode & 0o222:
         return root
     say(f"{root} is read only; records and report go to {Path.cwd() / '.studiolo'}.", to_err=True)
     return Path.cwd()

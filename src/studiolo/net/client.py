@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from studiolo import __version__
-from studiolo.errors import NetworkError
+from studiolo.errors import FileError, NetworkError
 
 from .cache import Answer, Cache
 
@@ -305,10 +305,15 @@ class Client:
     def _pace(self, host: str, pause_s: float) -> Iterator[None]:
         """Hold the host's clock: a file whose time is that of the last request, locked against our other processes."""
         folder = self.cache.folder / "pace"
-        folder.mkdir(parents=True, exist_ok=True)
         safe = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in host)
         path = folder / (safe.lstrip(".") or "_")
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise FileError(
+                f"{path} cannot be written: {error.strerror}, so nobody is asked. Use --offline, or a library that can be written."
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             last = os.fstat(handle)
