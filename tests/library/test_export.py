@@ -137,6 +137,22 @@ def test_bibtex_neutralises_commands_and_stays_one_entry():
     assert "\\input{" not in to_bibtex([EVIL])
 
 
+@pytest.mark.parametrize("title", ["A {", "A }", "}{", "A \\{B", "A {B} C"])
+def test_lone_brace_in_a_title_spoils_no_bibtex(title):
+    text = to_bibtex([Reference(None, "https://x.org/", title, notes=(title,)), FNET])
+    library = parse_string(text)
+    assert (len(library.entries), library.failed_blocks) == (2, [])
+    assert text.count("{") == text.count("}")
+
+
+@pytest.mark.parametrize("form", ["html", "csv", "ris", "bibtex", "csl", "json"])
+def test_no_control_character_is_exported(form):
+    evil = "a\x1b]0;x\x07\x9b\x7f\0b"
+    text = FORMATS[form]([Reference(None, "https://x.org/", evil, (evil,), tags=(evil,), notes=(evil,), section=(evil,))])  # fmt: skip
+    shown = json.dumps(json.loads(text)) if form in ("csl", "json") else text
+    assert not [letter for letter in shown if not letter.isprintable() and letter not in "\r\n\t"]
+
+
 def test_ris_stays_one_record():
     text = to_ris([EVIL])
     assert text.count("\r\nER  - \r\n") == 1

@@ -61,6 +61,9 @@ def report(
         if open_it:
             typer.launch(page.as_uri())
         say(page)
+    elif format_ is Format.json:
+        say_file(reports.report_json(view))
     else:
-        write = reports.report_json if format_ is Format.json else reports.report_markdown
-        say_file(write(view))
+        text = reports.report_markdown(view)
+        for line in text.removesuffix("\n").split("\n"):
+            say(line)

@@ -150,10 +150,15 @@ def _flat(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
+def _visible(text: str) -> str:
+    """Return text of several lines without what a terminal that shows the file would obey."""
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+
+
 _LATEX = {
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
+    "{": r"\textbraceleft{}",  # BibTeX counts \{ as a brace that opens
+    "}": r"\textbraceright{}",
     "&": r"\&",
     "%": r"\%",
     "$": r"\$",
@@ -338,7 +343,7 @@ def to_html(works: Sequence[Reference]) -> str:
         title = html.escape(_flat(work.title) or work.url)
         out.append(f'{indent}<DT><A HREF="{html.escape(work.url)}"{dates}{tags}>{title}</A>\n')
         if work.notes:
-            words = html.escape("\n".join(note.replace("\0", "") for note in work.notes))
+            words = html.escape(_visible("\n".join(work.notes)))
             out.append(f"{indent}<DD>{words}\n")
     for depth in range(len(path), 0, -1):
         out.append(f"{'    ' * depth}</DL><p>\n")
@@ -395,6 +400,7 @@ def _cell(value: object) -> str:
         if value is None
         else str(value)
     )
+    text = _visible(text)
     return f"'{text}" if text.lstrip(" ")[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else text
 
 
