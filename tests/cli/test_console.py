@@ -4,6 +4,8 @@ import ast
 import io
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,8 +56,6 @@ def test_styles_are_for_those_who_watch(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("sys.stdout", Terminal())
     say("a ", Styled("b\x1b[2J", "red"), "", style="dim")
-    import sys
-
     assert sys.stdout.getvalue() == "\x1b[2ma \x1b[0m\x1b[31mb\ufffd[2J\x1b[0m\n"
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr("sys.stdout", Terminal())
@@ -68,6 +68,7 @@ def test_terminal_that_knows_no_such_letter_gets_another(monkeypatch):
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
     say("é →")
     say_file("ü\n")
+    sys.stdout.flush()
     assert raw.getvalue() == b"? ?\n?\n"
 
 
@@ -111,6 +112,29 @@ def test_what_the_rooms_below_tell_is_said_once_on_standard_error(capsys):
     logging.getLogger("studiolo").warning("moved\x1b")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "moved\ufffd\n")
+
+
+def start(tmp_path, command):
+    (tmp_path / "list.md").write_text("* [A](https://arxiv.org/abs/2101.00001)\n" * 2000)
+    return subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m studiolo {command}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("command", ["show list.md", "show list.md --state read"])
+def test_full_disk_behind_the_output_is_a_sentence(tmp_path, command):
+    done = start(tmp_path, f"{command} > /dev/full")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "studiolo: Standard output cannot be written: No space left on device.\n",
+    )
+
+
+def test_reader_of_a_pipe_may_go_away(tmp_path):
+    done = start(tmp_path, "show list.md | head -1 | wc -l")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "1", "")
 
 
 OTHER_ROOMS = {"collecting.py", "running.py", "progress.py", "console.py", "verdicts.py"}

@@ -8,10 +8,11 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from studiolo.errors import StudioloError
+from studiolo.errors import FileError, StudioloError
 
 
 if TYPE_CHECKING:
@@ -71,8 +72,20 @@ def say_file(text: str) -> None:
 
 def _write(text: str, stream: TextIO) -> None:
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+    with _sentences(stream):
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+
+
+@contextlib.contextmanager
+def _sentences(stream: TextIO) -> Iterator[None]:
+    """Turn a full disk behind a stream into a sentence; a reader of a pipe who went away is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        name = "Standard error" if stream is sys.stderr else "Standard output"
+        raise FileError(f"{name} cannot be written: {error.strerror}.") from error
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -111,21 +124,37 @@ def listen() -> None:
 def run_app(app: Callable[[], Any]) -> int:
     """Run the command line and return its exit code; what Studiolo raises on purpose is shown as a sentence."""
     try:
-        app()
-    except StudioloError as error:
-        with contextlib.suppress(BrokenPipeError):
+        code = _run(app)
+        with _sentences(sys.stdout):
             sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader of a pipe went away, as `| head` does: nothing to report
+        _give_up_on_output()
+        return 0
+    except StudioloError as error:
+        _give_up_on_output()
         first, *more = str(error).splitlines() or [""]
         say(f"studiolo: {first}", to_err=True)
         for line in more:
             say(line, to_err=True)
         return error.exit_code
+
+
+def _run(app: Callable[[], Any]) -> int:
+    try:
+        app()
     except KeyboardInterrupt:
         say("studiolo: stopped; what was finished is kept.", to_err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe went away, as `| head` does: nothing to report
-        return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     return 0
+
+
+def _give_up_on_output() -> None:
+    """Write what is left to standard output, or let it go, so that Python does not try again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
