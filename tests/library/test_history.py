@@ -198,6 +198,32 @@ def test_note_that_was_edited_is_not_taken_back(library, now):
     assert len(load_changes(library)) == 1
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=ascii)
+def test_entry_behind_a_last_line_without_newline_is_taken_back_alone(library, newline):
+    start = f"# Reading{newline}{newline}## To Review{newline}{newline}* a"
+    path_of(library).write_bytes(start.encode())
+    add(library)
+    added = path_of(library).read_bytes().decode()
+    ours = added.removeprefix(start)
+    assert ours == f"{newline}* [FNet](https://arxiv.org/abs/2105.03824)"
+    for behind in (newline, f"{newline}* mine{newline}"):
+        path_of(library).write_bytes((added.replace("# Reading", "# Books") + behind).encode())
+        undo(library)
+        left = path_of(library).read_bytes().decode()
+        assert left == start.replace("# Reading", "# Books") + behind
+        path_of(library).write_bytes(start.encode())
+        add(library)
+    for behind in (" is great", "\rodd", f" 2021{newline}"):
+        edited = (added + behind).encode()
+        path_of(library).write_bytes(edited)
+        with pytest.raises(StaleEdit):
+            undo(library)
+        assert path_of(library).read_bytes() == edited
+    path_of(library).write_bytes((added.replace("# Reading", "# Books")).encode())
+    undo(library)
+    assert path_of(library).read_bytes() == start.replace("# Reading", "# Books").encode()
+
+
 def test_mark_in_a_list_that_was_edited_is_not_put_elsewhere(library):
     """The other box that is ticked by now is another paper's."""
     path_of(library).write_text("* [ ] [A](https://arxiv.org/abs/2101.00001)\n* [ ] b\n")
@@ -421,6 +447,19 @@ def test_old_journals_are_read_once_and_new_changes_come_after_them(library):
     note(library, "new")
     write_old(library)  # whatever another program does to them now
     assert undo(library).what == "note on A"
+    assert undo(library).what == "added 'FNet'"
+    assert text_of(library) == LIST
+
+
+def test_old_journals_that_come_later_are_read_too(library):
+    """As when a branch of git that has them is merged."""
+    path_of(library).write_text(ADDED)
+    note(library, "new")
+    noted = text_of(library)
+    write_old(library, [], [old_add(LIST, ADDED, T0)])
+    assert [change.what for change in load_changes(library)] == ["added 'FNet'", "note on A"]
+    assert undo(library).what == "note on A"
+    assert noted != text_of(library) == ADDED
     assert undo(library).what == "added 'FNet'"
     assert text_of(library) == LIST
 

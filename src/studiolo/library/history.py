@@ -22,7 +22,7 @@ from typing import Any
 from studiolo.errors import FileError, ListError, StaleEdit, StudioloError, UsageError
 from studiolo.files import append_lines, load_json_lines, save_bytes
 from studiolo.keys import Key
-from studiolo.lists import Document, Edit, apply_edits, edited, inverse
+from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 
 from .folder import Library
 from .plan import Plan
@@ -225,23 +225,26 @@ def _without_lines(document: Document, edits: Iterable[Edit]) -> bytes | None:
     but theirs must read as before without them.
     """
     found: list[Edit] = []
+    gone: list[Entry] = []
+    around: list[Entry] = []
+    data = document.data
     for edit in inverse(tuple(edits)):
         if edit.new or b"\n" not in edit.old or not edit.old.strip():
             return None  # something was replaced: its place cannot be known in another text
-        if document.data.count(edit.old) != 1:
+        if data.count(edit.old) != 1:
             return None
-        start = document.data.index(edit.old)
+        start = data.index(edit.old)
         end = start + len(edit.old)
-        if not _are_whole_lines(document.data, start, end):
+        if not _are_whole_lines(data, start, end):
             return None
         if any(
-            start <= block.start < end and document.data[end : block.end].strip()
+            start <= block.start < end and data[end : block.end].strip()
             for block in document.root.walk()
         ):
             return None
         found.append(Edit(start, edit.old, b""))
-    gone = [e for e in document.entries if any(_holds((f.start, f.end), e.span) for f in found)]
-    around = [e for e in document.entries if any(_holds(e.span, (f.start, f.end)) for f in found)]
+        gone += [entry for entry in document.entries if start <= entry.span[0] < end]
+        around += [e for e in document.entries if e.span[0] < start and end <= e.span[1]]
     try:
         return edited(document, found, touched=[*gone, *around], added=-len(gone)).data
     except ListError:
@@ -250,15 +253,11 @@ def _without_lines(document: Document, edits: Iterable[Edit]) -> bytes | None:
 
 def _are_whole_lines(data: bytes, start: int, end: int) -> bool:
     """Whether a stretch is `line\\n` from where a line begins, or `\\nline` to where one ends."""
-    if data[start:end].endswith(b"\n"):
-        return start == 0 or data[start - 1 : start] == b"\n"
-    return data[start:end].startswith((b"\n", b"\r\n")) and data[end : end + 2].startswith(
-        (b"\n", b"\r\n") if end < len(data) else b""
-    )
-
-
-def _holds(outer: tuple[int, int], inner: tuple[int, int]) -> bool:
-    return outer[0] <= inner[0] and inner[1] <= outer[1]
+    before, text, behind = data[:start], data[start:end], data[end:]
+    if text.endswith(b"\n"):
+        return before.endswith(b"\n")
+    newlines = (b"\n", b"\r\n")
+    return text.startswith(newlines) and (not behind or behind.startswith(newlines))
 
 
 def _kept_without(library: Library, change: Change) -> dict[Key, Kept | None]:
@@ -287,7 +286,7 @@ def _append(library: Library, *records: Mapping[str, Any]) -> None:
     if there and not _read_old_journals(load_json_lines(path)):
         old = [*(change.to_record() for change in _old_changes(library)), {"read": there}]
     # JSON escapes keep what no UTF-8 can hold: half a character in a title.
-    append_lines(path, [json.dumps(record, sort_keys=True).encode() for record in (*old, *records)])
+    append_lines(path, [json.dumps(record).encode() for record in (*old, *records)])
 
 
 def _read_old_journals(records: Iterable[Mapping[str, Any]]) -> bool:
