@@ -86,5 +86,5 @@ def test_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     command = [sys.executable, "-m", "studiolo", "run", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert "Cannot write" in done.stderr
+    assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
