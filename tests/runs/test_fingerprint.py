@@ -150,6 +150,9 @@ def test_edit_changes_the_code_or_does_not(folder, what, file, old, new, changes
         "tables.absent",
         "__import__(name)",
         "[x for x in (tables,)][0]",
+        "type(name).__subclasses__()",
+        "importlib.import_module(name)",
+        "sys.modules[name]",
     ],
 )
 def test_name_that_cannot_be_followed_takes_the_whole_module(folder, use):

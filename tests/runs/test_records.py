@@ -78,14 +78,15 @@ def test_last_record_without_its_newline_counts_and_gets_it(tmp_path):
     assert load_records(path) == [record(0), record(1)]
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["1", "null", "[]", '"text"', "{}", "[" * 100_000, '{"v": 1}']
-    + [json.dumps(json.loads(record(0).to_json()) | change) for change in (
-        {"values": []}, {"values": {"x": None}}, {"wall_s": None}, {"config": 3}, {"index": "1"},
-        {"run": 1}, {"odd": 1}, {"rules": None}, {"arrays": 1}, {"values": {"x": 10**400}},
-    )],
+DAMAGES = (
+    {"values": []}, {"values": {"x": None}}, {"wall_s": None}, {"config": 3}, {"index": "1"},
+    {"run": 1}, {"odd": 1}, {"rules": None}, {"arrays": 1}, {"values": {"x": 10**400}},
 )  # fmt: skip
+DAMAGED_LINES = ["1", "null", "[]", '"text"', "{}", "[" * 100_000, '{"v": 1}']
+DAMAGED_LINES += [json.dumps(json.loads(record(0).to_json()) | damage) for damage in DAMAGES]
+
+
+@pytest.mark.parametrize("line", DAMAGED_LINES, ids=range(len(DAMAGED_LINES)))
 def test_damaged_line_is_named(tmp_path, line):
     path = tmp_path / "m.jsonl"
     path.write_text(f"{record(0).to_json()}\n{line}\n{record(1).to_json()}\n")

@@ -347,6 +347,7 @@ def _interrupts(drive: _Drive, workers: Executor) -> Iterator[None]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         if drive.stopping or number == signal.SIGTERM:
             workers.kill()
+            drive.told_stopping = True  # nothing in flight is finished, so there is nothing to tell
         drive.stopping = True  # the drive tells it: a print here could interrupt another
 
     before = {

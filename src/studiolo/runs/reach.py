@@ -10,53 +10,27 @@ value, a star import, `globals`, `exec`), the whole module counts.
 from __future__ import annotations
 
 import ast
-import builtins
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from .syntax import (
+    Chain,
+    Facts,
+    Import,
+    bound_by,
+    facts_of,
+    has_effect,
+    imports_of,
+    never_runs,
+    same_scope,
+)
+
 
 State = tuple[int, ...]
-Chain = tuple[str, ...]  # a name and the attributes asked of it: ("np", "random", "default_rng")
 
-# What a module's top level may call, or decorate with, without an effect elsewhere; classes too.
-_HARMLESS = {*dir(builtins)} - {"__import__", "eval", "exec", "input", "open", "print", "setattr"}
-_HARMLESS_MODULES = {"functools", "itertools", "math", "operator", "re", "string", "typing"}
-_HARMLESS_DECORATORS = _HARMLESS | {
-    *("cache", "cached_property", "contextmanager", "dataclass", "final", "inference_mode", "jit"),
-    *("jaxtyped", "lru_cache", "njit", "no_grad", "overload", "runtime_checkable", "wraps"),
-}
-_LOOKS_UP_BY_NAME = {"__import__", "eval", "exec", "globals", "import_module"}
 _NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, OSError)
-
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-_Scope = _Function | ast.ClassDef | _Comprehension
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """One name of an import statement.
-
-    Attributes:
-        source: the folder or file, without its suffix, that is imported from; of another package its dotted name.
-        name: what is taken from there; None for the module itself.
-    """
-
-    source: Path | str
-    name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """A top-level statement: the hash of its tree, the names it uses, the imports inside, whether it looks names up."""
-
-    digest: str
-    chains: frozenset[Chain]
-    imports: tuple[tuple[str, Import], ...]
-    looks_up: bool
 
 
 @dataclass(slots=True)
@@ -80,15 +54,15 @@ class Module:
     stars: list[Import] = field(default_factory=list)
     effects: list[int] = field(default_factory=list)
     is_python: bool = True
-    _facts: dict[int, _Facts] = field(default_factory=dict)
+    _facts: dict[int, Facts] = field(default_factory=dict)
 
-    def facts(self, number: int) -> _Facts:
+    def facts(self, number: int) -> Facts:
         """Return what there is to know about a statement."""
         if number not in self._facts:
             try:
-                self._facts[number] = _facts_of(self.body[number], self.path)
+                self._facts[number] = facts_of(self.body[number], self.path)
             except RecursionError:
-                self._facts[number] = _Facts(_hash_of_file(self.path), frozenset(), (), True)
+                self._facts[number] = Facts(_hash_of_file(self.path), frozenset(), (), True)
         return self._facts[number]
 
 
@@ -277,30 +251,9 @@ def _parse(path: Path, state: State) -> Module:
         module.is_python = False
         return module
     for statement in tree.body:
-        if not _never_runs(statement):
+        if not never_runs(statement):
             _add(module, statement)
     return module
-
-
-def _hash_of_file(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        return str(error.strerror)
-
-
-def _never_runs(statement: ast.stmt) -> bool:
-    """True for a docstring, and for what only a type checker or a script runs."""
-    match statement:
-        case ast.Expr(value=ast.Constant()) | ast.Pass():
-            return True
-        case ast.If(
-            test=ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"), orelse=[]
-        ):
-            return True
-        case ast.If(test=ast.Compare(left=ast.Name("__name__")), orelse=[]):
-            return True
-    return False
 
 
 def _add(module: Module, statement: ast.stmt) -> None:
@@ -309,249 +262,23 @@ def _add(module: Module, statement: ast.stmt) -> None:
     module.body.append(statement)
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         module.defined.append(statement.name)
-    for node in _same_scope(statement):
-        for bound, place in _imports_of(node, module.path):
+    for node in same_scope(statement):
+        for bound, place in imports_of(node, module.path):
             if bound == "*":
                 module.stars.append(Import(place.source, None))
             else:
                 module.names.setdefault(bound, []).append(place)
             module.imports.append(Import(place.source, None) if bound == "*" else place)
-        for bound in _bound_by(node):
+        for bound in bound_by(node):
             module.names.setdefault(bound, []).append(number)
     if isinstance(statement, ast.Import | ast.ImportFrom):
         module.body.pop()
-    elif _has_effect(statement):
+    elif has_effect(statement):
         module.effects.append(number)
 
 
-def _imports_of(node: ast.AST, path: Path) -> Iterator[tuple[str, Import]]:
-    """Yield the name that each part of an import statement binds, and what to."""
-    match node:
-        case ast.Import():
-            for alias in node.names:
-                first = alias.name.partition(".")[0]
-                yield (
-                    alias.asname or first,
-                    Import(_source(alias.name if alias.asname else first), None),
-                )
-                yield "", Import(_source(alias.name), None)  # it is imported, whatever is bound
-        case ast.ImportFrom(level=0, module=str(name)):
-            for alias in node.names:
-                yield alias.asname or alias.name, Import(_source(name), alias.name)
-        case ast.ImportFrom(level=level, module=name):
-            source = path.parents[level - 1].joinpath(*(name.split(".") if name else ()))
-            for alias in node.names:
-                yield alias.asname or alias.name, Import(source, alias.name)
-
-
-def _source(dotted: str) -> Path | str:
-    first, *rest = dotted.split(".")
-    package = Path(__file__).parents[1]
-    return package.joinpath(*rest) if first == package.name else dotted
-
-
-def _same_scope(statement: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a statement whose names belong to the scope that it stands in."""
-    pending = [statement]
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, _Scope):
-            pending.extend(ast.iter_child_nodes(node))
-
-
-def _bound_by(node: ast.AST) -> Iterator[str]:
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            yield name
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-            yield name
-        case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            yield name
-
-
-def _has_effect(statement: ast.stmt) -> bool:
-    """True if a top-level statement may do more than bind names."""
-    match statement:
-        case (
-            ast.FunctionDef(decorator_list=decorators)
-            | ast.AsyncFunctionDef(decorator_list=decorators)
-        ):
-            return not all(map(_is_harmless_decorator, decorators))
-        case ast.ClassDef(decorator_list=decorators, keywords=keywords):
-            return bool(keywords) or not all(map(_is_harmless_decorator, decorators))
-        case ast.Assign(targets=targets, value=value):
-            return not all(map(_is_name, targets)) or _calls(value)
-        case ast.AnnAssign(target=target, value=found):
-            return not _is_name(target) or (found is not None and _calls(found))
-    return type(statement).__name__ != "TypeAlias"
-
-
-def _is_name(target: ast.expr) -> bool:
-    if isinstance(target, ast.Tuple | ast.List):
-        return all(map(_is_name, target.elts))
-    return isinstance(target, ast.Name)
-
-
-def _is_harmless_decorator(decorator: ast.expr) -> bool:
-    chain = _chain(decorator.func if isinstance(decorator, ast.Call) else decorator)
-    return bool(chain) and (chain[-1] in _HARMLESS_DECORATORS or chain[0] in _HARMLESS_MODULES)
-
-
-def _calls(value: ast.expr) -> bool:
-    """True if evaluating an expression calls something that may have an effect."""
-    return any(
-        not _is_harmless_call(node.func) for node in ast.walk(value) if isinstance(node, ast.Call)
-    )
-
-
-def _is_harmless_call(function: ast.expr) -> bool:
-    chain = _chain(function)
-    if not chain:  # a method of a literal, or of what another call returned
-        return isinstance(function, ast.Attribute) and not isinstance(function.value, ast.Name)
-    return (
-        chain[0] in _HARMLESS
-        or chain[0] in _HARMLESS_MODULES
-        or chain[-1].lstrip("_")[:1].isupper()  # a class
-    )
-
-
-def _chain(node: ast.expr) -> Chain:
-    """Return a dotted name as its parts; empty if it is something else."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else ()
-
-
-def _facts_of(statement: ast.stmt, path: Path) -> _Facts:
-    chains: set[Chain] = set()
-    imports: list[tuple[str, Import]] = []
-    looks_up = False
-    for node, local in _uses(statement, frozenset()):
-        match node:
-            case ast.Name(id=name) if name not in local:
-                chains.add((name,))
-                looks_up |= name in _LOOKS_UP_BY_NAME
-            case ast.Attribute(attr=attribute):
-                chain = _chain(node)
-                if chain[0] not in local:
-                    chains.add(chain)
-                looks_up |= attribute == "__subclasses__" or chain[:2] in (
-                    ("sys", "modules"),
-                    ("importlib", "import_module"),
-                )
-            case ast.Import() | ast.ImportFrom():
-                imports += _imports_of(node, path)
-    digest = hashlib.sha256(_text(statement).encode()).hexdigest()
-    return _Facts(digest, frozenset(chains), tuple(imports), looks_up)
-
-
-def _uses(node: ast.AST, local: Collection[str]) -> Iterator[tuple[ast.AST, Collection[str]]]:
-    """Yield the names, dotted names and imports in a tree, each with the names that are local where it stands."""
-    match node:
-        case ast.Name() | ast.Import() | ast.ImportFrom():
-            yield node, local
-        case ast.Attribute() if _chain(node):
-            yield node, local
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-            body = node.body if isinstance(node.body, list) else [node.body]
-            outside = [child for child in ast.iter_child_nodes(node) if child not in body]
-            for child in outside:
-                yield from _uses(child, local)
-            inner = {*local, *_locals_of(node, body)}
-            for child in body:
-                yield from _uses(child, inner)
-        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            inner = {
-                *local,
-                *(n for g in node.generators for t in ast.walk(g.target) for n in _bound_by(t)),
-            }
-            first = node.generators[0].iter
-            yield from _uses(first, local)
-            for child in ast.iter_child_nodes(node):
-                for part in (
-                    ast.iter_child_nodes(child)
-                    if isinstance(child, ast.comprehension)
-                    else (child,)
-                ):
-                    if part is not first:
-                        yield from _uses(part, inner)
-        case _:
-            for child in ast.iter_child_nodes(node):
-                yield from _uses(child, local)
-
-
-def _locals_of(function: _Function, body: Iterable[ast.AST]) -> set[str]:
-    """Return a function's parameters and what it binds itself, imports apart."""
-    arguments = function.args
-    every = (
-        *arguments.posonlyargs,
-        *arguments.args,
-        *arguments.kwonlyargs,
-        arguments.vararg,
-        arguments.kwarg,
-    )
-    found = {argument.arg for argument in every if argument is not None}
-    not_local: set[str] = set()
-    for statement in body:
-        for node in _same_scope(statement):
-            found.update(_bound_by(node))
-            if isinstance(node, ast.Global | ast.Nonlocal):
-                not_local.update(node.names)
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                not_local.update(
-                    (alias.asname or alias.name).partition(".")[0] for alias in node.names
-                )
-    return found - not_local
-
-
-def _text(value: object) -> str:
-    """Write a tree as text that no layout, docstring or version of Python changes."""
-    match value:
-        case ast.Constant(value=int() as number) if not isinstance(number, bool):
-            return hex(number)
-        case ast.Constant(value=constant):
-            return ascii(constant)
-        case ast.JoinedStr(values=values):
-            return f"f({','.join(_merged(values))})"
-        case ast.AST():
-            parts = [
-                f"{name}={_text(part)}"
-                for name in value._fields
-                if name not in ("ctx", "kind", "type_comment")
-                for part in (getattr(value, name, None),)
-                if part is not None and part != []
-            ]
-            return f"{type(value).__name__}({','.join(parts)})"
-        case list():
-            kept = (
-                part for part in value if not isinstance(part, ast.stmt) or not _says_nothing(part)
-            )
-            return f"[{','.join(map(_text, kept))}]"
-    return ascii(value)
-
-
-def _says_nothing(statement: ast.stmt) -> bool:
-    """True for `pass`, a docstring and `...`."""
-    return isinstance(statement, ast.Pass) or (
-        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    )
-
-
-def _merged(values: Iterable[ast.expr]) -> Iterator[str]:
-    """Yield the parts of an f-string, neighbouring texts as one."""
-    text = ""
-    for value in values:
-        if isinstance(value, ast.Constant):
-            text += str(value.value)
-            continue
-        if text:
-            yield ascii(text)
-            text = ""
-        yield _text(value)
-    if text:
-        yield ascii(text)
+def _hash_of_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return str(error.strerror)
