@@ -2,6 +2,7 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_last_record_without_its_newline_counts_and_gets_it(tmp_path):
     assert load_records(path) == [record(0), record(1)]
 
 
-DAMAGES = (
+DAMAGES: tuple[dict[str, Any], ...] = (
     {"values": []}, {"values": {"x": None}}, {"wall_s": None}, {"config": 3}, {"index": "1"},
     {"run": 1}, {"odd": 1}, {"rules": None}, {"arrays": 1}, {"values": {"x": 10**400}},
 )  # fmt: skip
