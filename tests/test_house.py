@@ -63,10 +63,70 @@ def test_the_light_start_test_can_fail():
 
 
 def test_doctor_looks_for_what_the_extra_installs():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split("[<>=]", name)[0] for name in extras["optional-dependencies"]["run"]}
-    assert set(RUN_EXTRA) <= declared
+    assert set(RUN_EXTRA.values()) <= declared_in(CORE, EXTRAS["run"])
     assert {name for name in RUN_EXTRA.values() if find_spec(name) is None} == set()
+
+
+def declared_in(*lists):
+    """Return the packages of requirement lists by the names that one imports."""
+    names = {re.match(r"[\w.-]+", item)[0].lower() for items in lists for item in items}
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+
+
+def imported_by(*patterns):
+    """Return the packages that files import, at their top or inside functions; not ours nor Python's."""
+    found = {}
+    for path in (path for pattern in patterns for path in ROOT.glob(pattern)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            else:
+                continue
+            for name in {module.partition(".")[0] for module in modules}:
+                if name not in sys.stdlib_module_names and name not in ("studiolo", "tests"):
+                    found.setdefault(name, path.relative_to(ROOT).as_posix())
+    return found
+
+
+IMPORTED_AS = {
+    "markdown-it-py": "markdown_it",
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "vl-convert-python": "vl_convert",
+}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CORE = PYPROJECT["project"]["dependencies"]
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+GROUPS = PYPROJECT["dependency-groups"]
+READING = ("keys", "lists", "net", "sources", "metadata", "index", "library", "cli", "claims")
+
+
+def test_what_reading_imports_is_installed_without_extras():
+    found = imported_by(*(f"src/studiolo/{room}/**/*.py" for room in READING))
+    assert {name: path for name, path in found.items() if name not in declared_in(CORE)} == {}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    declared = declared_in(CORE, *EXTRAS.values())
+    found = imported_by("src/studiolo/**/*.py")
+    tests = {"pytest"}  # those of the papers
+    assert {name: path for name, path in found.items() if name not in declared | tests} == {}
+    assert declared - set(found) == set()
+
+
+def test_what_tests_and_benches_import_is_declared():
+    groups = [[item for item in group if isinstance(item, str)] for group in GROUPS.values()]
+    declared = declared_in(CORE, *EXTRAS.values(), *groups)
+    found = imported_by("tests/**/*.py", "bench/**/*.py")
+    assert {name: path for name, path in found.items() if name not in declared} == {}
+
+
+def test_every_declared_package_is_pinned():
+    pinned = declared_in((ROOT / "constraints.txt").read_text().split())
+    groups = [[item for item in group if isinstance(item, str)] for group in GROUPS.values()]
+    assert declared_in(CORE, *EXTRAS.values(), *groups) - pinned == set()
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda p: p.parent.name)

@@ -108,7 +108,8 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
             try:
                 _write_all(handle, data)
             except OSError:
-                os.ftruncate(handle, end)
+                with contextlib.suppress(OSError):  # the first error says why
+                    os.ftruncate(handle, end)
                 raise
             os.fsync(handle)
         finally:

@@ -26,7 +26,6 @@ RUN_EXTRA = {  # packages of the extra `run`, and the module of each
     "pillow": "PIL",
     "jaxtyping": "jaxtyping",
     "psutil": "psutil",
-    "pygments": "pygments",
 }
 
 
