@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 
 Array = np.ndarray
+LARGEST = 1e50  # its fourth power is finite
 Numbers = ArrayLike | int | float  # numpy arrays, lists, torch tensors on any device
 
 
@@ -20,20 +21,26 @@ def float64(name: str, values: Any) -> Float64[Array, "..."]:
     """
     try:
         if hasattr(values, "detach"):
+            if values.is_complex():
+                raise TypeError(f"numbers of type {values.dtype}")
             values = values.detach().cpu().double()
         array = np.asarray(values)
         if array.dtype.kind not in "biufO":
             raise TypeError(f"numbers of type {array.dtype}")
         return np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
         raise ValueError(f"{name} must be real numbers in a regular shape: {error}.") from error
 
 
 def finite(name: str, values: Any) -> Float64[Array, "..."]:
-    """The values in float64, none of them NaN or infinite."""
+    """The values in float64, none of them NaN or infinite, or so large that sums of squares are."""
     array = float64(name, values)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds a value that is not finite; drop its row first.")
+    if np.abs(array).max(initial=0.0) > LARGEST**3:
+        raise ValueError(
+            f"{name} holds {np.abs(array).max():.3g}, whose square overflows; rescale it."
+        )
     return array
 
 
@@ -67,8 +74,8 @@ def setting(d: Any, sigma: Any, beta_norm: Any) -> tuple[int, float, float]:
     """Number of features, standard deviation of the noise and length of the coefficients."""
     d, sigma, beta_norm = count("d", d, 1), scalar("sigma", sigma), scalar("beta_norm", beta_norm)
     for name, value in (("sigma", sigma), ("beta_norm", beta_norm)):
-        if not 0 <= value < np.inf:
-            raise ValueError(f"{name} is {value:g}, but it must be finite and not negative.")
+        if not 0 <= value <= LARGEST:
+            raise ValueError(f"{name} is {value:g}, but it must be between 0 and {LARGEST:g}.")
     return d, sigma, beta_norm
 
 

@@ -52,7 +52,8 @@ def risk_curve(X: Numbers, y: Numbers, beta: Numbers) -> Float64[Array, "sizes"]
     missing = np.cumsum(seen[::-1] ** 2)[::-1]  # entry n: what n rows cannot see of beta
     risks = np.zeros(num_rows + 1)
     risks[:d] += missing[: num_rows + 1]
-    risks[1 : k + 1] += np.cumsum(gained**2)
+    with np.errstate(over="ignore"):  # features below 1e-150 have fits whose risk is infinite
+        risks[1 : k + 1] += np.cumsum(gained**2)
     if num_rows > d:
         errors = _fits_from_anchor(X, noise)
         risks[d + 1 :] = np.einsum("nd,nd->n", errors, errors)

@@ -102,13 +102,14 @@ def ridge_risk(n: Numbers, d: int, penalty: float, *, sigma: float, beta_norm: f
     # kappa >= 0 solves penalty = kappa (n - d / (1 + kappa)): the ridge that infinitely many
     # samples would need for the same shrinkage. n = 0 is the limit kappa -> infinity.
     half = (penalty + d - n) / 2
-    root = np.sqrt(half**2 + penalty * n)
+    root = np.hypot(half, np.sqrt(penalty) * np.sqrt(n))
     # n kappa, with no difference of near equals.
-    shrink = np.where(half >= 0, half + root, penalty * n / np.where(half < 0, root - half, 1.0))
+    shrink = np.where(half < 0, penalty / np.where(half < 0, root - half, np.inf) * n, half + root)
     kept = n / (n + shrink)  # 1 / (1 + kappa): E[estimate] = kept beta
-    bias2 = (1 - kept) ** 2 * beta_norm**2
-    dof = d * kept**2
-    excess = (bias2 * n + sigma**2 * dof) / np.where(n > 0, n - dof, 1.0)
+    lost = shrink / (n + shrink)
+    bias2 = lost**2 * beta_norm**2
+    free = penalty / shrink * n + d * kept * lost  # n - d kept^2, by the equation for kappa
+    excess = (bias2 * n + sigma**2 * d * kept**2) / np.where(n > 0, free, 1.0)
     excess = np.where(n > 0, excess, beta_norm**2)
     return Risk(bias2, excess - bias2, excess)
 
@@ -121,7 +122,7 @@ def best_penalty(d: int, *, sigma: float, beta_norm: float) -> float:
     Source: Nakkiran et al., https://arxiv.org/abs/2003.01897.
     """
     d, sigma, beta_norm = setting(d, sigma, beta_norm)
-    return d * sigma**2 / beta_norm**2 if beta_norm > 0 else np.inf
+    return d * (sigma / beta_norm) * (sigma / beta_norm) if beta_norm > 0 else np.inf
 
 
 def tuned_ridge_risk(
