@@ -35,13 +35,17 @@ def float64(name: str, values: Any) -> Float64[Array, "..."]:
 def finite(name: str, values: Any) -> Float64[Array, "..."]:
     """The values in float64, none of them NaN or infinite, or so large that sums of squares are."""
     array = float64(name, values)
-    if not np.isfinite(array).all():
+    largest = magnitude(array)
+    if not np.isfinite(largest):
         raise ValueError(f"{name} holds a value that is not finite; drop its row first.")
-    if np.abs(array).max(initial=0.0) > LARGEST**3:
-        raise ValueError(
-            f"{name} holds {np.abs(array).max():.3g}, whose square overflows; rescale it."
-        )
+    if largest > LARGEST**3:
+        raise ValueError(f"{name} holds {largest:.3g}, whose square overflows; rescale it.")
     return array
+
+
+def magnitude(array: Float64[Array, "..."]) -> float:
+    """The largest absolute value, NaN if there is one, 0 of nothing; no temporary array."""
+    return float(max(array.max(initial=0.0), -array.min(initial=0.0)))
 
 
 def scalar(name: str, value: Any) -> float:

@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.linalg import blas, cholesky, lapack, qr, solve_triangular
 
-from .inputs import Array, Numbers, penalty_above_0, sample
+from .inputs import Array, Numbers, magnitude, penalty_above_0, sample
 
 
 LONG = 1e4  # a whitened row longer than this would lose half its digits when it is squared
-
 SMALL = 1e-7  # a penalty row this short beside the features keeps nine digits of the fit
 
 
@@ -107,7 +106,7 @@ def ridge_path(X: Numbers, y: Numbers, penalty: float) -> Float64[Array, "sizes 
     d = X.shape[1]
     if np.isinf(penalty):
         return np.zeros((len(X) + 1, d))
-    least = SMALL * np.sqrt(d) * np.abs(X).max(initial=0)  # of the root of the penalty
+    least = SMALL * np.sqrt(d) * magnitude(X)  # of the root of the penalty
     if np.sqrt(penalty) < least:
         raise ValueError(
             f"penalty is {penalty:g}, but beside features of this size rounding swallows any below "
@@ -231,7 +230,7 @@ def _absorb(
         block = slice(first, first + size)
         R, fit = triangle[:-1, :-1], _solve(triangle)
         XR = blas.dtrsm(1.0, R, X[block], side=1)  # X R^-1, (m, d)
-        if not np.abs(XR).max() <= LONG:
+        if not magnitude(XR) <= LONG:
             for n in range(first, min(first + size, len(X))):
                 triangle = _append(triangle, X[n : n + 1], y[n : n + 1])
                 out[n] = _solve(triangle)
