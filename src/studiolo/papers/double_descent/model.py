@@ -18,6 +18,7 @@ from scipy.linalg import blas, cholesky, lapack, qr, solve_triangular
 from .inputs import Array, Numbers, magnitude, penalty_above_0, sample
 
 
+UNCHECKED = {"check_finite": False}  # `sample` has looked at all values
 LONG = 1e4  # a whitened row longer than this would lose half its digits when it is squared
 SMALL = 1e-7  # a penalty row this short beside the features keeps nine digits of the fit
 
@@ -47,7 +48,7 @@ def risk_curve(X: Numbers, y: Numbers, beta: Numbers) -> Float64[Array, "sizes"]
         return np.einsum("nd,nd->n", errors, errors)
     seen = np.zeros(d)
     seen[: min(k + 1, d)] = R[: min(k + 1, d), k]
-    gained = solve_triangular(R[:k, :k], noise[:k], trans="T", check_finite=False)
+    gained = solve_triangular(R[:k, :k], noise[:k], trans="T", **UNCHECKED)
     missing = np.cumsum(seen[::-1] ** 2)[::-1]  # entry n: what n rows cannot see of beta
     risks = np.zeros(num_rows + 1)
     risks[:d] += missing[: num_rows + 1]
@@ -75,10 +76,10 @@ def min_norm_path(X: Numbers, y: Numbers) -> Float64[Array, "sizes d"]:
     X, y, _ = sample(X, y)
     num_rows, d = X.shape
     k = min(num_rows, d)
-    Q, R = qr(X[:k].T, mode="economic", check_finite=False)
+    Q, R = qr(X[:k].T, mode="economic", **UNCHECKED)
     if not _are_independent(R, X):
         return _fits_row_by_row(X, y)
-    coordinates = solve_triangular(R, y[:k], trans="T", check_finite=False)
+    coordinates = solve_triangular(R, y[:k], trans="T", **UNCHECKED)
     path = np.zeros((num_rows + 1, d))
     np.cumsum(Q.T * coordinates[:, None], axis=0, out=path[1 : k + 1])
     if num_rows > d:
@@ -211,7 +212,7 @@ def _append(
 
 
 def _solve(triangle: Float64[Array, "a a"]) -> Float64[Array, "d"]:
-    return solve_triangular(triangle[:-1, :-1], triangle[:-1, -1], check_finite=False)
+    return solve_triangular(triangle[:-1, :-1], triangle[:-1, -1], **UNCHECKED)
 
 
 def _absorb(
@@ -237,9 +238,9 @@ def _absorb(
             continue
         S = XR @ XR.T
         S.flat[:: len(S) + 1] += 1
-        L = cholesky(S.T, lower=True, overwrite_a=True, check_finite=False)
+        L = cholesky(S.T, lower=True, overwrite_a=True, **UNCHECKED)
         innovations = y[block] - X[block] @ fit
-        innovations = solve_triangular(L, innovations, lower=True, check_finite=False)
+        innovations = solve_triangular(L, innovations, lower=True, **UNCHECKED)
         gains = blas.dtrsm(1.0, R, XR, side=1, trans_a=1, overwrite_b=1)  # X (R'R)^-1
         gains = blas.dtrsm(1.0, L, gains, lower=1, overwrite_b=1)
         gains *= innovations[:, None]
