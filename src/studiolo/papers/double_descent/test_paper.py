@@ -39,9 +39,6 @@ def draw(num_rows, d, seed=0, sigma=0.3):
     return experiments.draw_sample(rng, num_rows, d, sigma=sigma, beta_norm=1.0)
 
 
-# By hand
-
-
 def test_two_rows_in_three_dimensions_worked_by_hand():
     X = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
     beta = np.array([1.0, 2.0, 3.0])
@@ -63,9 +60,6 @@ def test_expected_risk_is_infinite_within_one_of_d_and_only_there():
     assert np.flatnonzero(np.isinf(excess)).tolist() == [9, 10, 11]
     noiseless = expected_risk([9, 10, 11], 10, sigma=0.0, beta_norm=2.0)
     np.testing.assert_allclose(noiseless.excess, [0.4, 0.0, 0.0], atol=1e-15)
-
-
-# The model equals the reference
 
 
 @pytest.mark.parametrize(("num_rows", "d"), SIZES)
@@ -141,9 +135,6 @@ def test_step_sizes_per_feature_are_scales_of_the_features():
     scaled = GradientDescent(X * scales, 0.2).estimates(y, [1, 10, 100]) * scales
     standard = GradientDescent(X, 0.2 * scales**2).estimates(y, [1, 10, 100])
     np.testing.assert_allclose(scaled, standard, atol=1e-12)
-
-
-# Laws and limits
 
 
 @pytest.mark.parametrize("n", [1, 10, 19, 20, 21, 25, 40])
@@ -234,9 +225,6 @@ def test_descent_on_no_rows_learns_nothing():
     descent = GradientDescent(np.zeros((0, 3)))
     assert descent.estimates(np.zeros(0), [0, 5, np.inf]).tolist() == [[0.0] * 3] * 3
     assert descent.best_stop(np.ones(3), sigma=1.0) == (0, 3.0)
-
-
-# Edges and errors
 
 
 def test_float32_input_is_computed_in_float64():
@@ -526,9 +514,6 @@ X, Y, BETA = np.eye(3, 2) + 1, np.ones(3), np.ones(2)
 def test_wrong_input_is_refused_with_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
-
-
-# Experiments
 
 
 def claims():
