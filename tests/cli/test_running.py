@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -220,21 +221,21 @@ def test_terminal_without_the_letters_of_a_title_gets_substitutes(path):
 
 def test_termination_says_that_the_seeds_in_flight_are_killed(path):
     experiments = path.parent / "papers" / "tiny" / "experiments.py"
-    experiments.write_text(EXPERIMENTS.replace("    return", "    time.sleep(60)\n    return"))
-    experiments.write_text("import time\n" + experiments.read_text())
-    command = [sys.executable, "-m", "studiolo", "run", path, "--json"]
+    sleeps = '    (Path(__file__).parent / "started").touch()\n    time.sleep(60)\n    return'
+    experiments.write_text(EXPERIMENTS.replace("    return", sleeps))
+    experiments.write_text("import time\nfrom pathlib import Path\n" + experiments.read_text())
+    command = [sys.executable, "-m", "studiolo", "run", path]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
-        assert run.stdout is not None
-        started = iter(run.stdout.readline, "")
-        assert any('"SeedStarted"' in line for line in started)
+        marker = path.parent / "papers" / "tiny" / "started"
+        deadline = time.monotonic() + 60
+        while not marker.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
         run.send_signal(signal.SIGTERM)
-        rest = run.communicate(timeout=30)[0]
-    assert '"Stopping"' in rest
-    assert '"stopped": true' in rest
-    stopping = Stopping(2, killed=True)
-    assert _sentence(stopping) == "Stopping at once: 2 seeds in flight are killed."
+        output, errors = run.communicate(timeout=30)
+    assert re.search(r"Stopping at once: (1 seed|2 seeds) in flight (is|are) killed\.", errors)
+    assert "Left for another run: 2 claims." in output.splitlines()
     assert _sentence(Stopping(1)) == "Stopping after 1 seed in flight; Ctrl-C again kills it."
 
 

@@ -247,6 +247,8 @@ def _tell_json(event: Event) -> None:
             fields["verdict"] = asdict(verdict)
         case runs.ClaimLeft(left):
             fields = {"paper": left.paper.slug, "claim": left.name, "why": left.why}
+        case runs.Stopping(killed=True):
+            return  # to a program it means that seeds in flight are finished
         case runs.Stopping(in_flight):
             fields = {"in_flight": in_flight}
         case runs.Finished(done, stopped):

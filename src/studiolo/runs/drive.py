@@ -352,7 +352,6 @@ def _interrupts(drive: _Drive, workers: Executor) -> Iterator[None]:
         if drive.stopping or number == signal.SIGTERM:
             drive.killed = True
             workers.kill()
-            drive.told_stopping = True  # nothing in flight is finished, so there is nothing to tell
         drive.stopping = True  # the drive tells it: a print here could interrupt another
 
     before = {
