@@ -202,6 +202,7 @@ def keep_records(
     Example:  studiolo keep-records lists/recent-ml-research.md
     """
     from studiolo import runs
+    from studiolo.library import Library, load_same
     from studiolo.lists import Document
     from studiolo.report.join import join, papers_on
 
