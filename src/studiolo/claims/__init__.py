@@ -5,7 +5,7 @@ what is wrong with claims before anything runs. Nothing here loads numpy, scipy 
 """
 
 from .check import check_paper, seeds_that_decide
-from .paper import Answer, Axis, By, Ceiling, Claim, Figure, Paper, Point, Scale, Series
+from .paper import SCALES, Answer, Axis, By, Ceiling, Claim, Figure, Paper, Point, Scale, Series
 from .region import Interval, Region
 from .schema import load_paper
 from .statistics import ALPHA, exact, median, share, statistic
@@ -28,6 +28,7 @@ __all__ = [
     "ALPHA",
     "DOES_NOT_PASS",
     "PASSES",
+    "SCALES",
     "Answer",
     "Axis",
     "By",

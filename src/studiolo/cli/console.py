@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -122,7 +123,11 @@ def listen() -> None:
 
 
 def run_app(app: Callable[[], Any]) -> int:
-    """Run the command line and return its exit code; what Studiolo raises on purpose is shown as a sentence."""
+    """Run the command line and return its exit code; what Studiolo raises on purpose is shown as a sentence.
+
+    So is an output that cannot be written: a full disk, a closed stream, an encoding without the letters of a title.
+    """
+    _open_streams()
     try:
         code = _run(app)
         with _sentences(sys.stdout):
@@ -158,3 +163,13 @@ def _give_up_on_output() -> None:
     except OSError:
         with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _open_streams() -> None:
+    """Give a closed standard stream somewhere to write to, and characters that a stream cannot encode a substitute."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
@@ -208,6 +208,11 @@ class View:
             return self.document.headings[0].text
         return self.document.path.stem if self.document.path else "Reading list"
 
+    def with_evidence(self, evidence: Iterable[Evidence]) -> View:
+        """Return the same list with newer evidence of this machine for some of its papers."""
+        newer = {e.paper.slug: replace(self.papers[e.paper.slug], evidence=e) for e in evidence}
+        return replace(self, papers={**self.papers, **newer}, made=_now())
+
     @property
     def readiness(self) -> str:
         """How much of the list can run."""
@@ -335,9 +340,13 @@ def load_view(
         problems=wrong,
         machine=this_machine(),
         environment=this_environment(),
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made=_now(),
         works=works,
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def tally(counts: Counter[Word]) -> Tally:

@@ -17,6 +17,7 @@ from .evidence import Evidence, load_evidence, load_reference_evidence
 from .keep import save_reference
 from .machine import Machine, load_machine, this_environment, this_machine
 from .outcome import Outcome
+from .plan import plan_next
 from .records import Record
 from .replay import Replayed, replay
 
@@ -42,6 +43,7 @@ __all__ = [
     "load_machine",
     "load_reference_evidence",
     "paper_folders",
+    "plan_next",
     "replay",
     "run",
     "save_reference",

@@ -88,9 +88,13 @@ class WaitsForTiming:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """Somebody pressed Ctrl-C: seeds in flight are finished, no other begins; a second Ctrl-C kills them."""
+    """Somebody pressed Ctrl-C: seeds in flight are finished, no other begins; a second Ctrl-C kills them.
+
+    A termination signal kills them at once: then `killed` is true.
+    """
 
     in_flight: int
+    killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ class _Drive:
         self.tell = tell
         self.total = len(chosen.seeds)
         self.done = 0
-        self.stopping = self.told_stopping = self.told_waiting = False
+        self.stopping = self.killed = self.told_stopping = self.told_waiting = False
         self.in_flight: dict[Future[Result], tuple[SeedToRun, str]] = {}
 
     def all_seeds(self, workers: Executor) -> None:
@@ -263,7 +267,7 @@ class _Drive:
             finished, _ = wait(self.in_flight, timeout=0.2, return_when=FIRST_COMPLETED)
             if self.stopping and not self.told_stopping:
                 self.told_stopping = True
-                self.tell(Stopping(len(self.in_flight)))
+                self.tell(Stopping(len(self.in_flight), self.killed))
             if workers.waits_for_timing() != self.told_waiting:
                 self.told_waiting = not self.told_waiting
                 if self.told_waiting:
@@ -346,8 +350,8 @@ def _interrupts(drive: _Drive, workers: Executor) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if drive.stopping or number == signal.SIGTERM:
+            drive.killed = True
             workers.kill()
-            drive.told_stopping = True  # nothing in flight is finished, so there is nothing to tell
         drive.stopping = True  # the drive tells it: a print here could interrupt another
 
     before = {
