@@ -24,7 +24,7 @@ STRANGE = {
 }
 
 
-@pytest.fixture(params=STRANGE.values(), ids=STRANGE)
+@pytest.fixture(params=list(STRANGE.values()), ids=list(STRANGE))
 def known(request, monkeypatch):
     monkeypatch.setattr(scaffold, "_known", lambda *_: request.param)
     return request.param
