@@ -211,7 +211,8 @@ def test_paper_that_waits_is_not_proposed_below_anything(library):
     inbox = waiting_for(
         library, SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "AIAYN", note="mine")
     )
-    assert not any(p.below for p in desk.proposals(inbox, inbox.pending[0], document(library)))
+    places = desk.proposals(inbox, inbox.pending[0], document(library))
+    assert all(place.section and not place.below for place in places)
 
 
 def test_every_section_that_is_proposed_takes_an_entry(library):
@@ -304,6 +305,23 @@ def test_things_about_it_are_notes_each_once_with_their_titles(library):
         SavedItem("stars", "https://github.com/c/d", "Attention is all you need", links=badge),
     )
     assert found.notes == (r"The \*code\*: https://github.com/a/b", "https://github.com/c/d")
+
+
+def test_note_on_the_code_of_a_listed_paper_goes_below_the_paper_too(library):
+    url = "https://github.com/google-research/fnet"
+    inbox = waiting_for(library, SavedItem("stars", url, "fnet", note="try it", links=(BADGE,)))
+    (pending,) = inbox.pending
+    first = desk.proposals(inbox, pending, document(library))[0]
+    plan = desk.put(library, inbox, pending, document(library), first)
+    assert added(plan) == ["+  * try it", f"+  * {url}"]
+    assert plan.what == f"noted 'try it' and {url!r} below 'FNet: Mixing Tokens'"
+
+
+def test_address_that_would_end_a_link_is_escaped(library):
+    paper = "https://arxiv.org/abs/1706.03762"
+    code = SavedItem("x", "https://example.org/a b<c>", "", links=(Link("homepage", paper),))
+    found = item(library, SavedItem("bookmarks", paper, "T"), code)
+    assert found.notes == ("https://example.org/a%20b%3Cc%3E",)
 
 
 def test_title_that_no_service_knows_is_left(library, monkeypatch):
