@@ -513,5 +513,10 @@ def test_old_lines_that_somebody_spoilt_are_passed_over(library):
     assert text_of(library) == LIST
 
 
+def test_change_beside_the_list_names_no_list(library):
+    change = mark(library, "reading")
+    assert (change.list, change.before, change.after) == ("", "", "")
+
+
 def test_plan_without_a_list_shows_no_lines():
     assert Plan("passed over 'x'", passing=("x",)).diff() == []
