@@ -19,6 +19,7 @@ from studiolo.library import (
     sections_of,
 )
 from studiolo.lists import Document
+from studiolo.metadata import Facts, Fetched
 from studiolo.sources import Link, SavedItem
 
 
@@ -208,9 +209,10 @@ def test_thing_about_a_listed_paper_is_proposed_below_it_and_a_chosen_section_wi
 
 def test_paper_that_waits_is_not_proposed_below_anything(library):
     inbox = waiting_for(
-        library, SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "AIAYN")
+        library, SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "AIAYN", note="mine")
     )
-    assert not any(p.below for p in desk.proposals(inbox, inbox.pending[0], document(library)))
+    places = desk.proposals(inbox, inbox.pending[0], document(library))
+    assert all(place.section and not place.below for place in places)
 
 
 def test_every_section_that_is_proposed_takes_an_entry(library):
@@ -244,3 +246,93 @@ def test_word_means_a_key_a_name_or_a_part_of_a_title(library):
         find_entry("arxiv:2105.03824", both)
     assert isinstance(find_entry("fnet", lists), Listed)
     assert find_entry("fnet", lists).library.folder == library.folder
+
+
+def item(library, *things):
+    inbox = waiting_for(library, *things)
+    return desk.item_of(inbox.pending[0], inbox)
+
+
+@pytest.mark.parametrize(
+    ("url", "year"),
+    [
+        ("https://arxiv.org/abs/1706.03762", 2017),
+        ("https://arxiv.org/abs/hep-th/9108001", 1991),
+        ("https://arxiv.org/abs/math/0309136", 2003),
+        ("https://arxiv.org/abs/0704.0001", 2007),
+        ("https://doi.org/10.1000/2105.1", None),
+        ("?lY47tw", None),
+    ],
+)
+def test_year_is_told_by_an_arxiv_id_and_by_nothing_else(library, url, year):
+    assert item(library, SavedItem("bookmarks", url, "Some title")).year == year
+
+
+def test_name_before_a_colon_is_the_name(library):
+    thing = SavedItem(
+        "bookmarks", "https://arxiv.org/abs/1706.03762", "Transformer: attention only"
+    )
+    assert item(library, thing).name == "Transformer"
+
+
+@pytest.mark.parametrize(("lines", "notes"), [(1, 1), (8, 8), (9, 1)])
+def test_note_of_many_lines_becomes_one(library, lines, notes):
+    text = "\n\n".join(f"line {n}" for n in range(lines))
+    thing = SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "T", note=text)
+    found = item(library, thing).notes
+    assert len(found) == notes
+    assert " ".join(found) == " ".join(text.split())
+
+
+def test_address_is_that_of_the_key_or_the_one_that_was_saved(library):
+    inbox = waiting_for(library)
+    for word, url in (
+        ("https://www.alphaxiv.org/abs/1706.03762v2", "https://arxiv.org/abs/1706.03762"),
+        ("http://www.example.org/Paper.pdf?utm_source=x", "http://www.example.org/Paper.pdf?utm_source=x"),
+        ("openreview:AAAAAAAAAA", "https://openreview.net/forum?id=AAAAAAAAAA"),
+    ):  # fmt: skip
+        assert desk.item_of(desk.thing_to_add(inbox, word), inbox).url == url
+
+
+def test_things_about_it_are_notes_each_once_with_their_titles(library):
+    paper = "https://arxiv.org/abs/1706.03762"
+    badge = (Link("badge", paper),)
+    found = item(
+        library,
+        SavedItem("bookmarks", paper, "Attention Is All You Need"),
+        SavedItem("stars", "https://github.com/a/b", "The *code*", links=badge),
+        SavedItem("bookmarks", "https://github.com/a/b/", "a/b", folder=("x",), links=badge),
+        SavedItem("stars", "https://github.com/c/d", "Attention is all you need", links=badge),
+    )
+    assert found.notes == (r"The \*code\*: https://github.com/a/b", "https://github.com/c/d")
+
+
+def test_note_on_the_code_of_a_listed_paper_goes_below_the_paper_too(library):
+    url = "https://github.com/google-research/fnet"
+    inbox = waiting_for(library, SavedItem("stars", url, "fnet", note="try it", links=(BADGE,)))
+    (pending,) = inbox.pending
+    first = desk.proposals(inbox, pending, document(library))[0]
+    plan = desk.put(library, inbox, pending, document(library), first)
+    assert added(plan) == ["+  * try it", f"+  * {url}"]
+    assert plan.what == f"noted 'try it' and {url!r} below 'FNet: Mixing Tokens'"
+
+
+def test_address_that_would_end_a_link_is_escaped(library):
+    paper = "https://arxiv.org/abs/1706.03762"
+    code = SavedItem("x", "https://example.org/a b<c>", "", links=(Link("homepage", paper),))
+    found = item(library, SavedItem("bookmarks", paper, "T"), code)
+    assert found.notes == ("https://example.org/a%20b%3Cc%3E",)
+
+
+def test_title_that_no_service_knows_is_left(library, monkeypatch):
+    inbox = load_waiting(library)
+    pending = desk.thing_to_add(inbox, "arxiv:1706.03762")
+    for facts, title in (
+        ({}, pending.title),
+        ({pending.key: Facts(pending.key)}, pending.title),
+        ({pending.key: Facts(pending.key, title="AIAYN")}, "AIAYN"),
+    ):
+        monkeypatch.setattr(desk, "fetch_facts", lambda *_, facts=facts, **__: Fetched(facts=facts))
+        now, thing = desk.fetch_title(library, inbox, pending, None)
+        assert thing.title == title
+        assert (pending.key in now.facts) == (title == "AIAYN")

@@ -235,12 +235,24 @@ def test_mark_in_a_list_that_was_edited_is_not_put_elsewhere(library):
     assert text_of(library) == edited
 
 
-def test_note_in_a_cell_is_not_taken_from_another_row(library):
+def test_heading_that_was_made_is_not_taken_out_with_the_entry_below_it(library):
+    path_of(library).write_text("# To Review\n\n* [A](https://arxiv.org/abs/2101.00001)\n")
+    mark(library, "read")
+    assert "# Read\n" in text_of(library)
+    edited = "First line\n\n" + text_of(library)
+    path_of(library).write_text(edited)
+    with pytest.raises(StaleEdit):
+        undo(library)
+    assert text_of(library) == edited
+
+
+@pytest.mark.parametrize("end", [" |", ""], ids=["closed", "open"])
+def test_note_in_a_cell_is_not_taken_from_another_row(library, end):
     path_of(library).write_text(
-        "| Paper | Notes |\n|---|---|\n| [A](https://arxiv.org/abs/2101.00001) | x |\n| b | y |\n"
+        f"Paper | Notes{end}\n---|---{end}\n[A](https://arxiv.org/abs/2101.00001) | x{end}\nb | y{end}\n"
     )
     note(library, "good")
-    edited = text_of(library).replace("x; good", "x").replace("| y |", "| y; good |")
+    edited = text_of(library).replace("x; good", "x").replace("| y", "| y; good")
     path_of(library).write_text(edited)
     with pytest.raises(StaleEdit):
         undo(library)
@@ -412,6 +424,7 @@ def old_add(before, after, at, what="added 'FNet'"):
 ADDED = LIST.replace("00002)\n", "00002)\n* [FNet](https://arxiv.org/abs/2105.03824)\n")
 NOTED = LIST.replace("00001)\n", "00001)\n  * thought\n")
 BOTH = ADDED.replace("00001)\n", "00001)\n  * thought\n")
+TWICE = BOTH.replace("00002)\n", "00002)\n  * again\n")
 T0, T1 = "2026-01-01T10:00:00+00:00", "2026-01-01T10:00:01+00:00"
 
 
@@ -427,13 +440,18 @@ def write_old(library, edits=(), adding=()):
         ([old_note(LIST, NOTED, T0)], [old_add(NOTED, BOTH, T1)], ["added 'FNet'", "note on A"]),
         ([old_note(ADDED, BOTH, T0)], [old_add(LIST, ADDED, T0)], ["note on A", "added 'FNet'"]),
         ([old_note(LIST, NOTED, T0)], [old_add(NOTED, BOTH, T0)], ["added 'FNet'", "note on A"]),
+        (
+            [old_note(LIST, NOTED, T0), old_note(BOTH, TWICE, T1, "note on B")],
+            [old_add(NOTED, BOTH, T0)],
+            ["note on B", "added 'FNet'", "note on A"],
+        ),
     ],
 )
 def test_both_old_journals_are_taken_back_in_the_order_of_their_times(library, edits, adding, said):
-    path_of(library).write_text(BOTH)
+    path_of(library).write_text(TWICE if len(edits) == 2 else BOTH)
     write_old(library, edits, adding)
     before = {name: (library.state / name).read_bytes() for name in ("edits.jsonl", "undo.jsonl")}
-    assert [undo(library).what, undo(library).what] == said
+    assert [undo(library).what for _ in said] == said
     assert text_of(library) == LIST
     with pytest.raises(UsageError, match="nothing to undo"):
         undo(library)
@@ -493,6 +511,11 @@ def test_old_lines_that_somebody_spoilt_are_passed_over(library):
         )
     assert undo(library).what == "note on A"
     assert text_of(library) == LIST
+
+
+def test_change_beside_the_list_names_no_list(library):
+    change = mark(library, "reading")
+    assert (change.list, change.before, change.after) == ("", "", "")
 
 
 def test_plan_without_a_list_shows_no_lines():

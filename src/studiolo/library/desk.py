@@ -261,7 +261,7 @@ def put(
     entry = next((entry for entry in home.entries if keys & set(entry.keys)), None)
     if entry is None:
         raise UsageError(f"{pending.key} is not on {home.path} any more. Choose a section.")
-    plan = plan_notes(home, entry, item.notes[-1:])
+    plan = plan_notes(home, entry, item.notes)
     return replace(plan, reason=f"below “{entry.title}”, {proposal.reason}")
 
 

@@ -229,7 +229,7 @@ def _without_lines(document: Document, edits: Iterable[Edit]) -> bytes | None:
     around: list[Entry] = []
     data = document.data
     for edit in inverse(tuple(edits)):
-        if edit.new or b"\n" not in edit.old or not edit.old.strip():
+        if edit.new or not edit.old.strip():
             return None  # something was replaced: its place cannot be known in another text
         if data.count(edit.old) != 1:
             return None
@@ -244,7 +244,7 @@ def _without_lines(document: Document, edits: Iterable[Edit]) -> bytes | None:
             return None
         found.append(Edit(start, edit.old, b""))
         gone += [entry for entry in document.entries if start <= entry.span[0] < end]
-        around += [e for e in document.entries if e.span[0] < start and end <= e.span[1]]
+        around += [entry for entry in document.entries if entry.span[0] < start < entry.span[1]]
     try:
         return edited(document, found, touched=[*gone, *around], added=-len(gone)).data
     except ListError:
