@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from studiolo.errors import UsageError
-from studiolo.keys import Key, find_mention, key_of, mention_of
-from studiolo.keys.key import KINDS, find_arxiv
+from studiolo.keys import Key, find_key, find_mention, why_not_a_page
+from studiolo.keys.key import ARXIV_ARCHIVES, KINDS, find_arxiv
 
 
 ROWS = [
@@ -67,7 +67,17 @@ def test_keys_are_ordered_and_frozen():
     ],
 )
 def test_a_key_can_be_written_in_many_ways(text, key):
-    assert str(Key.parse(text)) == key
+    assert str(find_key(text)) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2105.03824", "10.18653/v1/N19-1423", "https://youtu.be/JJR3pBl78zw", "ARXIV:2105.03824"],
+)
+def test_stored_key_is_kind_and_value_and_nothing_else(text):
+    assert find_key(text)
+    with pytest.raises(UsageError, match=r"is not a key\. Write kind:value"):
+        Key.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -77,19 +87,85 @@ def test_what_is_no_key_is_told_what_would_be(text):
     with pytest.raises(
         UsageError, match=r"is not a key. Write kind:value, for example arxiv:2105.03824"
     ):
-        Key.parse(text)
+        find_key(text)
+
+
+@pytest.mark.parametrize("archive", sorted(ARXIV_ARCHIVES))
+def test_every_archive_of_arxiv_gives_keys_and_half_of_its_name_gives_none(archive):
+    key = find_key(f"https://arxiv.org/abs/{archive}/0405001v2")
+    assert str(key) == f"arxiv:{archive}/0405001"
+    assert Key.parse(str(key)) == key == find_key(f"{archive}/0405001")
+    for half in archive.split("-"):
+        if half not in ARXIV_ARCHIVES:  # math-ph begins with one
+            assert find_arxiv(f"{half}/0405001") is None
+
+
+def test_archives_are_those_that_arxiv_has_had():
+    assert len(ARXIV_ARCHIVES) == 34
+    assert {"nucl-ex", "nucl-th", "hep-ph", "cs", "q-bio"} <= ARXIV_ARCHIVES
+    assert not {"nucl-", "ex", "ph"} & ARXIV_ARCHIVES
 
 
 def test_relative_link_has_no_key():
-    with pytest.raises(UsageError, match=r"'topics/a.md' is not a web address, so it has no key"):
-        mention_of("topics/a.md")
-    with pytest.raises(UsageError, match="is not a web address"):
-        key_of("#place")
+    for text in ("topics/a.md", "#place", "https://www..0", "https://a..org/x", "https://www./"):
+        assert find_mention(text) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://www.0", "url:https://www.0"),
+        ("www.www.example.org/a", "url:https://example.org/a"),
+        ("https://www.com/", "url:https://www.com"),
+    ],
+)
+def test_host_called_www_keeps_its_name(url, key):
+    assert str(find_key(url)) == key
+    assert find_key(key) == Key.parse(key)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "java\tscript:alert(1)",
+        "java\nscr\ript:alert(1)",
+        "\x01javascript:alert(1)",
+        "\x00\x1f  JaVaScRiPt:alert(1)",
+        "javascript\t:alert(1)",
+        "JaVaScRiPt&colon;alert(1)",
+        "java&Tab;script&colon;alert(1)",
+        "&#106;avascript&#58;alert(1)",
+        "java\u200bscript:alert(1)",
+        "vb\tscript:x",
+        "\x02data:text/html,x",
+    ],
+)
+def test_script_is_not_a_page_however_it_is_spelt(url):
+    assert why_not_a_page(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.org/javascript:",
+        "http://a.org/?x=data:1",
+        "a.org",
+        "file:///x",
+        "https://a.org/&colon;",
+    ],
+)
+def test_page_is_not_taken_for_a_script(url):
+    assert why_not_a_page(url) is None
+
+
+def test_bookmark_without_an_address_is_not_a_page():
+    assert why_not_a_page(" \t\x01") == "a bookmark without an address"
 
 
 def test_two_places_of_one_repository_have_one_key_and_two_paths():
-    one = mention_of("https://github.com/google-research/google-research/tree/master/performer")
-    other = mention_of("https://github.com/google-research/google-research/tree/master/f_net")
+    one = find_mention("https://github.com/google-research/google-research/tree/master/performer")
+    other = find_mention("https://github.com/google-research/google-research/tree/master/f_net")
     assert one.key == other.key
     assert (one.path, other.path) == ("tree/master/performer", "tree/master/f_net")
 
@@ -98,10 +174,10 @@ def test_only_papers_name_papers():
     papers = {"arxiv", "doi", "openreview", "acl", "pmlr", "cvf"}
     for url, text, *_ in ROWS:
         if text != "-" and not text.startswith("url:"):
-            assert key_of(url).names_paper == (text.partition(":")[0] in papers)
-    assert key_of("https://people.example.org/paper.pdf").names_paper
-    assert key_of("https://papers.nips.cc/paper/5423-generative-adversarial-nets").names_paper
-    assert not key_of("https://example.org/blog").names_paper
+            assert find_key(url).names_paper == (text.partition(":")[0] in papers)
+    assert find_key("https://people.example.org/paper.pdf").names_paper
+    assert find_key("https://papers.nips.cc/paper/5423-generative-adversarial-nets").names_paper
+    assert not find_key("https://example.org/blog").names_paper
 
 
 def test_kinds_are_those_of_the_design():
@@ -122,6 +198,8 @@ def test_a_digit_on_either_side_makes_it_no_arxiv_id(text, digit):
 
 
 @given(st.text(max_size=80))
+@example("WWW.WWW.0")
+@example("WWW.WWW..0")
 def test_no_text_makes_finding_a_key_fail(text):
     for url in (
         text,
@@ -136,12 +214,12 @@ def test_no_text_makes_finding_a_key_fail(text):
 
 @given(st.sampled_from([row[0] for row in ROWS if row[1] != "-"]))
 def test_the_key_of_a_url_key_is_itself(url):
-    key = key_of(url)
+    key = find_key(url)
     if key.kind == "url":
-        assert key_of(key.value) == key
+        assert find_key(key.value) == key
 
 
 def test_address_with_half_a_character_has_a_key():
-    key = key_of("https://arxiv.org/x/2105\ud80024")
+    key = find_key("https://arxiv.org/x/2105\ud80024")
     assert key is not None
     assert str(key).isascii()

@@ -66,12 +66,12 @@ def find_entries(text: str, path: Path | None) -> list[tuple[Document, Entry]]:
     Raises:
         UsageError: there is none, or several that are not one paper.
     """
-    from studiolo.keys import Key
+    from studiolo.keys import find_key
 
     documents = documents_of([path] if path else None)
     rows = [(document, entry) for document in documents for entry in document.entries]
     try:
-        key = Key.parse(text)
+        key = find_key(text)
     except UsageError:
         wanted = " ".join(text.split()).casefold()
         names = [(row, {(row[1].name or "").casefold(), row[1].title.casefold()}) for row in rows]

@@ -41,9 +41,9 @@ ListOption = Annotated[
 
 def key_from(text: str) -> Key:
     """Return the key that somebody typed; an address has one too."""
-    from studiolo.keys import Key
+    from studiolo.keys import find_key
 
-    return Key.parse(text)
+    return find_key(text)
 
 
 def make_client(library: Library, *, offline: bool = False) -> Client:

@@ -57,12 +57,12 @@ def _known(name: str, library: Path, offline: bool) -> Known:
             )
         title = name.replace("_", " ").capitalize()
         return Known(key=f"url:https://example.org/{_slug(name)}", title=title)
-    from studiolo.keys import Key
+    from studiolo.keys import find_key
     from studiolo.library import Library, fetch_facts
 
     from .options import make_client
 
-    key = Key.parse(name)
+    key = find_key(name)
     home = Library(library)
     facts = fetch_facts(home, [key], make_client(home, offline=offline)).facts.get(key)
     entry = next((e for d in home.documents.values() for e in d.entries if key in e.keys), None)

@@ -1,17 +1,16 @@
 """What a link points at, said in one way for all of its spellings.
 
-`Key` is a typed identity such as `arxiv:2105.03824`; `find_mention` reads one from an address, `papers_in` from running
-text. No network, and no knowledge of lists.
+`Key` is a typed identity such as `arxiv:2105.03824`, and `Key.parse` reads a stored one. `find_key` reads what a person
+typed, `find_mention` an address, `papers_in` running text. No network, and no knowledge of lists.
 """
 
 from .address import (
     Mention,
     address_of,
+    find_key,
     find_mention,
     host_of,
-    key_of,
     knows_host,
-    mention_of,
     why_not_a_page,
 )
 from .in_text import paper_key, papers_in, papers_in_citation
@@ -23,12 +22,11 @@ __all__ = [
     "Mention",
     "address_of",
     "find_arxiv",
+    "find_key",
     "find_mention",
     "host_of",
-    "key_of",
     "knows_host",
     "make_key",
-    "mention_of",
     "paper_key",
     "papers_in",
     "papers_in_citation",

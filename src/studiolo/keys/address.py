@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from studiolo.errors import UsageError
-
-from .key import Key, make_key
+from .key import KINDS, Key, make_key, not_a_key
 from .sites import NOT_OWNERS, Found, arxiv_in, doi_in_path, doi_of, query_of, reader_of, tidy_host
 
 
@@ -42,23 +41,21 @@ _TRACKING = re.compile(
 )
 
 
-def mention_of(url: str) -> Mention:
-    """Return what `url` points at.
+def find_key(text: str) -> Key:
+    """Return the key that a person typed: `arxiv:2105.03824`, a bare arXiv id or DOI, or an address.
 
     Raises:
-        UsageError: it is no web address, for example a relative link.
+        UsageError: it is none of these; says what would be.
     """
-    mention = find_mention(url)
-    if mention is None:
-        raise UsageError(
-            f"{url!r} is not a web address, so it has no key. Give http://…, https://…, arxiv:… or doi:…."
-        )
-    return mention
-
-
-def key_of(url: str) -> Key:
-    """Return the key of what `url` points at; raises UsageError as `mention_of` does."""
-    return mention_of(url).key
+    text = text.strip()
+    kind, colon, value = text.partition(":")
+    kind = kind.lower()
+    if colon and kind in KINDS and kind != "url" and not value.startswith("//"):
+        return make_key(kind, value) or not_a_key(text)
+    if key := make_key("arxiv", text) or make_key("doi", text):
+        return key
+    mention = find_mention(value if kind == "url" else text)
+    return mention.key if mention else not_a_key(text)
 
 
 @lru_cache(maxsize=4096)
@@ -160,11 +157,8 @@ def _split(text: str) -> SplitResult | None:
         _ = parts.port
     except ValueError:
         return None
-    if (
-        parts.scheme.lower() not in _WEB
-        or not parts.hostname
-        or "." not in tidy_host(parts.hostname)
-    ):
+    host = tidy_host(parts.hostname or "")
+    if parts.scheme.lower() not in _WEB or "." not in host or "" in host.split("."):
         return None
     return parts
 
@@ -217,14 +211,19 @@ _NOT_PAGES = {
     "moz-extension": "a page of a browser extension",
     "vbscript": "a script, not a page",
 }
-_ANY_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]{1,30}):")
+_ANY_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,30}):", re.IGNORECASE)
+# what browsers leave out of a scheme, and what else nobody sees: java<TAB>script: runs as javascript: does
+_UNSEEN = re.compile(r"[\s\x00-\x20\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]+")
 
 
 def why_not_a_page(url: str) -> str | None:
     """Return the reason why an address is no page that one could read, or None if it may be one."""
-    if not url.strip():
+    seen = _UNSEEN.sub(
+        "", html.unescape(_UNSEEN.sub("", url))
+    )  # Markdown resolves &colon; in an address
+    if not seen:
         return "a bookmark without an address"
-    scheme = _ANY_SCHEME.match(url)
+    scheme = _ANY_SCHEME.match(seen)
     return _NOT_PAGES.get(scheme[1].lower()) if scheme else None
 
 

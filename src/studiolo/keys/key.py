@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NoReturn
 
 from studiolo.errors import UsageError
 
@@ -28,20 +29,14 @@ KINDS = (
 PAPER_KINDS = frozenset({"arxiv", "doi", "openreview", "acl", "pmlr", "cvf"})
 
 
-def words(text: str) -> frozenset[str]:
-    """Return the words of `text` as a set."""
-    return frozenset(text.split())
-
-
 # Archives that gave out `archive/yymmnnn` ids until March 2007.
 # Source: https://info.arxiv.org/help/arxiv_identifier.html and the list of subsumed archives there.
-ARXIV_ARCHIVES = words(
-    """
-    acc-phys adap-org alg-geom ao-sci astro-ph atom-ph bayes-an chao-dyn chem-ph cmp-lg comp-gas
-    cond-mat cs dg-ga funct-an gr-qc hep-ex hep-lat hep-ph hep-th math math-ph mtrl-th nlin nucl-
-    ex nucl-th patt-sol physics plasm-ph q-alg q-bio quant-ph solv-int supr-con
-    """
-)
+ARXIV_ARCHIVES = frozenset({
+    "acc-phys", "adap-org", "alg-geom", "ao-sci", "astro-ph", "atom-ph", "bayes-an", "chao-dyn", "chem-ph",
+    "cmp-lg", "comp-gas", "cond-mat", "cs", "dg-ga", "funct-an", "gr-qc", "hep-ex", "hep-lat", "hep-ph",
+    "hep-th", "math", "math-ph", "mtrl-th", "nlin", "nucl-ex", "nucl-th", "patt-sol", "physics", "plasm-ph",
+    "q-alg", "q-bio", "quant-ph", "solv-int", "supr-con",
+})  # fmt: skip
 _ARXIV = re.compile(
     r"(?<![\d.])(?P<new>\d{2}(?:0[1-9]|1[0-2])\.\d{4,5})(?:v(?P<v>[1-9]\d{0,3})(?!\d))?(?!\d)"
     r"|(?<![a-z.-])(?P<archive>[a-z]+(?:-[a-z]+)?)(?:\.[a-z-]{2,})?/(?P<old>\d{2}(?:0[1-9]|1[0-2])\d{3})"
@@ -94,33 +89,21 @@ class Key:
 
     @classmethod
     def parse(cls, text: str) -> Key:
-        """Return the key that `text` writes: `arxiv:2105.03824`, a bare arXiv id or DOI, or an address.
+        """Return the key that was stored as `text`. What a person typed goes to `find_key`.
 
         Raises:
-            UsageError: it is none of these; says what would be.
+            UsageError: it is not `kind:value`; says what would be.
         """
-        text = text.strip()
-        kind, colon, value = text.partition(":")
-        kind = kind.lower()
-        if kind == "url" and "://" in value:
-            from .address import find_mention
+        kind, _, value = text.partition(":")
+        return make_key(kind, value) or not_a_key(text)
 
-            mention = find_mention(value)
-            key = mention.key if mention else None
-        elif colon and kind in KINDS and not value.startswith("//"):
-            key = make_key(kind, value)
-        else:
-            from .address import find_mention
 
-            key = make_key("arxiv", text) or make_key("doi", text)
-            if key is None and (mention := find_mention(text)):
-                key = mention.key
-        if key is None:
-            raise UsageError(
-                f"{text!r} is not a key. Write kind:value, for example arxiv:2105.03824 or github:owner/name"
-                f" (kinds: {', '.join(KINDS)}), or give an address."
-            )
-        return key
+def not_a_key(text: str) -> NoReturn:
+    """Refuse `text` with a UsageError that says what a key looks like."""
+    raise UsageError(
+        f"{text!r} is not a key. Write kind:value, for example arxiv:2105.03824 or github:owner/name"
+        f" (kinds: {', '.join(KINDS)}), or give an address."
+    )
 
 
 def make_key(kind: str, value: str) -> Key | None:

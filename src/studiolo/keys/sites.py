@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote
 
-from .key import Key, find_acl, find_arxiv, make_key, words
+from .key import Key, find_acl, find_arxiv, make_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,11 @@ Reader = Callable[[SplitResult], Found | None]
 
 
 def tidy_host(host: str) -> str:
-    """Return a host in small letters, without `www.` and a dot at the end."""
-    return host.lower().rstrip(".").removeprefix("www.")
+    """Return a host in small letters, without `www.` and a dot at the end; www.org is a host of its own."""
+    host = host.lower().rstrip(".")
+    while host.startswith("www.") and "." in host[4:]:
+        host = host[4:]
+    return host
 
 
 def query_of(parts: SplitResult) -> dict[str, str]:
@@ -269,14 +272,12 @@ def _semantic_scholar(parts: SplitResult) -> Found | None:
     return None
 
 
-NOT_OWNERS = words(
-    """
-    about apps blog codespaces collections contact customer-stories dashboard enterprise events
-    explore features issues join login logout marketplace mobile new notifications orgs pricing
-    pulls readme search security sessions settings signup site sponsors stars team topics trending
-    users
-    """
-)
+NOT_OWNERS = frozenset({
+    "about", "apps", "blog", "codespaces", "collections", "contact", "customer-stories", "dashboard",
+    "enterprise", "events", "explore", "features", "issues", "join", "login", "logout", "marketplace",
+    "mobile", "new", "notifications", "orgs", "pricing", "pulls", "readme", "search", "security", "sessions",
+    "settings", "signup", "site", "sponsors", "stars", "team", "topics", "trending", "users",
+})  # fmt: skip
 
 
 def _github(parts: SplitResult) -> Found | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from studiolo.files import append_records, load_records
-from studiolo.keys import Key
+from studiolo.keys import Key, find_key
 from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
 
@@ -95,7 +95,7 @@ class Waiting:
                 return pending
         key = key_at(name)
         if key is None and ":" in name:
-            key = Key.parse(name)
+            key = find_key(name)
         if key is not None:
             keys = self.works.keys(key)
             for pending in self.pending:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from studiolo.keys import Mention, find_mention
-from studiolo.keys.key import words
 
 from .authors import split_authors
 from .links import Piece
@@ -40,18 +39,18 @@ class _Part:
     bold: bool = False
 
 
-LABELS = words(
-    """
-    abs abstract acl acm arxiv author's blog blogpost blog-post book bib bibtex bilibili card cite
-    citation code codes colab data dataset datasets demo demos doc docs download github gitlab hf
-    home homepage html http huggingface hugging-face ieee implementation intro keras issue link
-    links log logs medium model models neurips news notebook notes openreview official overview
-    page paper papers pdf poster post pr preprint presentation project project-page ps pytorch
-    reddit repo repository review site slides source springer stars summary supplement
-    supplementary talk tensorflow thread tutorial twitter url video videos web webpage website
-    weights wiki wikipedia writeup x youtube here this 论文 代码 项目 链接 主页
-    """
-)
+LABELS = frozenset({
+    "abs", "abstract", "acl", "acm", "arxiv", "author's", "blog", "blogpost", "blog-post", "book", "bib", "bibtex",
+    "bilibili", "card", "cite", "citation", "code", "codes", "colab", "data", "dataset", "datasets", "demo", "demos",
+    "doc", "docs", "download", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
+    "hugging-face", "ieee", "implementation", "intro", "keras", "issue", "link", "links", "log", "logs", "medium",
+    "model", "models", "neurips", "news", "notebook", "notes", "openreview", "official", "overview", "page", "paper",
+    "papers", "pdf", "poster", "post", "pr", "preprint", "presentation", "project", "project-page", "ps", "pytorch",
+    "reddit", "repo", "repository", "review", "site", "slides", "source", "springer", "stars", "summary",
+    "supplement", "supplementary", "talk", "tensorflow", "thread", "tutorial", "twitter", "url", "video", "videos",
+    "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "论文",
+    "代码", "项目", "链接", "主页",
+})  # fmt: skip
 _SEPARATOR = re.compile(r"(?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|(?:\s--\s)|\u0000")
 _YEAR_PART = re.compile(
     r"[(\[]?\s*((?:19|20)\d\d)(?:[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:[-./]\d\d?)?)?\s*[)\]]?[.,:]?"
