@@ -1,5 +1,6 @@
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -183,7 +184,7 @@ def test_title_that_would_be_markup_becomes_one_entry_with_one_link(library, tit
 
 def test_first_list_is_made_with_a_section(tmp_path):
     path = new_list(Library(tmp_path))
-    assert sections_of(Document.load(path)) == [("Reading list", "To Review")]
+    assert [s.path for s in sections_of(Document.load(path))] == [("Reading list", "To Review")]
     with pytest.raises(StaleEdit):
         new_list(Library(tmp_path))
 
@@ -195,7 +196,7 @@ def best(library, thing):
 
 def test_folder_of_the_same_name_is_the_section(library):
     proposal = best(library, fnet(folder=("Papers", "causal inference")))
-    assert proposal.section == ("To Review", "Causal Inference")
+    assert proposal.section.path == ("To Review", "Causal Inference")
     assert proposal.reason == "you saved it with the folder “causal inference”"
 
 
@@ -208,13 +209,13 @@ def test_tag_of_the_same_name_is_the_section(library):
 
 def test_alike_words_are_a_reason_and_are_shown(library):
     proposal = best(library, SavedItem("bookmarks", FNET, "Linear attention for all"))
-    assert proposal.section == ("To Review", "Transformers")
+    assert proposal.section.path == ("To Review", "Transformers")
     assert proposal.reason == "shares “attention” and “linear” with its entries"
 
 
 def test_without_any_likeness_the_largest_section_is_proposed_and_it_is_said(library):
     proposal = best(library, SavedItem("bookmarks", FNET, "Something else"))
-    assert proposal.section == ("To Review", "Transformers")
+    assert proposal.section.path == ("To Review", "Transformers")
     assert proposal.reason == "nothing matches; it is the section with the most entries"
 
 
@@ -232,18 +233,45 @@ def test_every_section_of_the_real_lists_takes_an_entry_and_gives_it_back(tmp_pa
         library = Library(tmp_path)
         before = Document.load(tmp_path / "list.md")
         for section in sections_of(before)[:12]:
-            try:
-                plan = plan_entry(
-                    before, Item("FNet: Mixing", FNET, year=2021, notes=("a note",)), section
-                )
-            except UsageError:  # a heading that stands twice
-                continue
+            plan = plan_entry(
+                before, Item("FNet: Mixing", FNET, year=2021, notes=("a note",)), section
+            )
             carry_out(library, plan)
             assert plan.after.data.startswith(before.data[: plan.edits[0].start])
             undo(library)
             assert (tmp_path / "list.md").read_bytes() == path.read_bytes()
             added += 1
     assert added > 40
+
+
+def test_heading_inside_a_quotation_is_no_section_to_go_to(tmp_path):
+    path = tmp_path / "list.md"
+    path.write_text(
+        "# Papers\n\n> ## Fourier transforms\n> said somebody\n\n* ### Fourier\n* a\n\n## Other\n\n* b\n"
+    )
+    doc = Document.load(path)
+    assert [str(section) for section in sections_of(doc)] == ["Papers", "Papers > Other"]
+    view = collect(Library(tmp_path), replace(fnet(), folder=("Fourier",)))
+    for proposal in propose(view.pending[0], doc, {}):
+        plan_entry(doc, Item("FNet", FNET), proposal.section)
+
+
+def test_heading_that_stands_twice_can_be_chosen_both_times(tmp_path):
+    path = tmp_path / "list.md"
+    path.write_text("# A\n\n## Fourier\n\n* a\n\n## Fourier\n\n* b\n")
+    doc = Document.load(path)
+    first, second = sections_of(doc)
+    assert str(first) == str(second) == "A > Fourier"
+    for section, before in ((first, "* a\n"), (second, "* b\n")):
+        text = plan_entry(doc, Item("FNet", FNET), section).after.data.decode()
+        assert f"{before}* [FNet]({FNET})" in text
+    view = collect(Library(tmp_path), replace(fnet(), folder=("Fourier",)))
+    assert {p.section.line for p in propose(view.pending[0], doc, {})} == {3, 7}
+
+
+def test_empty_heading_beside_a_full_one_of_its_name_takes_entries_too(tmp_path):
+    doc = Document(b"# A\n\n## Misc\n\n* a\n\n## Misc\n")
+    assert [section.line for section in sections_of(doc)] == [3, 7]
 
 
 def test_new_entries_go_to_lists_before_topics(tmp_path):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from studiolo.library import Library, Pending, Plan, Waiting
-    from studiolo.lists import Document
+    from studiolo.lists import Document, Section
 
 app = typer.Typer()
 Everything = Annotated[bool, typer.Option("--all", "-a", help="Pages that are no papers too.")]
@@ -200,6 +200,7 @@ def add(
     ):
         pending, view = _with_facts(found, pending, view)
     document = _document(found, path, section)
+    target: str | Section = section
     reason = ""
     if not section:
         proposals = propose(pending, document, view.facts)
@@ -207,7 +208,7 @@ def add(
             raise UsageError(
                 f"{document.path} has no headings. Give it one, for example `## To Review`, and name it with --section."
             )
-        section, reason = " > ".join(proposals[0].section), proposals[0].reason
+        target, reason = proposals[0].section, proposals[0].reason
     item = item_of(pending, view)
     if not title and pending.key and item.title == str(pending.key):
         raise UsageError(
@@ -219,10 +220,10 @@ def add(
         from studiolo.lists import escape
 
         item = replace(item, notes=(*item.notes, *map(escape, note)))
-    plan = plan_entry(document, item, section, [pending.name])
+    plan = plan_entry(document, item, target, [pending.name])
     console = out()
     if reason:
-        console.print(f"Section: {section} ({reason})", markup=False)
+        console.print(f"Section: {target} ({reason})", markup=False)
     show_diff(plan)
     if dry_run:
         console.print("Nothing was written (--dry-run).")

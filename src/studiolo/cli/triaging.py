@@ -209,7 +209,7 @@ def _plan(
         )
     proposal = proposals[max(0, choice - 1) if pending.on_list else choice]
     plan = plan_entry(document, item_of(pending, view), proposal.section, [pending.name])
-    return plan, f"{' > '.join(proposal.section)}: {proposal.reason}"
+    return plan, f"{proposal.section}: {proposal.reason}"
 
 
 def _choose(
@@ -221,7 +221,7 @@ def _choose(
     sections = sections_of(document)
     if not typed:
         for number, section in enumerate(sections, 1):
-            console.print(f"  {number:3} {' > '.join(section)}", markup=False)
+            console.print(f"  {number:3} {section}", markup=False)
         typed = _ask("  section number: ")
     if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(sections):
         return 0, [Proposal(sections[int(typed) - 1], "your choice", 1.0), *proposals]

@@ -19,6 +19,7 @@ from studiolo.lists import (
     Edit,
     Entry,
     Item,
+    Section,
     annotate,
     apply_edits,
     edited,
@@ -118,7 +119,10 @@ def _year_of(key: Key | None) -> int | None:
 
 
 def plan_entry(
-    document: Document, item: Item, section: str | tuple[str, ...], names: Iterable[str] = ()
+    document: Document,
+    item: Item,
+    section: str | tuple[str, ...] | Section,
+    names: Iterable[str] = (),
 ) -> Plan:
     """Return the plan that puts an item at the end of a section, in its neighbours' style.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from studiolo.keys import Key
-from studiolo.lists import Document
+from studiolo.lists import Document, Section
 from studiolo.metadata import Facts
 
 from .waiting import Pending
@@ -31,12 +31,12 @@ class Proposal:
     """A section and the reason to propose it.
 
     Attributes:
-        section: heading texts, outermost first; empty where the list has no headings.
+        section: of the list that was read.
         reason: one sentence.
         score: 1 for a folder or tag of the section's name, less for alike words, 0 for a fallback.
     """
 
-    section: tuple[str, ...]
+    section: Section
     reason: str
     score: float
 
@@ -51,21 +51,18 @@ def words_of(text: str) -> list[str]:
     ]
 
 
-def sections_of(document: Document) -> list[tuple[str, ...]]:
-    """Return the sections of a list in order: each heading with those above it, the title of the whole list left out if it holds no entries."""
-    path: list[tuple[int, str]] = []
-    found: dict[tuple[str, ...], None] = {}
-    for heading in document.headings:
-        path = [(level, text) for level, text in path if level < heading.level]
-        path.append((heading.level, heading.text))
-        found[tuple(text for _, text in path)] = None
-    with_entries = {entry.section for entry in document.entries}
-    outer = {section[:depth] for section in with_entries for depth in range(1, len(section) + 1)}
-    # An empty section is a place too, but the page's own title and a heading that only holds others are none.
+def sections_of(document: Document) -> list[Section]:
+    """Return the sections that a new entry may go to, in order: those with entries, and empty ones.
+
+    The page's own title and a heading that only holds others are no place unless entries stand right below them.
+    """
+    full = {document.section_of(entry) for entry in document.entries}
+    outer = {section.above for section in document.sections}
+    first = next((section for section in document.sections if section.path), None)
     return [
         section
-        for index, section in enumerate(found)
-        if section in with_entries or (index > 0 and section not in outer)
+        for section in document.sections
+        if section.path and (section in full or (section is not first and section not in outer))
     ]
 
 
@@ -78,9 +75,9 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     sections = sections_of(document)
     if not sections:
         return []
-    proposals: dict[tuple[str, ...], Proposal] = {}
+    proposals: dict[Section, Proposal] = {}
 
-    def offer(section: tuple[str, ...], reason: str, score: float) -> None:
+    def offer(section: Section, reason: str, score: float) -> None:
         if section not in proposals or proposals[section].score < score:
             proposals[section] = Proposal(section, reason, score)
 
@@ -93,7 +90,7 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
         if not wanted:
             continue
         for section in sections:
-            have = set(words_of(section[-1]))
+            have = set(words_of(section.path[-1]))
             if have and (wanted <= have or have <= wanted):
                 offer(
                     section,
@@ -104,7 +101,7 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     for section, score, shared in _alike(_text_of(pending, facts), document, sections):
         offer(section, f"shares {_join(shared)} with its entries", min(0.8, score))
     if not proposals:
-        sizes = Counter(entry.section for entry in document.entries)
+        sizes = Counter(map(document.section_of, document.entries))
         section = max(sections, key=lambda section: sizes[section])
         offer(section, "nothing matches; it is the section with the most entries", 0.0)
     return sorted(proposals.values(), key=lambda proposal: -proposal.score)
@@ -123,15 +120,14 @@ def _text_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
 
 
 def _alike(
-    text: str, document: Document, sections: Iterable[tuple[str, ...]]
-) -> list[tuple[tuple[str, ...], float, list[str]]]:
+    text: str, document: Document, sections: Iterable[Section]
+) -> list[tuple[Section, float, list[str]]]:
     """Return (section, cosine, its three strongest shared words), by tf-idf over the list's own sections."""
-    bags: dict[tuple[str, ...], Counter[str]] = {
-        section: Counter(words_of(" ".join(section))) for section in sections
-    }
+    bags = {section: Counter(words_of(" ".join(section.path))) for section in sections}
     for entry in document.entries:
-        if entry.section in bags:
-            bags[entry.section].update(
+        bag = bags.get(document.section_of(entry))
+        if bag is not None:
+            bag.update(
                 words_of(
                     f"{entry.title} {entry.name or ''} {' '.join(note.text for note in entry.notes)}"
                 )

@@ -5,13 +5,15 @@
 """
 
 from .blocks import Block, scan
-from .checks import Finding, check
-from .document import Document
+from .checks import check
+from .columns import columns_of, role_of
+from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
-from .entry import STATES, Entry, Heading, Note, Question
+from .entry import STATES, Entry, Heading, Question
 from .links import Piece, Run, find_links
-from .operations import annotate, insert, mark, move
-from .sections import Section, find_section, sections
+from .marking import mark
+from .operations import annotate, insert, move
+from .sections import Section
 from .style import Item, escape
 from .titles import title_from_url
 from .words import plain_with_links
@@ -23,10 +25,8 @@ __all__ = [
     "Document",
     "Edit",
     "Entry",
-    "Finding",
     "Heading",
     "Item",
-    "Note",
     "Piece",
     "Question",
     "Run",
@@ -34,6 +34,7 @@ __all__ = [
     "annotate",
     "apply_edits",
     "check",
+    "columns_of",
     "edited",
     "escape",
     "find_links",
@@ -43,7 +44,7 @@ __all__ = [
     "mark",
     "move",
     "plain_with_links",
+    "role_of",
     "scan",
-    "sections",
     "title_from_url",
 ]

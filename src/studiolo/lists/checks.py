@@ -27,7 +27,6 @@ from .document import Document
 from .entry import Entry, Question
 from .links import fold_label
 from .parse import Text
-from .sections import sections
 
 
 ERROR, WARNING = "error", "warning"
@@ -311,7 +310,7 @@ def _twice(docs: Sequence[Document]) -> Iterator[Finding]:
 
 
 def _empty_sections(doc: Document, name: str) -> Iterator[Finding]:
-    found = sections(doc)
+    found = doc.sections
     linked = {link.line for link in doc.links}
     for i, section in enumerate(found):
         below = i + 1 < len(found) and found[i + 1].level > section.level

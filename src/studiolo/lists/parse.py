@@ -7,6 +7,7 @@ items around it does. A row of a table is an entry. Links in paragraphs are none
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,9 +15,11 @@ from studiolo.keys import Key, find_mention
 
 from .authors import split_authors
 from .blocks import Block
+from .columns import Role, columns_of
 from .entry import Entry, Heading, Link, Note, Question, Span
 from .links import Piece, Run, find_links, fold_label, unescape
-from .states import BOX, BOX_STATES, is_state_column, state_of_cell, state_of_mark, state_of_section
+from .sections import Section, sections
+from .states import BOX, BOX_STATES, state_of_cell, state_of_mark, state_of_section
 from .titles import Naming, is_label, read_naming
 from .words import plain_with_links
 
@@ -28,6 +31,7 @@ class Reading:
     entries: tuple[Entry, ...]
     blocks: tuple[Block, ...]  # the item or row of each entry
     headings: tuple[Heading, ...]
+    sections: tuple[Section, ...]
     links: tuple[Link, ...]
     images: tuple[Link, ...]
     questions: tuple[Question, ...]
@@ -74,20 +78,6 @@ _TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNOREC
 _BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
 _TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
-_COLUMNS = {
-    "title": re.compile(
-        r"(?:paper |work )?(?:title|paper|papers|name|work|article|publication|reference|book|resource)s?(?: title| name)?|标题|论文"
-    ),
-    "name": re.compile(
-        r"model|models|method|methods|abbreviation|abbr\.?|acronym|alias|short(?: name)?|nickname|algorithm"
-    ),
-    "year": re.compile(r"year|date|published|release date|publication date|time|年份|时间|日期"),
-    "authors": re.compile(r"authors?|author\(s\)|by|作者"),
-    "tags": re.compile(r"tags?|topics?|keywords?|categor(?:y|ies)|area|areas|labels?"),
-    "notes": re.compile(
-        r"notes?|comments?|remarks?|summary|tl;?dr|description|thoughts|takeaways?|abstract|review"
-    ),
-}
 
 
 def read_document(data: bytes, root: Block) -> Reading:
@@ -102,7 +92,8 @@ class _Reader:
         self.definitions: dict[str, str] = {}
         self.drafts: list[_Draft] = []
         self.headings: list[Heading] = []
-        self.section: list[tuple[int, str]] = []
+        self.sections: list[Section] = []
+        self.section: tuple[str, ...] = ()
         self.links: list[Link] = []
         self.images: list[Link] = []
         self.questions: list[Question] = []
@@ -114,11 +105,15 @@ class _Reader:
         for block in self.root.walk():
             if block.kind == "definition":
                 self.definitions.setdefault(fold_label(block.label), unescape(block.target))
-        self._flow(self.root)
+        for section in sections(self.root, self._section_heading):
+            self.sections.append(section)
+            self.section = section.path
+            self._flow(section.blocks)
         return Reading(
             tuple(self._entry(draft) for draft in self.drafts),
             tuple(draft.block for draft in self.drafts),
             tuple(sorted(self.headings, key=lambda heading: heading.span)),
+            tuple(self.sections),
             tuple(self.links),
             tuple(self.images),
             tuple(self.questions),
@@ -127,9 +122,13 @@ class _Reader:
             self.definitions,
         )
 
-    def _flow(self, parent: Block) -> None:
+    def _section_heading(self, block: Block) -> str:
+        self._take_links(self._heading(block), None)
+        return self.headings[-1].text
+
+    def _flow(self, blocks: Sequence[Block]) -> None:
         """Read what stands outside of items."""
-        for block in parent.children:
+        for block in blocks:
             kind = block.kind
             if kind == "item":
                 self._item(block, None, named=False, depth=0)
@@ -144,7 +143,7 @@ class _Reader:
                 elif match := _ANSWER.match(words):
                     self._answer(words[match.end() :], None)
             elif kind == "quote":
-                self._flow(block)
+                self._flow(block.children)
             elif kind == "table":
                 self._table(block)
             else:
@@ -152,12 +151,8 @@ class _Reader:
 
     def _heading(self, block: Block) -> Text:
         text = self._text(block)
-        words = text.words()
-        self.headings.append(Heading(block.level, words, block.line, (block.start, block.end)))
-        if block.parent is self.root:
-            while self.section and self.section[-1][0] >= block.level:
-                self.section.pop()
-            self.section.append((block.level, words))
+        span = (block.start, block.end)
+        self.headings.append(Heading(block.level, text.words(), block.line, span))
         return text
 
     def _own(self, block: Block) -> Text:
@@ -198,7 +193,7 @@ class _Reader:
         )
         if owner is None or starts_entry:
             parent = owner.index if owner is not None else None
-            draft = _Draft(item, len(self.drafts), tuple(text for _, text in self.section), parent)
+            draft = _Draft(item, len(self.drafts), self.section, parent)
             self.drafts.append(draft)
             depth = 0
         else:
@@ -313,31 +308,22 @@ class _Reader:
         header = [self._cell(table.children[0], cell) for cell in table.children[0].content]
         for cell in header:
             self._take_links(cell, None)
-        roles: dict[str, int] = {}
-        for i, cell in enumerate(header):
-            words = cell.words().strip().lower()
-            if is_state_column(words):
-                roles.setdefault("state", i)
-                continue
-            for role, pattern in _COLUMNS.items():
-                if pattern.fullmatch(words):
-                    roles.setdefault(role, i)
-                    break
+        roles = columns_of([cell.words() for cell in header])
         for row in table.children[1:]:
             self._row(row, roles)
 
-    def _row(self, row: Block, roles: dict[str, int]) -> None:
+    def _row(self, row: Block, roles: Mapping[Role, int]) -> None:
         cells = [self._cell(row, cell) for cell in row.content]
         if not any(cell.run.data for cell in cells):
             return
-        draft = _Draft(row, len(self.drafts), tuple(text for _, text in self.section))
+        draft = _Draft(row, len(self.drafts), self.section)
         self.drafts.append(draft)
         for cell in cells:
             self._take_links(cell, draft)
             draft.tags += _hashtags(cell)
 
-        def words(role: str) -> str:
-            i = roles.get(role, len(cells))
+        def words(*alike: Role) -> str:
+            i = next((roles[role] for role in alike if role in roles), len(cells))
             return cells[i].words() if i < len(cells) else ""
 
         at = _title_cell(cells, roles)
@@ -346,7 +332,7 @@ class _Reader:
             naming = next(
                 (n for c in cells if (n := read_naming(c.run.data, c.pieces)).title), naming
             )
-        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year"))
+        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year", "date"))
         draft.naming = Naming(
             naming.title,
             naming.name or words("name") or None,
@@ -360,7 +346,7 @@ class _Reader:
             draft.state, draft.state_by = state_of_cell(words("state")), "column"
         elif state := state_of_mark(cells[at].words()):
             draft.state, draft.state_by = state, "mark"
-        if note := words("notes"):
+        if note := words("notes", "about"):
             if match := _QUESTION.match(note):
                 self._ask(note[match.end() :], row.line, draft)
             else:
@@ -470,7 +456,7 @@ def _only_links(text: Text) -> bool:
     return _WORD_BYTE.search(text.run.data[at:]) is None
 
 
-def _title_cell(cells: list[Text], roles: dict[str, int]) -> int:
+def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
     if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
         naming = read_naming(cells[at].run.data, cells[at].pieces)
         if naming.title and not is_label(naming.title):

@@ -18,10 +18,6 @@ _HEADINGS = {
     READ: "read|already read|have read|papers read|read papers|done|finished|reviewed|completed|archive|已读",
 }
 _BY_HEADING = {text: state for state, texts in _HEADINGS.items() for text in texts.split("|")}
-_COLUMN = re.compile(
-    r"(?:already |have i |i )?(?:read|status|state|done|finished|progress|reviewed)\s*\??|[✅✔☑]️?",
-    re.I,
-)
 _CELL_READ = re.compile(
     r"(?:y|yes|x|read|done|true|finished|reviewed|1|100 ?%|✓|\[x\])[.!]?", re.IGNORECASE
 )
@@ -51,11 +47,6 @@ def state_of_mark(text: str) -> str | None:
     if match is None:
         return None
     return READ if match[0] in READ_MARKS else READING
-
-
-def is_state_column(text: str) -> bool:
-    """Whether a column with this heading says what was read."""
-    return _COLUMN.fullmatch(text.strip()) is not None
 
 
 def state_of_cell(text: str) -> str | None:

@@ -18,7 +18,7 @@ from studiolo.claims import Answer, Claim, Figure, Paper, Verdict, expected_wron
 from studiolo.errors import PaperError
 from studiolo.keys import Key
 from studiolo.library import Kept, load_kept, state_of
-from studiolo.lists import Document, Entry, Heading
+from studiolo.lists import Document, Entry
 from studiolo.runs import (
     Evidence,
     Machine,
@@ -128,7 +128,7 @@ class Honesty:
 
 
 @dataclass(frozen=True)
-class Section:
+class SectionView:
     """A heading of the list, outermost first, with the rows under it; it may be empty."""
 
     path: tuple[str, ...]
@@ -164,10 +164,13 @@ class View:
         return readiness(self.rows)
 
     @cached_property
-    def sections(self) -> list[Section]:
+    def sections(self) -> list[SectionView]:
         """The headings that hold entries, and those that hold nothing at all, in file order."""
-        headings = self.document.headings
-        sections = [Section((), 0, 0), *_sections(headings)]
+        headings = (s for s in self.document.sections if s.path)
+        sections = [
+            SectionView((), 0, 0),
+            *(SectionView(s.path, s.line, s.level) for s in headings),
+        ]
         lines = [section.line for section in sections]
         for row in self.rows:
             sections[bisect(lines, row.entry.line) - 1].rows.append(row)
@@ -251,14 +254,6 @@ def load_view(document: Document, library: Path) -> View:
         environment=this_environment(),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-
-
-def _sections(headings: Sequence[Heading]) -> Iterator[Section]:
-    path: list[tuple[int, str]] = []
-    for heading in headings:
-        path = [(level, text) for level, text in path if level < heading.level]
-        path.append((heading.level, heading.text))
-        yield Section(tuple(text for _, text in path), heading.line, heading.level)
 
 
 def _same_question(one: str, other: str) -> bool:
