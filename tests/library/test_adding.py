@@ -18,7 +18,7 @@ from studiolo.library.desk import (
 from studiolo.library.placing import propose, sections_of
 from studiolo.lists import Document
 from studiolo.lists.style import Item
-from studiolo.sources import Link, SavedItem
+from studiolo.sources import SavedItem, SavedLink
 from tests.sources.reading import shared
 
 
@@ -65,7 +65,7 @@ def test_plan_shows_exactly_the_lines_it_adds(library):
             "github-stars",
             "https://github.com/google-research/fnet",
             "google-research/fnet",
-            links=(Link("badge", FNET),),
+            links=(SavedLink("badge", FNET),),
         ),
     )
     plan = plan_entry(document(library), item_of(view.pending[0], view), "Transformers")

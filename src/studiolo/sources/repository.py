@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from studiolo.keys import Key, address_of, paper_key, papers_in, papers_in_citation
 
-from .saved import Link
+from .saved import SavedLink
 
 
 _TITLE = re.compile(r"(?<![a-z])title\s*=\s*[{\"]((?:[^{}\"]|\{[^{}]*\}){1,400})", re.IGNORECASE)
@@ -85,7 +85,7 @@ def paper_links(
     citations: Sequence[str] = (),
     badge: str = "",
     created_at: str = "",
-) -> tuple[Link, ...]:
+) -> tuple[SavedLink, ...]:
     """Return links to the papers behind a repository, those of the strongest evidence only.
 
     Args:
@@ -96,8 +96,8 @@ def paper_links(
         created_at: when the repository was made, ISO 8601.
     """
 
-    def links(role: str, keys: Iterable[Key], title: str = "") -> tuple[Link, ...]:
-        return tuple(Link(role, address_of(key), title or quoted) for key in keys)
+    def links(role: str, keys: Iterable[Key], title: str = "") -> tuple[SavedLink, ...]:
+        return tuple(SavedLink(role, address_of(key), title or quoted) for key in keys)
 
     def near(key: Key) -> bool:
         months = _months_after(key, created_at)

@@ -18,7 +18,7 @@ from studiolo.net import Client
 
 from .dates import iso
 from .guard import OnBytes, one_line, read_whole, text_of
-from .saved import Link, Reading, SavedItem, Skipped
+from .saved import Reading, SavedItem, SavedLink, Skipped
 
 
 SOURCE = "table"
@@ -146,7 +146,9 @@ def _row(
         tags=tuple(dict.fromkeys(tags)),
         saved_at=saved_at,
         links=tuple(
-            dict.fromkeys(Link("row", piece.url) for _, piece in pages if piece.url != main.url)
+            dict.fromkeys(
+                SavedLink("row", piece.url) for _, piece in pages if piece.url != main.url
+            )
         ),
         extra=extra,
         place=place,
