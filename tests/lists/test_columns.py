@@ -3,7 +3,8 @@
 import pytest
 
 from studiolo.errors import ListError
-from studiolo.lists import Document, Item, annotate, columns_of, edited, insert, mark, role_of
+from studiolo.lists import Document, Item, annotate, edited, insert, mark, role_of
+from studiolo.lists.columns import columns_of, ranked_columns
 from studiolo.sources.table import parse_tables
 
 
@@ -60,6 +61,13 @@ def test_stronger_heading_wins_and_of_two_alike_the_first():
     assert columns_of(["Paper", "Title"]) == {"title": 1}
     assert columns_of(["Note", "Notes"]) == {"notes": 1}
     assert columns_of(["Notes", "My notes"]) == {"notes": 0}
+
+
+def test_columns_of_one_role_are_ranked_by_their_headings():
+    assert ranked_columns(["description", "url", "note", "href", "x"]) == {
+        "notes": [2, 0],
+        "url": [1, 3],
+    }
 
 
 def test_name_beside_a_paper_is_the_short_name():

@@ -30,7 +30,7 @@ from .entries import (
 if TYPE_CHECKING:
     from studiolo.claims import Answer, Paper
     from studiolo.library import Kept
-    from studiolo.lists import Document, Edit, Entry, Question
+    from studiolo.lists import Document, Edit, Entry, Question, State
 
 
 app = typer.Typer()
@@ -218,7 +218,7 @@ def note(
     print(f"Noted below {called(entry)} in {document.path}")
 
 
-def _set_state(text: str, state: str, path: Path | None) -> None:
+def _set_state(text: str, state: State, path: Path | None) -> None:
     from datetime import UTC, datetime
 
     from studiolo.library import Kept, save_change

@@ -4,13 +4,13 @@
 `edited` makes and checks them. Nothing here writes a file: the library carries edits out and remembers them.
 """
 
-from .blocks import Block, scan
+from .blocks import Block
 from .checks import check
-from .columns import columns_of, role_of
+from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
-from .entry import STATES, Entry, Heading, Question
-from .links import Piece, Run, find_links
+from .entry import STATES, Entry, Heading, Question, State
+from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
 from .sections import Section
@@ -29,12 +29,12 @@ __all__ = [
     "Item",
     "Piece",
     "Question",
-    "Run",
+    "Role",
     "Section",
+    "State",
     "annotate",
     "apply_edits",
     "check",
-    "columns_of",
     "edited",
     "escape",
     "find_links",
@@ -44,7 +44,7 @@ __all__ = [
     "mark",
     "move",
     "plain_with_links",
+    "ranked_columns",
     "role_of",
-    "scan",
     "title_from_url",
 ]

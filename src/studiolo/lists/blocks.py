@@ -68,7 +68,6 @@ class Block:
 
 _SPACE = re.compile(rb"[ \t]*")
 _ATX = re.compile(rb"(#{1,6})(?:[ \t]+|$)")
-_ATX_END = re.compile(rb"(?:^|[ \t])#+$")
 _SETEXT = re.compile(rb"(?:=+|-+)[ \t]*$")
 _FENCE = re.compile(rb"(`{3,})[^`]*$|(~{3,})")
 _RULE = re.compile(rb"(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
@@ -119,7 +118,6 @@ class _Scanner:
         self.stack = [self.root]
         self.leaf: Block | None = None  # an open paragraph, fence, html block, code block or table
         self.fence = b""
-        self.fence_indent = 0
         self.html_end: re.Pattern[bytes] | None = None
         self.deep = False  # the last line of the open paragraph is indented like code, or lazy: no table header
         self.last_end = 0  # end of the last line that was not blank

@@ -26,7 +26,7 @@ from studiolo.keys import Key, host_of, knows_host
 from .document import Document
 from .entry import Entry, Question
 from .links import fold_label
-from .parse import Text
+from .texts import Text
 
 
 ERROR, WARNING = "error", "warning"
@@ -43,7 +43,7 @@ CHECKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Fault:
     """One thing that is wrong: where, what, and what to do about it."""
 
     check: str
@@ -64,18 +64,18 @@ class Finding:
 Answered = Callable[[Entry | None, Question], bool]
 
 
-def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list[Finding]:
+def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list[Fault]:
     """Return what is wrong with `docs`, sorted by place; papers are compared across all of them.
 
     Args:
         answered: says whether something outside of the lists answers a question.
     """
-    found: list[Finding] = []
+    found: list[Fault] = []
     for doc in docs:
         name = str(doc.path or "<list>")
         if not doc.writable:
             found.append(
-                Finding(
+                Fault(
                     "not-utf8",
                     name,
                     1,
@@ -131,15 +131,15 @@ _BAD_SCHEME = re.compile(
 )
 
 
-def _broken_links(doc: Document, name: str) -> Iterator[Finding]:
-    for text in doc.reading.texts:
-        for at, says, do in _broken_in(text, doc.reading.definitions):
-            yield Finding("broken-link", name, text.line + text.run.line(at), says, do)
+def _broken_links(doc: Document, name: str) -> Iterator[Fault]:
+    for text in doc.contents.texts:
+        for at, says, do in _broken_in(text, doc.contents.definitions):
+            yield Fault("broken-link", name, text.line + text.run.line(at), says, do)
     for link in (*doc.links, *doc.images):
         if link.kind == "wiki":
             continue
         if not link.url.strip() and link.kind != "image":
-            yield Finding(
+            yield Fault(
                 "broken-link",
                 name,
                 link.line,
@@ -147,7 +147,7 @@ def _broken_links(doc: Document, name: str) -> Iterator[Finding]:
                 "Write one between ( and ).",
             )
         elif _BAD_SCHEME.match(link.url):
-            yield Finding(
+            yield Fault(
                 "broken-link",
                 name,
                 link.line,
@@ -190,7 +190,7 @@ def _broken_in(text: Text, definitions: dict[str, str]) -> Iterator[tuple[int, s
                 )
 
 
-def _dead_links(doc: Document, name: str) -> Iterator[Finding]:
+def _dead_links(doc: Document, name: str) -> Iterator[Fault]:
     anchors: set[str] | None = None
     folder = doc.path.parent if doc.path else None
     known: dict[str, bool] = {}
@@ -208,7 +208,7 @@ def _dead_links(doc: Document, name: str) -> Iterator[Finding]:
         if not target:
             anchors = _anchors(doc) if anchors is None else anchors
             if unquote(anchor).lower().strip("-") not in anchors:
-                yield Finding(
+                yield Fault(
                     "dead-anchor",
                     name,
                     link.line,
@@ -224,7 +224,7 @@ def _dead_links(doc: Document, name: str) -> Iterator[Finding]:
             if target not in known:
                 known[target] = _exists(folder / target)
             if not known[target]:
-                yield Finding(
+                yield Fault(
                     "dead-link",
                     name,
                     link.line,
@@ -257,7 +257,7 @@ def _anchors(doc: Document) -> set[str]:
     return {*found, "top", ""}
 
 
-def _unknown_hosts(doc: Document, name: str) -> Iterator[Finding]:
+def _unknown_hosts(doc: Document, name: str) -> Iterator[Fault]:
     first: dict[str, tuple[int, int]] = {}
     for entry in doc.entries:
         for link in entry.links:
@@ -274,13 +274,13 @@ def _unknown_hosts(doc: Document, name: str) -> Iterator[Finding]:
                 first[host] = (line, count + 1)
     for host, (line, count) in first.items():
         more = f" ({count} links)" if count > 1 else ""
-        yield Finding(
+        yield Fault(
             "unknown-host", name, line, f"{host}{more} is no host that Studiolo knows papers of.",
             "Nothing to do if it is no paper; else link the paper itself (arXiv, DOI) beside it.",
         )  # fmt: skip
 
 
-def _twice(docs: Sequence[Document]) -> Iterator[Finding]:
+def _twice(docs: Sequence[Document]) -> Iterator[Fault]:
     first: dict[tuple[Key, str | None], tuple[str, int]] = {}
     for doc in docs:
         name = str(doc.path or "<list>")
@@ -298,7 +298,7 @@ def _twice(docs: Sequence[Document]) -> Iterator[Finding]:
             )
             if (key, path) in first:
                 where, line = first[key, path]
-                yield Finding(
+                yield Fault(
                     "twice",
                     name,
                     entry.line,
@@ -309,7 +309,7 @@ def _twice(docs: Sequence[Document]) -> Iterator[Finding]:
                 first[key, path] = (name, entry.line)
 
 
-def _empty_sections(doc: Document, name: str) -> Iterator[Finding]:
+def _empty_sections(doc: Document, name: str) -> Iterator[Fault]:
     found = doc.sections
     linked = {link.line for link in doc.links}
     for i, section in enumerate(found):
@@ -320,7 +320,7 @@ def _empty_sections(doc: Document, name: str) -> Iterator[Finding]:
             and section.line not in linked
             and all(block.kind in ("comment", "rule") for block in section.blocks)
         ):
-            yield Finding(
+            yield Fault(
                 "empty-section",
                 name,
                 section.line,
@@ -329,13 +329,13 @@ def _empty_sections(doc: Document, name: str) -> Iterator[Finding]:
             )
 
 
-def _questions(doc: Document, name: str, answered: Answered | None) -> Iterator[Finding]:
+def _questions(doc: Document, name: str, answered: Answered | None) -> Iterator[Fault]:
     owners = {question.line: entry for entry in doc.entries for question in entry.questions}
     for question in doc.questions:
         if question.answer is None and not (
             answered and answered(owners.get(question.line), question)
         ):
-            yield Finding(
+            yield Fault(
                 "unanswered-question",
                 name,
                 question.line,

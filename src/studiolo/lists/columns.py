@@ -45,17 +45,22 @@ def role_of(heading: str) -> Role | None:
 
 def columns_of(headings: Sequence[str]) -> dict[Role, int]:
     """Return the column of each role that a table has: of two the stronger heading, of two alike the first."""
-    found: dict[Role, tuple[int, int]] = {}
-    for column, heading in enumerate(headings):
-        role, rank = _means(heading)
-        if role is not None and (role not in found or rank < found[role][0]):
-            found[role] = (rank, column)
-    columns = {role: column for role, (_, column) in found.items()}
+    columns = {role: alike[0] for role, alike in ranked_columns(headings).items()}
     if "name" not in columns and "title" in columns:  # Name | Paper: the short one beside the long
         names = [i for i, text in enumerate(headings) if text.strip().casefold() == "name"]
         if names and names[0] != columns["title"]:
             columns["name"] = names[0]
     return columns
+
+
+def ranked_columns(headings: Sequence[str]) -> dict[Role, list[int]]:
+    """Return all columns of each role, the strongest heading first."""
+    found: dict[Role, list[tuple[int, int]]] = {}
+    for column, heading in enumerate(headings):
+        role, rank = _means(heading)
+        if role is not None:
+            found.setdefault(role, []).append((rank, column))
+    return {role: [column for _, column in sorted(ranks)] for role, ranks in found.items()}
 
 
 def _means(heading: str) -> tuple[Role | None, int]:

@@ -10,7 +10,7 @@ from studiolo.errors import ListError
 
 from .blocks import Block, scan
 from .entry import Entry, Heading, Link, Question, Span
-from .parse import Reading, read_document
+from .parse import Contents, read_document
 from .sections import Section, find
 
 
@@ -74,19 +74,19 @@ class Document:
         return self.root.children
 
     @cached_property
-    def reading(self) -> Reading:
-        """Everything that was found, for the rooms of this wing."""
+    def contents(self) -> Contents:
+        """Everything that was found in it."""
         return read_document(self.data, self.root)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The works on the list, in the order of the file."""
-        return self.reading.entries
+        return self.contents.entries
 
     @property
     def item_blocks(self) -> tuple[Block, ...]:
         """The item or row that each entry is, in the same order."""
-        return self.reading.blocks
+        return self.contents.blocks
 
     def block_of(self, entry: Entry) -> Block:
         """Return the item or row that `entry`, one of this document's, is.
@@ -118,7 +118,7 @@ class Document:
     @property
     def sections(self) -> tuple[Section, ...]:
         """Its sections in the order of the file."""
-        return self.reading.sections
+        return self.contents.sections
 
     def section_of(self, entry: Entry) -> Section:
         """Return the section that `entry`, one of this document's, stands in."""
@@ -131,27 +131,27 @@ class Document:
     @property
     def headings(self) -> tuple[Heading, ...]:
         """All headings, those in items and quotations too."""
-        return self.reading.headings
+        return self.contents.headings
 
     @property
     def links(self) -> tuple[Link, ...]:
         """All links, inside and outside of entries, without images."""
-        return self.reading.links
+        return self.contents.links
 
     @property
     def images(self) -> tuple[Link, ...]:
         """All images."""
-        return self.reading.images
+        return self.contents.images
 
     @property
     def questions(self) -> tuple[Question, ...]:
         """All questions, inside and outside of entries."""
-        return self.reading.questions
+        return self.contents.questions
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags of the whole list: its `<!-- TAGS` comment, front matter and `tag-…` badges."""
-        return self.reading.tags
+        return self.contents.tags
 
 
 def find_section(document: Document, name: str | tuple[str, ...] | Section) -> Section:

@@ -8,7 +8,7 @@ from collections import Counter
 from .blocks import Block
 from .document import Document
 from .edits import Edit
-from .entry import Entry
+from .entry import Entry, State
 from .operations import cut, move, own_text, refuse_quoted
 from .rows import mark_row
 from .sections import Section
@@ -25,7 +25,7 @@ from .states import (
 from .style import head_of
 
 
-def mark(doc: Document, entry: Entry, state: str) -> tuple[Edit, ...] | None:
+def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
     """Return the edits that make the list show `state` for `entry`, or None where it shows no states.
 
     A check box is ticked, a cell of a column "Read?" filled, a mark such as ✅ set as other entries carry
@@ -47,7 +47,7 @@ def mark(doc: Document, entry: Entry, state: str) -> tuple[Edit, ...] | None:
     return None
 
 
-def _mark_emoji(doc: Document, head: Block, state: str) -> tuple[Edit, ...]:
+def _mark_emoji(doc: Document, head: Block, state: State) -> tuple[Edit, ...]:
     data = doc.data
     start, end = head.content[0]
     line = data[start:end]
@@ -82,7 +82,9 @@ def _mark_emoji(doc: Document, head: Block, state: str) -> tuple[Edit, ...]:
     return (Edit(start + len(line.rstrip()), b"", b" " + mark_bytes),)
 
 
-def _mark_section(doc: Document, entry: Entry, block: Block, state: str) -> tuple[Edit, ...] | None:
+def _mark_section(
+    doc: Document, entry: Entry, block: Block, state: State
+) -> tuple[Edit, ...] | None:
     refuse_quoted(doc, entry, block)
     home = doc.section_of(entry)
     rest: list[

@@ -10,22 +10,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from studiolo.keys import Key, find_mention
 
 from .authors import split_authors
 from .blocks import Block
 from .columns import Role, columns_of
-from .entry import Entry, Heading, Link, Note, Question, Span
-from .links import Piece, Run, find_links, fold_label, unescape
+from .entry import Entry, Heading, Link, Note, Question, Span, State
+from .links import Run, find_links, fold_label, unescape
 from .sections import Section, sections
 from .states import BOX, BOX_STATES, state_of_cell, state_of_mark, state_of_section
+from .tags import badge_tag, front_tags, hashtags, split_tags
+from .texts import Text
 from .titles import Naming, is_label, read_naming
-from .words import plain_with_links
 
 
 @dataclass(slots=True)
-class Reading:
+class Contents:
     """Everything that was found in a document."""
 
     entries: tuple[Entry, ...]
@@ -41,19 +43,6 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Text:
-    """The text of one block (or cell) and the links in it; `line` is where it begins."""
-
-    run: Run
-    pieces: list[Piece]
-    line: int
-
-    def words(self) -> str:
-        """Return its words, links replaced by their texts."""
-        return plain_with_links(self.run.data, self.pieces)
-
-
-@dataclass(slots=True)
 class _Draft:
     block: Block
     index: int
@@ -64,23 +53,20 @@ class _Draft:
     notes: list[Note] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    state: str | None = None
-    state_by: str | None = None
+    state: State | None = None
+    state_by: Literal["box", "column", "mark", "section"] | None = None
 
 
-_WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
 _WORDS = ("paragraph", "heading")
 _QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
-_HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")
 _TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
-_BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
 _TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
 
 
-def read_document(data: bytes, root: Block) -> Reading:
+def read_document(data: bytes, root: Block) -> Contents:
     """Return what the blocks of `data` hold."""
     return _Reader(data, root).run()
 
@@ -101,7 +87,7 @@ class _Reader:
         self.texts: list[Text] = []
         self.own: dict[Block, Text] = {}
 
-    def run(self) -> Reading:
+    def run(self) -> Contents:
         for block in self.root.walk():
             if block.kind == "definition":
                 self.definitions.setdefault(fold_label(block.label), unescape(block.target))
@@ -109,7 +95,7 @@ class _Reader:
             self.sections.append(section)
             self.section = section.path
             self._flow(section.blocks)
-        return Reading(
+        return Contents(
             tuple(self._entry(draft) for draft in self.drafts),
             tuple(draft.block for draft in self.drafts),
             tuple(sorted(self.headings, key=lambda heading: heading.span)),
@@ -171,9 +157,9 @@ class _Reader:
             self._take_links(text, draft)
         elif block.kind == "comment":
             if match := _TAGS_COMMENT.match(self.data, block.content[0][0], block.end):
-                self.tags += _split_tags(match[1].decode("utf-8", "replace"))
+                self.tags += split_tags(match[1].decode("utf-8", "replace"))
         elif block.kind == "front":
-            self.tags += _front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
+            self.tags += front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
 
     def _item(
         self, item: Block, owner: _Draft | None, *, named: bool, depth: int, crowd: int = 0
@@ -187,7 +173,7 @@ class _Reader:
         """
         children = item.children
         texts = {i: self._own(block) for i, block in enumerate(children) if block.kind in _WORDS}
-        names_paper = any(_links_paper(text) for text in texts.values())
+        names_paper = any(text.links_paper() for text in texts.values())
         starts_entry = owner is None or (
             names_paper and not named and not _belongs_to_parent(texts.get(0), crowd)
         )
@@ -206,7 +192,7 @@ class _Reader:
                 for c in children
                 if c.kind == "item" and c.children and c.children[0].kind in _WORDS
             ]
-            bare = [head for head in heads if _links_paper(head) and _only_links(head)]
+            bare = [head for head in heads if head.links_paper() and head.only_links()]
             crowd = len(bare)
             named = any(_belongs_to_parent(head, crowd) for head in bare)
         for i, block in enumerate(children):
@@ -254,13 +240,13 @@ class _Reader:
         elif state := state_of_mark(words):
             draft.state, draft.state_by = state, "mark"
         draft.naming = read_naming(data, text.pieces)
-        draft.tags += _hashtags(text)
+        draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], item.line, draft)
 
     def _note(self, text: Text, line: int, depth: int, draft: _Draft) -> None:
         words = text.words()
-        draft.tags += _hashtags(text)
+        draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], line, draft)
             return
@@ -279,7 +265,7 @@ class _Reader:
                 year := re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
             ):
                 draft.naming = Naming(naming.title, naming.name, naming.authors, int(year[0]))
-        if words and not _only_links(text):
+        if words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
 
     def _ask(self, words: str, line: int, draft: _Draft | None) -> None:
@@ -320,7 +306,7 @@ class _Reader:
         self.drafts.append(draft)
         for cell in cells:
             self._take_links(cell, draft)
-            draft.tags += _hashtags(cell)
+            draft.tags += hashtags(cell)
 
         def words(*alike: Role) -> str:
             i = next((roles[role] for role in alike if role in roles), len(cells))
@@ -380,9 +366,8 @@ class _Reader:
             )
             if piece.kind == "image":
                 self.images.append(link)
-                if badge := _BADGE.match(piece.url):
-                    name = badge[1].replace("--", "\0").replace("__", "\1").replace("_", " ")
-                    self.tags.append(name.replace("\0", "-").replace("\1", "_"))
+                if badge := badge_tag(piece.url):
+                    self.tags.append(badge)
                 continue
             self.links.append(link)
             if draft is not None:
@@ -419,41 +404,14 @@ class _Reader:
         )
 
 
-def _links_paper(text: Text) -> bool:
-    for piece in text.pieces:
-        if (
-            piece.kind not in ("image", "wiki")
-            and (mention := find_mention(piece.url))
-            and mention.key.names_paper
-        ):
-            return True
-    return False
-
-
 def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
     """Whether an item that links a paper only gives the item around it its link.
 
     `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it.
     """
-    if head is None or not _only_links(head):
+    if head is None or not head.only_links():
         return False
     return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
-
-
-def _only_links(text: Text) -> bool:
-    """Whether a text is nothing but links without words of their own."""
-    if not text.pieces:
-        return False
-    at = 0
-    for piece in text.pieces:
-        if piece.start >= at:
-            if _WORD_BYTE.search(text.run.data[at : piece.start]):
-                return False
-            at = piece.end
-        inner = text.run.data[slice(*piece.text)].decode("utf-8", "replace")
-        if piece.kind not in ("bare", "auto", "image") and not is_label(inner):
-            return False
-    return _WORD_BYTE.search(text.run.data[at:]) is None
 
 
 def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
@@ -477,33 +435,3 @@ def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
     filled = [i for i, cell in enumerate(cells) if cell.run.data]
     worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
     return (worded or filled)[0]
-
-
-def _hashtags(text: Text) -> list[str]:
-    data, at, tags = text.run.data, 0, []
-    if b"#" not in data:
-        return []
-    for piece in [*text.pieces, None]:
-        end = piece.start if piece else len(data)
-        if end >= at:
-            tags += _HASHTAG.findall(data[at:end].decode("utf-8", "replace"))
-            at = piece.end if piece else end
-    return tags
-
-
-def _split_tags(text: str) -> list[str]:
-    pieces = re.split(r"[,;\n]", text)
-    return [tag for piece in pieces if (tag := " ".join(piece.strip().lstrip("-*+# \t").split()))]
-
-
-def _front_tags(text: str) -> list[str]:
-    """Return the `tags` of YAML or TOML front matter: a line, a bracketed list, or one `- tag` a line."""
-    match = re.search(
-        r"^tags[ \t]*[:=][ \t]*(.*)((?:\n[ \t]*-[ \t]+.*)*)", text, re.MULTILINE | re.IGNORECASE
-    )
-    if match is None:
-        return []
-    line = match[1].strip().strip("[]") + match[2]
-    return [
-        tag.strip("\"' \t") for tag in _split_tags(line.replace("\n", ",")) if tag.strip("\"' \t")
-    ]

@@ -11,7 +11,7 @@ from .blocks import Block
 from .columns import Role, columns_of
 from .document import Document
 from .edits import Edit, line_at
-from .entry import Entry
+from .entry import Entry, State
 from .links import Run, find_links
 from .sections import Section
 from .states import READ, READING, TO_READ, state_of_cell
@@ -94,7 +94,7 @@ def move_row(doc: Document, entry: Entry, row: Block, place: Section) -> tuple[E
     return (Edit(row.start, data[row.start : row.end], b""), line_at(doc, target.end, text))
 
 
-def mark_row(doc: Document, row: Block, state: str) -> tuple[Edit, ...] | None:
+def mark_row(doc: Document, row: Block, state: State) -> tuple[Edit, ...] | None:
     """Return the edits that make a cell show `state`, as other rows do, or None where no column shows states."""
     found = _cell(doc, row, "state")
     if found is None or row.parent is None:
@@ -117,7 +117,7 @@ def mark_row(doc: Document, row: Block, state: str) -> tuple[Edit, ...] | None:
 def _columns(doc: Document, table: Block) -> dict[Role, int]:
     """Return the columns of a table as they are read."""
     cells = [Run(doc.data, [cell]).data for cell in table.children[0].content]
-    definitions = doc.reading.definitions
+    definitions = doc.contents.definitions
     return columns_of([plain_with_links(cell, find_links(cell, definitions)) for cell in cells])
 
 

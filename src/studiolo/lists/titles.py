@@ -14,7 +14,7 @@ from studiolo.keys import Mention, find_mention
 
 from .authors import split_authors
 from .links import Piece
-from .words import drop_images, plain, strip_marks
+from .words import drop_images, plain_words, strip_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
         _add_text(parts, data[at : piece.start])
         if piece.kind != "image":
             inner = data[slice(*piece.text)]
-            words = plain(drop_images(inner) if b"![" in inner else inner)
+            words = plain_words(drop_images(inner) if b"![" in inner else inner)
             if (
                 piece.kind in ("bare", "auto")
                 or (words == piece.url and piece.kind != "wiki")
@@ -218,7 +218,7 @@ def _add_text(parts: list[_Part], data: bytes) -> None:
     at = 0
     for match in _BOLD_OUTSIDE.finditer(data):
         _add_words(parts, data[at : match.start()])
-        words = plain(match[2])
+        words = plain_words(match[2])
         if words:
             parts.append(_Part(words, bold=True))
         at = match.end()
