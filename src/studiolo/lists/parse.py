@@ -7,7 +7,7 @@ items around it does. A row of a table is an entry. Links in paragraphs are none
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -38,23 +38,47 @@ class Contents:
     images: tuple[Link, ...]
     questions: tuple[Question, ...]
     tags: tuple[str, ...]
-    texts: tuple[Text, ...]
     definitions: dict[str, str]
 
 
 @dataclass(slots=True)
-class _Draft:
+class Part:
+    """What one section holds, its heading included."""
+
+    section: Section
+    drafts: list[Draft] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    images: list[Link] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Draft:
+    """An entry before its words are taken apart.
+
+    Attributes:
+        head: its own text, which its title is in.
+        said: what a row or lines such as `Authors:` say of it.
+    """
+
     block: Block
     index: int
     section: tuple[str, ...]
     parent: int | None = None
-    naming: Naming = field(default_factory=partial(Naming, ""))
+    head: Text | None = None
+    said: Naming = field(default_factory=partial(Naming, ""))
     links: list[Link] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     state: State | None = None
     state_by: Literal["box", "column", "mark", "section"] | None = None
+
+    @property
+    def key(self) -> Key | None:
+        """The paper's key if any link names a paper, else the first key."""
+        keys = [link.mention.key for link in self.links if link.mention]
+        return next((key for key in keys if key.names_paper), keys[0] if keys else None)
 
 
 _WORDS = ("paragraph", "heading")
@@ -68,45 +92,70 @@ _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECA
 
 def read_document(data: bytes, root: Block) -> Contents:
     """Return what the blocks of `data` hold."""
-    return _Reader(data, root).run()
+    reader = Reader(data, root)
+    entries: list[Entry] = []
+    blocks: list[Block] = []
+    every: list[Section] = []
+    links: list[Link] = []
+    images: list[Link] = []
+    for part in reader.parts():
+        every.append(part.section)
+        entries += map(reader.entry, part.drafts)
+        blocks += (draft.block for draft in part.drafts)
+        links += part.links
+        images += part.images
+    return Contents(
+        tuple(entries),
+        tuple(blocks),
+        tuple(sorted(reader.headings, key=lambda heading: heading.span)),
+        tuple(every),
+        tuple(links),
+        tuple(images),
+        tuple(reader.questions),
+        tuple(dict.fromkeys(reader.tags)),
+        reader.definitions,
+    )
 
 
-class _Reader:
+class Reader:
+    """Reads a document section by section.
+
+    Attributes:
+        definitions: the addresses of reference links by their folded labels.
+        headings, questions, tags: those of the parts that were read.
+    """
+
     def __init__(self, data: bytes, root: Block) -> None:
         self.data = data
         self.root = root
         self.definitions: dict[str, str] = {}
-        self.drafts: list[_Draft] = []
         self.headings: list[Heading] = []
-        self.sections: list[Section] = []
+        self.part = Part(Section((), None, 0, (), 0, 0, 1))
         self.section: tuple[str, ...] = ()
-        self.links: list[Link] = []
-        self.images: list[Link] = []
+        self.num_drafts = 0
         self.questions: list[Question] = []
         self.tags: list[str] = []
-        self.texts: list[Text] = []
         self.own: dict[Block, Text] = {}
 
-    def run(self) -> Contents:
-        for block in self.root.walk():
-            if block.kind == "definition":
-                self.definitions.setdefault(fold_label(block.label), unescape(block.target))
+    def parts(self) -> Iterator[Part]:
+        """Yield what each section holds, in the order of the file; nothing of a part is kept here but what is named above."""
+        if b"]:" in self.data:
+            for block in self.root.walk():
+                if block.kind == "definition":
+                    self.definitions.setdefault(fold_label(block.label), unescape(block.target))
         for section in sections(self.root, self._section_heading):
-            self.sections.append(section)
+            self.part.section = section
             self.section = section.path
             self._flow(section.blocks)
-        return Contents(
-            tuple(self._entry(draft) for draft in self.drafts),
-            tuple(draft.block for draft in self.drafts),
-            tuple(sorted(self.headings, key=lambda heading: heading.span)),
-            tuple(self.sections),
-            tuple(self.links),
-            tuple(self.images),
-            tuple(self.questions),
-            tuple(dict.fromkeys(self.tags)),
-            tuple(self.texts),
-            self.definitions,
-        )
+            yield self.part
+            self.part = Part(section)
+            self.own.clear()
+
+    def _draft(self, block: Block, parent: int | None = None) -> Draft:
+        draft = Draft(block, self.num_drafts, self.section, parent)
+        self.num_drafts += 1
+        self.part.drafts.append(draft)
+        return draft
 
     def _section_heading(self, block: Block) -> str:
         self._take_links(self._heading(block), None)
@@ -149,7 +198,7 @@ class _Reader:
             self.own[block] = text
         return text
 
-    def _other(self, block: Block, draft: _Draft | None) -> None:
+    def _other(self, block: Block, draft: Draft | None) -> None:
         """Read html, comments and front matter."""
         if block.kind == "html":
             text = self._text(block)
@@ -162,7 +211,7 @@ class _Reader:
             self.tags += front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
 
     def _item(
-        self, item: Block, owner: _Draft | None, *, named: bool, depth: int, crowd: int = 0
+        self, item: Block, owner: Draft | None, *, named: bool, depth: int, crowd: int = 0
     ) -> None:
         """Read an item and what is nested in it.
 
@@ -179,8 +228,7 @@ class _Reader:
         )
         if owner is None or starts_entry:
             parent = owner.index if owner is not None else None
-            draft = _Draft(item, len(self.drafts), self.section, parent)
-            self.drafts.append(draft)
+            draft = self._draft(item, parent)
             depth = 0
         else:
             draft = owner
@@ -208,7 +256,7 @@ class _Reader:
             else:
                 self._inside(block, draft, depth + 1)
 
-    def _inside(self, block: Block, draft: _Draft, depth: int) -> None:
+    def _inside(self, block: Block, draft: Draft, depth: int) -> None:
         """Read a quotation, a table or html inside an item."""
         if block.kind == "quote":
             for child in block.children:
@@ -231,7 +279,7 @@ class _Reader:
         else:
             self._other(block, draft)
 
-    def _head(self, item: Block, text: Text, draft: _Draft) -> None:
+    def _head(self, item: Block, text: Text, draft: Draft) -> None:
         data = text.run.data
         words = text.words()
         box = BOX.match(data)
@@ -239,12 +287,12 @@ class _Reader:
             draft.state, draft.state_by = BOX_STATES[chr(box[1][0])], "box"
         elif state := state_of_mark(words):
             draft.state, draft.state_by = state, "mark"
-        draft.naming = read_naming(data, text.pieces)
+        draft.head = text
         draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], item.line, draft)
 
-    def _note(self, text: Text, line: int, depth: int, draft: _Draft) -> None:
+    def _note(self, text: Text, line: int, depth: int, draft: Draft) -> None:
         words = text.words()
         draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
@@ -253,22 +301,17 @@ class _Reader:
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
         if match := _FIELD.fullmatch(words):
-            naming = draft.naming
+            said = draft.said
+            year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
             if match[1].lower() in ("author", "authors", "by"):
-                draft.naming = Naming(
-                    naming.title,
-                    naming.name,
-                    naming.authors or split_authors(match[2]),
-                    naming.year,
-                )
-            elif naming.year is None and (
-                year := re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
-            ):
-                draft.naming = Naming(naming.title, naming.name, naming.authors, int(year[0]))
+                authors = said.authors or split_authors(match[2])
+                draft.said = Naming(said.title, said.name, authors, said.year)
+            elif said.year is None and year is not None:
+                draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
         if words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
 
-    def _ask(self, words: str, line: int, draft: _Draft | None) -> None:
+    def _ask(self, words: str, line: int, draft: Draft | None) -> None:
         answer = None
         if inner := _INNER_ANSWER.search(words):
             words, answer = words[: inner.start()], words[inner.end() :]
@@ -277,7 +320,7 @@ class _Reader:
         if draft is not None:
             draft.questions.append(question)
 
-    def _answer(self, words: str, draft: _Draft | None) -> bool:
+    def _answer(self, words: str, draft: Draft | None) -> bool:
         """Give an answer to the last question, if that is open."""
         if not self.questions or self.questions[-1].answer is not None:
             return False
@@ -302,8 +345,7 @@ class _Reader:
         cells = [self._cell(row, cell) for cell in row.content]
         if not any(cell.run.data for cell in cells):
             return
-        draft = _Draft(row, len(self.drafts), self.section)
-        self.drafts.append(draft)
+        draft = self._draft(row)
         for cell in cells:
             self._take_links(cell, draft)
             draft.tags += hashtags(cell)
@@ -319,7 +361,7 @@ class _Reader:
                 (n for c in cells if (n := read_naming(c.run.data, c.pieces)).title), naming
             )
         year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year", "date"))
-        draft.naming = Naming(
+        draft.said = Naming(
             naming.title,
             naming.name or words("name") or None,
             split_authors(words("authors"))
@@ -347,10 +389,10 @@ class _Reader:
     def _read(self, content: list[Span], line: int) -> Text:
         run = Run(self.data, content)
         text = Text(run, find_links(run.data, self.definitions), line)
-        self.texts.append(text)
+        self.part.texts.append(text)
         return text
 
-    def _take_links(self, text: Text, draft: _Draft | None) -> None:
+    def _take_links(self, text: Text, draft: Draft | None) -> None:
         run = text.run
         for piece in text.pieces:
             inner = run.data[slice(*piece.text)]
@@ -365,17 +407,18 @@ class _Reader:
                 piece.kind,
             )
             if piece.kind == "image":
-                self.images.append(link)
+                self.part.images.append(link)
                 if badge := badge_tag(piece.url):
                     self.tags.append(badge)
                 continue
-            self.links.append(link)
+            self.part.links.append(link)
             if draft is not None:
                 draft.links.append(link)
                 if link.mention is None and (tag := _TAG_LINK.search(link.url)):
                     draft.tags.append(tag[1])
 
-    def _entry(self, draft: _Draft) -> Entry:
+    def entry(self, draft: Draft) -> Entry:
+        """Return the entry that a draft becomes."""
         keys: dict[Key, None] = dict.fromkeys(
             link.mention.key for link in draft.links if link.mention
         )
@@ -383,7 +426,12 @@ class _Reader:
         if state is None and (state := state_of_section(draft.section)):
             by = "section"
         block = draft.block
-        naming = draft.naming
+        naming = draft.said
+        if draft.head is not None:
+            own = read_naming(draft.head.run.data, draft.head.pieces)
+            naming = Naming(
+                own.title, own.name, own.authors or naming.authors, own.year or naming.year
+            )
         return Entry(
             title=naming.title,
             name=naming.name,

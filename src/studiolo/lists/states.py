@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from .entry import State
@@ -53,6 +54,7 @@ def state_of_heading(text: str) -> State | None:
     return _BY_HEADING.get(" ".join(words))
 
 
+@lru_cache(maxsize=1024)
 def state_of_section(section: tuple[str, ...]) -> State | None:
     """Return the state that the innermost of the headings gives, if one does."""
     return next((state for text in reversed(section) if (state := state_of_heading(text))), None)
