@@ -91,6 +91,7 @@ _YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
 _ET_AL = re.compile(r"\bet al\b", re.IGNORECASE)
 _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|\(|\)|;\s")
 _YEAR_BEHIND = re.compile(r"[,\s]*(?:\b(?:19|20)\d\d\b)?[\s.,]*$")
+_BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*")
 _SENTENCE_END = re.compile(r"(?<=[^\W_]{2})[.?!]\s+(?=[A-Z])")
 _LONGEST = 4000  # characters of a name or a list of people
@@ -139,12 +140,7 @@ def is_label(text: str) -> bool:
         return True
     if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
         return True
-    return (
-        re.fullmatch(
-            r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", text.strip(), re.I
-        )
-        is not None
-    )
+    return len(text) < 60 and _BARE_ID.fullmatch(text.strip()) is not None
 
 
 def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
