@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -457,9 +458,9 @@ def check(
     from studiolo.lists import check as check_lists
 
     documents = documents_of(paths)
-    papers = _papers(documents[0]) if any(document.questions for document in documents) else []
+    papers = cache(lambda: _papers(documents[0]))  # asked for at the first open question
     found = check_lists(
-        documents, answered=lambda entry, question: bool(_answers(entry, question, papers))
+        documents, answered=lambda entry, question: bool(_answers(entry, question, papers()))
     )
     errors = sum(finding.level == "error" for finding in found)
     if as_json:

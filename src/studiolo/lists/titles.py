@@ -303,7 +303,11 @@ def _split_title(text: str) -> tuple[str, str, str]:
             return text[: dash.start()].strip(), before, text[dash.end() :]
     title = text[: dashes[-1].start()] if dashes and dashes[-1].end() == len(text) else text
     behind = ""
-    if (year := _IN_PARENS_AT_END.search(title)) and year.start() >= 8:
+    if (
+        (title.endswith(")") or title[-1:].isdigit())  # the search is slow
+        and (year := _IN_PARENS_AT_END.search(title))
+        and year.start() >= 8
+    ):
         title, behind = title[: year.start()], year[1] or year[2]
     if (
         len(title) > 2
