@@ -23,6 +23,7 @@ from urllib.parse import unquote
 
 from studiolo.keys import Key, host_of, knows_host
 
+from .blocks import collector_paused
 from .document import Document
 from .entry import Entry, Heading, Question
 from .links import fold_label
@@ -72,6 +73,11 @@ def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list
     Args:
         answered: says whether something outside of the lists answers a question.
     """
+    with collector_paused():
+        return _check(docs, answered)
+
+
+def _check(docs: Sequence[Document], answered: Answered | None) -> list[Fault]:
     found: list[Fault] = []
     first: dict[tuple[Key, str | None], tuple[str, int]] = {}
     for doc in docs:

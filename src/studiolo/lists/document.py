@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studiolo.errors import ListError
 
-from .blocks import Block, scan
+from .blocks import Block, collector_paused, scan
 from .entry import Entry, Heading, Link, Question, Span
 from .parse import Contents, read_document
 from .sections import Section, find
@@ -76,7 +76,8 @@ class Document:
     @cached_property
     def contents(self) -> Contents:
         """Everything that was found in it."""
-        return read_document(self.data, self.root)
+        with collector_paused():
+            return read_document(self.data, self.root)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
