@@ -122,3 +122,20 @@ def test_mark_moves_within_the_tree_that_holds_the_entry():
         tree.format("P", "one")
         + tree.format("P", "two").replace("* two\n\n", "").replace("* x\n", "* x\n* two\n")
     )
+
+
+def test_whole_path_is_preferred_to_the_end_of_a_longer_one():
+    doc = Document(b"# B\n## A\n# A\n")
+    assert find_section(doc, "A").line == 3
+    with pytest.raises(UsageError, match="2 sections 'A'"):
+        find_section(Document(b"# B\n## A\n# C\n## A\n"), "A")
+
+
+def test_what_stands_before_the_first_heading_begins_at_the_first_byte():
+    before = Document(LIST).sections[0]
+    assert (before.start, before.body, before.line) == (0, 0, 1)
+    assert Document(b"<!-- x -->\n\n# A\n").sections[0].end == 0
+
+
+def test_sections_of_two_readings_are_two_things():
+    assert Document(LIST).sections[1] != Document(LIST).sections[1]
