@@ -21,7 +21,7 @@ setup: .venv/dev ## Make .venv with everything a developer needs
 
 .venv/run: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Studiolo needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.12"; exit 1; }
-	@echo "Setting up .venv with $(PYTHON) (about a minute, torch is 200 MB and more) ..."
+	@echo "Setting up .venv with $(PYTHON) (about a minute; torch alone is 200 MB or more) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
 	@$(PIP_INSTALL) --editable '.[run]'

@@ -5,6 +5,8 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,13 @@ from typer.main import get_command
 
 from studiolo.claims import check_paper, load_paper
 from studiolo.cli.app import app
+from studiolo.cli.doctor import RUN_EXTRA
 from studiolo.runs import paper_folders
 
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "studiolo"
-HEAVY = ("torch", "numpy", "scipy", "sklearn", "altair")
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "vl_convert")
 LIGHT_STARTS = (
     "import studiolo",
     "import studiolo.lists, studiolo.sources, studiolo.library, studiolo.metadata, studiolo.net",
@@ -55,7 +58,75 @@ def test_start_is_light(statement):
 
 
 def test_the_light_start_test_can_fail():
-    assert "numpy" in loaded_after("import numpy")
+    for name in HEAVY:
+        assert name in loaded_after(f"import {name}")
+
+
+def test_doctor_looks_for_what_the_extra_installs():
+    assert set(RUN_EXTRA.values()) <= declared_in(CORE, EXTRAS["run"])
+    assert {name for name in RUN_EXTRA.values() if find_spec(name) is None} == set()
+
+
+def declared_in(*lists):
+    """Return the packages of requirement lists by the names that one imports."""
+    names = {re.match(r"[\w.-]+", item)[0].lower() for items in lists for item in items}
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+
+
+def imported_by(*patterns):
+    """Return the packages that files import, at their top or inside functions; not ours nor Python's."""
+    found = {}
+    for path in (path for pattern in patterns for path in ROOT.glob(pattern)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            else:
+                continue
+            for name in {module.partition(".")[0] for module in modules}:
+                if name not in sys.stdlib_module_names and name not in ("studiolo", "tests"):
+                    found.setdefault(name, path.relative_to(ROOT).as_posix())
+    return found
+
+
+IMPORTED_AS = {
+    "markdown-it-py": "markdown_it",
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "vl-convert-python": "vl_convert",
+}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CORE = PYPROJECT["project"]["dependencies"]
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+GROUPS = PYPROJECT["dependency-groups"]
+READING = ("keys", "lists", "net", "sources", "metadata", "index", "library", "cli", "claims")
+
+
+def test_what_reading_imports_is_installed_without_extras():
+    found = imported_by(*(f"src/studiolo/{room}/**/*.py" for room in READING))
+    assert {name: path for name, path in found.items() if name not in declared_in(CORE)} == {}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    declared = declared_in(CORE, *EXTRAS.values())
+    found = imported_by("src/studiolo/**/*.py")
+    tests = {"pytest"}  # those of the papers
+    assert {name: path for name, path in found.items() if name not in declared | tests} == {}
+    assert declared - set(found) == set()
+
+
+def test_what_tests_and_benches_import_is_declared():
+    groups = [[item for item in group if isinstance(item, str)] for group in GROUPS.values()]
+    declared = declared_in(CORE, *EXTRAS.values(), *groups)
+    found = imported_by("tests/**/*.py", "bench/**/*.py")
+    assert {name: path for name, path in found.items() if name not in declared} == {}
+
+
+def test_every_declared_package_is_pinned():
+    pinned = declared_in((ROOT / "constraints.txt").read_text().split())
+    groups = [[item for item in group if isinstance(item, str)] for group in GROUPS.values()]
+    assert declared_in(CORE, *EXTRAS.values(), *groups) - pinned == set()
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda p: p.parent.name)
@@ -98,9 +169,8 @@ def test_paper_folder_is_complete_and_its_claims_decidable(folder):
     }
     wanted = {claim.run for claim in paper.claims if not claim.all_of}
     assert wanted | {figure.run for figure in paper.figures} <= functions
-    for claim in paper.claims:
-        assert claim.where, claim.id
-        exempt = claim.all_of or claim.id in paper.controls or claim.statistic == "exact"
+    for claim in (*paper.papers_claims, *paper.our_questions):
+        exempt = claim.all_of or claim.statistic == "exact"
         assert claim.controls or exempt, f"{claim.id} has no control"
 
 

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +38,40 @@ def save_bytes(path: Path, data: bytes, expected: bytes | _Unchecked | None = UN
         StaleEdit: the file holds other bytes than `expected`.
         FileError: it cannot be written; says why.
     """
+
+    def replacement(found: bytes | None) -> bytes:
+        if not isinstance(expected, _Unchecked) and found != expected:
+            raise StaleEdit(
+                f"{path} has changed since it was read. Nothing was written: read the list again."
+            )
+        return data
+
+    update_bytes(path, replacement)
+
+
+def update_bytes(path: Path, change: Callable[[bytes | None], bytes]) -> None:
+    """Replace the file at `path` by what `change` makes of it; no other process writes it in between.
+
+    Written as `save_bytes` does; not at all if nothing changes.
+
+    Args:
+        change: gets what the file holds, None where there is none. What it raises leaves the file as it is.
+
+    Raises:
+        FileError: it cannot be read or written; says why.
+    """
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.parent):
-            if not isinstance(expected, _Unchecked):
-                found = path.read_bytes() if path.exists() else None
-                if found != expected:
-                    raise StaleEdit(
-                        f"{path} has changed since it was read. Nothing was written: read the list again."
-                    )
-            _replace(path, data)
+            found = path.read_bytes() if path.exists() else None
+            if (data := change(found)) != found:
+                _replace(path, data)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {_reason(error)}. It is as it was.") from error
 
 
-def append_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def append_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Append records as lines of JSON and return when the disk has them.
 
     Raises:
@@ -90,7 +108,8 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
             try:
                 _write_all(handle, data)
             except OSError:
-                os.ftruncate(handle, end)
+                with contextlib.suppress(OSError):  # the first error says why
+                    os.ftruncate(handle, end)
                 raise
             os.fsync(handle)
         finally:
@@ -103,7 +122,7 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
         ) from error
 
 
-def load_records(path: Path) -> Iterator[dict[str, Any]]:
+def load_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a file of JSON lines in order; a missing file has none.
 
     Lines that are not records are passed over: a torn last line, and the markers that a merge in git may leave.

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from studiolo.claims import Claim, Figure, Paper, Region, Scale, check_paper, seeds_that_decide
+from studiolo.claims import (
+    Ceiling,
+    Claim,
+    Figure,
+    Paper,
+    Region,
+    Scale,
+    check_paper,
+    seeds_that_decide,
+)
 
 
 Check = Callable[..., list[str]]
@@ -50,12 +59,13 @@ def check(tmp_path: Path) -> Check:
 
     def check(one: Claim, *others: Claim, experiments: str | None = EXPERIMENTS) -> list[str]:
         folder = tmp_path / "speedy"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         if experiments is not None:
             (folder / "experiments.py").write_text(experiments)
         control = claim("same", says="It is not.", config={"length": 1})
         one = one if one.controls else replace(one, controls=("same",))
-        claims = (one, control, *others)
+        said = () if one.by == "paper" else (claim("said", says="It is said.", controls=("same",)),)
+        claims = (one, control, *others, *said)
         return check_paper(Paper(folder, "doi:10.1/x", "T", ("A",), 2020, claims=claims))
 
     return check
@@ -138,7 +148,7 @@ def test_a_share_that_no_number_of_seeds_decides_is_refused(check: Check, region
 def test_a_region_that_begins_at_no_effect_is_refused(
     check: Check, metric: str, region: Region
 ) -> None:
-    (problem,) = check(claim(metric=metric, region=region))
+    (problem,) = check(claim(metric=metric, region=region, ceiling=Ceiling(None, "operations")))
     assert f"region ({region}) has no smallest effect of interest, only a direction" in problem
 
 
@@ -206,7 +216,8 @@ def test_an_heir_that_says_the_same_is_refused(check: Check) -> None:
 def test_an_experiment_that_is_not_there_is_named(check: Check) -> None:
     (problem,) = check(claim(run="step_tiem"))
     assert (
-        "run = 'step_tiem' is no function of experiments.py. There are: step_time, free" in problem
+        "run = 'step_tiem' is not a function of experiments.py. There are: step_time, free"
+        in problem
     )
     assert "_helper" not in problem
 
@@ -243,4 +254,84 @@ def test_figures_are_held_against_the_experiments(tmp_path: Path) -> None:
     claims = (claim(controls=("same",)), claim("same", config={"length": 1}))
     paper = Paper(tmp_path, "doi:1", "T", ("A",), 2020, claims=claims, figures=(figure,))
     (problem,) = check_paper(paper)
-    assert f"{tmp_path.name}, figure curve: run = 'nothing' is no function" in problem
+    assert f"{tmp_path.name}, figure curve: run = 'nothing' is not a function" in problem
+
+
+# What a sentence says of itself.
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"where": "no place in the paper"}, "What the paper does not say is a question of ours: by = \"us\"."),
+        ({"where": "no place in the paper; arXiv 2003.01897"}, "is a question of ours"),
+        ({"by": "us", "where": ""}, 'source = "read" without a place. Say where it was read, or leave the source out.'),
+        ({"by": "us", "where": "No place in the paper."}, 'source = "read" without a place'),
+        ({"scale": Scale("paper", "every size", "384 by 192")}, "the paper means 'every size' and here it is '384 by 192'"),
+        ({"scale": Scale("paper", "Base", "Base")}, "'Base' states no size. Write the paper's size in numbers"),
+        ({"states": 1.25, "says": "It is at least 1.2 times."}, "states 1.25, which does not stand in says"),
+        ({"states": 1.19, "says": "It is 1.19 times."}, "states 1.19, but region (at least 1.2) excludes it. Move"),
+        ({"states": 1.3, "says": "It is 1.3 times."}, "agrees with everything above it as well. Write a region around 1.3"),
+        ({"metric": "loss_nats", "says": "It needs 13.19 nats."}, "says '13.19 nats', the unit of loss_nats. Write the number"),
+        ({"metric": "kept_percent", "says": "92% is kept."}, "says '92%', the unit of kept_percent"),
+        ({"timing": True}, "no ceiling. Say how much can be reached at the size that is run"),
+        ({"metric": "speed_up"}, "no ceiling"),
+        ({"metric": "peak_bytes_ratio"}, "no ceiling"),
+        ({"metric": "flops_share_mean"}, "no ceiling"),
+        ({"timing": True, "ceiling": Ceiling(1.1, "FLOPs")}, "its ceiling is 1.1, so region (at least 1.2) cannot be reached"),
+        ({"timing": True, "ceiling": Ceiling(0.9), "region": Region("at_most", (0.8,))}, "its ceiling is 0.9, so region"),
+        ({"timing": True, "ceiling": Ceiling(1.2), "region": Region("above", (1.2,))}, "its ceiling is 1.2, so region"),
+        ({"timing": True, "ceiling": Ceiling(1.2), "region": Region("within", (1.8, 1.25))}, "its ceiling is 1.2, so"),
+    ],
+)  # fmt: skip
+def test_a_claim_that_its_own_words_contradict_is_refused(
+    check: Check, fields: dict[str, Any], sentence: str
+) -> None:
+    (problem,) = check(claim(**fields))
+    assert problem.startswith("speedy, claim fast: ")
+    assert sentence in problem
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"by": "us", "where": "", "source": ""},
+        {"where": "Section 3, which gives no place in time"},
+        {"scale": Scale("paper", "every n up to 9", "all of them: every n up to 9")},
+        {"scale": Scale("paper", "d = 1000", "the same")},
+        {"states": 1.3, "says": "It is at least 1.3 times as fast."},
+        {"states": 1300.0, "says": "It needs 1,300 nats.", "region": Region("within", (1300.0, 1.1))},
+        {"states": 0.92, "says": "It keeps 92 % of it.", "region": Region("between", (0.9, 0.97))},
+        {"states": 1e-3, "says": "It is 1e-3.", "region": Region("between", (0.0, 0.01))},
+        {"metric": "loss_nats", "says": "It gains a tenth of a nat on 2 layers."},
+        {"metric": "kept_bits", "says": "It needs 4 bits where others need 8 bits."},
+        {"metric": "step_gain"},
+        {"metric": "over_ridge"},
+        {"timing": True, "ceiling": Ceiling(None, "8 d + 4 l over 16 d operations")},
+        {"timing": True, "ceiling": Ceiling(1.5, "operations")},
+        {"timing": True, "ceiling": Ceiling(0.5), "region": Region("at_most", (0.8,))},
+        {"by": "code", "where": "", "source": "", "scale": Scale("", "", ""), "metric": "speed_up"},
+    ],
+)  # fmt: skip
+def test_a_claim_that_agrees_with_its_own_words_passes(
+    check: Check, fields: dict[str, Any]
+) -> None:
+    assert check(claim(**fields)) == []
+
+
+def test_a_control_needs_neither_place_nor_ceiling(check: Check) -> None:
+    control = {"where": "", "source": "", "timing": True, "scale": Scale("paper", "any", "one")}
+    own = claim("absent", says="It is not.", **({"config": {"length": 2}} | control))
+    assert check(claim(controls=("absent",)), own) == []
+    (problem,) = check(claim(controls=("absent",)), replace(own, source="read"))
+    assert 'claim absent: source = "read" without a place' in problem
+
+
+def test_a_paper_of_checks_alone_says_nothing() -> None:
+    paper = Paper(Path("nowhere"), "doi:10.1/x", "T", ("A",), 2020, claims=(claim(by="code"),))
+    assert check_paper(paper)[0].startswith("nowhere, paper.toml: no [[claim]]. Say what")
+
+
+def test_experiments_nested_too_deeply_are_one_sentence(check: Check) -> None:
+    (problem,) = check(claim(), experiments="x = " + "-" * 20_000 + "1\n")
+    assert problem.endswith("experiments.py: not Python: nested too deeply.")

@@ -21,7 +21,7 @@ def test_the_paper_of_the_page_loads_and_its_error_is_real(tmp_path: Path) -> No
     toml = block("toml")
     (tmp_path / "paper.toml").write_text(toml)
     paper = load_paper(tmp_path)
-    assert len(paper.claims) == 4
+    assert [claim.by for claim in paper.claims] == ["paper"] * 4 + ["code"]
     assert paper.claim("more-data-hurts-in-400").controls == ("tuned-ridge-rises",)
     assert paper.claim("tuned-ridge-rises").controls == ()
     (tmp_path / "paper.toml").write_text(toml.replace('"read"', '"guess"', 1))

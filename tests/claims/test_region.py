@@ -79,8 +79,8 @@ def test_a_region_covers_what_lies_in_it() -> None:
         ({}, "found nothing; allowed: exactly one of at_least, at_most, between, within, above"),
         ({"at_least": 1, "at_most": 2}, "found at_least, at_most; allowed: exactly one of"),
         ({"over": 1}, "found 'over'; allowed: at_least"),
-        ({"at_least": "1"}, "found at_least = '1'; allowed: numbers"),
-        ({"at_least": True}, "found at_least = True; allowed: numbers"),
+        ({"at_least": "1"}, 'found at_least = "1"; allowed: numbers'),
+        ({"at_least": True}, "found at_least = true; allowed: numbers"),
         ({"at_least": [1, 2]}, r"found at_least = \[1, 2\]; allowed: one number"),
         ({"at_most": math.nan}, "found at_most = nan; allowed: finite numbers"),
         (

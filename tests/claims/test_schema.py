@@ -1,11 +1,12 @@
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from studiolo.claims import Axis, Point, Region, Scale, Series, load_paper
+from studiolo.claims import Axis, Point, Region, Scale, Series, check_paper, load_paper
 from studiolo.errors import PaperError
 
 
@@ -339,3 +340,142 @@ def test_tables_that_do_not_fit_together_are_refused(
 ) -> None:
     with pytest.raises(PaperError, match=sentence):
         load_paper(write(HEAD + text))
+
+
+CHECK = """
+[[check]]
+id = "it-sums-to-one"
+says = "Probabilities add up to one."
+run = "risk_curve"
+metric = "total"
+region = { at_most = 1e-10 }
+why = "Rounding."
+"""
+
+
+def test_claims_questions_and_checks_stand_apart(write: Write) -> None:
+    ours = OTHER.replace("other", "ours") + 'by = "us"\n'
+    broken = '[[check]]\nid = "broken"\nlike = "it-sums-to-one"\nconfig = { peek = true }\n'
+    absent = '[[claim]]\nid = "absent"\nlike = "more-data-hurts"\n'
+    named = CLAIM + 'controls = ["absent"]\n'
+    paper = load_paper(
+        write(HEAD + named + ours + absent + CHECK + 'controls = ["broken"]\n' + broken)
+    )
+    ids = [
+        [c.id for c in part] for part in (paper.papers_claims, paper.our_questions, paper.checks)
+    ]
+    assert ids == [["more-data-hurts"], ["ours"], ["it-sums-to-one"]]
+    assert paper.controls == ("absent", "broken")
+    assert [claim.by for claim in paper.claims] == ["paper", "us", "paper", "code", "code"]
+
+
+def test_a_check_is_exact_and_has_neither_place_nor_scale(write: Write) -> None:
+    claim = load_paper(write(HEAD + CLAIM + CHECK)).claim("it-sums-to-one")
+    assert (claim.by, claim.statistic, claim.seeds) == ("code", "exact", 1)
+    assert (claim.where, claim.source, claim.scale) == ("", "", Scale("", "", ""))
+    for field in ('where = "Section 1"', 'scale = { kind = "toy" }', 'by = "paper"', "states = 1"):
+        with pytest.raises(PaperError, match=r"it-sums-to-one, \w+: found an unknown field"):
+            load_paper(write(HEAD + CLAIM + CHECK + field + "\n"))
+
+
+def test_a_check_like_a_claim_takes_what_a_check_has(write: Write) -> None:
+    text = '[[check]]\nid = "same"\nlike = "more-data-hurts"\nstatistic = "exact"\n'
+    claim = load_paper(write(HEAD + CLAIM + text)).claim("same")
+    assert (claim.by, claim.run, claim.where, claim.scale.kind) == ("code", "risk_curve", "", "")
+
+
+def test_a_claim_does_not_rest_on_checks(write: Write) -> None:
+    text = HEAD + CLAIM + CHECK + JOINED.replace("other", "it-sums-to-one")
+    with pytest.raises(
+        PaperError, match='found the check "it-sums-to-one"; allowed: claims, which'
+    ):
+        load_paper(write(text))
+
+
+def test_only_a_sentence_of_the_paper_inherits_its_place(write: Write) -> None:
+    text = HEAD + CLAIM + "states = 1.5\nceiling = 3\n" + OTHER + 'by = "us"\n'
+    other = load_paper(write(text)).claim("other")
+    assert (other.where, other.source, other.states) == ("", "", None)
+    assert (str(other.ceiling), other.run) == ("3", "risk_curve")
+    text = HEAD + CLAIM + "states = 1.5\nceiling = 3\n" + 'controls = ["other"]\n' + OTHER
+    other = load_paper(write(text)).claim("other")
+    assert (other.where, other.source, other.states, other.ceiling) == ("", "", None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "shown"),
+    [
+        ("1.53", 1.53, "1.53"),
+        ('"8 d + 4 l"', None, "8 d + 4 l"),
+        ('{ value = 2, why = "counted" }', 2.0, "2, counted"),
+    ],
+)
+def test_a_ceiling_is_a_number_a_reason_or_both(
+    write: Write, given: str, value: float | None, shown: str
+) -> None:
+    ceiling = load_paper(write(HEAD + CLAIM + f"ceiling = {given}\n")).claims[0].ceiling
+    assert ceiling is not None
+    assert (ceiling.value, str(ceiling)) == (value, shown)
+
+
+DEEP = "[" * 40 + "]" * 40
+HOSTILE = {
+    "a date": ("config = { d = 2026-11-26 }", "config, d: found 2026-11-26; allowed: texts, finite"),
+    "a time in a list": ("config = { d = [1, 10:00:00] }", "config, d: found 10:00:00; allowed: texts"),
+    "not a number": ("config = { d = nan }", "config, d: found nan; allowed: texts, finite numbers"),
+    "infinity": ("config = { d = { e = -inf } }", "config, d: found -inf; allowed: texts, finite numbers"),
+    "many digits": (f"config = {{ d = {'9' * 400} }}", "config, d: found a whole number of 400 digits"),
+    "more digits than Python reads": (f"config = {{ d = {'9' * 5000} }}", "not TOML: Exceeds the"),
+    "a hexadecimal of 5,000 digits": (f"series = 0x{'f' * 5000}", "series: found a int too large to show"),
+    "lists in lists": (f"config = {{ d = {DEEP} }}", "config, d: found lists and tables more than 16 deep"),
+    "far more lists": (f"config = {{ d = {'[' * 9000} }}", "not TOML: "),
+    "tables in tables": (f"config.{'.'.join('a' * 5000)} = 1", "config, a: found lists and tables more than 16"),
+    "tables for a text": (f"why.{'.'.join('a' * 5000)} = 1", "why: found a table too large to show; allowed: a text"),
+    "a region of 400 digits": (f"weaker = {{ above = -{'9' * 400} }}", "weaker: found above = -9999.*; allowed: finite"),
+    "an infinite region": ("weaker = { above = -inf }", "weaker: found above = -inf; allowed: finite numbers"),
+    "a billion seeds": ("seeds = 1_000_000_000", "seeds: found 1000000000; allowed: .* at most 1000"),
+    "a timeout of centuries": ("timeout_s = 1e300", "timeout_s: found 1e.300; allowed: .* at most a week"),
+    "a timeout that is none": ("timeout_s = nan", "timeout_s: found nan; allowed: a finite number"),
+    "a number of 400 digits": (f"states = {'9' * 400}", "states: found 9999.*; allowed: a finite number"),
+    "a ceiling that is a list": ("ceiling = [1]", r"ceiling: found \[1\]; allowed: a number, a text, or a table"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "sentence"), HOSTILE.values(), ids=HOSTILE)
+def test_a_value_that_no_record_could_hold_is_one_sentence(
+    write: Write, line: str, sentence: str
+) -> None:
+    field = line.partition(" ")[0].partition(".")[0]
+    kept = [one for one in CLAIM.splitlines() if not one.startswith(f"{field} ")]
+    with pytest.raises(PaperError, match=sentence) as caught:
+        load_paper(write(HEAD + "\n".join([*kept, line, ""])))
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("run", ["risk\\u0000curve", "risk curve", "../risk", "[/x]", ""])
+def test_a_run_is_the_name_of_a_function(write: Write, run: str) -> None:
+    text = CLAIM.replace('"risk_curve"', f'"{run}"')
+    with pytest.raises(
+        PaperError, match=r"run: found .*; allowed: the name of a function in exper"
+    ):
+        load_paper(write(HEAD + text))
+
+
+@pytest.mark.parametrize("config", ["3", '"d = 200"', "[200]", "2026-11-26"])
+def test_an_inherited_config_that_is_no_table_is_one_sentence(write: Write, config: str) -> None:
+    text = CLAIM.replace("{ d = 200 }", config) + OTHER + "config = { trials = 5 }\n"
+    with pytest.raises(PaperError, match=r"config: found .*; allowed: a table"):
+        load_paper(write(HEAD + text))
+
+
+def test_a_long_chain_of_heirs_reads_in_a_moment(write: Write) -> None:
+    chain = [
+        f'[[claim]]\nid = "heir-{i}"\nlike = "heir-{i + 1}"\nsays = "Heir {i}."\n'
+        for i in range(3000)
+    ]
+    last = CLAIM.replace("more-data-hurts", "heir-3000")
+    start = time.process_time()
+    paper = load_paper(write(HEAD + "".join(chain) + last))
+    assert len(check_paper(paper)) < 3010
+    assert time.process_time() - start < 5
+    assert paper.claim("heir-0").run == "risk_curve"

@@ -14,6 +14,7 @@ from studiolo.claims import (
     Scale,
     Seed,
     Verdict,
+    Word,
     expected_wrong_holds,
     judge,
     judge_paper,
@@ -86,7 +87,7 @@ def test_the_weaker_region_is_tried_whenever_the_region_is_not_met() -> None:
 
 def test_the_verdict_carries_the_interval_and_the_count() -> None:
     verdict = judge(claim(), seeds(1, 2, 3, 4, 5, 6, 7, 8))
-    assert verdict == Verdict("holds", "", Interval(4.5, 2, 7), n=8, of=8, alpha=0.05)
+    assert verdict == Verdict(Word.HOLDS, "", Interval(4.5, 2, 7), n=8, of=8, alpha=0.05)
 
 
 def test_an_exact_claim_needs_one_value_and_has_no_error_rate() -> None:

@@ -8,7 +8,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from studiolo.cli.collecting import app, collect
+from studiolo.cli.app import app
+from studiolo.cli.collecting import collect
 from studiolo.errors import SourceError, StudioloError, UsageError
 from studiolo.sources import SOURCES
 from tests.metadata.feeds import entry, feed
@@ -138,6 +139,34 @@ def test_triage_takes_another_section_passes_over_and_goes_back(here):
     assert "taken back: passed over 'FNet: Mixing Tokens'" in said
     assert "Written 0, passed over 0" in said
     assert (here / "list.md").read_text() == LIST
+
+
+def test_code_of_a_listed_paper_goes_below_it_or_into_the_section_that_is_chosen(here):
+    studiolo(
+        "collect", "urls", "https://github.com/a/b is code of https://arxiv.org/abs/2009.14794"
+    )
+    said = studiolo("triage", typed="y\n")
+    assert "→ below “" in said
+    assert "list.md:7: its paper is there" in said
+    assert "  * https://github.com/a/b\n" in (here / "list.md").read_text()
+    studiolo("undo")
+    said = studiolo("triage", typed="s\n2\ny\n")
+    assert "To Review > Causal Inference: your choice" in said
+    assert (here / "list.md").read_text().startswith(LIST)
+    assert (here / "list.md").read_text() != LIST
+
+
+def test_list_of_another_library_is_taken_back_there(here, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "list.md"
+    other.write_text(LIST)
+    said = studiolo(
+        "add", "arxiv:1706.03762", "--title", "T", "--section", "Transformers", "--list", other, "--offline"
+    )  # fmt: skip
+    assert f"Take it back: studiolo undo --library {other.parent}" in said
+    with pytest.raises(UsageError, match="nothing to undo"):
+        studiolo("undo")
+    studiolo("undo", "--library", other.parent)
+    assert other.read_text() == LIST
 
 
 def test_triage_ends_when_the_input_ends(here):
@@ -370,7 +399,7 @@ def test_hundred_thousand_bookmarks_take_less_than_twenty_seconds_and_400_megaby
             )
     code = """
 import re, sys, time
-from studiolo.cli.collecting import app
+from studiolo.cli.app import app
 sys.argv[1:] = ["collect", "bookmarks", "b.html"]
 try:
     app()

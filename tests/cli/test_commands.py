@@ -44,7 +44,7 @@ def test_run_ends_with_the_path_of_the_report_and_remembers(example):
     report = done.stdout.splitlines()[-1]
     assert report.endswith("recent-ml-research.html")
     assert "Sample-wise Double Descent" in Path(report).read_text(encoding="utf-8")
-    assert ": holds [" in done.stderr
+    assert "    holds; paper scale; control: absent, as it must be" in done.stdout.splitlines()
 
 
 def test_list_of_strangers_papers_is_told_how_to_start(tmp_path):
@@ -96,8 +96,12 @@ def test_report_needs_no_run(example):
     ("arguments", "code", "sentence"),
     [
         (["show", "nowhere.md"], 1, "nowhere.md cannot be read"),
-        (["run", "LIST", "--budget", "soon"], 2, "'soon' is no duration. Write 90s, 4m or 1.5h."),
-        (["run", "LIST", "--only", "nobody"], 2, "No paper folder 'nobody' on this list"),
+        (
+            ["run", "LIST", "--budget", "soon"],
+            2,
+            "'soon' is not a duration. Write 90s, 4m or 1.5h.",
+        ),
+        (["run", "LIST", "--only", "nobody"], 2, "There is no paper folder 'nobody' for this list"),
         (["new-paper", "a/b"], 2, "'a/b' is neither a folder name nor a key."),
     ],
 )
@@ -139,7 +143,7 @@ def test_readers_own_code_is_announced_once(example):
     path.write_text("* https://example.org/mine\n")
     first, second = studiolo("run", path), studiolo("run", path)
     assert "is this library's own code and now runs" in first.stderr
-    assert "mine averaging-shrinks-the-error: holds [toy]" in first.stderr
+    assert "Claims of the papers (1): 1 holds." in first.stdout.splitlines()
     assert "own code" not in second.stderr
 
 

@@ -72,7 +72,7 @@ def test_show_only_what_is_in_a_state(library):
     run("read", "NADE")
     assert "1 entry" in run("show", "lists/list.md", "--state", "read")
     with pytest.raises(
-        UsageError, match=r"'unread' is no reading state. Choose one of: to read, reading, read"
+        UsageError, match=r"'unread' is not a reading state. Choose one of: to read, reading, read"
     ):
         run("show", "lists/list.md", "--state", "unread")
 

@@ -1,11 +1,13 @@
 import os
+import pkgutil
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 from studiolo import data
 from studiolo.data import files
-from studiolo.data.registry import CANONICAL, CONTENT_SHA256
+from studiolo.data.fetch import CANONICAL
 from studiolo.errors import NeedsData, RunError
 
 
@@ -98,7 +100,12 @@ def test_set_without_an_address_lists_those_that_have_one():
 
 
 def test_everything_that_can_be_fetched_is_checked_after_unpacking():
-    assert set(CANONICAL) <= set(CONTENT_SHA256)
+    checked = {
+        file
+        for module in pkgutil.iter_modules(data.__path__)
+        for file in getattr(import_module(f"studiolo.data.{module.name}"), "SHA256", {})
+    }
+    assert {name.partition("/")[2] for name in CANONICAL} <= checked
 
 
 @WITH_DATA

@@ -6,13 +6,24 @@ import signal
 
 import pytest
 
-from studiolo.library import Inbox, Library, inbox as inbox_module, load_items, load_waiting
-from studiolo.library.desk import carry_out, item_of, plan_entry, undo
+from studiolo.library import (
+    Inbox,
+    Library,
+    Proposal,
+    carry_out,
+    desk,
+    inbox as inbox_module,
+    load_waiting,
+    undo,
+)
+from studiolo.library.desk import item_of
+from studiolo.library.inbox import load_items
 from studiolo.lists import Document
 from studiolo.sources import SavedFolder, SavedItem
 
 
 LIST = "# To Review\n\n* [A](https://arxiv.org/abs/2009.14794)\n* [B](https://arxiv.org/abs/1912.07242)\n"
+TO_REVIEW = Proposal(("To Review",), "", 1.0)
 CALLS = ("write", "fsync", "replace", "ftruncate", "fchmod", "open")
 
 
@@ -98,7 +109,7 @@ def test_adding_to_a_list_survives_death_at_every_write(tmp_path, half):
         library = Library(folder)
         Inbox(library).collect([SavedItem("bookmarks", "https://arxiv.org/abs/2105.03824", "FNet")])
         view = load_waiting(library)
-        plan = plan_entry(Document.load(path), item_of(view.pending[0], view), "To Review")
+        plan = desk.plan_entry(Document.load(path), item_of(view.pending[0], view), TO_REVIEW)
         died = run_and_die(
             lambda library=library, plan=plan: carry_out(library, plan), nth, half=half
         )
@@ -109,7 +120,7 @@ def test_adding_to_a_list_survives_death_at_every_write(tmp_path, half):
         assert path.read_text() == LIST
         carry_out(library, plan)
         assert path.read_bytes() == plan.after.data
-        assert undo(library) == "added 'FNet'"
+        assert undo(library).what == "added 'FNet'"
         assert path.read_text() == LIST
         assert len(list(load_items(library))) == 1
         shutil.rmtree(folder)
@@ -129,7 +140,7 @@ def test_undo_survives_death_at_every_write(tmp_path):
         library = Library(folder)
         Inbox(library).collect([SavedItem("bookmarks", "https://arxiv.org/abs/2105.03824", "FNet")])
         view = load_waiting(library)
-        plan = plan_entry(Document.load(path), item_of(view.pending[0], view), "To Review")
+        plan = desk.plan_entry(Document.load(path), item_of(view.pending[0], view), TO_REVIEW)
         carry_out(library, plan)
         died = run_and_die(lambda library=library: undo(library), nth, half=True)
         deaths += died

@@ -12,14 +12,14 @@ from studiolo.library.export import (
     Reference,
     cite_keys,
     in_section,
+    references_in_inbox,
+    references_in_library,
     to_bibtex,
     to_csl,
     to_csv,
     to_html,
     to_json,
     to_ris,
-    works_of_inbox,
-    works_of_library,
 )
 from studiolo.sources import SavedItem
 from studiolo.sources.netscape import parse_netscape
@@ -137,6 +137,22 @@ def test_bibtex_neutralises_commands_and_stays_one_entry():
     assert "\\input{" not in to_bibtex([EVIL])
 
 
+@pytest.mark.parametrize("title", ["A {", "A }", "}{", "A \\{B", "A {B} C"])
+def test_lone_brace_in_a_title_spoils_no_bibtex(title):
+    text = to_bibtex([Reference(None, "https://x.org/", title, notes=(title,)), FNET])
+    library = parse_string(text)
+    assert (len(library.entries), library.failed_blocks) == (2, [])
+    assert text.count("{") == text.count("}")
+
+
+@pytest.mark.parametrize("form", ["html", "csv", "ris", "bibtex", "csl", "json"])
+def test_no_control_character_is_exported(form):
+    evil = "a\x1b]0;x\x07\x9b\x7f\0b"
+    text = FORMATS[form]([Reference(None, "https://x.org/", evil, (evil,), tags=(evil,), notes=(evil,), section=(evil,))])  # fmt: skip
+    shown = json.dumps(json.loads(text)) if form in ("csl", "json") else text
+    assert not [letter for letter in shown if not letter.isprintable() and letter not in "\r\n\t"]
+
+
 def test_ris_stays_one_record():
     text = to_ris([EVIL])
     assert text.count("\r\nER  - \r\n") == 1
@@ -169,8 +185,8 @@ def test_works_of_lists_and_inbox_are_exported(tmp_path):
     Inbox(library).collect(
         [SavedItem("bookmarks", "https://arxiv.org/abs/1912.07242", "More data", folder=("F",))]
     )
-    works = works_of_library(library)
+    works = references_in_library(library)
     assert [work.url for work in works] == ["https://arxiv.org/abs/2105.03824", "https://x.org/"]
     assert [work.title for work in in_section(works, "a")] == ["FNet"]
-    (waiting,) = works_of_inbox(load_waiting(library))
+    (waiting,) = references_in_inbox(load_waiting(library))
     assert (waiting.section, waiting.state) == (("F",), "inbox")

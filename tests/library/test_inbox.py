@@ -4,9 +4,9 @@ import subprocess
 import pytest
 
 from studiolo.errors import SourceError
-from studiolo.library import Inbox, Library, load_items, load_waiting
-from studiolo.library.inbox import BATCH, load_folders
-from studiolo.library.waiting import pass_over, tidy_title
+from studiolo.library import Inbox, Library, load_waiting
+from studiolo.library.inbox import BATCH, load_items
+from studiolo.library.waiting import save_passed, tidy_title
 from studiolo.sources import SavedFolder, SavedItem, SavedLink, Skipped
 
 
@@ -91,14 +91,6 @@ def test_items_go_through_the_file_unchanged(library):
     assert list(load_items(library)) == [thing]
 
 
-def test_folders_go_through_the_file_unchanged(library):
-    folder = SavedFolder(
-        "bookmarks", ("a", "b"), "note", "2021-05-25T10:00:00Z", "2022-05-25T10:00:00Z", "f:1"
-    )
-    collect(library, folder)
-    assert list(load_folders(library)) == [folder]
-
-
 def test_what_was_read_before_a_source_fails_is_kept(library):
     def reading():
         yield item()
@@ -126,14 +118,27 @@ def test_many_items_are_written_in_batches(library, monkeypatch):
     sizes = []
     from studiolo.library import inbox
 
-    append = inbox.append_records
+    append = inbox.append_json_lines
     monkeypatch.setattr(
         inbox,
-        "append_records",
+        "append_json_lines",
         lambda path, records: (sizes.append(len(records)), append(path, records)),
     )
     collect(library, *(item(f"https://x.org/{number}") for number in range(BATCH + 10)))
     assert sizes == [BATCH, 10]
+
+
+def test_lines_that_somebody_spoilt_hide_no_item(library):
+    collect(library, item())
+    with (library.state / "inbox.jsonl").open("ab") as file:
+        file.write(
+            b'1\nnull\n[]\n{"id": 1}\n{"id": 2, "source": "x", "url": 3}\n{"id": 4, "source": "x", "url": "y", "links": 5}\n'
+        )
+    collect(library, item("https://x.org/"))
+    assert [pending.items[0].url for pending in load_waiting(library).pending] == [
+        FNET,
+        "https://x.org/",
+    ]
 
 
 def test_torn_last_line_is_not_read_and_cut_before_the_next(library):
@@ -244,10 +249,10 @@ def test_code_of_a_listed_paper_waits_with_the_place_of_its_paper(library):
 
 def test_thing_passed_over_comes_back_only_when_asked(library):
     collect(library, item())
-    pass_over(library, ["arxiv:2105.03824"])
+    save_passed(library, ["arxiv:2105.03824"])
     assert load_waiting(library).pending == []
     assert len(load_waiting(library, with_passed=True).pending) == 1
-    pass_over(library, ["arxiv:2105.03824"], back=True)
+    save_passed(library, ["arxiv:2105.03824"], back=True)
     assert len(load_waiting(library).pending) == 1
 
 

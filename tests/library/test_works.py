@@ -125,11 +125,11 @@ def test_saved_things_relate_by_what_they_say(library):
 
 
 def test_answers_of_services_relate_and_say_when_they_were_asked(library):
-    from studiolo.files import append_records
+    from studiolo.files import append_json_lines
     from studiolo.library.facts import facts_path
 
     library.prepare()
-    append_records(
+    append_json_lines(
         facts_path(library),
         [
             Facts(

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from studiolo.errors import NetworkError
+from studiolo.errors import FileError, NetworkError
 from studiolo.net import Cache, Client, Host
 from studiolo.net.client import BODY_BYTES, HOSTS, _is_local
 
@@ -325,3 +325,14 @@ def test_wait_of_nine_digits_is_kept_to(server, client):
     server.say("/x", Said(b"", 429, {"Retry-After": "123456789"}))
     with pytest.raises(NetworkError, match="It asks to wait 123,456,789 s"):
         client.get(f"{server.url}/x")
+
+
+def test_cache_that_cannot_be_written_is_a_sentence(tmp_path, server):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with (
+        Client(Cache(tmp_path / "cache")) as client,
+        pytest.raises(
+            FileError, match=r"cannot be written: .*, so nobody is asked\. Use --offline"
+        ),
+    ):
+        client.get(server.url + "/x")

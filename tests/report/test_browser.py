@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from studiolo.lists import Document
-from studiolo.report import write_report
+from studiolo.report import load_view, write_report
 
 from .synthetic import make_paper, make_records
 
@@ -54,7 +54,7 @@ def page_file(tmp_path_factory):
     (library / ".studiolo").mkdir()
     paper = make_paper(library, figures=["lines", "points", "heatmap", "gallery"])
     make_records(library, paper, points=40)
-    return write_report(Document(LIST.encode(), library / "list.md"), library)
+    return write_report(load_view(Document(LIST.encode(), library / "list.md"), library))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_page_prints(open_page, page_file):
 
 
 def test_hostile_list_is_shown_as_text(open_page, library):
-    page_file = write_report(Document(HOSTILE.encode(), library / "list.md"), library)
+    page_file = write_report(load_view(Document(HOSTILE.encode(), library / "list.md"), library))
     page = open_page(page_file, viewport={"width": 390, "height": 800})
     assert page.said == []
     assert page.asked == [page_file.as_uri()]

@@ -1,9 +1,27 @@
 import itertools
+import json
 import shutil
+import threading
 import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
 
 from studiolo import runs
-from studiolo.runs import ClaimJudged, ClaimLeft, Finished, Planned, SeedFinished
+from studiolo.errors import RunError
+from studiolo.runs import (
+    ClaimJudged,
+    ClaimLeft,
+    Finished,
+    Machine,
+    Planned,
+    SeedFinished,
+    load_machine,
+)
+from studiolo.runs.executor import LocalExecutor
+from studiolo.runs.fingerprint import code_of, fingerprint
+from studiolo.runs.records import load_records
 
 from .conftest import claim
 
@@ -16,6 +34,12 @@ def f(*, seed, **config):
     with (Path(__file__).parent / "calls.txt").open("a") as file:
         file.write("x")
     return Outcome({"x": 1.0})
+"""
+
+
+ARRAYS = """
+def f(*, seed):
+    return Outcome({"x": 1.0}, {"a": [1, 2]}, {"note.txt": b"hello"})
 """
 
 
@@ -132,6 +156,96 @@ def test_kept_records_are_a_column_of_their_own_and_no_evidence(make_paper, libr
     assert str(reference.verdicts()["x-is-large"]) == "holds"
     shutil.rmtree(library / ".studiolo" / "results")
     assert str(runs.load_evidence(paper, library).verdicts()["x-is-large"]) == "not run"
+
+
+def test_machine_of_the_worker_is_stamped_and_described(make_paper, library):
+    """An executor elsewhere: what its results say of themselves is recorded, not where the driver runs."""
+    elsewhere = Machine("Some CPU", 64, 512, "Some GPU")
+
+    class Elsewhere(LocalExecutor):
+        def _run(self, task):
+            return replace(super()._run(task), machine=elsewhere, environment="python 3.99")
+
+    paper = make_paper(ARRAYS)
+    _, evidence = drive(paper, library, executor=lambda jobs, torch: Elsewhere(jobs, torch=torch))
+    folder = evidence.folder
+    [path] = folder.glob("*.jsonl")
+    assert path.stem == elsewhere.slug
+    assert load_machine(path.with_suffix(".json")) == elsewhere
+    records = load_records(path)
+    assert {(r.machine, r.environment) for r in records} == {(elsewhere.slug, "python 3.99")}
+    assert np.load(folder / records[0].arrays)["a"].tolist() == [1, 2]
+    assert (folder / records[0].files["note.txt"]).read_bytes() == b"hello"
+    assert list(folder.glob("*.partial")) + list(folder.glob("*.tmp")) == []
+
+
+@pytest.mark.parametrize("put_back", [False, True])
+def test_code_edited_while_it_is_measured_ends_the_run(make_paper, library, put_back):
+    paper = make_paper(
+        f"""
+        from pathlib import Path
+
+
+        def f(*, seed):
+            path = Path(__file__)
+            text = path.read_text()
+            path.write_text(text + "x = 1")
+            if {put_back}:
+                path.write_text(text)
+            return Outcome({{"x": 1.0}})
+        """
+    )
+    with pytest.raises(RunError, match="The code of tiny was edited while it was measured"):
+        drive(paper, library)
+    assert runs.load_evidence(paper, library).records == []
+
+
+def test_replay_gives_the_same_bits_and_names_what_differs(make_paper, library):
+    paper = make_paper(ARRAYS)
+    drive(paper, library)
+    assert [r.differs for r in runs.replay([paper], library, 2)] == [(), ()]
+    path = paper.folder / "experiments.py"
+    kept = runs.save_reference(paper, library)
+    shutil.rmtree(library / ".studiolo" / "results")
+    assert [r.differs for r in runs.replay([paper], library, 1)] == [()]
+    code = code_of(paper.folder)
+    path.write_text(path.read_text().replace('"x": 1.0', '"x": 1.5').replace("hello", "hallo"))
+    now = code_of(paper.folder)
+    lines = [json.loads(line) for line in kept.read_text().splitlines()]
+    for line in lines:
+        line["fingerprint"] = fingerprint(now, "f", {}, 0, line["index"])
+    kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert code.digests != now.digests
+    assert runs.replay([paper], library, 1)[0].differs == ("x",)
+
+
+def test_two_runs_never_time_at_once(make_paper, library):
+    paper = make_paper(
+        """
+        import time
+        from pathlib import Path
+
+
+        def f(*, seed):
+            busy = Path(__file__).parent / "busy"
+            alone = not busy.exists()
+            busy.touch()
+            time.sleep(0.2)
+            busy.unlink(missing_ok=True)
+            return Outcome({"x": float(alone)})
+        """,
+        claim(timing="true"),
+    )
+    events = []
+    other = threading.Thread(
+        target=runs.run, args=([paper], library), kwargs={"tell": events.append}
+    )
+    other.start()
+    drive(paper, library)
+    other.join()
+    records = runs.load_evidence(paper, library).records
+    assert {r.values["x"] for r in records} == {1.0}
+    assert len(records) > 5  # both measured
 
 
 def test_clock_that_jumps_changes_nothing(make_paper, library, monkeypatch):

@@ -1,6 +1,7 @@
 """What Ctrl-C and kill -9 do to a run."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -65,6 +66,31 @@ def test_second_ctrl_c_and_termination_kill_at_once(tmp_path, number):
     assert records_of(path.parent) == []
 
 
+@pytest.mark.parametrize("after_s", [0.1, 0.3, 0.5, 0.9])
+def test_ctrl_c_before_the_first_seed_is_no_traceback(tmp_path, after_s):
+    path = make_library(tmp_path / "library")
+    code = "from studiolo.cli import main; print(flush=True); main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "run", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    process.stdout.readline()
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the fork server gets it too
+    _, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+
+
+def test_termination_does_not_say_that_seeds_are_finished(tmp_path):
+    process = start(make_library(tmp_path / "library"))
+    read_until(process, "SeedStarted")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    events = [json.loads(line)["event"] for line in output.splitlines()]
+    assert "Stopping" not in events
+    assert "Finished" in events
+
+
 def test_two_runs_at_once_share_a_library(tmp_path):
     path = make_library(tmp_path / "library")
     first, second = start(path), start(path)
@@ -86,5 +112,5 @@ def test_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     command = [sys.executable, "-m", "studiolo", "run", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert "Cannot write" in done.stderr
+    assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr

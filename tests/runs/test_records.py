@@ -2,14 +2,23 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from studiolo.errors import RunError
-from studiolo.runs import load_evidence, this_environment, this_machine
+from studiolo.errors import FileError, RunError
+from studiolo.runs import (
+    Machine,
+    load_evidence,
+    load_machine,
+    paper_folders,
+    this_environment,
+    this_machine,
+)
 from studiolo.runs.evidence import results_folder
 from studiolo.runs.fingerprint import code_of, fingerprint
-from studiolo.runs.records import Record, append_record, load_records
+from studiolo.runs.machine import save_machine
+from studiolo.runs.records import Record, append_record, load_records, save_content
 
 from .conftest import claim
 
@@ -61,8 +70,73 @@ def test_broken_line_in_the_middle_is_named(tmp_path):
         load_records(path)
 
 
+def test_last_record_without_its_newline_counts_and_gets_it(tmp_path):
+    path = tmp_path / "m.jsonl"
+    append_record(path, record(0))
+    path.write_bytes(path.read_bytes().rstrip())
+    assert load_records(path) == [record(0)]
+    append_record(path, record(1))
+    assert load_records(path) == [record(0), record(1)]
+
+
+DAMAGES: tuple[dict[str, Any], ...] = (
+    {"values": []}, {"values": {"x": None}}, {"wall_s": None}, {"config": 3}, {"index": "1"},
+    {"run": 1}, {"odd": 1}, {"rules": None}, {"arrays": 1}, {"values": {"x": 10**400}},
+)  # fmt: skip
+DAMAGED_LINES = ["1", "null", "[]", '"text"', "{}", "[" * 100_000, '{"v": 1}']
+DAMAGED_LINES += [json.dumps(json.loads(record(0).to_json()) | damage) for damage in DAMAGES]
+
+
+@pytest.mark.parametrize("line", DAMAGED_LINES, ids=range(len(DAMAGED_LINES)))
+def test_damaged_line_is_named(tmp_path, line):
+    path = tmp_path / "m.jsonl"
+    path.write_text(f"{record(0).to_json()}\n{line}\n{record(1).to_json()}\n")
+    with pytest.raises(RunError, match=r"m.jsonl:2 is not a record \(.*Remove that line"):
+        load_records(path)
+
+
+def test_record_of_a_newer_format_is_not_to_be_removed(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text(record(0).to_json().replace('"v": 1', '"v": 2') + "\n")
+    with pytest.raises(RunError, match=r"m.jsonl:1 was written in format 2; this .* Update:"):
+        load_records(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kept"), [(".npz", ".npz"), (".a b", ""), ("." + "x" * 300, "")]
+)
+def test_content_is_named_by_its_hash_and_a_plain_suffix(tmp_path, suffix, kept):
+    name = save_content(tmp_path / "new", b"hello", suffix)
+    assert name == "2cf24dba5fb0a30e" + kept
+    assert (tmp_path / "new" / name).read_bytes() == b"hello"
+    assert save_content(tmp_path / "new", b"hello", suffix) == name
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
+
+
+def test_machine_comes_back_and_another_under_its_name_is_refused(tmp_path):
+    machine = Machine("AMD EPYC", 2, 24, None)
+    save_machine(tmp_path, machine)
+    path = tmp_path / f"{machine.slug}.json"
+    assert load_machine(path) == machine
+    path.write_text(path.read_text().replace("24", "48"))
+    with pytest.raises(
+        RunError, match=r"describes another machine, AMD EPYC, 2 cores, 48 GiB: its"
+    ):
+        load_machine(path)
+    path.write_text("[]")
+    with pytest.raises(RunError, match="does not say what the machine is"):
+        load_machine(path)
+
+
+def test_committed_machines_are_described():
+    records = [path for folder in paper_folders() for path in folder.glob("results/*.jsonl")]
+    assert records
+    for path in records:
+        assert load_machine(path.with_suffix(".json")).slug == path.stem
+
+
 def test_full_disk_loses_nothing_and_says_so():
-    with pytest.raises(RunError, match="Cannot write the record of f, seed 0, to /dev/full"):
+    with pytest.raises(FileError, match="/dev/full cannot be written: No space left on device"):
         append_record(Path("/dev/full"), record(0))
 
 

@@ -5,17 +5,34 @@ what is wrong with claims before anything runs. Nothing here loads numpy, scipy 
 """
 
 from .check import check_paper, seeds_that_decide
-from .paper import Answer, Axis, Claim, Figure, Paper, Point, Scale, Series
+from .paper import SCALES, Answer, Axis, By, Ceiling, Claim, Figure, Paper, Point, Scale, Series
 from .region import Interval, Region
 from .schema import load_paper
 from .statistics import ALPHA, exact, median, share, statistic
-from .verdict import Seed, Verdict, expected_wrong_holds, judge, judge_paper, rules_tried
+from .verdict import (
+    DOES_NOT_PASS,
+    PASSES,
+    Seed,
+    Status,
+    Verdict,
+    Word,
+    expected_wrong_holds,
+    judge,
+    judge_paper,
+    outcome_of_check,
+    rules_tried,
+)
 
 
 __all__ = [
     "ALPHA",
+    "DOES_NOT_PASS",
+    "PASSES",
+    "SCALES",
     "Answer",
     "Axis",
+    "By",
+    "Ceiling",
     "Claim",
     "Figure",
     "Interval",
@@ -25,7 +42,9 @@ __all__ = [
     "Scale",
     "Seed",
     "Series",
+    "Status",
     "Verdict",
+    "Word",
     "check_paper",
     "exact",
     "expected_wrong_holds",
@@ -33,6 +52,7 @@ __all__ = [
     "judge_paper",
     "load_paper",
     "median",
+    "outcome_of_check",
     "rules_tried",
     "seeds_that_decide",
     "share",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import math
+import re
 from collections.abc import Iterator
 
 from studiolo.errors import PaperError
@@ -13,6 +15,19 @@ from .statistics import can_decide, order
 
 
 MOST_SEEDS = 500  # as far as `check_paper` looks for a number of seeds that can decide
+NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:[eE][-+]?\d+)?")
+UNITS = {  # by the last word of a metric's name: how a sentence writes the unit behind a number
+    "nats": r"\s+nats?\b",
+    "bits": r"\s+bits?\b",
+    "percent": r"\s*(?:%|percent\b|per cent\b)",
+}
+SPEEDS = {"speedup", "speed", "faster"}
+COSTS = {"time", "cost", "flops", "operations", "bytes", "memory", "steps", "step", "seconds"}
+RATIOS = {"ratio", "share", "over"}
+DIRECTIONS = re.compile(
+    r"\b(at (least|most)|(more|less|fewer|larger|smaller|no (more|less|fewer)) than|above|below|over|under|up to"
+    r"|beyond|exceeds?|within|no (more|less|fewer|worse|better))\b"
+)
 
 
 def check_paper(paper: Paper) -> list[str]:
@@ -28,11 +43,15 @@ def check_paper(paper: Paper) -> list[str]:
         functions = _functions(paper)
     except PaperError as error:
         problems.append(str(error))
+    controls = set(paper.controls)
     for claim in paper.claims:
         found = [*_of_claim(claim, paper)]
+        if claim.by != "code":
+            found += _of_words(claim, claim.id in controls)
         if functions is not None and not claim.all_of:
             found += _of_experiment(claim, functions)
-        problems += [f"{paper.slug}, claim {claim.id}: {problem}" for problem in found]
+        kind = "check" if claim.by == "code" else "claim"
+        problems += [f"{paper.slug}, {kind} {claim.id}: {problem}" for problem in found]
     for figure in paper.figures:
         if functions is not None:
             problems += [
@@ -59,7 +78,7 @@ def seeds_that_decide(statistic: str, region: Region, least: int = 1) -> int | N
 def _of_paper(paper: Paper) -> Iterator[str]:
     if paper.key.startswith("arxiv:") and not paper.version:
         yield 'paper.toml: no version. Claims differ between versions; say which was read, version = "v1".'
-    if not paper.claims:
+    if not paper.papers_claims:
         yield "paper.toml: no [[claim]]. Say what the paper says, as a region of values that agree."
     elif not paper.controls:
         yield (
@@ -84,6 +103,100 @@ def _of_claim(claim: Claim, paper: Paper) -> Iterator[str]:
     yield from _of_size(claim, claim.region)
     if claim.weaker and not claim.weaker.covers(claim.region):
         yield f"weaker ({claim.weaker}) does not hold all of region ({claim.region}). Widen it."
+
+
+def _of_words(claim: Claim, is_control: bool) -> Iterator[str]:
+    """What a sentence says of its place, its scale, its number and its ceiling, against the region."""
+    yield from _of_place(claim, is_control)
+    if is_control:
+        return
+    yield from _of_scale(claim)
+    if claim.region is None:
+        return
+    yield from _of_number(claim, claim.region)
+    if is_efficiency(claim) and claim.ceiling is None:
+        yield (
+            "no ceiling. Say how much can be reached at the size that is run and from which count of operations or "
+            'bytes, ceiling = { value = 1.53, why = ".." }, or the reason alone.'
+        )
+    if claim.ceiling and claim.ceiling.value is not None:
+        yield from _of_ceiling(claim.ceiling.value, claim.region)
+
+
+def _of_place(claim: Claim, is_control: bool) -> Iterator[str]:
+    where = claim.where.casefold().strip(" .")
+    if claim.by == "paper" and not is_control and where.startswith("no place"):
+        yield f'where is {claim.where!r}. What the paper does not say is a question of ours: by = "us".'
+    elif claim.source == "read" and (not where or where in ("no place", "no place in the paper")):
+        yield 'source = "read" without a place. Say where it was read, or leave the source out.'
+
+
+def _of_scale(claim: Claim) -> Iterator[str]:
+    """The paper's scale is its size, in numbers; a statement for every size is measured at all of them or is reduced."""
+    size = claim.scale
+    if size.kind != "paper":
+        return
+    everywhere = re.search(r"\b(any|every|all)\b", size.paper.casefold())
+    if everywhere and not re.search(r"\b(any|every|all)\b", size.here.casefold()):
+        yield (
+            f'scale is "paper", but the paper means {size.paper!r} and here it is {size.here!r}. '
+            'Write kind = "reduced" or "toy", or check every case and say so.'
+        )
+    elif not everywhere and not re.search(r"\d", size.paper):
+        yield (
+            f'scale is "paper", but {size.paper!r} states no size. Write the paper\'s size in numbers, '
+            'or kind = "reduced".'
+        )
+
+
+def _of_number(claim: Claim, region: Region) -> Iterator[str]:
+    """The number that the sentence gives must agree, and a region around it is what a bare number asks for."""
+    if claim.states is None:
+        unit = UNITS.get(claim.metric.rpartition("_")[2])
+        numbers = re.findall(NUMBER.pattern + unit, claim.says) if unit else []
+        if len(numbers) == 1:
+            yield (
+                f"says {numbers[0].strip()!r}, the unit of {claim.metric}. Write the number into states, so that the "
+                "region is held against it."
+            )
+        return
+    shown = f"{claim.states:g}"
+    if not _stands_in(claim.states, claim.says):
+        yield f"states {shown}, which does not stand in says. Say the number, or leave states out."
+    if not region.contains(claim.states):
+        yield f"states {shown}, but region ({region}) excludes it. Move the region."
+    elif len(region.numbers) == 1 and not DIRECTIONS.search(claim.says.casefold()):
+        side = "below" if region.kind in ("at_most", "below") else "above"
+        yield (
+            f"states {shown}, but region ({region}) agrees with everything {side} it as well. Write a region around "
+            f"{shown} (between, within), or say in which direction."
+        )
+
+
+def _stands_in(number: float, says: str) -> bool:
+    for found in NUMBER.finditer(says):
+        value = float(found[0].replace(",", ""))
+        if says[found.end() :].lstrip().startswith("%") and math.isclose(number, value / 100):
+            return True
+        if math.isclose(number, value):
+            return True
+    return False
+
+
+def is_efficiency(claim: Claim) -> bool:
+    """Whether a claim is about a speed or a ratio of costs: it is timed, or its metric's name says so."""
+    words = set(claim.metric.replace("speed_up", "speedup").split("_"))
+    return claim.timing or bool(SPEEDS & words) or bool(COSTS & words and RATIOS & words)
+
+
+def _of_ceiling(ceiling: float, region: Region) -> Iterator[str]:
+    least = region.kind in ("at_most", "below")
+    if region.contains(ceiling) or (ceiling < region.low if least else ceiling > region.high):
+        return
+    yield (
+        f"its ceiling is {ceiling:g}, so region ({region}) cannot be reached at the size that is run. Run a size at "
+        "which it can, or move the region."
+    )
 
 
 def _measured(claim: Claim) -> tuple[object, ...]:
@@ -135,8 +248,8 @@ def _functions(paper: Paper) -> dict[str, ast.FunctionDef | None]:
         module = ast.parse(path.read_bytes())
     except OSError as error:
         raise PaperError(f"{path}: cannot be read ({error.strerror}). Claims need it.") from error
-    except (SyntaxError, ValueError) as error:
-        raise PaperError(f"{path}: not Python: {error}.") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise PaperError(f"{path}: not Python: {str(error) or 'nested too deeply'}.") from error
     functions: dict[str, ast.FunctionDef | None] = {}
     for node in module.body:
         if isinstance(node, ast.FunctionDef):
@@ -152,7 +265,7 @@ def _of_experiment(
     if what.run not in functions:
         public = [name for name, node in functions.items() if node and not name.startswith("_")]
         yield (
-            f"run = {what.run!r} is no function of experiments.py. There are: "
+            f"run = {what.run!r} is not a function of experiments.py. There are: "
             f"{', '.join(public) or 'none'}."
         )
         return

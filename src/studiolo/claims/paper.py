@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from studiolo.errors import PaperError
 
@@ -17,10 +17,12 @@ from .statistics import ALPHA
 
 SCALES = ("toy", "reduced", "paper")  # from the smallest
 
+By = Literal["paper", "us", "code"]
+
 
 @dataclass(frozen=True)
 class Scale:
-    """At which size a claim is measured here, beside the paper's size. Never part of the verdict."""
+    """At which size a claim is measured here, beside the paper's size. Never part of the verdict; empty for checks."""
 
     kind: str
     paper: str
@@ -28,11 +30,26 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """One sentence of a paper in our own words, with the region of values that agree and how they are measured.
+class Ceiling:
+    """The most that an efficiency claim can reach at the size that is run, and the count that says so.
 
-    A claim either measures (`run`, `metric`, `region`) or joins others (`all_of`; then `run` and `metric` are empty,
-    `region` is None and `seeds` is 0). docs/claims.md explains every field.
+    `value` is None where only the reason is known. Of a region with an upper edge alone it is the least.
+    """
+
+    value: float | None
+    why: str = ""
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, ["" if self.value is None else f"{self.value:g}", self.why]))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence with the region of values that agree with it and how they are measured.
+
+    `by` says whose sentence it is: the paper's, in our own words; ours (`us`), asked beyond the paper; or a check, which
+    is true of our code by construction (`code`). A claim either measures (`run`, `metric`, `region`) or joins others
+    (`all_of`; then `run` and `metric` are empty, `region` is None and `seeds` is 0). docs/claims.md explains every field.
     """
 
     id: str
@@ -40,6 +57,9 @@ class Claim:
     where: str
     source: str
     scale: Scale
+    by: By = "paper"
+    states: float | None = None
+    ceiling: Ceiling | None = None
     run: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     metric: str = ""
@@ -158,6 +178,25 @@ class Paper:
     def slug(self) -> str:
         """The folder's name, by which the paper is called everywhere."""
         return self.folder.name
+
+    @property
+    def papers_claims(self) -> tuple[Claim, ...]:
+        """What the paper says, controls left out: the only claims that are counted."""
+        return self._by("paper")
+
+    @property
+    def our_questions(self) -> tuple[Claim, ...]:
+        """What we ask beyond the paper, controls left out."""
+        return self._by("us")
+
+    @property
+    def checks(self) -> tuple[Claim, ...]:
+        """What is true of our code by construction, controls left out."""
+        return self._by("code")
+
+    def _by(self, by: By) -> tuple[Claim, ...]:
+        controls = set(self.controls)
+        return tuple(c for c in self.claims if c.by == by and c.id not in controls)
 
     @property
     def controls(self) -> tuple[str, ...]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+
+from .table import shown
 
 
 CLOSED = ("at_least", "at_most", "between", "within")
@@ -72,7 +75,9 @@ class Region:
         ((kind, given),) = table.items()
         numbers = given if isinstance(given, list) else [given]
         if any(isinstance(x, bool) or not isinstance(x, (int, float)) for x in numbers):
-            raise ValueError(f"found {kind} = {given!r}; allowed: numbers")
+            raise ValueError(f"found {kind} = {shown(given)}; allowed: numbers")
+        if any(abs(x) > sys.float_info.max for x in numbers):
+            raise ValueError(f"found {kind} = {shown(given)}; allowed: finite numbers")
         return cls(kind, tuple(map(float, numbers)))
 
     @property

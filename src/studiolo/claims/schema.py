@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from studiolo.errors import PaperError
 
-from .paper import SCALES, Answer, Axis, Claim, Figure, Paper, Point, Scale, Series
+from .paper import (
+    SCALES,
+    Answer,
+    Axis,
+    By,
+    Ceiling,
+    Claim,
+    Figure,
+    Paper,
+    Point,
+    Scale,
+    Series,
+)
 from .region import Region
 from .statistics import STATISTICS
 from .table import Table, shown
@@ -21,11 +35,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SOURCES = ("read", "recalled")
+BY = ("paper", "us")  # of a [[claim]]; a [[check]] is by our code
 FAILURES = ("error", "outside")
 FIGURE_KINDS = ("lines", "points", "heatmap", "gallery", "bars")
 AXIS_SCALES = ("linear", "log")
 ROLES = ("measured", "theory", "baseline")
 DEFAULT_SEEDS = {"median": 8, "share": 8, "exact": 1}
+MOST_SEEDS = 1000
+MOST_DEPTH = 16  # of lists and tables in a config
+LARGEST_WHOLE = 2**63
+LONGEST_S = 7 * 24 * 3600.0
 NEED = re.compile(r"cuda|quiet|data:[A-Za-z0-9_-]+|world:([2-9]|[1-9][0-9]+)")
 NEEDS = '"cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on'
 KEY = re.compile(r"[a-z]+:\S+")
@@ -33,16 +52,16 @@ KEYS = 'kind:value, such as "arxiv:1912.07242"'
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 PAPER_FIELDS = (
-    "key", "also", "version", "title", "authors", "year", "data", "claim", "figure", "answer",
+    "key", "also", "version", "title", "authors", "year", "data", "claim", "check", "figure", "answer",
 )  # fmt: skip
 MEASURES = (
     "run", "config", "metric", "region", "weaker", "statistic", "seeds", "failure", "series",
     "timeout_s", "timing",
 )  # fmt: skip
-CLAIM_FIELDS = (
-    "id", "says", "where", "source", "why", "scale", "controls", "against", "needs", "all_of",
-    "like", *MEASURES,
-)  # fmt: skip
+CHECK_FIELDS = ("id", "says", "why", "controls", "needs", "all_of", "like", *MEASURES)
+CLAIM_FIELDS = (*CHECK_FIELDS, "by", "where", "source", "scale", "against", "states", "ceiling")
+FIELDS = {"claim": CLAIM_FIELDS, "check": CHECK_FIELDS}
+PAPERS_OWN = ("where", "source", "states")  # neither a control nor a question of ours inherits it
 FIGURE_FIELDS = (
     "id", "title", "description", "run", "config", "kind", "x", "y", "z", "series", "points",
     "images", "captions",
@@ -68,7 +87,7 @@ def load_paper(folder: Path) -> Paper:
         raise PaperError(
             f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8."
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # whole numbers of 5,000 digits, lists in lists
         raise PaperError(f"{path}: not TOML: {error}.") from error
     top = Table(path, "", document)
     problems: list[str] = []
@@ -81,10 +100,16 @@ def load_paper(folder: Path) -> Paper:
             return None
 
     paper = attempt(_head, top)
-    tables = attempt(_claim_tables, top)
-    made = {id: claim for id, table in (tables or {}).items() if (claim := attempt(_claim, table))}
+    given = attempt(_claim_tables, top)
+    tables = given or {}
+    controls = {id for table in tables.values() for id in table.fields.get("controls", [])}
+    made = {
+        id: claim
+        for id, table in tables.items()
+        if (claim := attempt(_claim, table, id in controls))
+    }
     for claim in made.values():
-        attempt(_check_names, claim, tables or {}, made)
+        attempt(_check_names, claim, tables, made, controls)
     figures: dict[str, Figure] = {}
     for table in attempt(top.tables, "figure") or []:
         if figure := attempt(_figure, table, figures):
@@ -92,7 +117,7 @@ def load_paper(folder: Path) -> Paper:
     answers = [
         attempt(_answer, table, tables)
         for table in attempt(top.tables, "answer") or []
-        if tables is not None  # else every id in them would look wrong
+        if given is not None  # else every id in them would look wrong
     ]
     if problems or paper is None:
         raise PaperError("\n".join(problems))
@@ -127,54 +152,85 @@ def _head(top: Table) -> Paper:
 
 
 def _claim_tables(top: Table) -> dict[str, Table]:
-    """The claims' tables by id, with everything that they inherit through `like` filled in."""
+    """The tables of claims and checks by id, with everything that they inherit through `like` filled in."""
     given: dict[str, Table] = {}
-    for table in top.tables("claim"):
-        id = table.text("id", what="a name in-kebab-case")
-        if not NAME.fullmatch(id):
-            raise table.error("id", shown(id), "a name in-kebab-case")
-        if id in given:
-            raise table.error("id", f'"{id}" twice', "a name of its own for every claim")
-        given[id] = Table(table.path, f"[[claim]] {id}", table.fields)
+    for kind, fields in FIELDS.items():
+        for table in top.tables(kind):
+            id = table.text("id", what="a name in-kebab-case")
+            if not NAME.fullmatch(id):
+                raise table.error("id", shown(id), "a name in-kebab-case")
+            if id in given:
+                raise table.error("id", f'"{id}" twice', "a name of its own for every claim")
+            given[id] = Table(table.path, f"[[{kind}]] {id}", table.fields)
+            given[id].only(fields)
     controls = {id for table in given.values() for id in table.texts("controls", "a list of ids")}
-    return {id: _inherited(table, given, controls, ()) for id, table in given.items()}
+    made: dict[str, Table] = {}
+    for id in given:
+        _inherit(id, given, controls, made)
+    return {id: made[id] for id in given}
 
 
-def _inherited(
-    table: Table, given: Mapping[str, Table], controls: set[str], heirs: tuple[str, ...]
-) -> Table:
-    """The table with its model's fields under its own; `config` and `scale` merge key by key.
+def _inherit(
+    id: str, given: Mapping[str, Table], controls: set[str], made: dict[str, Table]
+) -> None:
+    """Put into `made` the table with its model's fields under its own; `config` and `scale` merge key by key.
 
-    A control inherits no controls: it would end up as its own.
+    What the paper alone says (place, source, number) a control and a question of ours do not inherit; a control inherits
+    no controls either, which would make it its own. A check that is like a claim takes the fields that a check has.
     """
-    table.only(CLAIM_FIELDS)
+    heirs: list[str] = []  # from `id` to the first that inherits nothing more
+    while id not in made:
+        table = given[id]
+        if "like" not in table.fields:
+            made[id] = table
+            break
+        heirs.append(id)
+        like = table.text("like")
+        if like not in given or like in heirs:
+            others = _listed(other for other in given if other not in heirs) or "no other claim"
+            if like not in given:
+                raise table.error("like", shown(like), f"the id of another claim: {others}")
+            raise table.error("like", f"a circle, {' -> '.join((*heirs, like)[-12:])}", others)
+        id = like
+    for heir in reversed(heirs):
+        made[heir] = _merged(given[heir], made[given[heir].text("like")], heir in controls)
+
+
+def _merged(table: Table, model: Table, is_control: bool) -> Table:
     own = dict(table.fields)
-    if "like" not in own:
-        return table
-    like, heirs = table.text("like"), (*heirs, str(own["id"]))
-    others = ", ".join(id for id in given if id not in heirs) or "no other claim"
-    if like not in given:
-        raise table.error("like", shown(like), f"the id of another claim: {others}")
-    if like in heirs:
-        raise table.error("like", f"a circle, {' -> '.join((*heirs, like))}", others)
-    merged = dict(_inherited(given[like], given, controls, heirs).fields)
-    if own["id"] in controls:
-        merged.pop("controls", None)
+    allowed = CHECK_FIELDS if _is_check(table) else CLAIM_FIELDS
+    dropped: tuple[str, ...] = PAPERS_OWN if is_control or own.get("by") == "us" else ()
+    dropped += ("controls", "ceiling") if is_control else ()
+    inherited = {k: v for k, v in model.fields.items() if k in allowed and k not in dropped}
     for field in ("config", "scale"):
-        if field in own and field in merged:
-            own[field] = {**merged[field], **table.table(field).fields}
-    return Table(table.path, table.name, {**merged, **own})
+        if field in own and field in inherited:
+            own[field] = {**model.table(field).fields, **table.table(field).fields}
+    return Table(table.path, table.name, {**inherited, **own})
 
 
-def _claim(table: Table) -> Claim:
+def _listed(ids: Iterable[str], most: int = 24) -> str:
+    first = list(islice(ids, most + 1))
+    return ", ".join(first if len(first) <= most else [*first[:most], "..."])
+
+
+def _is_check(table: Table) -> bool:
+    return table.name.startswith("[[check]]")
+
+
+def _claim(table: Table, is_control: bool) -> Claim:
     all_of = table.texts("all_of", "a list of at least two ids")
-    source = table.word("source", SOURCES)
+    by = cast("By", "code" if _is_check(table) else table.word("by", BY, "paper"))
+    must = None if by == "paper" and not is_control else ""  # of what a sentence of the paper has
+    source = "" if must == "" and "source" not in table.fields else table.word("source", SOURCES)
     claim = Claim(
         id=table.text("id"),
         says=table.text("says"),
-        where=table.text("where"),
+        where=table.text("where", must),
         source=source,
         scale=_scale(table),
+        by=by,
+        states=table.number("states") if "states" in table.fields else None,
+        ceiling=_ceiling(table) if "ceiling" in table.fields else None,
         why=table.text("why", ""),
         controls=table.texts("controls", "a list of ids"),
         against=table.text("against", ""),
@@ -191,17 +247,18 @@ def _claim(table: Table) -> Claim:
                     field, "it beside all_of", "all_of alone, or a claim that measures"
                 )
         return claim
-    statistic = table.word("statistic", tuple(STATISTICS), "median")
-    seeds = table.whole("seeds", 1, DEFAULT_SEEDS[statistic])
+    statistic = table.word("statistic", tuple(STATISTICS), "exact" if by == "code" else "median")
+    seeds = table.whole("seeds", 1, DEFAULT_SEEDS[statistic], MOST_SEEDS)
     if statistic == "exact" and seeds != 1:
         raise table.error("seeds", seeds, "1, since an exact claim has one value")
     timeout_s = table.number("timeout_s", 120.0)
-    if timeout_s <= 0:
-        raise table.error("timeout_s", f"{timeout_s:g}", "a number of seconds above 0")
+    if not 0 < timeout_s <= LONGEST_S:
+        allowed = "a number of seconds above 0" + (", at most a week" if timeout_s > 0 else "")
+        raise table.error("timeout_s", f"{timeout_s:g}", allowed)
     return replace(
         claim,
-        run=table.text("run", what="the name of a function in experiments.py"),
-        config=dict(table.table("config").fields),
+        run=_function_name(table),
+        config=_config(table),
         metric=table.text("metric", what="a name in Outcome.values"),
         region=_region(table, "region"),
         weaker=_region(table, "weaker") if table.table("weaker").fields else None,
@@ -214,6 +271,55 @@ def _claim(table: Table) -> Claim:
     )
 
 
+def _function_name(table: Table) -> str:
+    what = "the name of a function in experiments.py"
+    run = table.text("run", what=what)
+    if not run.isidentifier():
+        raise table.error("run", shown(run), what)
+    return run
+
+
+def _config(table: Table) -> dict[str, Any]:
+    """The experiment's arguments: texts, whole and finite numbers, true and false, lists and tables of these."""
+    config = table.table("config")
+    for name, value in config.fields.items():
+        if (wrong := _not_plain(value)) is not None:
+            raise config.error(
+                name, wrong, "texts, finite numbers, true, false, and lists and tables of these"
+            )
+    return dict(config.fields)
+
+
+def _not_plain(value: object, depth: int = 1) -> str | None:
+    """What in a value of a config no record could hold, or None."""
+    if isinstance(value, (list, dict)):
+        if depth > MOST_DEPTH:
+            return f"lists and tables more than {MOST_DEPTH} deep"
+        parts = value.values() if isinstance(value, dict) else value
+        return next(filter(None, (_not_plain(part, depth + 1) for part in parts)), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return shown(value)
+    if isinstance(value, int) and abs(value) >= LARGEST_WHOLE:
+        return f"a whole number of {len(str(abs(value)))} digits"
+    return None if isinstance(value, (str, bool, int, float)) else shown(value)
+
+
+def _ceiling(table: Table) -> Ceiling:
+    """A number, a text with its reason, or a table with both."""
+    given = table.fields["ceiling"]
+    if isinstance(given, str):
+        return Ceiling(None, table.text("ceiling"))
+    if isinstance(given, dict):
+        both = table.table("ceiling")
+        both.only(("value", "why"))
+        return Ceiling(both.number("value"), both.text("why"))
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise table.error(
+            "ceiling", shown(given), "a number, a text, or a table with value and why"
+        )
+    return Ceiling(table.number("ceiling"))
+
+
 def _region(table: Table, field: str) -> Region:
     try:
         return Region.parse(table.table(field).fields)
@@ -222,8 +328,8 @@ def _region(table: Table, field: str) -> Region:
 
 
 def _scale(table: Table) -> Scale:
-    """The claim's scale. A claim that joins others may leave it to its parts (`_scaled`)."""
-    if "scale" not in table.fields and "all_of" in table.fields:
+    """The claim's scale; a check has none. A claim that joins others may leave it to its parts (`_scaled`)."""
+    if _is_check(table) or ("scale" not in table.fields and "all_of" in table.fields):
         return Scale("", "", "")
     if "scale" not in table.fields:
         raise table.error("scale", "nothing", "a table with kind, paper and here")
@@ -234,20 +340,21 @@ def _scale(table: Table) -> Scale:
 
 def _scaled(claim: Claim, made: Mapping[str, Claim]) -> Claim:
     """A joined claim without a scale of its own gets that of its smallest part."""
-    if claim.scale.kind:
+    if claim.scale.kind or claim.by == "code":
         return claim
     parts = [made[id].scale for id in claim.all_of]
     return replace(claim, scale=min(parts, key=lambda scale: SCALES.index(scale.kind)))
 
 
-def _check_names(claim: Claim, tables: Mapping[str, Table], made: Mapping[str, Claim]) -> None:
-    """Refuse ids that no claim has, and parts and controls that are not claims that measure."""
+def _check_names(
+    claim: Claim, tables: Mapping[str, Table], made: Mapping[str, Claim], controls: Collection[str]
+) -> None:
+    """Refuse ids that no claim has, parts and controls that do not measure, and checks as parts of a claim."""
     table = tables[claim.id]
-    controls = {name for other in made.values() for name in other.controls}
     for field, names in (("controls", claim.controls), ("all_of", claim.all_of)):
         for name in names:
             if name not in tables or name == claim.id:
-                others = ", ".join(id for id in tables if id != claim.id) or "none"
+                others = _listed(id for id in tables if id != claim.id) or "none"
                 raise table.error(field, shown(name), f"ids of other claims: {others}")
             if name in made and made[name].all_of:
                 raise table.error(
@@ -257,6 +364,9 @@ def _check_names(claim: Claim, tables: Mapping[str, Table], made: Mapping[str, C
         raise table.error(
             "controls", shown(list(claim.controls)), "nothing, since this claim is a control itself"
         )
+    checks = [name for name in claim.all_of if _is_check(tables[name]) and claim.by != "code"]
+    if checks:
+        raise table.error("all_of", f'the check "{checks[0]}"', "claims, which a check is not")
     parts = [name for name in claim.all_of if name in controls]
     if parts:
         raise table.error("all_of", f'the control "{parts[0]}"', "claims that are to hold")
@@ -273,9 +383,9 @@ def _figure(table: Table, earlier: Collection[str]) -> Figure:
         id=id,
         title=table.text("title"),
         description=table.text("description", what="one sentence for readers who cannot see it"),
-        run=table.text("run", what="the name of a function in experiments.py"),
+        run=_function_name(table),
         kind=kind,
-        config=dict(table.table("config").fields),
+        config=_config(table),
         x=_axis(table, "x", array=kind in ("lines", "points", "heatmap"), labels=kind == "bars"),
         y=_axis(table, "y", array=kind == "heatmap"),
         z=_axis(table, "z", array=kind == "heatmap"),
@@ -344,5 +454,5 @@ def _answer(table: Table, tables: Mapping[str, Any]) -> Answer:
         raise table.error("claims", "nothing", "ids of the claims that the answer rests on")
     for id in claims:
         if id not in tables:
-            raise table.error("claims", shown(id), "ids of claims: " + ", ".join(tables))
+            raise table.error("claims", shown(id), "ids of claims: " + _listed(tables))
     return Answer(work, table.text("question"), table.text("says"), claims)

@@ -97,10 +97,9 @@ def statistic(name: str) -> Statistic:
 
 def can_decide(name: str, n: int, region: Region) -> tuple[bool, bool]:
     """Whether n seeds could at best make a claim hold, and at best make it not hold."""
-    if name == "median":
-        return (order(n) > 0,) * 2
-    if name == "exact":
-        return (n == 1,) * 2
+    if name in ("median", "exact"):  # they decide either way or not at all
+        decides = n == 1 if name == "exact" else order(n) > 0
+        return decides, decides
     outcomes = range(n + 1)
     # the fewest ones that refute the lower edge leave the most room below the upper one
     fewest = bisect_left(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from studiolo.errors import PaperError
 
 
 T = TypeVar("T")
+
+LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -83,21 +86,27 @@ class Table:
                 raise self.error(field, shown(value), what)
         return values
 
-    def whole(self, field: str, least: int, default: int | None = None) -> int:
-        """A whole number from `least` on."""
+    def whole(
+        self, field: str, least: int, default: int | None = None, most: int = 2**63 - 1
+    ) -> int:
+        """A whole number from `least` to `most`."""
         what = f"a whole number of at least {least}"
+        if most < 2**63 - 1:
+            what += f" and at most {most}"
         value = self.take(field, int, what, default)
-        if value < least:
-            raise self.error(field, value, what)
+        if not least <= value <= most:
+            raise self.error(field, shown(value), what)
         return value
 
     def number(self, field: str, default: float | None = None) -> float:
-        """A number; without `default` it is required."""
+        """A finite number; without `default` it is required."""
         if field not in self.fields and default is not None:
             return default
         value = self.fields.get(field)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.error(field, "nothing" if value is None else shown(value), "a number")
+        if not -LARGEST <= value <= LARGEST:  # NaN is not, either
+            raise self.error(field, shown(value), "a finite number")
         return float(value)
 
     def table(self, field: str, what: str = "a table") -> Table:
@@ -117,6 +126,9 @@ class Table:
 
 def shown(value: object) -> str:
     """A value as TOML would write it, shortened."""
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    try:
+        text = f'"{value}"' if isinstance(value, str) else str(value)
+    except (RecursionError, ValueError):  # tables in tables; a whole number of 5,000 digits
+        return f"a {'table' if isinstance(value, dict) else type(value).__name__} too large to show"
     text = text.lower() if isinstance(value, bool) else text
     return text if len(text) <= 60 else text[:57] + "..."

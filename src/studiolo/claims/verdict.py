@@ -5,21 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
+from typing import Literal
 
 from .paper import Claim, Paper
 from .region import Interval, Region
 from .statistics import ALPHA, can_decide, statistic
 
 
-HOLDS = "holds"
-DIRECTION = "holds in direction only"
-DOES_NOT_HOLD = "does not hold"
-INCONCLUSIVE = "inconclusive"
-NOT_TESTABLE = "not testable here"
-NOT_RUN = "not run"
-ERROR = "error"
-WORDS = (HOLDS, DIRECTION, DOES_NOT_HOLD, INCONCLUSIVE, NOT_TESTABLE, NOT_RUN, ERROR)
+class Word(StrEnum):
+    """The verdicts, the best first."""
+
+    HOLDS = "holds"
+    DIRECTION = "holds in direction only"
+    DOES_NOT_HOLD = "does not hold"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTABLE = "not testable here"
+    NOT_RUN = "not run"
+    ERROR = "error"
+
+
+Status = Literal["ok", "error", "timeout", "killed", "needs"]
+
+PASSES, DOES_NOT_PASS = "passes", "does not pass"  # instead of holding or not: the words of a check
 
 CONTROL_NOT_SHOWN = "control not shown"
 CONTROL_FAILED = "control failed"
@@ -40,7 +49,7 @@ class Seed:
     """
 
     index: int
-    status: str
+    status: Status
     value: float | None
     why: str = ""
     rule: str | None = None
@@ -51,7 +60,6 @@ class Verdict:
     """What the seeds say of a claim.
 
     Args:
-        word: one of `WORDS`.
         why: what stands in brackets behind it, if anything.
         interval: what was held against the region; None before the last seed.
         n: seeds that came, of those that count.
@@ -61,13 +69,20 @@ class Verdict:
             happen: exact claims, and claims that are not decided yet.
     """
 
-    word: str
+    word: Word
     why: str = ""
     interval: Interval | None = None
     n: int = 0
     of: int = 0
     note: str = ""
     alpha: float = 0.0
+
+    @property
+    def decided(self) -> bool:
+        """Whether all seeds came, so that it could have held."""
+        return self.alpha > 0 or self.interval is not None or self.word in (
+            Word.HOLDS, Word.DIRECTION, Word.DOES_NOT_HOLD,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.word} ({self.why})" if self.why else self.word
@@ -97,13 +112,15 @@ def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdic
             raise ValueError(f"Seed {later.index} of the claim {claim.id!r} comes twice; give one.")
     n, of = len(counted), claim.seeds
     if not counted:
-        return Verdict(NOT_RUN, of=of)
+        return Verdict(Word.NOT_RUN, of=of)
     for seed in counted:
         if seed.status == "needs":
-            return Verdict(NOT_TESTABLE, "needs " + seed.why.removeprefix("needs "), n=n, of=of)
+            return Verdict(
+                Word.NOT_TESTABLE, "needs " + seed.why.removeprefix("needs "), n=n, of=of
+            )
     if any(seed.rule and seed.rule != claim.rule for seed in counted):
         fresh = f"rule changed after results: set series = {claim.series + 1}"
-        return Verdict(INCONCLUSIVE, fresh, n=n, of=of)
+        return Verdict(Word.INCONCLUSIVE, fresh, n=n, of=of)
     fatal = [
         (seed.index, why)
         for seed in counted
@@ -111,22 +128,22 @@ def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdic
     ]
     if fatal:
         several = f"{len(fatal)} of {of} seeds failed; " if len(fatal) > 1 else ""
-        return Verdict(ERROR, f"{several}seed {fatal[0][0]}: {fatal[0][1]}", n=n, of=of)
+        return Verdict(Word.ERROR, f"{several}seed {fatal[0][0]}: {fatal[0][1]}", n=n, of=of)
     if n < of:
-        return Verdict(INCONCLUSIVE, f"{n} of {of} seeds", n=n, of=of)
+        return Verdict(Word.INCONCLUSIVE, f"{n} of {of} seeds", n=n, of=of)
 
     values = [None if _failure(claim, seed) else seed.value for seed in counted]
     readings = _readings(claim.statistic, region, values)
     interval = Interval(
         readings[0].estimate, min(r.low for r in readings), max(r.high for r in readings)
     )
-    word, why = INCONCLUSIVE, ""
+    word, why = Word.INCONCLUSIVE, ""
     if all(map(region.contains_interval, readings)):
-        word = HOLDS
+        word = Word.HOLDS
     elif weaker and all(map(weaker.contains_interval, _readings(claim.statistic, weaker, values))):
-        word = DIRECTION
+        word = Word.DIRECTION
     elif any(map(region.excludes, readings)):
-        word = DOES_NOT_HOLD
+        word = Word.DOES_NOT_HOLD
     elif not any(can_decide(claim.statistic, of, region)):
         why = f"{of} seeds cannot decide"
     notes = []
@@ -136,6 +153,16 @@ def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdic
         notes.append(NEWER)
     alpha = 0.0 if claim.statistic == "exact" else ALPHA
     return Verdict(word, why, interval, n, of, _noted(*notes), alpha)
+
+
+def outcome_of_check(verdict: Verdict) -> str:
+    """How a check came out: it passes or does not; what is not decided keeps its word."""
+    match verdict.word:
+        case Word.HOLDS:
+            return PASSES
+        case Word.DIRECTION | Word.DOES_NOT_HOLD:
+            return DOES_NOT_PASS
+    return verdict.word
 
 
 def judge_paper(paper: Paper, seeds_of: Callable[[Claim], Iterable[Seed]]) -> dict[str, Verdict]:
@@ -177,6 +204,7 @@ def rules_tried(claim: Claim, hashes_in_order: Iterable[str]) -> int:
 def expected_wrong_holds(verdicts: Iterable[Verdict]) -> float:
     """Return a bound on the expected number of claims wrongly said to hold: the sum of the error rates.
 
+    To be given all claims that were decided, not only those that hold: each could have held wrongly.
     Expectations add up whether or not claims share seeds. Exact claims add 0. A joined claim adds the rate of one
     part: if it is false then one of its parts is, and it cannot hold unless that part is wrongly said to hold.
     """
@@ -217,22 +245,29 @@ def _readings(name: str, region: Region, values: Sequence[float | None]) -> list
 
 
 def _with_controls(verdict: Verdict, controls: Sequence[Verdict]) -> Verdict:
-    decided = verdict.interval is not None or verdict.word in (HOLDS, DIRECTION, DOES_NOT_HOLD)
-    if not decided or all(control.word == DOES_NOT_HOLD for control in controls):
+    if not verdict.decided or all(control.word == Word.DOES_NOT_HOLD for control in controls):
         return verdict
-    if any(control.word == HOLDS for control in controls):
-        return replace(verdict, word=INCONCLUSIVE, why=CONTROL_FAILED)
+    if any(control.word == Word.HOLDS for control in controls):
+        return replace(verdict, word=Word.INCONCLUSIVE, why=CONTROL_FAILED)
     return replace(verdict, note=_noted(verdict.note, CONTROL_NOT_SHOWN))
 
 
 def _joined(parts: dict[str, Verdict]) -> Verdict:
     """The weakest part decides: one that does not hold before all, else what is furthest from an answer."""
-    weakness = (HOLDS, DIRECTION, INCONCLUSIVE, NOT_RUN, NOT_TESTABLE, ERROR, DOES_NOT_HOLD)
+    weakness = (
+        Word.HOLDS,
+        Word.DIRECTION,
+        Word.INCONCLUSIVE,
+        Word.NOT_RUN,
+        Word.NOT_TESTABLE,
+        Word.ERROR,
+        Word.DOES_NOT_HOLD,
+    )
     decided = all(part.interval is not None for part in parts.values())
     id, weakest = max(parts.items(), key=lambda part: weakness.index(part[1].word))
     return Verdict(
         weakest.word,
-        "" if weakest.word == HOLDS else f"{id}: {weakest.why}" if weakest.why else id,
+        "" if weakest.word == Word.HOLDS else f"{id}: {weakest.why}" if weakest.why else id,
         n=sum(part.n for part in parts.values()),
         of=sum(part.of for part in parts.values()),
         note=_noted(*(part.note for part in parts.values())),

@@ -5,7 +5,10 @@ import sys
 
 def main() -> None:
     """Run the command line."""
-    from .app import app
-    from .console import run_app
+    try:
+        from .app import app
+        from .console import run_app
 
-    sys.exit(run_app(app))
+        sys.exit(run_app(app))
+    except KeyboardInterrupt:  # before the command began
+        sys.exit(130)

@@ -8,7 +8,8 @@ import typer
 
 import studiolo
 
-from . import collecting, reading, reporting, running, start as library
+from . import bibliography, collecting, identity, inbox, reading, reporting, running, start
+from .console import listen, say
 
 
 app = typer.Typer(
@@ -19,13 +20,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (library, reading, collecting, running, reporting):
+for group in (start, reading, collecting, inbox, identity, bibliography, running, reporting):
     app.add_typer(group.app)
 
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"studiolo {studiolo.__version__}")
+        say(f"studiolo {studiolo.__version__}")
         raise typer.Exit
 
 
@@ -44,3 +45,4 @@ def root(
     Look:   [bold]studiolo report LIST[/]  one HTML page with every verdict.
     Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox.
     """
+    listen()

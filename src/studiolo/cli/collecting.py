@@ -15,9 +15,8 @@ import typer
 
 from studiolo.sources import SOURCES
 
-from . import identity as relating, inbox as deciding
-from .console import err, out
-from .options import PANEL, LibraryOption, Offline, counted, make_client, printable
+from .console import clean, counted, err, out
+from .options import PANEL, LibraryOption, Offline, make_client
 
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ collect = typer.Typer(
     help="Gather what you saved elsewhere into the inbox: nothing is lost, and reading the same export twice adds nothing.",
 )
 app.add_typer(collect, name="collect", rich_help_panel=PANEL)
-app.add_typer(deciding.app)
-app.add_typer(relating.app)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Count only; write nothing.")]
 Verbose = Annotated[
@@ -113,7 +110,7 @@ def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
         console.print(f"in {counted(counts.folders, 'folder')}", markup=False)
     shown = counts.skipped if list_skipped else counts.skipped[:5]
     for skipped in shown:
-        console.print(f"  skipped {printable(str(skipped))}", markup=False)
+        console.print(f"  skipped {clean(str(skipped))}", markup=False)
     if counts.num_skipped > len(shown):
         console.print(
             f"  … and {counts.num_skipped - len(shown):,} more{'' if list_skipped else ' (--skipped lists them)'}",

@@ -13,10 +13,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from studiolo import runs
-from studiolo.errors import PaperError
+from studiolo.errors import PaperError, UsageError
 
 
 SPIN_S = 0.2
+RUN_EXTRA = {  # packages of the extra `run`, and the module of each
+    "torch": "torch",
+    "scipy": "scipy",
+    "scikit-learn": "sklearn",
+    "vl-convert-python": "vl_convert",
+    "pooch": "pooch",
+    "pillow": "PIL",
+    "jaxtyping": "jaxtyping",
+    "psutil": "psutil",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,15 @@ class Finding:
 
 
 def diagnose(library: Path) -> Iterator[Finding]:
-    """Look at everything that decides what can be measured here, one finding after the other."""
+    """Look at everything that decides what can be measured here, one finding after the other.
+
+    Raises:
+        UsageError: `library` is not a folder.
+    """
+    if not library.is_dir():
+        raise UsageError(
+            f"{library} is not a folder. Name a library, or leave it out for this one."
+        )
     machine = runs.this_machine()
     yield Finding("machine", True, f"{machine} (records are named {machine.slug})")
     yield Finding("environment", True, f"{runs.this_environment()}, {sys.platform}")
@@ -51,7 +69,7 @@ def diagnose(library: Path) -> Iterator[Finding]:
 
 
 def _extras() -> Finding:
-    missing = [name for name in ("torch", "numpy", "scipy", "altair") if find_spec(name) is None]
+    missing = [package for package, module in RUN_EXTRA.items() if find_spec(module) is None]
     if missing:
         return Finding(
             "run extra", False, f"lacks {', '.join(missing)}: pip install 'studiolo[run]'"
@@ -90,7 +108,7 @@ def _data(library: Path) -> Iterator[Finding]:
         says = "STUDIOLO_DATA is not set: experiments use what needs no download, or say which set they need"
         yield Finding("data", False, says)
     elif not Path(root).is_dir():
-        yield Finding("data", False, f"STUDIOLO_DATA names {root}, which is no folder")
+        yield Finding("data", False, f"STUDIOLO_DATA names {root}, which is not a folder")
     else:
         there = sorted(path.name for path in Path(root).iterdir() if path.is_dir())
         yield Finding("data", True, f"{root} holds {', '.join(there) or 'nothing'}")

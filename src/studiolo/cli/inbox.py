@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import out
-from .options import (
-    PANEL,
-    LibraryOption,
-    ListOption,
-    Offline,
-    counted,
-    key_from,
-    make_client,
-    printable,
-)
+from .console import clean, counted, out, say, say_json
+from .diff import show_diff
+from .options import PANEL, LibraryOption, ListOption, Offline, make_client
 
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from studiolo.library import Library, Pending, Plan, Waiting
-    from studiolo.lists import Document, Section
+    from studiolo.library import Pending
 
 app = typer.Typer()
-Everything = Annotated[bool, typer.Option("--all", "-a", help="Pages that are no papers too.")]
+Everything = Annotated[bool, typer.Option("--all", "-a", help="Pages that are not papers, too.")]
 
 
 def _table(shown: list[Pending]) -> Table:
@@ -37,15 +27,15 @@ def _table(shown: list[Pending]) -> Table:
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    names = [printable(pending.name if pending.key else pending.name[:10]) for pending in shown]
+    names = [clean(pending.name if pending.key else pending.name[:10]) for pending in shown]
     table.add_column(style="cyan", no_wrap=True, min_width=min(44, max(map(len, names), default=0)))
     table.add_column(style="dim", no_wrap=True, min_width=10)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for name, pending in zip(names, shown, strict=True):
-        title = Text(printable(pending.title))
+        title = Text(clean(pending.title))
         where = f"about {pending.on_list}" if pending.on_list else "; ".join(pending.folders)
         if where:
-            title.append(f"  {printable(where)}", style="dim")
+            title.append(f"  {clean(where)}", style="dim")
         table.add_row(Text(name), Text(pending.saved_at[:10]), title)
     return table
 
@@ -76,37 +66,30 @@ def inbox(
     """
     from studiolo.library import Library, load_waiting
 
-    view = load_waiting(Library.find(library))
+    inbox_now = load_waiting(Library.find(library))
     waiting = [
         pending
-        for pending in view.pending
+        for pending in inbox_now.pending
         if (not source or source in pending.sources) and _matches(pending, search or [])
     ]
     papers = [pending for pending in waiting if pending.is_paper]
-    if as_json:
-        typer.echo(
-            json.dumps(
-                [_record(pending) for pending in (waiting if everything else papers)],
-                ensure_ascii=False,
-                indent=2,
-            )
-        )
-        return
-    console = out()
     shown = waiting if everything else papers
-    others = len(waiting) - len(papers)
-    if not view.pending:
-        console.print("The inbox is empty. Fill it: studiolo collect --help")
+    if as_json:
+        say_json([_record(pending) for pending in shown])
         return
-    console.print(_table(shown[:limit]), soft_wrap=False)
-    rest = f" ({len(shown) - limit:,} more: --limit)" if len(shown) > limit else ""
-    console.print(
-        f"{counted(len(papers), 'paper')} waiting, and {counted(others, 'other page')}"
-        f"{'' if everything or not others else ' (--all)'}{rest}.",
-        markup=False,
+    if not inbox_now.pending:
+        say("The inbox is empty. Fill it: studiolo collect --help")
+        return
+    out().print(_table(shown[:limit]), soft_wrap=False)
+    others = len(waiting) - len(papers)
+    say(
+        f"{counted(len(papers), 'paper')} waiting, and {counted(others, 'other page')}",
+        "" if everything or not others else " (--all)",
+        f" ({len(shown) - limit:,} more: --limit)" if len(shown) > limit else "",
+        ".",
     )
     if papers:
-        console.print("Next: studiolo triage")
+        say("Next: studiolo triage")
 
 
 def _matches(pending: Pending, words: list[str]) -> bool:
@@ -128,16 +111,6 @@ def _record(pending: Pending) -> dict[str, object]:
         "papers": [str(key) for key in pending.papers],
         "items": [item.to_record() for item in pending.items],
     }
-
-
-def show_diff(plan: Plan) -> None:
-    """Print exactly what a plan would change."""
-    from rich.text import Text
-
-    console = out()
-    for line in plan.diff():
-        style = {"+": "green", "-": "red", "@": "dim"}.get(line[:1], "")
-        console.print(Text(f"  {printable(line)}", style=style))
 
 
 @app.command(rich_help_panel=PANEL)
@@ -176,104 +149,28 @@ def add(
       studiolo add arxiv:2105.03824 --section Transformers
       studiolo add https://openreview.net/forum?id=lyoOWX0e0O --section "To Review > Misc" --dry-run
     """
-    from dataclasses import replace
+    from studiolo.library import Library, carry_out, desk, load_waiting
 
-    from studiolo.errors import UsageError
-    from studiolo.library import Library, carry_out, item_of, load_waiting, plan_entry, propose
-
-    found = Library.find(library)
-    view = load_waiting(found, with_passed=True)
-    pending = view.find(key) or _fromkey_from(key, view)
-    if pending.key and (
-        place := next(
-            (view.on_lists[k] for k in sorted(view.works.keys(pending.key)) if k in view.on_lists),
-            "",
-        )
-    ):
-        raise UsageError(f"{pending.key} is on the list already: {place}.")
-    if (
-        pending.key
-        and pending.key.names_paper
-        and pending.key not in view.facts
-        and not title
-        and not offline
-    ):
-        pending, view = _with_facts(found, pending, view)
-    document = _document(found, path, section)
-    target: str | Section = section
-    reason = ""
-    if not section:
-        proposals = propose(pending, document, view.facts)
-        if not proposals:
-            raise UsageError(
-                f"{document.path} has no headings. Give it one, for example `## To Review`, and name it with --section."
-            )
-        target, reason = proposals[0].section, proposals[0].reason
-    item = item_of(pending, view)
-    if not title and pending.key and item.title == str(pending.key):
-        raise UsageError(
-            f"No title is known of {pending.key}. Give one with --title, or run `studiolo lookup {pending.key}` with a network."
-        )
-    if title:
-        item = replace(item, title=title)
-    if note:
-        from studiolo.lists import escape
-
-        item = replace(item, notes=(*item.notes, *map(escape, note)))
-    plan = plan_entry(document, item, target, [pending.name])
-    console = out()
-    if reason:
-        console.print(f"Section: {target} ({reason})", markup=False)
+    home = Library.find(library)
+    waiting = load_waiting(home, with_passed=True)
+    pending = desk.thing_to_add(waiting, key)
+    if desk.is_unknown(waiting, pending) and not title and not offline:
+        with make_client(home) as client:
+            waiting, pending = desk.fetch_title(home, waiting, pending, client)
+    plan = desk.add(
+        home, waiting, pending, section=section, path=path, title=title, notes=note or ()
+    )
+    if plan.reason:
+        say(f"Section: {' > '.join(plan.section)} ({plan.reason})")
     show_diff(plan)
     if dry_run:
-        console.print("Nothing was written (--dry-run).")
+        say("Nothing was written (--dry-run).")
         return
-    carry_out(found, plan)
-    console.print(
-        f"Written to {found.relative(plan.path)}. Take it back: studiolo undo", markup=False
-    )
-
-
-def _fromkey_from(text: str, view: Waiting) -> Pending:
-    from studiolo.keys import address_of
-    from studiolo.library import Pending
-    from studiolo.lists import title_from_url
-    from studiolo.sources import SavedItem
-
-    key = key_from(text)
-    known = view.facts.get(key)
-    url = text if "://" in text else address_of(key)
-    title = known.title if known and known.title else title_from_url(url)
-    return Pending(str(key), key, title, [SavedItem("typed", url)])
-
-
-def _with_facts(library: Library, pending: Pending, view: Waiting) -> tuple[Pending, Waiting]:
-    """Ask what a paper is called; without an answer the saved title stands."""
-    from dataclasses import replace
-
-    from studiolo.library import fetch_facts
-
-    assert pending.key is not None
-    with make_client(library) as client:
-        known = fetch_facts(library, [pending.key], client).facts.get(pending.key)
-    if known is None or not known.title:
-        return pending, view
-    return replace(pending, title=known.title), replace(
-        view, facts={**view.facts, pending.key: known}
-    )
-
-
-def _document(library: Library, path: Path | None, section: str = "") -> Document:
-    """Return the list to write into."""
-    from studiolo.errors import UsageError
-    from studiolo.lists import Document
-
-    chosen = path or (section and library.list_with_section(section)) or library.main_list()
-    if not chosen:
-        raise UsageError(
-            f"There is no list in {library.folder}. Make one: `studiolo init`, or a Markdown file with a heading, or name it with --list."
-        )
-    return Document.load(chosen)
+    assert plan.path is not None
+    there = home if home.holds(plan.path) else Library.find(near=plan.path)
+    carry_out(there, plan)
+    which = "" if there is home else f" --library {shlex.quote(str(there.folder))}"
+    say(f"Written to {there.relative(plan.path)}. Take it back: studiolo undo{which}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -284,7 +181,7 @@ def undo(library: LibraryOption = None) -> None:
     """
     from studiolo.library import Library, undo as take_back
 
-    out().print(f"Taken back: {printable(take_back(Library.find(library)))}", markup=False)
+    say(f"Taken back: {take_back(Library.find(library)).what}")
 
 
 @app.command(rich_help_panel=PANEL)

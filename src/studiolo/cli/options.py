@@ -1,4 +1,4 @@
-"""What the collecting commands share: options, the client, and text that is safe to print."""
+"""What several commands share: options, the library and list that are meant, the client."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import err
+from .console import say
 
 
 if TYPE_CHECKING:
-    from studiolo.keys import Key
     from studiolo.library import Library
     from studiolo.net import Client
 
@@ -37,35 +36,35 @@ ListOption = Annotated[
         help="The list. Without it: the one that has the section, or the largest in lists/.",
     ),
 ]
+ListPath = Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
-def key_from(text: str) -> Key:
-    """Return the key that somebody typed; an address has one too."""
-    from studiolo.keys import find_key
+def home_of(path: Path, chosen: Path | None) -> Path:
+    """Return the library that keeps what is measured for the list at `path`: the chosen one, else the list's own.
 
-    return find_key(text)
+    Nothing is written into a folder that is meant to be read only; then the current folder keeps it, and it is said.
+    """
+    from studiolo.library import Library
+
+    if chosen is not None and not chosen.is_dir():
+        return chosen  # it is made where something is written
+    root = Library.find(chosen, near=path).folder
+    if (root / ".studiolo").is_dir() or root.stat().st_mode & 0o222:
+        return root
+    say(f"{root} is read only; records and report go to {Path.cwd() / '.studiolo'}.", to_err=True)
+    return Path.cwd()
 
 
 def make_client(library: Library, *, offline: bool = False) -> Client:
     """Return the polite client of a library, which says on standard error when it waits."""
     from studiolo.net import Cache, Client
 
-    def say(host: str, wait_s: float, why: str) -> None:
-        err().print(f"{host}: {why}; waiting {wait_s:.0f} s.", markup=False)
-
     return Client(
         Cache(library.cache),
         offline=offline,
         contact=os.environ.get("STUDIOLO_CONTACT", ""),
-        on_wait=say,
+        on_wait=lambda host, wait_s, why: say(
+            f"{host}: {why}; waiting {wait_s:.0f} s.", to_err=True
+        ),
     )
-
-
-def counted(number: int, word: str) -> str:
-    """Return `1 paper`, `2,000 papers`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
-def printable(text: str) -> str:
-    """Return text without the control characters by which a title could take over the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

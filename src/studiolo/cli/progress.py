@@ -1,114 +1,209 @@
-"""Progress of a run: a live bar for somebody who watches, plain lines for a log, JSON for a program."""
+"""Progress: a live display for somebody who watches, plain lines for a log, JSON for a program."""
 
 from __future__ import annotations
 
 import json
-import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .console import err
+from .console import clean, counted, err, say
 
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.console import Group, RenderableType
 
     from studiolo.runs import Event
+    from studiolo.runs.plan import SeedToRun
 
-PLAIN_EVERY_S = 5.0  # a log gets a line at most this often, beside the verdicts
+QUIET_S = 2.0  # what takes longer says what it is doing
+PLAIN_EVERY_S = 10.0  # a log gets a sign of life at most this often, after the first
 STYLES = {
     "holds": "green",
     "holds in direction only": "yellow",
-    "does not hold": "magenta",
+    "does not hold": "cyan",
     "error": "red",
 }
 
 
 @contextmanager
 def progress(*, as_json: bool) -> Iterator[Callable[[Event], None]]:
-    """Give a function that shows events as they come."""
+    """Give a function that shows the events of a run as they come."""
     if as_json:
         yield _tell_json
-    elif err().is_terminal:
+    elif _is_watched():
         with _live() as tell:
             yield tell
     else:
         yield _Plain().tell
 
 
-def verdict_line(event: Any) -> str:
-    """Return `paper claim: verdict (scale)` for a ClaimJudged event."""
-    verdict = f"{event.verdict} [{event.claim.scale.kind}]"
-    note = f", {event.verdict.note}" if event.verdict.note else ""
-    return f"{event.paper.slug} {event.claim.id}: {verdict}{note}"
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say what is being done, such as "Writing the report": at once to somebody who watches, in a log after a while."""
+    if _is_watched():
+        with err().status(f"{what} ..."):
+            yield
+        return
+    timer = threading.Timer(QUIET_S, say, (f"{what} ...",), {"to_err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def about(seconds: float) -> str:
+    """Return `about 12 s`, or `less than a second`."""
+    return f"about {duration(seconds)}" if seconds >= 0.5 else "less than a second"
 
 
 def duration(seconds: float) -> str:
-    """Return `12 s` or `3 min 20 s`."""
+    """Return `12 s`, `3 min 20 s` or `2 h 5 min`."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
+def _is_watched() -> bool:
+    console = err()
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+class _State:
+    """What a run is doing: what runs, of what, how long left."""
+
+    def __init__(self) -> None:
+        self.done = self.total = self.judged = 0
+        self.deadline = float("inf")
+        self.ends: float | None = (
+            None  # when the last seed will be done, by the clock of time.monotonic
+        )
+        self.running: Counter[str] = Counter()
+        self.latest = ("", "")  # the last verdict's word and the claim it is about
+
+    def take(self, event: Event) -> None:
+        from studiolo import runs
+
+        now = time.monotonic()
+        match event:
+            case runs.Planned(plan, jobs, budget_s):
+                self.total = len(plan.seeds)
+                self.deadline = now + budget_s if budget_s is not None else self.deadline
+                self.ends = now + plan.wall_s(jobs)
+            case runs.SeedStarted(seed):
+                self.running[_sentence_of(seed)] += 1
+            case runs.SeedFinished():
+                self.running -= Counter([_sentence_of(event.seed)])
+                self.done, self.total = event.done, event.total
+                self.ends = now + event.left_s
+            case runs.ClaimJudged(paper, claim, verdict) if claim.id not in paper.controls:
+                self.judged += 1
+                self.latest = (verdict.word, _one_line(claim.says))
+
+    def how_far(self) -> str:
+        """Return `12 of 80 seeds, 3 verdicts, about 40 s left`."""
+        parts = [f"{self.done} of {counted(self.total, 'seed')}", counted(self.judged, "verdict")]
+        if self.ends is not None:
+            left_s = min(self.ends, self.deadline) - time.monotonic()
+            parts.append(f"{about(left_s)} left")
+        return ", ".join(parts)
+
+    def what(self) -> str:
+        """Return what is being measured at this moment."""
+        return " | ".join(self.running) or "starting"
 
 
 class _Plain:
-    """Lines for a log: the plan, every verdict, and a sign of life."""
+    """Lines for a log: the plan, and a sign of life."""
 
     def __init__(self) -> None:
-        self.last = time.monotonic()
+        self.next = time.monotonic() + QUIET_S
+        self.state = _State()
 
     def tell(self, event: Event) -> None:
         from studiolo import runs
 
-        line = None
+        self.state.take(event)
         match event:
-            case runs.SeedFinished() if time.monotonic() - self.last > PLAIN_EVERY_S:
-                line = f"{event.done} of {event.total} seeds, about {duration(event.left_s)} left"
-            case runs.Planned() | runs.ClaimJudged() | runs.ClaimLeft() | runs.Stopping():
-                line = _sentence(event)
-            case runs.WaitsForTiming():
-                line = _sentence(event)
-        if line is not None:
-            self.last = time.monotonic()
-            print(line, file=sys.stderr, flush=True)
+            case runs.Planned() | runs.Stopping() | runs.WaitsForTiming():
+                say(_sentence(event), to_err=True)
+            case runs.SeedStarted() if time.monotonic() > self.next:
+                self.next = time.monotonic() + PLAIN_EVERY_S
+                say(f"{self.state.how_far()}: {self.state.what()}", to_err=True)
 
 
 @contextmanager
 def _live() -> Iterator[Callable[[Event], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    from rich.live import Live
 
     from studiolo import runs
 
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[left]}"),
-        console=err(),
-    )
-    task: TaskID | None = None
+    display = _Display()
+    console = err()
+    with Live(get_renderable=display.show, console=console, transient=True, refresh_per_second=5):
 
-    def tell(event: Event) -> None:
-        nonlocal task
-        match event:
-            case runs.Planned():
-                bar.console.print(_sentence(event), markup=False)
-                task = bar.add_task("starting", total=len(event.plan.seeds), left="")
-            case runs.SeedStarted() if task is not None:
-                bar.update(task, description=f"{event.seed.paper.slug} {event.seed.experiment.run}")
-            case runs.SeedFinished() if task is not None:
-                left = f"about {duration(event.left_s)} left"
-                bar.update(task, completed=event.done, total=event.total, left=left)
-            case runs.ClaimJudged():
-                style = STYLES.get(event.verdict.word, "dim")
-                bar.console.print(verdict_line(event), style=style, markup=False)
-            case runs.ClaimLeft() | runs.Stopping() | runs.WaitsForTiming():
-                bar.console.print(_sentence(event), style="dim", markup=False)
+        def tell(event: Event) -> None:
+            display.state.take(event)
+            match event:
+                case runs.Planned() | runs.Stopping() | runs.WaitsForTiming():
+                    console.print(_sentence(event), style="dim", markup=False, soft_wrap=False)
 
-    with bar:
         yield tell
+
+
+class _Display:
+    """Three lines that are drawn again while a run goes on, and vanish at its end."""
+
+    def __init__(self) -> None:
+        from rich.spinner import Spinner
+
+        self.state = _State()
+        self.spinner = Spinner("dots")
+
+    def show(self) -> Group:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        def line(text: str, style: str = "") -> Text:
+            return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+        state = self.state
+        top = Table.grid(padding=(0, 1))
+        top.add_row(
+            self.spinner,
+            ProgressBar(total=max(state.total, 1), completed=state.done, width=16),
+            line(state.how_far()),
+        )
+        lines: list[RenderableType] = [top, line(f"  now:  {state.what()}", "dim")]
+        word, says = state.latest
+        if word:
+            lines.append(line(f"  last: {word}: {says}", STYLES.get(word, "dim")))
+        return Group(*lines)
+
+
+def _sentence_of(seed: SeedToRun) -> str:
+    """Return what a seed is measured for: the first claim that needs it, itself or for its control; or the figure."""
+    paper = seed.paper
+    for claim in paper.claims:
+        if claim.id not in paper.controls and not seed.rules.keys().isdisjoint(
+            {claim.id, *claim.controls}
+        ):
+            return _one_line(claim.says)
+    titles = (f.title for f in paper.figures if f.run == seed.experiment.run)
+    return _one_line(next(titles, seed.experiment.run))
+
+
+def _one_line(text: str) -> str:
+    return clean(" ".join(text.split()))
 
 
 def _sentence(event: Event) -> str:
@@ -117,20 +212,18 @@ def _sentence(event: Event) -> str:
     match event:
         case runs.Planned(plan, jobs, budget_s):
             if not plan.bundles:
-                return "Nothing left to measure here."
+                return "Nothing is left to measure here."
             claims = {(s.paper.slug, name) for s in plan.seeds for name in s.rules}
-            time_s = plan.cost_s / jobs
             limit = "" if budget_s is None else f"; the budget is {duration(budget_s)}"
             return (
-                f"{len(plan.seeds)} seeds for {len(claims)} claims, {jobs} at a time: "
-                f"about {duration(time_s)}{limit}."
+                f"{counted(len(plan.seeds), 'seed')} for {counted(len(claims), 'claim')} and controls, {jobs} at a time: "
+                f"{about(plan.wall_s(jobs))}{limit}."
             )
-        case runs.ClaimJudged():
-            return verdict_line(event)
-        case runs.ClaimLeft(left):
-            return f"{left.paper.slug} {left.name}: left for another run ({left.why})"
-        case runs.Stopping(in_flight):
-            return f"Stopping: {in_flight} seeds in flight are finished first; Ctrl-C again kills them."
+        case runs.Stopping(in_flight, killed):
+            seeds = counted(in_flight, "seed")
+            if killed:
+                return f"Stopping at once: {seeds} in flight {'is' if in_flight == 1 else 'are'} killed."
+            return f"Stopping after {seeds} in flight; Ctrl-C again kills {'it' if in_flight == 1 else 'them'}."
         case runs.WaitsForTiming():
             return "Another run on this machine is timing something; waiting for it."
     return ""
@@ -154,6 +247,8 @@ def _tell_json(event: Event) -> None:
             fields["verdict"] = asdict(verdict)
         case runs.ClaimLeft(left):
             fields = {"paper": left.paper.slug, "claim": left.name, "why": left.why}
+        case runs.Stopping(killed=True):
+            return  # to a program it means that seeds in flight are finished
         case runs.Stopping(in_flight):
             fields = {"in_flight": in_flight}
         case runs.Finished(done, stopped):

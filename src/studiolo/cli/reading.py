@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,32 +12,20 @@ import typer
 
 from studiolo.errors import UsageError
 
-from .entries import (
-    bold,
-    called,
-    count,
-    documents_of,
-    find_entries,
-    find_one,
-    fold,
-    place,
-    plain,
-    root_of,
-    short,
-)
+from .console import Styled, counted, say, say_json
+from .options import AsJson, ListPath
 
 
 if TYPE_CHECKING:
     from studiolo.claims import Answer, Paper
-    from studiolo.library import Kept
-    from studiolo.lists import Document, Edit, Entry, Question, State
+    from studiolo.library import Listed, Plan
+    from studiolo.lists import Document, Entry, Question, State
 
 
 app = typer.Typer()
 PANEL = "Read"
 STATE_SIGNS = {"to read": "·", "reading": "◐", "read": "✓", None: " "}
 
-ListPath = Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")]
 SomeLists = Annotated[
     list[Path] | None,
     typer.Argument(metavar="[LIST]…", help="Markdown lists; without any, those of this library."),
@@ -49,7 +36,6 @@ KeyText = Annotated[
 OneList = Annotated[
     Path | None, typer.Option("--list", help="Look on this list only; else on all of this library.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 @app.command(rich_help_panel=PANEL)
@@ -66,45 +52,47 @@ def show(
 
     Example:  studiolo show lists/recent-ml-research.md
     """
-    from studiolo.library import library_root, load_kept, state_of
+    from studiolo.library import Library, load_kept, state_of
     from studiolo.lists import STATES, Document
 
     if state is not None and state not in STATES:
-        raise UsageError(f"{state!r} is no reading state. Choose one of: {', '.join(STATES)}.")
+        raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")
     document = Document.load(path)
-    kept = load_kept(library_root(path))
+    kept = load_kept(Library.find(near=path).folder)
     entries = [(entry, *state_of(entry, kept)) for entry in document.entries]
     entries = [row for row in entries if state is None or row[1] == state]
     if as_json:
-        print(json.dumps(_as_json(path, document, entries), ensure_ascii=False, indent=2))
+        say_json(_as_json(path, document, entries))
         return
     section: tuple[str, ...] = ()
     for entry, now, _ in entries:
         if entry.section != section:
             section = entry.section
-            print(f"\n{bold(plain(' › '.join(section)))}")
-        print(_line(entry, now))
+            say()
+            say(" › ".join(section), style="bold")
+        say(_line(entry, now))
         for question in entry.questions:
             if question.answer is None:
-                print(f"      ? {plain(question.text)}")
+                say(f"      ? {question.text}")
     questions = sum(q.answer is None for entry, _, _ in entries for q in entry.questions)
-    print(f"\n{count(len(entries), 'entry', 'entries')}, {count(questions, 'open question')}")
+    say()
+    say(f"{counted(len(entries), 'entry', 'entries')}, {counted(questions, 'open question')}")
     if not document.writable:
-        print("This file is not UTF-8: it is shown, and never written.")
+        say("This file is not UTF-8: it is shown, and never written.")
 
 
 def _line(entry: Entry, now: str | None) -> str:
-    title = plain(entry.title) or "(no title)"
+    title = entry.title or "(no title)"
     if entry.name and not title.startswith(entry.name):
-        title = f"{plain(entry.name)}: {title}"
+        title = f"{entry.name}: {title}"
     if len(title) > 100:
         title = title[:99] + "…"
     year = f" ({entry.year})" if entry.year else ""
     keys = [str(key) for key in entry.keys if key.kind != "url"] or [
         str(key) for key in entry.keys[:1]
     ]
-    notes = f"  {count(len(entry.notes), 'note')}" if entry.notes else ""
-    return f"  {STATE_SIGNS[now]} {title}{year}  {plain(' '.join(keys[:4]))}{notes}".rstrip()
+    notes = f"  {counted(len(entry.notes), 'note')}" if entry.notes else ""
+    return f"  {STATE_SIGNS[now]} {title}{year}  {' '.join(keys[:4])}{notes}".rstrip()
 
 
 def _as_json(
@@ -175,15 +163,14 @@ def move(
 
     Example:  studiolo move FNet "Causal Inference"
     """
-    from studiolo.lists import move as move_entry
+    from studiolo.library import called, desk
 
-    document, entry = find_one(key, path)
-    edits = move_entry(document, entry, section)
-    if not edits:
-        print(f"{called(entry)} is there already.")
-        return
-    _write(document, entry, edits, f"move {called(entry)} to {section}")
-    print(f"{called(entry)} moved to {section} in {document.path}")
+    listed = _one(key, path)
+    plan = desk.move(listed.library, listed, section)
+    if plan is None:
+        say(f"{called(listed.entry)} is there already.")
+    else:
+        _make(listed, plan)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -196,84 +183,31 @@ def note(
 
     Example:  studiolo note FNet "compare with Hartley"
     """
-    from studiolo.errors import ListError
-    from studiolo.library import Kept, save_change
-    from studiolo.lists import annotate
+    from studiolo.library import desk
 
-    document, entry = find_one(key, path)
-    if not " ".join(text.split()):
-        raise UsageError("The note is empty. Write what you want to remember.")
-    try:
-        edits = annotate(document, entry, text)
-    except ListError as error:
-        if entry.key is None:
-            raise
-        root = root_of(document)
-        kept = Kept(entry.key, notes=(" ".join(text.split()),))
-        save_change(
-            root, document, (), document, f"note on {called(entry)}", [kept, *_kept(root, entry)]
-        )
-        print(f"{error} Kept in {root / '.studiolo' / 'reading.jsonl'}.")
-        return
-    _write(document, entry, edits, f"note on {called(entry)}")
-    print(f"Noted below {called(entry)} in {document.path}")
+    listed = _one(key, path)
+    _make(listed, desk.note(listed.library, listed, text))
 
 
-def _set_state(text: str, state: State, path: Path | None) -> None:
-    from datetime import UTC, datetime
+def _one(word: str, path: Path | None) -> Listed:
+    from studiolo.library import find_entry, load_lists
 
-    from studiolo.library import Kept, save_change
-    from studiolo.lists import edited, mark
-
-    day = datetime.now(UTC).date().isoformat()
-    what = {"read": "read", "reading": "started", "to read": "unread"}[state]
-    for document, entry in find_entries(text, path):
-        root = root_of(document)
-        edits = mark(document, entry, state)
-        keeping = list(_kept(root, entry))
-        if entry.key is not None:
-            keeping.append(Kept(entry.key, state=state, since=day))
-        elif edits is None:
-            raise UsageError(
-                f"{called(entry)} has no link, and the list has no place that shows what was read. Give it a link."
-            )
-        new = edited(document, edits, touched=[entry]) if edits else document
-        save_change(root, document, edits or (), new, f"{what} {called(entry)}", keeping)
-        if edits is None:
-            where = root / ".studiolo" / "reading.jsonl"
-        else:
-            where = document.path or root
-        print(f"{STATE_SIGNS[state]} {called(entry)}: {state} ({where})")
+    return find_entry(word, load_lists([path] if path else None))
 
 
-def _kept(root: Path, entry: Entry) -> Iterator[Kept]:
-    """Yield what is worth holding on to: what the list says, and what metadata services said before."""
-    from studiolo.library import Kept, Library, kept_of, load_facts
+def _make(listed: Listed, plan: Plan, sign: str = "") -> None:
+    from studiolo.library import carry_out
 
-    if entry.key is None:
-        return
-    facts = load_facts(Library(root)).get(entry.key)
-    if facts is not None:
-        yield Kept(
-            entry.key,
-            title=facts.title,
-            authors=facts.authors,
-            year=facts.year,
-            published=facts.published,
-            abstract=facts.abstract,
-        )
-    own = kept_of(entry)
-    if own is not None:
-        yield own if facts is None else Kept(entry.key, url=own.url)
+    carry_out(listed.library, plan)
+    say(sign, plan.done)
 
 
-def _write(document: Document, entry: Entry, edits: tuple[Edit, ...], what: str) -> None:
-    from studiolo.library import save_change
-    from studiolo.lists import edited
+def _set_state(word: str, state: State, path: Path | None) -> None:
+    from studiolo.library import desk, find_entries, load_lists
 
-    root = root_of(document)
-    new = edited(document, edits, touched=[entry])
-    save_change(root, document, edits, new, what, list(_kept(root, entry)))
+    for listed in find_entries(word, load_lists([path] if path else None)):
+        plan = desk.mark(listed.library, listed, state)
+        _make(listed, plan, f"{STATE_SIGNS[state]} ")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -288,26 +222,28 @@ def questions(
 
     Example:  studiolo questions lists/recent-ml-research.md
     """
+    from studiolo.library import called, load_lists
+
     rows = [
-        (document, entry, question, _answers(entry, question, papers))
-        for document in documents_of(paths)
-        for papers in [_papers(document)]
+        (document, entry, question, answered_by(entry, question))
+        for document in load_lists(paths)
+        for answered_by in [_answering(document)]
         for entry, question in _questions(document)
         if everything or question.answer is None
     ]
     if as_json:
-        print(json.dumps([_question_json(*row) for row in rows], ensure_ascii=False, indent=2))
+        say_json([_question_json(*row) for row in rows])
         return
     for document, entry, question, answers in rows:
-        print(f"{document.path}:{question.line}  {bold(plain(question.text))}")
+        say(f"{document.path}:{question.line}  ", Styled(question.text, "bold"))
         if entry is not None:
-            print(f"  on {called(entry)}  {plain(str(entry.key or ''))}".rstrip())
+            say(f"  on {called(entry)}  {entry.key or ''}".rstrip())
         if question.answer is not None:
-            print(f"  A: {plain(question.answer)}")
+            say(f"  A: {question.answer}")
         for paper, answer in answers:
-            print(f"  {paper.slug} says: {plain(answer.says)}")
-            print(f"    rests on: {', '.join(answer.claims)}")
-    print(count(len(rows), "question" if everything else "open question"))
+            say(f"  {paper.slug} says: {answer.says}")
+            say(f"    rests on: {', '.join(answer.claims)}")
+    say(counted(len(rows), "question" if everything else "open question"))
 
 
 def _questions(document: Document) -> Iterator[tuple[Entry | None, Question]]:
@@ -316,23 +252,17 @@ def _questions(document: Document) -> Iterator[tuple[Entry | None, Question]]:
         yield owners.get(question.line), question
 
 
-def _papers(document: Document) -> list[Paper]:
+def _answering(
+    document: Document,
+) -> Callable[[Entry | None, Question], list[tuple[Paper, Answer]]]:
+    """Return what says which papers answer a question of a list, and how."""
     from studiolo import runs
+    from studiolo.library import Library, load_same
+    from studiolo.report import answers_to
 
-    return runs.discover(root_of(document), problems=[])
-
-
-def _answers(
-    entry: Entry | None, question: Question, papers: list[Paper]
-) -> list[tuple[Paper, Answer]]:
-    """Return what papers say to a question that stands below one of the works they answer."""
-    keys = {str(key) for key in entry.keys} if entry else set()
-    return [
-        (paper, answer)
-        for paper in papers
-        for answer in paper.answers
-        if answer.work in keys and fold(answer.question) == fold(question.text)
-    ]
+    library = Library.find(near=document.path)
+    papers, works = runs.discover(library.folder, problems=[]), load_same(library)
+    return lambda entry, question: answers_to(entry, question.text, papers, works) if entry else []
 
 
 def _question_json(
@@ -358,10 +288,11 @@ def topics(as_json: AsJson = False) -> None:
 
     Example:  studiolo topics
     """
-    from studiolo.library import library_root, list_paths
+    from studiolo.library import Library, Listed, short
     from studiolo.lists import Document
 
-    root = library_root(Path.cwd() / "list.md")
+    library = Library.find()
+    root = library.folder
     pages = {
         path.resolve(): Document.load(path) for path in sorted((root / "topics").rglob("*.md"))
     }
@@ -369,8 +300,8 @@ def topics(as_json: AsJson = False) -> None:
         raise UsageError(
             f"There is no page in {root / 'topics'}. Write one, and link to it from an entry."
         )
-    linked: dict[Path, list[tuple[Document, Entry]]] = defaultdict(list)
-    for path in list_paths(root):
+    linked: dict[Path, list[Listed]] = defaultdict(list)
+    for path in library.list_paths():
         document = Document.load(short(path))
         for entry in document.entries:
             targets = {
@@ -379,31 +310,30 @@ def topics(as_json: AsJson = False) -> None:
                 if link.mention is None and link.url and "\0" not in link.url
             }
             for target in targets & pages.keys():
-                linked[target].append((document, entry))
+                linked[target].append(Listed(document, entry))
     rows = [
         (path, page.headings[0].text if page.headings else path.stem, linked[path])
         for path, page in pages.items()
     ]
     if as_json:
-        print(
-            json.dumps(
-                [
-                    {
-                        "path": str(short(path)),
-                        "title": title,
-                        "entries": [str(e.key or e.title) for _, e in found],
-                    }
-                    for path, title, found in rows
-                ],
-                ensure_ascii=False,
-                indent=2,
-            )
+        say_json(
+            [
+                {
+                    "path": str(short(path)),
+                    "title": title,
+                    "entries": [str(e.key or e.title) for _, e in found],
+                }
+                for path, title, found in rows
+            ]
         )
         return
     for path, title, found in rows:
-        print(f"{bold(plain(title))}  {short(path)}  {count(len(found), 'entry', 'entries')}")
+        say(
+            Styled(title, "bold"),
+            f"  {short(path)}  {counted(len(found), 'entry', 'entries')}",
+        )
         for row in found:
-            print(f"  {place(row)}")
+            say(f"  {row}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -415,7 +345,9 @@ def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
 
     Example:  studiolo tags
     """
-    documents = documents_of(paths)
+    from studiolo.library import load_lists
+
+    documents = load_lists(paths)
     carried: dict[str, list[Entry]] = defaultdict(list)
     whole: dict[str, list[str]] = defaultdict(list)
     for document in documents:
@@ -434,12 +366,12 @@ def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
             }
             for tag in names
         ]
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        say_json(rows)
         return
     for tag in names:
         of_lists = f"  of {', '.join(whole[tag])}" if whole[tag] else ""
-        print(f"{len(carried[tag]):5}  {plain(tag)}{of_lists}")
-    print(count(len(names), "tag"))
+        say(f"{len(carried[tag]):5}  {tag}{of_lists}")
+    say(counted(len(names), "tag"))
 
 
 @app.command(rich_help_panel=PANEL)
@@ -455,35 +387,32 @@ def check(
 
     Example:  studiolo check lists/recent-ml-research.md
     """
+    from studiolo.library import load_lists
     from studiolo.lists import check as check_lists
 
-    documents = documents_of(paths)
-    papers = cache(lambda: _papers(documents[0]))  # asked for at the first open question
+    documents = load_lists(paths)
+    answering = cache(lambda: _answering(documents[0]))  # asked for at the first open question
     found = check_lists(
-        documents, answered=lambda entry, question: bool(_answers(entry, question, papers()))
+        documents, answered=lambda entry, question: bool(answering()(entry, question))
     )
     errors = sum(finding.level == "error" for finding in found)
     if as_json:
-        print(
-            json.dumps(
-                [
-                    {
-                        "check": f.check,
-                        "level": f.level,
-                        "path": f.path,
-                        "line": f.line,
-                        "says": f.says,
-                        "do": f.do,
-                    }
-                    for f in found
-                ],
-                ensure_ascii=False,
-                indent=2,
-            )
+        say_json(
+            [
+                {
+                    "check": f.check,
+                    "level": f.level,
+                    "path": f.path,
+                    "line": f.line,
+                    "says": f.says,
+                    "do": f.do,
+                }
+                for f in found
+            ]
         )
     else:
         for finding in found:
-            print(plain(str(finding)))
-        print(f"{count(errors, 'error')}, {count(len(found) - errors, 'warning')}")
+            say(finding)
+        say(f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}")
     if errors or (strict and found):
         raise typer.Exit(1)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .entries import home_of
+from .console import say, say_file
+from .options import home_of
 
 
 app = typer.Typer()
@@ -54,11 +55,15 @@ def report(
     from studiolo.lists import Document
 
     document, home = Document.load(path), home_of(path, library)
+    view = reports.load_view(document, home)
     if format_ is Format.html:
-        page = reports.write_report(document, home, live=not static)
+        page = reports.write_report(view, live=not static)
         if open_it:
             typer.launch(page.as_uri())
-        print(page)
+        say(page)
+    elif format_ is Format.json:
+        say_file(reports.report_json(view))
     else:
-        write = reports.report_json if format_ is Format.json else reports.report_markdown
-        print(write(reports.load_view(document, home)), end="")
+        text = reports.report_markdown(view)
+        for line in text.removesuffix("\n").split("\n"):
+            say(line)

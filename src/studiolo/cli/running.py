@@ -6,35 +6,40 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from studiolo.errors import PaperError, RunError, UsageError
 
-from .console import err, out
-from .entries import home_of
-from .progress import progress
+from .console import Styled, counted, say, say_file
+from .options import home_of
+from .progress import progress, working
+from .verdicts import show_counts, show_left, show_next, show_verdicts
 
 
 if TYPE_CHECKING:
     from studiolo.claims import Paper
     from studiolo.runs import Replayed
+    from studiolo.runs.plan import LeftOut
+
+T = TypeVar("T")
 
 app = typer.Typer()
 PANEL = "Run"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+LONGEST_S = 365 * 86400.0  # a longer budget is no limit
 
 
 def seconds(text: str) -> float:
     """Read a duration such as 90s, 4m, 1.5h, or plain seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if found is None:
-        raise UsageError(f"{text!r} is no duration. Write 90s, 4m or 1.5h.")
-    return float(found[1]) * SECONDS[found[2] or "s"]
+        raise UsageError(f"{text!r} is not a duration. Write 90s, 4m or 1.5h.")
+    return min(float(found[1]) * SECONDS[found[2] or "s"], LONGEST_S)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -42,37 +47,41 @@ def run(
     path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
     budget: Annotated[
         str | None,
-        typer.Option(help="Time on the clock, such as 90s or 4m; the rest is for the next run."),
+        typer.Option(help="Time limit, such as 90s or 4m; the rest is left for the next run."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Seeds at a time; default: one per core.")
+        int | None, typer.Option(help="Seeds to run at a time; default: one per core.")
     ] = None,
     scale: Annotated[
         list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Again what timed out.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Repeat seeds that timed out.")] = False,
     memory: Annotated[
         str | None, typer.Option(help="Kill a seed that uses more, such as 800MiB or 4GiB.")
     ] = None,
     replay: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Measure nothing new: run N finished seeds again, compare bit by bit."
+            metavar="N",
+            help="Measure nothing new: run N finished seeds again and compare bit by bit.",
         ),
     ] = None,
     library: Annotated[
         Path | None,
         typer.Option(
-            "--library", "-l", help="Where records and report go; default: the list's own."
+            "--library", "-l", help="Where records and report go; default: the list's own library."
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the id of every claim.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per event.")] = False,
 ) -> None:
     """Re-measure what the papers of a list claim, on this machine, and write the report.
 
-    What was measured before, with the same code, is not measured again. Ctrl-C once finishes the seeds in flight,
-    twice kills them; either way the next run goes on from there.
+    What was measured before with the same code is not measured again. Ctrl-C lets the seeds in flight finish, a second
+    Ctrl-C kills them; either way the next run goes on from there.
 
     Examples:
 
@@ -80,60 +89,79 @@ def run(
 
       studiolo run lists/recent-ml-research.md --only nade --budget 90s
     """
+    budget_s = None if budget is None else seconds(budget)
+    memory_bytes = None if memory is None else _bytes(memory)
+    _check_numbers(jobs, replay)
+    _check_scales(scale or ())
+
     from studiolo import runs
     from studiolo.lists import Document
-    from studiolo.report import write_report
-    from studiolo.report.join import join, papers_on, readiness
+    from studiolo.report import load_view, write_report
 
     document = Document.load(path)
     home = home_of(path, library)
-    problems: list[PaperError] = []
-    rows = join(document, runs.discover(home, problems=problems))
-    for problem in problems:
-        err().print(f"Left out: {problem}", markup=False)
-    papers = papers_on(rows)
-    if only:
-        papers = _only(papers, only)
+    with working("Reading the list and what was measured before"):
+        view = load_view(document, home)
+    for problem in view.problems:
+        say(f"Left out: {problem}", to_err=True)
+    chosen = _only(view.papers, only) if only else dict(view.papers)
+    papers = [one.paper for one in chosen.values()]
     if not as_json:
-        out().print(readiness(rows), markup=False)
+        say(view.readiness)
     _require_packages(papers)
     _announce(papers, home)
     if replay is not None:
         _replay(papers, home, replay)
         return
-    with progress(as_json=as_json) as on_event:
-        runs.run(
+    jobs = jobs or runs.this_machine().cores
+    why_left: dict[tuple[str, str], str] = {}
+    with progress(as_json=as_json) as show:
+
+        def tell(event: runs.Event) -> None:
+            if isinstance(event, runs.ClaimLeft):
+                why_left.update(_reasons(event.left))
+            show(event)
+
+        evidence = runs.run(
             papers,
             home,
             jobs=jobs,
-            budget_s=None if budget is None else seconds(budget),
+            budget_s=budget_s,
             scales=scale or (),
             retry=retry,
-            memory_bytes=None if memory is None else _bytes(memory),
-            tell=on_event,
+            memory_bytes=memory_bytes,
+            tell=tell,
         )
-    report = write_report(document, home)
+    view = view.with_evidence(evidence)
+    with working("Writing the report"):
+        report = write_report(view)
     if as_json:
-        print(json.dumps({"event": "report", "path": str(report)}))
-    else:
-        print(report)
+        say_file(json.dumps({"event": "report", "path": str(report)}) + "\n")
+        return
+    measured = [view.papers[slug] for slug in chosen]
+    rest = runs.plan_next(
+        {one.paper.slug: [one.evidence, *one.reference] for one in measured}, scales=scale or ()
+    )
+    show_verdicts(measured, ids=verbose)
+    show_left(measured, why_left)
+    show_counts(measured)
+    show_next(rest, jobs, path)
+    say(report)
 
 
 @app.command(rich_help_panel=PANEL)
 def doctor(
-    library: Annotated[Path, typer.Argument(help="A library whose papers/ count too.")] = Path(),
+    library: Annotated[Path, typer.Argument(help="A library whose papers/ are included.")] = Path(),
 ) -> None:
-    """Say what this machine can measure, what it cannot, and what would have to change.
+    """Show what this machine can and cannot measure, and what would have to change.
 
     Example:  studiolo doctor
     """
     from .doctor import diagnose
 
-    console = out()
     for finding in diagnose(library):
-        mark, style = ("ok", "green") if finding.fine else ("--", "yellow")
-        console.print(f"[{style}]{mark}[/]  ", end="")
-        console.print(f"{finding.what}: {finding.says}", markup=False)
+        mark = Styled("ok", "green") if finding.fine else Styled("--", "yellow")
+        say(mark, f"  {finding.what}: {finding.says}")
 
 
 @app.command("fetch-data", rich_help_panel=PANEL)
@@ -142,7 +170,7 @@ def fetch_data(
         str, typer.Argument(metavar="SET", help="mnist, fashion_mnist or tinyshakespeare.")
     ],
 ) -> None:
-    """Download a data set from its canonical address, once, checked against its checksum.
+    """Download a data set once, from its canonical address, and check its checksum.
 
     Other sets are read from the folder that the environment variable STUDIOLO_DATA names.
 
@@ -151,17 +179,14 @@ def fetch_data(
     code = (
         "import sys; from studiolo.data import fetch_set; print(*fetch_set(sys.argv[1]), sep='\\n')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, name],
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # in a process of its own: the commands load nothing that papers need
+    command = [sys.executable, "-c", code, name]
+    with working(f"Fetching {name}"):  # in a process of its own: commands load nothing papers need
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RunError(
             done.stderr.strip().splitlines()[-1].removeprefix("studiolo.errors.RunError: ")
         )
-    print(done.stdout, end="")
+    say_file(done.stdout)
 
 
 @app.command("keep-records", rich_help_panel=PANEL)
@@ -169,32 +194,32 @@ def keep_records(
     path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
     only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
 ) -> None:
-    """Keep what this machine measured in the paper folders, for others to see beside their own results.
+    """Save this machine's records in the paper folders, so that others see them beside their own results.
 
-    For those who maintain a paper folder. On any other machine the records are a column of their own in the report,
-    and never evidence.
+    This is for people who maintain a paper folder. On other machines these records are a separate column in the
+    report; they never count as evidence.
 
     Example:  studiolo keep-records lists/recent-ml-research.md
     """
     from studiolo import runs
-    from studiolo.library import library_root
+    from studiolo.library import Library, load_same
     from studiolo.lists import Document
     from studiolo.report.join import join, papers_on
 
-    library = library_root(path)
-    papers = papers_on(join(Document.load(path), runs.discover(library)))
-    for paper in _only(papers, only) if only else papers:
+    home = Library.find(near=path)
+    library = home.folder
+    rows = join(Document.load(path), runs.discover(library), load_same(home))
+    papers = {paper.slug: paper for paper in papers_on(rows)}
+    for paper in (_only(papers, only) if only else papers).values():
         kept = runs.save_reference(paper, library)
-        out().print(f"{paper.slug}: {kept or 'nothing is recorded'}", markup=False)
+        say(f"{paper.slug}: {kept or 'nothing is recorded'}")
 
 
 @app.command("check-papers", rich_help_panel=PANEL)
 def check_papers(
-    library: Annotated[
-        Path, typer.Argument(help="A library whose papers/ are checked too.")
-    ] = Path(),
+    library: Annotated[Path, typer.Argument(help="A library whose papers/ are included.")] = Path(),
 ) -> None:
-    """Check every paper.toml: its form, and whether each claim can be decided at all.
+    """Check every paper.toml: is it well-formed, and can each claim be decided at all?
 
     Example:  studiolo check-papers
     """
@@ -210,8 +235,9 @@ def check_papers(
             complaints = [str(error)]
         wrong += bool(complaints)
         for complaint in complaints:
-            err().print(complaint, markup=False)
-    out().print(f"{count} paper folders, {wrong} with problems.")
+            for line in complaint.splitlines():
+                say(line, to_err=True)
+    say(f"{counted(count, 'paper folder')}, {wrong} with problems.")
     if wrong:
         raise typer.Exit(1)
 
@@ -219,12 +245,10 @@ def check_papers(
 def _replay(papers: Sequence[Paper], library: Path, count: int) -> None:
     from studiolo import runs
 
-    console = out()
-    replayed = runs.replay(
-        papers, library, count, tell=lambda r: console.print(_replay_line(r), markup=False)
-    )
+    with working(f"Running up to {counted(count, 'finished seed')} again"):
+        replayed = runs.replay(papers, library, count, tell=lambda r: say(_replay_line(r)))
     same = sum(not r.differs for r in replayed)
-    console.print(f"{same} of {len(replayed)} seeds gave the same bits again.")
+    say(f"{same} of {counted(len(replayed), 'seed')} gave the same bits again.")
     if same < len(replayed):
         raise typer.Exit(1)
 
@@ -239,18 +263,46 @@ def _bytes(text: str) -> int:
     """Read an amount of memory such as 800MiB or 4GiB."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG])i?B", text.strip(), re.IGNORECASE)
     if found is None:
-        raise UsageError(f"{text!r} is no amount of memory. Write 800MiB or 4GiB.")
+        raise UsageError(f"{text!r} is not an amount of memory. Write 800MiB or 4GiB.")
     return int(float(found[1]) * 2.0 ** {"K": 10, "M": 20, "G": 30}[found[2].upper()])
 
 
-def _only(papers: Sequence[Paper], names: Sequence[str]) -> list[Paper]:
-    there = {paper.slug: paper for paper in papers}
+def _check_numbers(jobs: int | None, replay: int | None) -> None:
+    if jobs is not None and jobs < 1:
+        raise UsageError(
+            f"--jobs {jobs} would run nothing. Give the number of seeds at a time, from 1."
+        )
+    if replay is not None and replay < 1:
+        raise UsageError(
+            f"--replay {replay} would compare nothing. Give a number of seeds, from 1."
+        )
+
+
+def _check_scales(scales: Sequence[str]) -> None:
+    from studiolo.claims import SCALES
+
+    for scale in scales:
+        if scale not in SCALES:
+            raise UsageError(f"{scale!r} is not a scale. Choose from {', '.join(SCALES)}.")
+
+
+def _only(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
+    """Return the papers of the folders asked for, in the order of the list."""
     for name in names:
-        if name not in there:
+        if name not in papers:
+            there = ", ".join(papers) or "none"
             raise UsageError(
-                f"No paper folder {name!r} on this list; there are {', '.join(there) or 'none'}."
+                f"There is no paper folder {name!r} for this list. There are: {there}."
             )
-    return [there[name] for name in names]
+    return {slug: paper for slug, paper in papers.items() if slug in names}
+
+
+def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
+    """Return why a claim was left out, for its parts and controls too."""
+    from studiolo.runs.plan import bundles_of
+
+    claims = next((c for c in bundles_of(left.paper) if c[0].id == left.name), ())
+    return {(left.paper.slug, claim.id): left.why for claim in claims}
 
 
 def _require_packages(papers: Sequence[Paper]) -> None:
@@ -261,7 +313,7 @@ def _require_packages(papers: Sequence[Paper]) -> None:
     missing = sorted(name for name in wanted if find_spec(name) is None)
     if missing:
         raise RunError(
-            f"These papers need {', '.join(missing)}, which is not installed. Get all of it: pip install 'studiolo[run]'"
+            f"These papers need {', '.join(missing)}, which is not installed. To install everything: pip install 'studiolo[run]'"
         )
 
 
@@ -276,10 +328,10 @@ def _announce(papers: Sequence[Paper], library: Path) -> None:
     for paper in papers:
         line = f"{paper.slug} {code_of(paper.folder).digest}"
         if runs.is_readers_own(paper) and line not in seen:
-            err().print(
+            say(
                 f"Note: {paper.folder} is this library's own code and now runs on your machine "
                 "for the first time in this form.",
-                markup=False,
+                to_err=True,
             )
             new.append(line)
     if new:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from studiolo.errors import UsageError
+from studiolo.files import save_bytes
 
 
 TEMPLATE = Path(__file__).parents[1] / "papers" / "_template"
@@ -36,16 +37,19 @@ def new_paper_folder(name: str, library: Path, *, offline: bool = False) -> Path
 
     Raises:
         UsageError: the folder exists, or `name` is neither a slug nor a key.
+        FileError: it cannot be written; says why.
     """
     known = _known(name, library, offline)
     slug = _slug(name if ":" not in name else known.title)
     folder = library / "papers" / slug
     if folder.exists():
         raise UsageError(f"{folder} exists already. Choose another name, or remove it first.")
-    texts = {path.name: _filled(path.read_text(), known) for path in sorted(TEMPLATE.glob("*.*"))}
-    folder.mkdir(parents=True)
+    texts = {
+        path.name: _filled(path.name, path.read_text(), known)
+        for path in sorted(TEMPLATE.glob("*.*"))
+    }
     for file_name, text in texts.items():
-        (folder / file_name).write_text(text)
+        save_bytes(folder / file_name, text.encode())
     return folder
 
 
@@ -100,17 +104,42 @@ def _slug(text: str) -> str:
     return slug if slug[:1].isalpha() else f"paper_{slug}"
 
 
-def _filled(text: str, known: Known) -> str:
-    quoted = json.dumps(known.title, ensure_ascii=False)[1:-1]
-    replacements = {
-        "{key}": known.key,
-        "{version}": known.version,
-        "{title}": quoted,
-        "{authors}": ", ".join(json.dumps(author, ensure_ascii=False) for author in known.authors),
-        "{author_line}": ", ".join(known.authors) + f" ({known.year or 'year unknown'})",
-        "{figures}": ", ".join(known.figures) or "unknown",
-        "{year}": str(known.year or datetime.now(UTC).year),
+def _filled(file_name: str, text: str, known: Known) -> str:
+    """Fill a template in one pass: what is put in is never read as a placeholder, nor as more than text.
+
+    What is known of a paper was written by strangers, so each value is escaped for the file that it goes into.
+    """
+    written = WRITTEN[Path(file_name).suffix]
+    values = {
+        "key": written(known.key),
+        "version": written(known.version),
+        "title": written(known.title),
+        "authors": ", ".join(f'"{written(author)}"' for author in known.authors),
+        "author_line": written(f"{', '.join(known.authors)} ({known.year or 'year unknown'})"),
+        "figures": written(", ".join(known.figures) or "unknown"),
+        "year": str(known.year or datetime.now(UTC).year),
     }
-    for placeholder, value in replacements.items():
-        text = text.replace(placeholder, value)
-    return text
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), text)
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line breaks and control characters."""
+    return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in CONTROLS)
+
+
+def _in_quotes(text: str) -> str:
+    """Return a text for between the quotes of a TOML string or of a Python docstring."""
+    return _one_line(text).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _in_markdown(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_\[\]<>#|&~!])", r"\\\1", _one_line(text))
+
+
+CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
+WRITTEN: dict[str, Callable[[str], str]] = {
+    ".toml": _in_quotes,
+    ".py": _in_quotes,
+    ".md": _in_markdown,
+}

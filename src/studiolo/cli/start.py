@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
-from .console import out
+from studiolo.errors import FileError
+
+from .console import say
 from .scaffold import new_paper_folder
 
 
@@ -19,7 +22,7 @@ EXAMPLE = Path(__file__).parents[1] / "example"
 
 @app.command(rich_help_panel=PANEL)
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where the library shall be.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder to create the library in.")] = Path(),
     empty: Annotated[bool, typer.Option("--empty", help="Without the list to try.")] = False,
 ) -> None:
     """Make a library: a folder with your lists, and `.studiolo/` for what Studiolo knows about them.
@@ -31,20 +34,23 @@ def init(
     """
     from studiolo.library import Library
 
-    console = out()
-    known = (folder / ".studiolo").exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    Library(folder).prepare()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder} cannot be made: {error.strerror}.") from error
+    home = Library.find(folder)
+    known = home.state.exists()
+    home.prepare()
     lists = sorted({*folder.glob("*.md"), *folder.glob("lists/*.md")})
     if not lists and not empty:
         for part in ("lists", "topics"):
             shutil.copytree(EXAMPLE / part, folder / part)
         lists = sorted(folder.glob("lists/*.md"))
-    console.print(f"{'Already a library' if known else 'A library'}: {folder.resolve()}")
+    say(f"{'Already a library' if known else 'A library'}: {folder.resolve()}")
     for path in lists:
-        console.print(f"  list {path}")
+        say(f"  list {path}")
     if lists:
-        console.print(f"Next: studiolo show {lists[0]}")
+        say(f"Next: studiolo show {lists[0]}")
 
 
 @app.command("new-paper", rich_help_panel=PANEL)
@@ -70,10 +76,7 @@ def new_paper(
     Example:  studiolo new-paper arxiv:2105.03824
     """
     folder = new_paper_folder(name, library, offline=offline)
-    console = out()
-    console.print(f"A paper folder: {folder}", markup=False)
+    say(f"A paper folder: {folder}")
     for path in sorted(folder.iterdir()):
-        console.print(f"  {path.name}", markup=False)
-    console.print(
-        f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {folder}", markup=False
-    )
+        say(f"  {path.name}")
+    say(f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {quote(str(folder))}")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .console import out
-from .inbox import show_diff
-from .options import counted, printable
+from .console import clean, counted, say
+from .diff import show_diff
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from studiolo.library import Library, Pending, Plan, Proposal, Waiting
     from studiolo.lists import Document
 
@@ -32,33 +29,28 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
     """
     from studiolo.library import load_waiting
 
-    console = out()
-    view = load_waiting(library)
+    inbox = load_waiting(library)
     waiting = [
         pending
-        for pending in view.pending
+        for pending in inbox.pending
         if (everything or pending.is_paper) and (not source or source in pending.sources)
     ]
     if not waiting:
-        others = len(view.pending)
+        others = len(inbox.pending)
         tail = f", but {counted(others, 'other page')}: studiolo triage --all" if others else ""
-        console.print(f"No paper waits{tail}.", markup=False)
+        say(f"No paper waits{tail}.")
         return
     if path is None and library.main_list() is None:
-        path = _first_list(library, console)
-    console.print(
-        f"{len(waiting):,} to decide. ? explains the letters; q stops, and nothing is lost.",
-        markup=False,
-    )
+        path = _first_list(library)
+    say(f"{len(waiting):,} to decide. ? explains the letters; q stops, and nothing is lost.")
     if untitled := sum(not pending.has_title for pending in waiting):
-        console.print(
-            f"{untitled:,} without a title of their own: `studiolo lookup` asks arXiv for them, a hundred at a time.",
-            markup=False,
+        say(
+            f"{untitled:,} without a title of their own: `studiolo lookup` asks arXiv for them, a hundred at a time."
         )
     steps: list[tuple[str, int]] = []
     at = 0
     while at < len(waiting):
-        answer = _decide(library, path, view, waiting[at], f"{at + 1}/{len(waiting)}", console)
+        answer = _decide(library, path, inbox, waiting[at], f"{at + 1}/{len(waiting)}")
         if answer == "quit":
             break
         if answer == "undone":
@@ -68,97 +60,87 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
             steps.append((answer, at))
         at += 1
     counts = {word: sum(answer == word for answer, _ in steps) for word in ("written", "passed")}
-    console.print(
-        f"Written {counts['written']:,}, passed over {counts['passed']:,}. Take a step back at any time: studiolo undo",
-        markup=False,
+    say(
+        f"Written {counts['written']:,}, passed over {counts['passed']:,}. Take a step back at any time: studiolo undo"
     )
 
 
-def _first_list(library: Library, console: Console) -> Path:
+def _first_list(library: Library) -> Path:
     from studiolo.errors import UsageError
-    from studiolo.library import new_list
+    from studiolo.library import save_new_list
 
-    console.print(f"There is no list in {library.folder.resolve()} yet.", markup=False)
+    say(f"There is no list in {library.folder.resolve()} yet.")
     if _ask("Make reading-list.md with a section “To Review”? [y/n] ") != "y":
         raise UsageError(
             "Triage needs a list. Name one with --list, or make one with `studiolo init`."
         )
-    return new_list(library)
+    return save_new_list(library)
 
 
 def _ask(prompt: str) -> str:
     """Return the reader's answer in small letters; the end of the input is q."""
     try:
-        return input(prompt).strip().lower()
+        return input(clean(prompt)).strip().lower()
     except EOFError:
         return "q"
 
 
-def _show(pending: Pending, view: Waiting, number: str, console: Console) -> None:
-    from rich.text import Text
-
-    console.print()
-    console.print(Text(f"{number}  {printable(pending.title)}", style="bold"))
-    known = view.facts.get(pending.key) if pending.key else None
+def _show(pending: Pending, waiting: Waiting, number: str) -> None:
+    say()
+    say(f"{number}  {pending.title}", style="bold")
+    known = waiting.facts.get(pending.key) if pending.key else None
     if known and known.authors:
         shown = ", ".join(known.authors[:4]) + (" and others" if len(known.authors) > 4 else "")
-        console.print(
-            f"  {printable(shown)}{f' - {known.year}' if known.year else ''}", markup=False
-        )
-    console.print(f"  {pending.key or pending.items[0].url}", markup=False)
+        say(f"  {shown}{f' - {known.year}' if known.year else ''}")
+    say(f"  {pending.key or pending.items[0].url}")
     for item in pending.items[:6]:
         folder = f" in {' / '.join(item.folder)}" if item.folder else ""
         tags = f" #{' #'.join(item.tags[:6])}" if item.tags else ""
         date = f" on {item.saved_at[:10]}" if item.saved_at else ""
-        console.print(
-            printable(f"  saved{date} ({item.source}{folder}){tags}  {item.url}"),
-            style="dim",
-            markup=False,
-        )
+        say(f"  saved{date} ({item.source}{folder}){tags}  {item.url}", style="dim")
         if item.note:
-            console.print(printable(f"    your note: {item.note[:300]}"), markup=False)
+            say(f"    your note: {item.note[:300]}")
     if len(pending.items) > 6:
-        console.print(f"  … and {len(pending.items) - 6} more times", style="dim", markup=False)
+        say(f"  … and {len(pending.items) - 6} more times", style="dim")
     for key in pending.papers:
-        known = view.facts.get(key)
-        console.print(f"  about {key}{f' {known.title}' if known else ''}", markup=False)
-    for edge in view.works.edges_of(pending.key) if pending.key else []:
+        known = waiting.facts.get(key)
+        say(f"  about {key}{f' {known.title}' if known else ''}")
+    for edge in waiting.works.edges_of(pending.key) if pending.key else []:
         if edge.grade == "maybe":
-            console.print(printable(f"  {edge}"), style="yellow", markup=False)
+            say(f"  {edge}", style="yellow")
 
 
 def _decide(
-    library: Library,
-    path: Path | None,
-    view: Waiting,
-    pending: Pending,
-    number: str,
-    console: Console,
+    library: Library, path: Path | None, waiting: Waiting, pending: Pending, number: str
 ) -> str:
     from studiolo.errors import StudioloError
-    from studiolo.library import carry_out, pass_with_undo, propose, undo
+    from studiolo.library import carry_out, desk, undo
     from studiolo.lists import Document
 
-    _show(pending, view, number, console)
+    _show(pending, waiting, number)
     chosen = path or library.main_list()
     assert chosen is not None
     document = Document.load(chosen)
-    proposals = propose(pending, document, view.facts)
-    choice = 0
+    places = desk.proposals(waiting, pending, document)
     while True:
         plan: Plan | None = None
-        try:
-            plan, reason = _plan(library, pending, view, document, proposals, choice)
-            console.print(f"  → {reason}", markup=False)
-            show_diff(plan)
-        except StudioloError as problem:
-            console.print(f"  {problem}", style="red", markup=False)
+        if not places:
+            say("  ", desk.no_headings(document), style="red")
+        else:
+            try:
+                plan = desk.put(library, waiting, pending, document, places[0])
+            except StudioloError as problem:
+                say(f"  {problem}", style="red")
+            else:
+                where = f"{' > '.join(plan.section)}: " if plan.section else ""
+                say(f"  → {where}{plan.reason}")
+                show_diff(plan)
         answer = _ask("  [y/s/p/n/d/u/q/?] " if plan else "  [s/p/n/d/u/q/?] ")
         if answer == "y" and plan is not None:
             carry_out(library, plan)
             return "written"
         if answer == "p":
-            pass_with_undo(library, pending)
+            carry_out(library, desk.pass_over(pending))
             return "passed"
         if answer in {"n", ""}:
             return "next"
@@ -166,72 +148,37 @@ def _decide(
             return "quit"
         if answer == "u":
             try:
-                console.print(f"  taken back: {printable(undo(library))}", markup=False)
+                say(f"  taken back: {undo(library).what}")
             except StudioloError as problem:
-                console.print(f"  {problem}", style="red", markup=False)
+                say(f"  {problem}", style="red")
                 continue
             return "undone"
         if answer == "d":
-            if _keep_apart(library, pending, console):
+            if _keep_apart(library, pending):
                 return "next"
         elif answer.startswith("s"):
-            choice, proposals = _choose(document, proposals, answer[1:].strip(), console)
+            places = [*_choose(document, answer[1:].strip()), *places]
         else:
-            console.print(HELP, markup=False)
+            for line in HELP.splitlines():
+                say(line)
 
 
-def _plan(
-    library: Library,
-    pending: Pending,
-    view: Waiting,
-    document: Document,
-    proposals: list[Proposal],
-    choice: int,
-) -> tuple[Plan, str]:
-    from studiolo.errors import UsageError
-    from studiolo.library import item_of, plan_entry, plan_note
-
-    if pending.on_list and choice == 0:
-        from studiolo.lists import Document
-
-        name, _, _ = pending.on_list.rpartition(":")
-        home = Document.load(library.folder / name)
-        keys = view.works.keys(pending.key) if pending.key else frozenset()
-        entry = next((entry for entry in home.entries if keys & set(entry.keys)), None)
-        notes = item_of(pending, view).notes
-        if entry is not None and notes:
-            return plan_note(
-                home, entry, notes[-1], [pending.name]
-            ), f"below “{entry.title}”, {pending.on_list}: its paper is there"
-    if not proposals:
-        raise UsageError(
-            f"{document.path} has no headings. Give it one, for example `## To Review`, and come back."
-        )
-    proposal = proposals[max(0, choice - 1) if pending.on_list else choice]
-    plan = plan_entry(document, item_of(pending, view), proposal.section, [pending.name])
-    return plan, f"{proposal.section}: {proposal.reason}"
-
-
-def _choose(
-    document: Document, proposals: list[Proposal], typed: str, console: Console
-) -> tuple[int, list[Proposal]]:
+def _choose(document: Document, typed: str) -> list[Proposal]:
     """Let the reader pick a section by its number; the choice comes first from then on."""
     from studiolo.library import Proposal, sections_of
 
     sections = sections_of(document)
     if not typed:
         for number, section in enumerate(sections, 1):
-            console.print(f"  {number:3} {section}", markup=False)
+            say(f"  {number:3} {section}")
         typed = _ask("  section number: ")
     if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(sections):
-        return 0, [Proposal(sections[int(typed) - 1], "your choice", 1.0), *proposals]
-    console.print(
-        f"  {typed!r} is no number of a section; there are {len(sections)}.", markup=False
-    )
-    return 0, proposals
+        return [Proposal(sections[int(typed) - 1], "your choice", 1.0)]
+    say(f"  {typed!r} is not the number of a section; there are {len(sections)}.")
+    return []
 
 
-def _keep_apart(library: Library, pending: Pending, console: Console) -> bool:
+def _keep_apart(library: Library, pending: Pending) -> bool:
     """Remember that something in this group is not about this paper."""
     from studiolo.keys import find_mention
     from studiolo.library import READER, Edge, save_edges
@@ -243,10 +190,10 @@ def _keep_apart(library: Library, pending: Pending, console: Console) -> bool:
     ]
     others = list(dict.fromkeys(others))
     if pending.key is None or not others:
-        console.print("  there is only one thing here.", markup=False)
+        say("  there is only one thing here.")
         return False
     for number, key in enumerate(others, 1):
-        console.print(f"  {number:3} {key}", markup=False)
+        say(f"  {number:3} {key}")
     typed = _ask(f"  which is not {pending.key}? ") if len(others) > 1 else "1"
     if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(others)):
         return False
@@ -254,5 +201,5 @@ def _keep_apart(library: Library, pending: Pending, console: Console) -> bool:
         library,
         [Edge(others[int(typed) - 1], pending.key, "different", "the reader says so", READER)],
     )
-    console.print(f"  remembered: {others[int(typed) - 1]} is not {pending.key}.", markup=False)
+    say(f"  remembered: {others[int(typed) - 1]} is not {pending.key}.")
     return True

@@ -1,4 +1,8 @@
-"""From the name of a data file to its content: STUDIOLO_DATA first, then what was fetched; always checked."""
+"""From the name of a data file to its content: STUDIOLO_DATA first, then what was fetched; always checked.
+
+Each data set is a module with the checksums of its own files, so that code and checksums together say what an
+experiment read, and another set added beside it changes nothing for this one.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,20 @@ import platformdirs
 
 from studiolo.errors import NeedsData, RunError
 
-from .registry import CANONICAL, CONTENT_SHA256
-
 
 CACHE = Path(platformdirs.user_cache_dir("studiolo")) / "data"
 
 
-def load_content(name: str) -> bytes:
+def load_content(name: str, sha256: str) -> bytes:
     """Return the content of a data file, unpacked, such as `mnist/train-images-idx3-ubyte.gz`.
+
+    Args:
+        name: the folder that names the set, then the file.
+        sha256: of the content, unpacked where it is a .gz or .xz.
 
     Raises:
         NeedsData: it lies neither in STUDIOLO_DATA nor in the cache.
-        RunError: it is there, but is another file than the registered one.
+        RunError: it is there, but is another file than the one with this checksum.
     """
     root = os.environ.get("STUDIOLO_DATA")
     places = [Path(root)] if root else []
@@ -31,41 +37,13 @@ def load_content(name: str) -> bytes:
         path = place / name
         if path.is_file():
             content = _unpacked(path)
-            if hashlib.sha256(content).hexdigest() != CONTENT_SHA256[name]:
+            if hashlib.sha256(content).hexdigest() != sha256:
                 raise RunError(
                     f"{path} is not the file that experiments were written for: its sha256 is not "
-                    f"{CONTENT_SHA256[name][:16]}.... Remove it or take it from its source again."
+                    f"{sha256[:16]}.... Remove it or take it from its source again."
                 )
             return content
     raise NeedsData(name.partition("/")[0])
-
-
-def fetch_set(name: str) -> list[Path]:
-    """Download a set from its canonical address into the cache, checked, and return its files.
-
-    Raises:
-        RunError: the set has no canonical address here; lists those that have.
-    """
-    import pooch
-
-    files = {file: source for file, source in CANONICAL.items() if file.startswith(f"{name}/")}
-    if not files:
-        there = ", ".join(sorted({file.partition("/")[0] for file in CANONICAL}))
-        raise RunError(
-            f"Nothing can be fetched for {name!r}; {there} can. Put other sets into the folder that STUDIOLO_DATA names."
-        )
-    return [
-        Path(
-            pooch.retrieve(
-                address,
-                f"sha256:{sha256}",
-                fname=Path(file).name,
-                path=CACHE / name,
-                progressbar=False,
-            )
-        )
-        for file, (address, sha256) in files.items()
-    ]
 
 
 def _unpacked(path: Path) -> bytes:

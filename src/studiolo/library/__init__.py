@@ -1,16 +1,24 @@
-"""The reader's library: works, inbox, reading state, adding to a list, exporting."""
+"""The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
-from .desk import Plan, carry_out, item_of, new_list, pass_with_undo, plan_entry, plan_note, undo
+from . import desk
 from .edges import READER, Edge, save_edges
-from .export import FORMATS, in_section, works_of_document, works_of_inbox, works_of_library
+from .entries import Listed, called, find_entries, find_entry, load_lists, short
+from .export import (
+    FORMATS,
+    in_section,
+    references_in_document,
+    references_in_inbox,
+    references_in_library,
+)
 from .facts import fetch_facts, load_facts
-from .folder import Library, library_root, list_paths
-from .history import save_change
-from .inbox import Collected, Inbox, load_items
-from .placing import Proposal, propose, sections_of
-from .reading import Kept, kept_of, load_kept, state_of
+from .folder import Library, save_new_list
+from .history import carry_out, undo
+from .inbox import Collected, Inbox
+from .placing import Proposal, sections_of
+from .plan import Plan
+from .reading import Kept, load_kept, state_of
 from .waiting import Pending, Waiting, load_waiting
-from .works import Works, load_works
+from .works import Works, load_same, load_works
 
 
 __all__ = [
@@ -21,34 +29,32 @@ __all__ = [
     "Inbox",
     "Kept",
     "Library",
+    "Listed",
     "Pending",
     "Plan",
     "Proposal",
     "Waiting",
     "Works",
+    "called",
     "carry_out",
+    "desk",
     "fetch_facts",
+    "find_entries",
+    "find_entry",
     "in_section",
-    "item_of",
-    "kept_of",
-    "library_root",
-    "list_paths",
     "load_facts",
-    "load_items",
     "load_kept",
+    "load_lists",
+    "load_same",
     "load_waiting",
     "load_works",
-    "new_list",
-    "pass_with_undo",
-    "plan_entry",
-    "plan_note",
-    "propose",
-    "save_change",
+    "references_in_document",
+    "references_in_inbox",
+    "references_in_library",
     "save_edges",
+    "save_new_list",
     "sections_of",
+    "short",
     "state_of",
     "undo",
-    "works_of_document",
-    "works_of_inbox",
-    "works_of_library",
 ]

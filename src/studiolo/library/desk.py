@@ -1,80 +1,333 @@
-"""Into the list: a plan that shows every byte, the writing of exactly that, and its undoing."""
+"""The desk: the one place that decides what an action changes.
+
+Each function here returns a `Plan`, which shows every byte of what it would change, and writes nothing;
+`history.carry_out` makes it, `history.undo` takes it back. Commands and pages find words, show plans and ask.
+"""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from studiolo.errors import StaleEdit, UsageError
-from studiolo.files import append_records, load_records, save_bytes
-from studiolo.keys import Key, address_of, why_not_a_page
+from studiolo.errors import ListError, UsageError
+from studiolo.keys import Key, address_of, find_key, why_not_a_page
 from studiolo.lists import (
+    STATES,
     Document,
-    Edit,
     Entry,
     Item,
-    Section,
+    State,
     annotate,
-    apply_edits,
     edited,
     escape,
+    find_section,
     insert,
-    inverse,
+    mark as mark_entry,
+    move as move_entry,
+    title_from_url,
 )
+from studiolo.net import Client
+from studiolo.sources import SavedItem
 
 from .edges import key_at
+from .entries import Listed, called
+from .facts import fetch_facts, load_facts
 from .folder import Library
-from .history import load_changes, undo as undo_change
-from .waiting import Pending, Waiting, pass_over, tidy_title
+from .placing import Proposal, propose
+from .plan import Plan
+from .reading import Kept, kept_of, kept_path
+from .waiting import Pending, Waiting, tidy_title
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A change to one list that was checked and not made yet.
+def note(library: Library, listed: Listed, text: str) -> Plan:
+    """Plan a note below an entry, as the list's other notes are written; beside the list where it has no place for it.
 
-    Attributes:
-        path: the list.
-        before, after: the whole list.
-        edits: what makes the one from the other.
-        names: things of the inbox that it settles.
-        what: in words, for the journal.
+    Raises:
+        UsageError: the note is empty.
+        ListError: the entry has neither a place for notes nor a key.
     """
-
-    path: Path
-    before: Document
-    after: Document
-    edits: tuple[Edit, ...]
-    names: tuple[str, ...]
-    what: str
-
-    def diff(self, context: int = 2) -> list[str]:
-        """Return the lines of a unified diff, without its file names."""
-        old, new = (
-            document.data.decode("utf-8", "replace").splitlines()
-            for document in (self.before, self.after)
+    document, entry = listed
+    words = " ".join(text.split())
+    if not words:
+        raise UsageError("The note is empty. Write what you want to remember.")
+    what = f"note on {called(entry)}"
+    keeping = tuple(_worth_keeping(library, entry))
+    try:
+        edits = annotate(document, entry, text)
+    except ListError as error:
+        if entry.key is None:
+            raise
+        return Plan(
+            what,
+            keeping=(Kept(entry.key, notes=(words,)), *keeping),
+            done=f"{error} Kept in {kept_path(library.folder)}.",
         )
-        return list(difflib.unified_diff(old, new, lineterm="", n=context))[2:]
+    return Plan(
+        what,
+        document,
+        edited(document, edits, touched=[entry]),
+        edits,
+        keeping,
+        done=f"Noted below {called(entry)} in {document.path}",
+    )
 
 
-def item_of(pending: Pending, view: Waiting) -> Item:
-    """Return what a list could say of a pending thing; the list's own form decides what of it is written.
+def mark(library: Library, listed: Listed, state: State) -> Plan:
+    """Plan a new reading state: where the list shows states, there and nowhere else; else beside it.
+
+    Title, authors, date and abstract are kept too, so that a dead link loses nothing.
+
+    Raises:
+        UsageError: there is no such state; or the entry has no link and the list no place that shows states.
+        ListError: the list cannot be edited so.
+    """
+    if state not in STATES:
+        raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")
+    document, entry = listed
+    edits = mark_entry(document, entry, state)
+    keeping = list(_worth_keeping(library, entry))
+    if entry.key is not None:
+        day = datetime.now(UTC).date().isoformat()
+        keeping.append(Kept(entry.key, state=state, since=day))
+    elif edits is None:
+        raise UsageError(
+            f"{called(entry)} has no link, and the list has no place that shows what was read. Give it a link."
+        )
+    where = kept_path(library.folder) if edits is None else document.path
+    word = {"read": "read", "reading": "started", "to read": "unread"}[state]
+    return Plan(
+        f"{word} {called(entry)}",
+        document,
+        edited(document, edits, touched=[entry]) if edits else document,
+        edits or (),
+        tuple(keeping),
+        done=f"{called(entry)}: {state} ({where})",
+    )
+
+
+def move(library: Library, listed: Listed, section: str) -> Plan | None:
+    """Plan to move an entry, its bytes as they are, to the end of another section; None where it is there already.
+
+    Raises:
+        UsageError: there is no such section, or there are several.
+        ListError: the entry cannot stand there.
+    """
+    document, entry = listed
+    edits = move_entry(document, entry, section)
+    if not edits:
+        return None
+    return Plan(
+        f"move {called(entry)} to {section}",
+        document,
+        edited(document, edits, touched=[entry]),
+        edits,
+        tuple(_worth_keeping(library, entry)),
+        done=f"{called(entry)} moved to {section} in {document.path}",
+    )
+
+
+def pass_over(pending: Pending) -> Plan:
+    """Plan never to show a pending thing again."""
+    return Plan(f"passed over {pending.title!r}", passing=(pending.name,))
+
+
+def _worth_keeping(library: Library, entry: Entry) -> Iterator[Kept]:
+    """Yield what is worth holding on to: what metadata services said before, else what the list says."""
+    own = kept_of(entry)
+    if own is None:
+        return
+    facts = load_facts(library).get(own.key)
+    if facts is None:
+        yield own
+        return
+    yield Kept(
+        own.key,
+        title=facts.title,
+        authors=facts.authors,
+        year=facts.year,
+        published=facts.published,
+        abstract=facts.abstract,
+        url=own.url,
+    )
+
+
+def thing_to_add(waiting: Waiting, word: str) -> Pending:
+    """Return what a word means to somebody who wants it on a list: what waits under it, else the paper of that key.
+
+    Raises:
+        UsageError: it is on a list already, or the word is not a key.
+    """
+    pending = waiting.find(word) or _typed(waiting, word)
+    keys = waiting.works.keys(pending.key) if pending.key else frozenset()
+    for key in sorted(keys):
+        if key in waiting.on_lists:
+            raise UsageError(f"{pending.key} is on the list already: {waiting.on_lists[key]}.")
+    return pending
+
+
+def _typed(waiting: Waiting, word: str) -> Pending:
+    key = find_key(word)
+    known = waiting.facts.get(key)
+    url = word if "://" in word else address_of(key)
+    title = known.title if known and known.title else title_from_url(url)
+    return Pending(str(key), key, title, [SavedItem("typed", url)])
+
+
+def is_unknown(waiting: Waiting, pending: Pending) -> bool:
+    """Whether it is a paper of which no service has said anything yet."""
+    return bool(pending.key and pending.key.names_paper and pending.key not in waiting.facts)
+
+
+def fetch_title(
+    library: Library, waiting: Waiting, pending: Pending, client: Client
+) -> tuple[Waiting, Pending]:
+    """Ask the services what a paper is called and return both with the answer; without one the saved title stands."""
+    assert pending.key is not None
+    fetched = fetch_facts(library, [pending.key], client, known=waiting.facts)
+    known = fetched.facts.get(pending.key)
+    if known is None or not known.title:
+        return waiting, pending
+    facts = {**waiting.facts, pending.key: known}
+    return replace(waiting, facts=facts), replace(pending, title=known.title)
+
+
+def add(
+    library: Library,
+    waiting: Waiting,
+    pending: Pending,
+    *,
+    section: str = "",
+    path: Path | None = None,
+    title: str = "",
+    notes: Sequence[str] = (),
+) -> Plan:
+    """Plan to put a thing at the end of a section, in its neighbours' style, with your notes and what is about it below.
+
+    Args:
+        section: the heading, or the end of its path; the best proposal where empty.
+        path: the list; where None the one that has the section, or the library's main list.
+        title: instead of what is known.
+        notes: further notes.
+
+    Raises:
+        UsageError: there is no list, no such section, or no title.
+        ListError: the list cannot be edited so.
+    """
+    document = _list_for(library, path, section)
+    if section:
+        proposal = Proposal(tuple(section.split(" > ")), "", 1.0)
+    else:
+        found = propose(pending, document, waiting.facts)
+        if not found:
+            raise UsageError(no_headings(document))
+        proposal = found[0]
+    if not title and pending.key and pending.title == str(pending.key):
+        raise UsageError(
+            f"No title is known of {pending.key}. Give one with --title, or run `studiolo lookup {pending.key}` with a network."
+        )
+    item = item_of(pending, waiting)
+    item = replace(item, title=title or item.title, notes=(*item.notes, *map(escape, notes)))
+    return plan_entry(document, item, proposal)
+
+
+def proposals(waiting: Waiting, pending: Pending, document: Document) -> list[Proposal]:
+    """Return the places for a pending thing, best first; empty only where the list has no headings.
+
+    What is about a paper that is on a list goes below that paper first.
+    """
+    found = propose(pending, document, waiting.facts)
+    if pending.on_list and item_of(pending, waiting).notes:
+        reason = f"{pending.on_list}: its paper is there"
+        return [Proposal((), reason, 1.0, below=pending.on_list), *found]
+    return found
+
+
+def put(
+    library: Library, waiting: Waiting, pending: Pending, document: Document, proposal: Proposal
+) -> Plan:
+    """Plan to put a pending thing where a proposal says: into a section of `document`, or below its paper.
+
+    Raises:
+        UsageError: there is no such section, or its paper is not on that list any more.
+        ListError: the list cannot be edited so.
+    """
+    item = item_of(pending, waiting)
+    if not proposal.below:
+        return plan_entry(document, item, proposal)
+    name, _, _ = proposal.below.rpartition(":")
+    home = Document.load(library.folder / name)
+    keys = waiting.works.keys(pending.key) if pending.key else frozenset()
+    entry = next((entry for entry in home.entries if keys & set(entry.keys)), None)
+    if entry is None:
+        raise UsageError(f"{pending.key} is not on {home.path} any more. Choose a section.")
+    plan = plan_notes(home, entry, item.notes[-1:])
+    return replace(plan, reason=f"below “{entry.title}”, {proposal.reason}")
+
+
+def no_headings(document: Document) -> str:
+    """Return the sentence for a list without a place to put anything."""
+    return (
+        f"{document.path} has no headings. Give it one, for example `## To Review`, and try again."
+    )
+
+
+def _list_for(library: Library, path: Path | None, section: str) -> Document:
+    """Return the list to write into."""
+    chosen = path or (section and library.list_with_section(section)) or library.main_list()
+    if not chosen:
+        raise UsageError(
+            f"There is no list in {library.folder}. Make one: `studiolo init`, or a Markdown file with a heading, or name it with --list."
+        )
+    return Document.load(chosen)
+
+
+def plan_entry(document: Document, item: Item, place: Proposal) -> Plan:
+    """Plan to put an item at the end of a section, in its neighbours' style.
+
+    Raises:
+        UsageError: there is no such section.
+        ListError: the list cannot be edited so.
+    """
+    section = find_section(document, place.section)
+    edits = insert(document, item, section)
+    return Plan(
+        f"added {item.title!r}",
+        document,
+        edited(document, edits, added=1),
+        edits,
+        reason=place.reason,
+        section=section.path,
+    )
+
+
+def plan_notes(document: Document, entry: Entry, notes: Iterable[str]) -> Plan:
+    """Plan to note things (a repository, a talk) below an entry that is on the list already.
+
+    Raises:
+        ListError: the entry cannot carry notes.
+    """
+    edits = tuple(edit for text in notes for edit in annotate(document, entry, text))
+    after = edited(document, edits, touched=[entry])
+    said = " and ".join(repr(text) for text in notes)
+    return Plan(f"noted {said} below {entry.title!r}", document, after, edits)
+
+
+def item_of(pending: Pending, waiting: Waiting) -> Item:
+    """Return what a list could say of a pending thing; the list's own style decides what of it is written.
 
     The reader's notes become notes, and so does each further thing about the paper (a repository, a talk).
     """
-    known = view.facts.get(pending.key) if pending.key else None
+    known = waiting.facts.get(pending.key) if pending.key else None
     url = pending.items[0].url
     if pending.key and pending.key.kind in {"arxiv", "doi", "github", "reddit"}:
         url = address_of(pending.key)
     elif own := next((item.url for item in pending.items if key_at(item.url) == pending.key), ""):
         url = own
     notes = [escape(line) for note in pending.notes for line in _lines(note)]
-    ours = view.works.keys(pending.key) if pending.key else frozenset()
+    ours = waiting.works.keys(pending.key) if pending.key else frozenset()
     told: set[Key] = set()
     for item in pending.items:
         key = key_at(item.url)
@@ -116,153 +369,3 @@ def _year_of(key: Key | None) -> int | None:
         return None
     year = int(digits[1])
     return 1900 + year if year > 90 else 2000 + year
-
-
-def plan_entry(
-    document: Document,
-    item: Item,
-    section: str | tuple[str, ...] | Section,
-    names: Iterable[str] = (),
-) -> Plan:
-    """Return the plan that puts an item at the end of a section, in its neighbours' style.
-
-    Raises:
-        UsageError: there is no such section.
-        ListError: the list cannot be edited so; nothing was written.
-    """
-    edits = insert(document, item, section)
-    after = edited(document, edits, added=1)
-    assert document.path is not None
-    return Plan(document.path, document, after, edits, tuple(names), f"added {item.title!r}")
-
-
-def plan_note(document: Document, entry: Entry, text: str, names: Iterable[str] = ()) -> Plan:
-    """Return the plan that notes something (a repository, a talk) below an entry that is on the list already.
-
-    Raises:
-        ListError: the entry cannot carry notes.
-    """
-    edits = annotate(document, entry, text)
-    after = edited(document, edits, touched=[entry])
-    assert document.path is not None
-    return Plan(
-        document.path, document, after, edits, tuple(names), f"noted {text!r} below {entry.title!r}"
-    )
-
-
-def undo_path(library: Library) -> Path:
-    """Return the journal of changes."""
-    return library.state / "undo.jsonl"
-
-
-def carry_out(library: Library, plan: Plan) -> None:
-    """Write a plan: first into the journal, then the list, whole or not at all.
-
-    Raises:
-        StaleEdit: the list was changed since it was read.
-    """
-    library.prepare()
-    record = {
-        "id": _digest(plan.after.data) + _digest(plan.before.data),
-        "list": library.relative(plan.path),
-        "before": _digest(plan.before.data),
-        "after": _digest(plan.after.data),
-        "edits": [[edit.start, edit.old.decode(), edit.new.decode()] for edit in plan.edits],
-        "what": plan.what,
-        "on": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    append_records(undo_path(library), [record])
-    save_bytes(plan.path, plan.after.data, plan.before.data)
-    library.__dict__.pop("documents", None)
-
-
-def pass_with_undo(library: Library, pending: Pending) -> None:
-    """Pass a thing over, so that `undo` can bring it back."""
-    now = datetime.now(UTC)
-    record = {
-        "id": f"pass {pending.name} {now.isoformat()}",
-        "passed": [pending.name],
-        "what": f"passed over {pending.title!r}",
-        "on": now.isoformat(timespec="seconds"),
-    }
-    library.prepare()
-    append_records(undo_path(library), [record])
-    pass_over(library, [pending.name])
-
-
-def undo(library: Library) -> str:
-    """Take the last change back and return what it was, whether it was made here or by a command that marks, moves or notes.
-
-    Text that was written around it since stays; if the very lines were edited, nothing is changed.
-
-    Raises:
-        UsageError: there is nothing to undo.
-        StaleEdit: what was written is not there any more as it was.
-    """
-    open_changes: dict[str, dict[str, Any]] = {}
-    for record in load_records(undo_path(library)):
-        if "undone" in record:
-            open_changes.pop(str(record["undone"]), None)
-        elif "id" in record:
-            open_changes.pop(str(record["id"]), None)
-            open_changes[str(record["id"])] = record
-    root = library.folder.resolve()
-    elsewhere = load_changes(root)
-    for name, record in reversed(open_changes.items()):
-        if elsewhere and elsewhere[-1].at > str(record.get("on", "")):
-            break
-        if _undo_one(library, record):
-            append_records(undo_path(library), [{"undone": name}])
-            return str(record.get("what", ""))
-        append_records(
-            undo_path(library), [{"undone": name}]
-        )  # it was never made: the process died before it wrote
-    if elsewhere:
-        library.__dict__.pop("documents", None)
-        return undo_change(root).what
-    raise UsageError("There is nothing to undo.")
-
-
-def _undo_one(library: Library, record: dict[str, Any]) -> bool:
-    """Take a change back; False where the list shows that it was never made."""
-    if "passed" in record:
-        pass_over(library, record["passed"], back=True)
-        return True
-    path = library.folder / str(record["list"])
-    document = Document.load(path)
-    if _digest(document.data) == record["before"]:
-        return False
-    edits = inverse(
-        [Edit(int(start), old.encode(), new.encode()) for start, old, new in record["edits"]]
-    )
-    if _digest(document.data) != record["after"]:
-        edits = tuple(_moved(edit, document, path) for edit in edits)
-    save_bytes(path, apply_edits(document.data, edits), document.data)
-    library.__dict__.pop("documents", None)
-    return True
-
-
-def _moved(edit: Edit, document: Document, path: Path) -> Edit:
-    """Return an edit at the place where its bytes stand now, if they stand there exactly once."""
-    if not edit.old.strip() or document.data.count(edit.old) != 1:
-        raise StaleEdit(
-            f"{path} was edited where Studiolo had written, so the change cannot be taken back alone. Nothing was changed; "
-            "use your editor or git."
-        )
-    return Edit(document.data.index(edit.old), edit.old, edit.new)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:24]
-
-
-def new_list(library: Library, name: str = "reading-list.md") -> Path:
-    """Make the first list of a library and return its path.
-
-    Raises:
-        StaleEdit: there is such a file.
-    """
-    path = library.folder / name
-    save_bytes(path, b"# Reading list\n\n## To Review\n", None)
-    library.__dict__.pop("documents", None)
-    return path

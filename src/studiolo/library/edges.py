@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from studiolo.errors import StudioloError
-from studiolo.files import append_records, load_records
+from studiolo.files import append_json_lines, load_json_lines
 from studiolo.keys import Key, find_mention, papers_in
 from studiolo.lists import Document
 from studiolo.metadata import Facts
@@ -163,7 +163,7 @@ def edges_path(library: Library) -> Path:
 def load_edges(library: Library) -> Iterator[Edge]:
     """Yield the kept edges; of the reader's words about one pair the last counts."""
     latest: dict[tuple[str, ...], Edge | None] = {}
-    for record in load_records(edges_path(library)):
+    for record in load_json_lines(edges_path(library)):
         try:
             a, b = Key.parse(record["a"]), Key.parse(record["b"])
             grade, said_by = str(record["grade"]), str(record["said_by"])
@@ -182,7 +182,7 @@ def load_edges(library: Library) -> Iterator[Edge]:
 def save_edges(library: Library, edges: Iterable[Edge]) -> None:
     """Append edges to `.studiolo/edges.jsonl`."""
     library.prepare()
-    append_records(
+    append_json_lines(
         edges_path(library),
         (
             {

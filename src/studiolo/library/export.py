@@ -51,7 +51,9 @@ class Reference:
         return next((key.value for key in self.keys if key.kind == kind), "")
 
 
-def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts]) -> list[Reference]:
+def references_in_document(
+    document: Document, name: str, facts: Mapping[Key, Facts]
+) -> list[Reference]:
     """Return the entries of a list, completed by what is known of them; what the list itself says stands."""
     found = []
     for entry in document.entries:
@@ -80,13 +82,13 @@ def works_of_document(document: Document, name: str, facts: Mapping[Key, Facts])
     return found
 
 
-def works_of_library(library: Library) -> list[Reference]:
+def references_in_library(library: Library) -> list[Reference]:
     """Return the works of all lists, a work that stands twice once."""
     facts = load_facts(library)
     seen: set[Key] = set()
     found = []
     for path, document in library.documents.items():
-        for work in works_of_document(document, library.relative(path), facts):
+        for work in references_in_document(document, library.relative(path), facts):
             if work.key is None or work.key not in seen:
                 found.append(work)
             if work.key:
@@ -94,7 +96,7 @@ def works_of_library(library: Library) -> list[Reference]:
     return found
 
 
-def works_of_inbox(view: Waiting) -> list[Reference]:
+def references_in_inbox(view: Waiting) -> list[Reference]:
     """Return what waits in the inbox."""
     found = []
     for pending in view.pending:
@@ -148,10 +150,15 @@ def _flat(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
+def _visible(text: str) -> str:
+    """Return text of several lines without what a terminal that shows the file would obey."""
+    return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+
+
 _LATEX = {
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
+    "{": r"\textbraceleft{}",  # BibTeX counts \{ as a brace that opens
+    "}": r"\textbraceright{}",
     "&": r"\&",
     "%": r"\%",
     "$": r"\$",
@@ -336,7 +343,7 @@ def to_html(works: Sequence[Reference]) -> str:
         title = html.escape(_flat(work.title) or work.url)
         out.append(f'{indent}<DT><A HREF="{html.escape(work.url)}"{dates}{tags}>{title}</A>\n')
         if work.notes:
-            words = html.escape("\n".join(note.replace("\0", "") for note in work.notes))
+            words = html.escape(_visible("\n".join(work.notes)))
             out.append(f"{indent}<DD>{words}\n")
     for depth in range(len(path), 0, -1):
         out.append(f"{'    ' * depth}</DL><p>\n")
@@ -393,6 +400,7 @@ def _cell(value: object) -> str:
         if value is None
         else str(value)
     )
+    text = _visible(text)
     return f"'{text}" if text.lstrip(" ")[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"} else text
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from studiolo.errors import StudioloError
-from studiolo.files import append_records, load_records
+from studiolo.files import append_json_lines, load_json_lines
 from studiolo.keys import Key
-from studiolo.metadata import Facts, Found, Services, lookup
+from studiolo.metadata import Facts, Fetched, Services, fetch_facts as ask_services
 from studiolo.net import Client
 
 from .folder import Library
@@ -22,7 +22,7 @@ def facts_path(library: Library) -> Path:
 def load_facts(library: Library) -> dict[Key, Facts]:
     """Return what is known of each key, the last word on each."""
     facts: dict[Key, Facts] = {}
-    for record in load_records(facts_path(library)):
+    for record in load_json_lines(facts_path(library)):
         try:
             known = Facts.from_record(record)
         except (StudioloError, KeyError, TypeError, ValueError, AttributeError):
@@ -36,24 +36,28 @@ def fetch_facts(
     keys: Iterable[Key],
     client: Client,
     *,
+    known: Mapping[Key, Facts] | None = None,
     services: Services | None = None,
     refresh: bool = False,
     crosswalk: bool = False,
-) -> Found:
+) -> Fetched:
     """Return what is known of keys, asking the services for what is not kept yet, and keep what they say.
 
     Keys that no service knows are not kept: a paper of today may be known tomorrow.
+
+    Args:
+        known: what is kept of the library, where it was read already.
     """
-    found = lookup(
+    fetched = ask_services(
         keys,
         client=client,
         services=services,
-        known=load_facts(library),
+        known=load_facts(library) if known is None else known,
         refresh=refresh,
         crosswalk=crosswalk,
     )
-    kept = [facts.to_record() for facts in found.new if not facts.missing]
+    kept = [facts.to_record() for facts in fetched.new if not facts.missing]
     if kept:
         library.prepare()
-        append_records(facts_path(library), kept)
-    return found
+        append_json_lines(facts_path(library), kept)
+    return fetched

@@ -1,27 +1,40 @@
 """A library: a folder with Markdown lists, and Studiolo's facts about it in `.studiolo/`.
 
-| file in `.studiolo/` | holds |
-| --- | --- |
-| `inbox.jsonl` | what was collected: items, folders, and where a source's last reading ended |
-| `edges.jsonl` | what is known of identity from metadata services and from the reader |
-| `metadata.jsonl` | title, authors, year of works |
-| `triage.jsonl` | what was passed over |
-| `undo.jsonl` | what was written into lists, so that it can be taken out again |
-| `cache/` | answers of services; git-ignored, may be deleted |
+| in `.studiolo/` | holds | written |
+| --- | --- | --- |
+| `inbox.jsonl` | what was collected: items, folders, and where a source's last reading ended | grows |
+| `edges.jsonl` | what metadata services and the reader say of identity | grows |
+| `metadata.jsonl` | title, authors, year and abstract of works | grows |
+| `triage.jsonl` | what was passed over | grows |
+| `history.jsonl` | what was changed, so that it can be taken back | grows |
+| `reading.jsonl` | reading states, dates and notes that the lists have no place for, one line a key, sorted | rewritten |
+| `results/` | the records of what was measured here | grows |
+| `report/` | the last reports; git-ignored | rewritten |
+| `cache/` | answers of services, pictures; git-ignored, may be deleted | rewritten |
+
+Libraries of before may also hold `edits.jsonl` and `undo.jsonl`: they are read once, into `history.jsonl`.
 """
 
 from __future__ import annotations
 
 import os
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from studiolo.errors import UsageError
+from studiolo.errors import FileError, UsageError
 from studiolo.files import save_bytes
 from studiolo.lists import Document, find_section
 
+from .adopt import adopt_old_state, has_state
+
 
 _NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
+_GIT_FILES = {
+    ".gitignore": b"cache/\nreport/\n*.tmp\n*.partial\n",
+    # Both sides' lines of a file that grows; a file that is rewritten is merged line by line instead.
+    ".gitattributes": b"*.jsonl merge=union\nreading.jsonl merge\n",
+}
+_OLD_ATTRIBUTES = b"*.jsonl merge=union\n"
 
 
 class Library:
@@ -31,22 +44,34 @@ class Library:
         self.folder = folder
 
     @classmethod
-    def find(cls, folder: Path | None = None) -> Library:
-        """Return the library of `folder`; without one, the nearest folder above the current one with `.studiolo/`, else the current.
+    def find(cls, folder: Path | None = None, *, near: Path | None = None) -> Library:
+        """Return the library that is meant: `folder`, else the one that a list or folder belongs to.
+
+        That is the nearest folder at or above it with `.studiolo/`; else its own folder, or the one above where that is
+        called `lists`. Symbolic links are not followed: a list belongs to where it is seen.
+
+        Args:
+            folder: the library as the reader names it.
+            near: a list, or a folder; the current folder where None.
 
         Raises:
-            UsageError: `folder` is no folder.
+            UsageError: `folder` is not a folder.
         """
         if folder is not None:
             if not folder.is_dir():
                 raise UsageError(
                     f"There is no folder {folder}. Make it first, or give --library another."
                 )
+            adopt_old_state(folder)
             return cls(folder)
-        here = Path.cwd()
-        return cls(
-            next((place for place in (here, *here.parents) if (place / ".studiolo").is_dir()), here)
-        )
+        place = Path(os.path.abspath(near or Path.cwd()))  # noqa: PTH100  (resolve would follow links)
+        if not place.is_dir():
+            place = place.parent
+        for ancestor in (place, *place.parents):
+            if has_state(ancestor):
+                adopt_old_state(ancestor)
+                return cls(ancestor)
+        return cls(place.parent if place.name == "lists" else place)
 
     @property
     def state(self) -> Path:
@@ -59,30 +84,73 @@ class Library:
         return self.state / "cache"
 
     def prepare(self) -> None:
-        """Make `.studiolo/`, if it is not there, with what git should ignore in it and how git should merge it."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        for name, text in (
-            (".gitignore", "cache/\nreport/\n*.tmp\n*.partial\n"),
-            (".gitattributes", "*.jsonl merge=union\n"),
-        ):
-            if not (self.state / name).exists():
-                save_bytes(self.state / name, text.encode())
+        """Make `.studiolo/`, if it is not there, with what git should ignore in it and how git should merge it.
+
+        Raises:
+            FileError: it cannot be made.
+        """
+        for name, text in _GIT_FILES.items():
+            path = self.state / name
+            if not path.exists() or (
+                name == ".gitattributes" and path.read_bytes() == _OLD_ATTRIBUTES
+            ):
+                save_bytes(path, text)
 
     def list_paths(self) -> list[Path]:
-        """Return the Markdown files of the library, sorted: hidden folders, `papers/` and build folders are left out."""
-        return list_paths(self.folder)
+        """Return the Markdown files of the library, sorted; hidden, build and `papers/` folders are left out."""
+        found: list[Path] = []
+        for folder, names, files in os.walk(self.folder):
+            names[:] = [n for n in names if not n.startswith(".") and n not in _NO_LISTS]
+            found += [
+                Path(folder, name)
+                for name in files
+                if name.lower().endswith((".md", ".markdown")) and not name.startswith(".")
+            ]
+        return sorted(found)
 
     @cached_property
     def documents(self) -> dict[Path, Document]:
-        """The lists, read once."""
+        """The lists, read once; `forget` what was read where they have changed."""
         return {path: Document.load(path) for path in self.list_paths()}
 
+    def forget(self) -> None:
+        """Read the lists again when they are next asked for."""
+        self.__dict__.pop("documents", None)
+
     def relative(self, path: Path) -> str:
-        """Return a list's name as shown to the reader and kept in `.studiolo/`."""
-        try:
-            return path.resolve().relative_to(self.folder.resolve()).as_posix()
-        except ValueError:
-            return str(path)
+        """Return a list's name as shown to the reader and kept in `.studiolo/`; of one outside, its path."""
+        return self._name_of(path) or str(path)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a list lies in the library, be it as a symbolic link to another place."""
+        return self._name_of(path) is not None
+
+    def _name_of(self, path: Path) -> str | None:
+        absolute, folder = (Path(os.path.abspath(p)) for p in (path, self.folder))  # noqa: PTH100
+        for seen, root in ((absolute, folder), (absolute.resolve(), folder.resolve())):
+            if seen.is_relative_to(root):
+                return seen.relative_to(root).as_posix()
+        return None
+
+    def inside(self, name: str) -> Path:
+        """Return the path of a list that our own files name; they may be a stranger's work.
+
+        Raises:
+            FileError: it leads out of the library.
+        """
+        path = self.folder / name
+        parts = PurePosixPath(name)
+        if (
+            not name
+            or "\0" in name
+            or parts.is_absolute()
+            or ".." in parts.parts
+            or not path.resolve().is_relative_to(self.folder.resolve())
+        ):
+            raise FileError(
+                f"{name!r} in {self.state} leads out of the library {self.folder}, so it is not touched. Use your editor."
+            )
+        return path
 
     def main_list(self) -> Path | None:
         """Return the list that new entries go to when none is named, or None where there is no list.
@@ -112,27 +180,13 @@ class Library:
         return main if main in having else having[0] if len(having) == 1 else None
 
 
-def library_root(path: Path) -> Path:
-    """Return the folder of the library that the list at `path` belongs to, as an absolute path.
+def save_new_list(library: Library, name: str = "reading-list.md") -> Path:
+    """Write the first list of a library and return its path.
 
-    The nearest folder above it that holds `.studiolo/`; else the list's own folder, or the one above where that is
-    called `lists`.
+    Raises:
+        StaleEdit: there is such a file.
     """
-    folder = path.resolve().parent
-    for ancestor in (folder, *folder.parents):
-        if (ancestor / ".studiolo").is_dir():
-            return ancestor
-    return folder.parent if folder.name == "lists" else folder
-
-
-def list_paths(root: Path) -> list[Path]:
-    """Return the Markdown files of the library at `root`, sorted; hidden, build and `papers/` folders are left out."""
-    found: list[Path] = []
-    for folder, names, files in os.walk(root):
-        names[:] = [name for name in names if not name.startswith(".") and name not in _NO_LISTS]
-        found += [
-            Path(folder, name)
-            for name in files
-            if name.lower().endswith((".md", ".markdown")) and not name.startswith(".")
-        ]
-    return sorted(found)
+    path = library.folder / name
+    save_bytes(path, b"# Reading list\n\n## To Review\n", None)
+    library.forget()
+    return path

@@ -1,161 +1,300 @@
-"""Changes that were written, so that the last can be undone: `.studiolo/edits.jsonl`."""
+"""What was changed, so that it can be taken back, the last first: `.studiolo/history.jsonl`.
+
+The order of the changes is the order of the lines. A change is written down before it is made, and taking one back adds
+a line that says so: the file only grows, and after a crash the lists tell what was made.
+
+Libraries of before kept two journals, `edits.jsonl` and `undo.jsonl`. What can still be taken back in them becomes the
+first lines of this one, in the order of their times.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from studiolo.errors import ListError, StaleEdit, UsageError
-from studiolo.files import save_bytes
+from studiolo.errors import FileError, ListError, StaleEdit, StudioloError, UsageError
+from studiolo.files import append_lines, load_json_lines, save_bytes
 from studiolo.keys import Key
-from studiolo.lists import Document, Edit, apply_edits, inverse
+from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 
-from .reading import Kept, kept_from, load_kept, restore_kept, save_kept
+from .folder import Library
+from .plan import Plan
+from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
+from .waiting import passed_names, save_passed
 
 
-KEEP = 200  # changes that can be undone
+_OLD_JOURNALS = ("edits.jsonl", "undo.jsonl")
+_SPOILT = (UsageError, KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One written change.
+    """One change that was made, or begun.
 
     Attributes:
-        path: the list, as seen from the library.
-        what: in words, for example `read arxiv:2105.03824`.
-        at: when, ISO 8601, UTC.
-        edits: what was done.
-        digest: SHA-256 of the list after it.
-        kept: what was kept beside the lists of the keys concerned, before it; None where nothing was.
+        id: what the line that takes it back calls it.
+        what: in words, for example `read FNet`.
+        at: when, ISO 8601, UTC; shown, never compared.
+        list: the list as seen from the library; empty where none was written.
+        edits: what was done to it.
+        before, after: SHA-256 of the list, or its beginning; `before` is empty where it is not known.
+        kept_before, kept_after: what is kept beside the lists of the keys concerned; `kept_after` is empty where it is
+            not known.
+        passed: names of pending things that were passed over.
     """
 
-    path: str
+    id: str
     what: str
     at: str
-    edits: tuple[Edit, ...]
-    digest: str
-    kept: Mapping[Key, Kept | None] = field(default_factory=dict)
+    list: str = ""
+    edits: tuple[Edit, ...] = ()
+    before: str = ""
+    after: str = ""
+    kept_before: Mapping[Key, Kept | None] = field(default_factory=dict)
+    kept_after: Mapping[Key, Kept | None] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as plain JSON values, empty ones left out."""
+        record: dict[str, Any] = {
+            name: value
+            for name in ("id", "what", "at", "list", "before", "after")
+            if (value := getattr(self, name))
+        }
+        if self.edits:
+            record["edits"] = [[e.start, _text(e.old), _text(e.new)] for e in self.edits]
+        for name in ("kept_before", "kept_after"):
+            if kept := getattr(self, name):
+                record[name] = {str(k): one.to_record() if one else None for k, one in kept.items()}
+        if self.passed:
+            record["passed"] = list(self.passed)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Change:
+        """Return what `to_record` wrote.
+
+        Raises:
+            UsageError, KeyError, TypeError, ValueError, AttributeError: the record is not one of ours.
+        """
+        return cls(
+            **{
+                name: str(record.get(name, ""))
+                for name in ("id", "what", "at", "list", "before", "after")
+            },
+            edits=tuple(
+                Edit(int(start), _bytes(old), _bytes(new))
+                for start, old, new in record.get("edits", ())
+            ),
+            kept_before=_kept(record.get("kept_before", {})),
+            kept_after=_kept(record.get("kept_after", {})),
+            passed=tuple(map(str, record.get("passed", ()))),
+        )
 
 
-def save_change(
-    root: Path,
-    doc: Document,
-    edits: Sequence[Edit],
-    new: Document,
-    what: str,
-    keeping: Sequence[Kept] = (),
-) -> Change:
-    """Write `new`, which `edits` make of `doc`, over the list of `doc`, and remember how to undo it.
+def history_path(library: Library) -> Path:
+    """Return the journal of changes."""
+    return library.state / "history.jsonl"
 
-    Args:
-        keeping: what to keep beside the lists in the same step; `edits` may then be empty.
+
+def load_changes(library: Library) -> list[Change]:
+    """Return the changes that can be taken back, oldest first; lines that are not ours are passed over."""
+    records = list(load_json_lines(history_path(library)))
+    changes: dict[str, Change] = {}
+    if not _read_old_journals(records):
+        changes = {change.id: change for change in _old_changes(library)}
+    for record in records:
+        if record.get("id"):
+            with contextlib.suppress(*_SPOILT):  # what somebody spoilt cannot be taken back
+                change = Change.from_record(record)
+                changes.setdefault(change.id, change)
+    undone = {str(record["undone"]) for record in records if "undone" in record}
+    return [change for change in changes.values() if change.id not in undone]
+
+
+def carry_out(library: Library, plan: Plan) -> Change:
+    """Make a plan: first into the journal, then the list, whole or not at all, then what is kept beside it.
 
     Raises:
-        StaleEdit: the list has changed since `doc` was read; nothing is written.
-        ListError: it cannot be written.
+        StaleEdit: the list was changed since it was read; nothing is written.
+        FileError: a file cannot be written; or the list lies outside of the library.
+        ListError: the list was not read from a file.
     """
-    if doc.path is None:
+    before, after, path = plan.before, plan.after, plan.path
+    if plan.edits and (path is None or before is None or after is None):
         raise ListError("This list was not read from a file, so it cannot be written.")
-    path = doc.path.resolve()
-    if edits:
-        save_bytes(path, new.data, doc.data)
-    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    known = load_kept(root) if keeping else {}
-    before = {one.key: known.get(one.key) for one in keeping}
-    if keeping:
-        save_kept(root, keeping)
+    if path and not library.holds(path):
+        raise FileError(
+            f"{path} lies outside of the library {library.folder}. Give the library it belongs to."
+        )
+    library.prepare()
+    kept = load_kept(library.folder) if plan.keeping else {}
+    keeping = merged(kept, plan.keeping)
     change = Change(
-        shown,
-        what,
+        secrets.token_hex(8),
+        plan.what,
         datetime.now(UTC).isoformat(timespec="seconds"),
-        tuple(edits),
-        hashlib.sha256(new.data).hexdigest(),
-        before,
+        library.relative(path) if path else "",
+        plan.edits,
+        _digest(before.data) if before and path else "",
+        _digest(after.data) if after and path else "",
+        {key: kept.get(key) for key in keeping},
+        keeping,
+        plan.passing,
     )
-    _write(root, [*load_changes(root), change][-KEEP:])
+    _append(library, change.to_record())
+    if path and before and after:
+        try:
+            save_bytes(path, after.data, before.data)
+        except StudioloError:
+            with contextlib.suppress(FileError):  # the list itself shows that it was not made
+                _append(library, {"undone": change.id})
+            raise
+    if plan.keeping:
+        save_kept(library.folder, plan.keeping)
+    if plan.passing:
+        save_passed(library, plan.passing)
+    library.forget()
     return change
 
 
-def load_changes(root: Path) -> list[Change]:
-    """Return the changes that can be undone, oldest first."""
-    try:
-        lines = _path(root).read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    changes: list[Change] = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-            edits = tuple(
-                Edit(e["start"], _bytes(e["old"]), _bytes(e["new"])) for e in record["edits"]
-            )
-            kept = {
-                Key.parse(key): kept_from(one) if one else None
-                for key, one in record.get("kept", {}).items()
-            }
-            changes.append(
-                Change(record["list"], record["what"], record["at"], edits, record["digest"], kept)
-            )
-        except (ValueError, KeyError, TypeError, UsageError):
-            continue  # a line that somebody spoilt cannot be undone
-    return changes
+def undo(library: Library) -> Change:
+    """Take the last change back and return it.
 
-
-def undo(root: Path) -> Change:
-    """Undo the last change of the library at `root` and return it.
+    What was written elsewhere on the list since stays. If what was written was edited, or something was written below
+    it, nothing is changed: no note of the reader's may end up below another paper.
 
     Raises:
         UsageError: there is nothing to undo.
-        StaleEdit: the list was edited since where the change was made.
+        StaleEdit: what was written is not there any more as it was; nothing is changed.
+        FileError: the journal names a list outside of the library.
     """
-    changes = load_changes(root)
-    if not changes:
-        raise UsageError(f"Nothing was changed in {root} that could be undone.")
-    last = changes[-1]
-    if last.edits:
-        path = root / last.path
-        data = Document.load(path).data
-        if hashlib.sha256(data).hexdigest() != last.digest:
+    for change in reversed(load_changes(library)):
+        was_made = _take_back(library, change)
+        _append(library, {"undone": change.id})
+        if was_made:
+            library.forget()
+            return change
+    raise UsageError(f"There is nothing to undo in {library.folder}.")
+
+
+def _take_back(library: Library, change: Change) -> bool:
+    """Take a change back; False where there is nothing of it: it was never made, because the process died before."""
+    written = _list_without(library, change) if change.edits else None
+    kept = _kept_without(library, change)
+    passed = [name for name in change.passed if name in passed_names(library)]
+    if written:
+        path, document, new = written
+        save_bytes(path, new, document.data)
+    if kept:
+        restore_kept(library.folder, kept)
+    if passed:
+        save_passed(library, passed, back=True)
+    return bool(written or kept or passed)
+
+
+def _list_without(library: Library, change: Change) -> tuple[Path, Document, bytes] | None:
+    """Return the list and its bytes without the change; None where the list is as it was before."""
+    path = library.inside(change.list)
+    document = Document.load(path)
+    digest = _digest(document.data)
+    if change.after and digest.startswith(change.after):
+        return path, document, apply_edits(document.data, inverse(change.edits))
+    if change.before and digest.startswith(change.before):
+        return None
+    new = _without_lines(document, change.edits)
+    if new is None:
+        raise StaleEdit(
+            f"{path} was edited where Studiolo had written, so “{change.what}” cannot be taken back alone. "
+            "Nothing was changed: use your editor or git."
+        )
+    return path, document, new
+
+
+def _without_lines(document: Document, edits: Iterable[Edit]) -> bytes | None:
+    """Return a list that was edited since without the lines that `edits` added; None where that may hurt anything else.
+
+    The lines must stand there as they were written, once, and nothing may have been written below them; all entries
+    but theirs must read as before without them.
+    """
+    found: list[Edit] = []
+    gone: list[Entry] = []
+    around: list[Entry] = []
+    data = document.data
+    for edit in inverse(tuple(edits)):
+        if edit.new or b"\n" not in edit.old or not edit.old.strip():
+            return None  # something was replaced: its place cannot be known in another text
+        if data.count(edit.old) != 1:
+            return None
+        start = data.index(edit.old)
+        end = start + len(edit.old)
+        if not _are_whole_lines(data, start, end):
+            return None
+        if any(
+            start <= block.start < end and data[end : block.end].strip()
+            for block in document.root.walk()
+        ):
+            return None
+        found.append(Edit(start, edit.old, b""))
+        gone += [entry for entry in document.entries if start <= entry.span[0] < end]
+        around += [e for e in document.entries if e.span[0] < start and end <= e.span[1]]
+    try:
+        return edited(document, found, touched=[*gone, *around], added=-len(gone)).data
+    except ListError:
+        return None
+
+
+def _are_whole_lines(data: bytes, start: int, end: int) -> bool:
+    """Whether a stretch is `line\\n` from where a line begins, or `\\nline` to where one ends."""
+    before, text, behind = data[:start], data[start:end], data[end:]
+    if text.endswith(b"\n"):
+        return before.endswith(b"\n")
+    newlines = (b"\n", b"\r\n")
+    return text.startswith(newlines) and (not behind or behind.startswith(newlines))
+
+
+def _kept_without(library: Library, change: Change) -> dict[Key, Kept | None]:
+    """Return what to keep again of each key that the change changed."""
+    if not change.kept_before:
+        return {}
+    now = load_kept(library.folder)
+    back: dict[Key, Kept | None] = {}
+    for key, before in change.kept_before.items():
+        if now.get(key) == before:
+            continue
+        if change.kept_after and now.get(key) != change.kept_after.get(key):
             raise StaleEdit(
-                f"{path} was edited after “{last.what}”, so that cannot be undone exactly. Edit it by hand."
+                f"What is kept of {key} was changed after “{change.what}”, so that cannot be taken back alone. "
+                f"Nothing was changed: edit {library.state / 'reading.jsonl'} by hand."
             )
-        save_bytes(path, apply_edits(data, inverse(last.edits)), data)
-    if last.kept:
-        restore_kept(root, last.kept)
-    _write(root, changes[:-1])
-    return last
+        back[key] = before
+    return back
 
 
-def _path(root: Path) -> Path:
-    return root / ".studiolo" / "edits.jsonl"
+def _append(library: Library, *records: Mapping[str, Any]) -> None:
+    """Append to the journal; the first time, what can be taken back in the old journals goes before it."""
+    path = history_path(library)
+    old: list[Mapping[str, Any]] = []
+    there = [name for name in _OLD_JOURNALS if (library.state / name).exists()]
+    if there and not _read_old_journals(load_json_lines(path)):
+        old = [*(change.to_record() for change in _old_changes(library)), {"read": there}]
+    # JSON escapes keep what no UTF-8 can hold: half a character in a title.
+    append_lines(path, [json.dumps(record).encode() for record in (*old, *records)])
 
 
-def _write(root: Path, changes: Sequence[Change]) -> None:
-    path = _path(root)
-    path.parent.mkdir(exist_ok=True)
-    before = path.read_bytes() if path.exists() else None
-    data = b"".join(
-        json.dumps(_record(change), sort_keys=True).encode() + b"\n" for change in changes
-    )
-    save_bytes(path, data, before)
+def _read_old_journals(records: Iterable[Mapping[str, Any]]) -> bool:
+    return any("read" in record for record in records)
 
 
-def _record(change: Change) -> dict[str, Any]:
-    edits = [{"start": e.start, "old": _text(e.old), "new": _text(e.new)} for e in change.edits]
-    kept = {str(key): one.to_record() if one else None for key, one in change.kept.items()}
-    record = {
-        "list": change.path,
-        "what": change.what,
-        "at": change.at,
-        "edits": edits,
-        "digest": change.digest,
-    }
-    return {**record, "kept": kept} if kept else record
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _text(data: bytes) -> str:
@@ -164,3 +303,61 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def _kept(record: Mapping[str, Any]) -> dict[Key, Kept | None]:
+    return {Key.parse(key): kept_from(one) if one else None for key, one in record.items()}
+
+
+def _old_changes(library: Library) -> list[Change]:
+    """Return what can be taken back in the two journals of before, by their times, which are whole seconds.
+
+    Within one second the lists decide: a command whose list is the one that the adding found came before it.
+    """
+    commands = list(_changes_of_commands(library))
+    ordered: list[Change] = []
+    for adding in _changes_of_adding(library):
+        before = [
+            number
+            for number, command in enumerate(commands, 1)
+            if command.at < adding.at
+            or (
+                command.at == adding.at
+                and adding.before
+                and command.after.startswith(adding.before)
+            )
+        ]
+        count = max(before, default=0)
+        ordered += [*commands[:count], adding]
+        commands = commands[count:]
+    return ordered + commands
+
+
+def _changes_of_commands(library: Library) -> Iterator[Change]:
+    for number, record in enumerate(load_json_lines(library.state / "edits.jsonl")):
+        with contextlib.suppress(*_SPOILT):
+            yield Change(
+                f"edits-{number}-{str(record['digest'])[:12]}",
+                str(record["what"]),
+                str(record["at"]),
+                str(record["list"]) if record["edits"] else "",
+                tuple(
+                    Edit(int(e["start"]), _bytes(e["old"]), _bytes(e["new"]))
+                    for e in record["edits"]
+                ),
+                after=str(record["digest"]),
+                kept_before=_kept(record.get("kept", {})),
+            )
+
+
+def _changes_of_adding(library: Library) -> list[Change]:
+    open_changes: dict[str, Change] = {}
+    for record in load_json_lines(library.state / "undo.jsonl"):
+        if "undone" in record:
+            open_changes.pop(str(record["undone"]), None)
+        elif record.get("id"):
+            with contextlib.suppress(*_SPOILT):
+                change = Change.from_record({**record, "at": record.get("on", "")})
+                open_changes.pop(change.id, None)
+                open_changes[change.id] = change
+    return list(open_changes.values())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from studiolo.files import append_records, load_records
+from studiolo.files import append_json_lines, load_json_lines
 from studiolo.sources import Saved, SavedFolder, SavedItem, Skipped
 
 from .folder import Library
@@ -52,7 +53,7 @@ class Inbox:
         self._path = inbox_path(library)
         self._contents: dict[str, str] = {}
         self._begun: dict[tuple[str, str], bool] = {}
-        for record in load_records(self._path):
+        for record in load_json_lines(self._path):
             if "id" in record:
                 self._contents[str(record["id"])] = str(record.get("content", ""))
             elif record.get("kind") in ("begun", "ended"):
@@ -84,7 +85,7 @@ class Inbox:
         def flush() -> None:
             if batch and not dry_run:
                 self.library.prepare()
-                append_records(self._path, batch)
+                append_json_lines(self._path, batch)
             batch.clear()
 
         if of:
@@ -154,27 +155,10 @@ class Inbox:
 def load_items(library: Library) -> Iterator[SavedItem]:
     """Yield the collected items, the latest words of each, in the order in which they were first collected."""
     latest: dict[str, dict[str, Any]] = {}
-    for record in load_records(inbox_path(library)):
-        if (
-            "id" in record
-            and record.get("kind") != "folder"
-            and "source" in record
-            and "url" in record
-        ):
+    for record in load_json_lines(inbox_path(library)):
+        if "id" in record and record.get("kind") != "folder":
             latest[str(record["id"])] = record
     for record in latest.values():
-        yield SavedItem.from_record(record)
-
-
-def load_folders(library: Library) -> Iterator[SavedFolder]:
-    """Yield the folders that bookmarks came in."""
-    latest = {r["id"]: r for r in load_records(inbox_path(library)) if r.get("kind") == "folder"}
-    for record in latest.values():
-        folder = SavedFolder(str(record.get("source", "")), tuple(record.get("path", ())))
-        yield replace(
-            folder,
-            note=record.get("note", ""),
-            saved_at=record.get("saved_at"),
-            modified_at=record.get("modified_at"),
-            place=record.get("place", ""),
-        )
+        if all(isinstance(record.get(name), str) for name in ("source", "url")):
+            with contextlib.suppress(TypeError, ValueError, AttributeError):
+                yield SavedItem.from_record(record)  # else a line that somebody spoilt

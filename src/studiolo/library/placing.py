@@ -31,14 +31,16 @@ class Proposal:
     """A section and the reason to propose it.
 
     Attributes:
-        section: of the list that was read.
+        section: where it would go, or the path of one that the reader named.
         reason: one sentence.
         score: 1 for a folder or tag of the section's name, less for alike words, 0 for a fallback.
+        below: `file:line` of the entry it belongs below, instead of a section.
     """
 
-    section: Section
+    section: Section | tuple[str, ...]
     reason: str
     score: float
+    below: str = ""
 
 
 def words_of(text: str) -> list[str]:
@@ -72,8 +74,8 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     In this order: a section that holds something of the same work; one whose heading says what the reader's folder or tag says;
     one whose entries share the most telling words; else the section that grows the most.
     """
-    sections = sections_of(document)
-    if not sections:
+    places = sections_of(document)
+    if not places:
         return []
     proposals: dict[Section, Proposal] = {}
 
@@ -89,7 +91,7 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
         wanted = set(words_of(name))
         if not wanted:
             continue
-        for section in sections:
+        for section in places:
             have = set(words_of(section.path[-1]))
             if have and (wanted <= have or have <= wanted):
                 offer(
@@ -98,11 +100,11 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
                     0.9 + 0.1 * len(wanted & have) / len(wanted | have),
                 )
 
-    for section, score, shared in _alike(_text_of(pending, facts), document, sections):
+    for section, score, shared in _alike(_text_of(pending, facts), document, places):
         offer(section, f"shares {_join(shared)} with its entries", min(0.8, score))
     if not proposals:
         sizes = Counter(map(document.section_of, document.entries))
-        section = max(sections, key=lambda section: sizes[section])
+        section = max(places, key=lambda section: sizes[section])
         offer(section, "nothing matches; it is the section with the most entries", 0.0)
     return sorted(proposals.values(), key=lambda proposal: -proposal.score)
 
@@ -120,10 +122,10 @@ def _text_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
 
 
 def _alike(
-    text: str, document: Document, sections: Iterable[Section]
+    text: str, document: Document, places: Iterable[Section]
 ) -> list[tuple[Section, float, list[str]]]:
     """Return (section, cosine, its three strongest shared words), by tf-idf over the list's own sections."""
-    bags = {section: Counter(words_of(" ".join(section.path))) for section in sections}
+    bags = {section: Counter(words_of(" ".join(section.path))) for section in places}
     for entry in document.entries:
         bag = bags.get(document.section_of(entry))
         if bag is not None:

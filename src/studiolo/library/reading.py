@@ -7,13 +7,13 @@ reader wants to hold on to: title, authors, abstract and date, so that a dead li
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studiolo.errors import ListError, UsageError
-from studiolo.files import save_bytes
+from studiolo.errors import FileError, UsageError
+from studiolo.files import update_bytes
 from studiolo.keys import Key
 from studiolo.lists import STATES, Entry
 
@@ -105,51 +105,45 @@ def state_of(entry: Entry, kept: Mapping[Key, Kept]) -> tuple[str | None, str]:
     return entry.state, one.since if one.state == entry.state else ""
 
 
+def merged(kept: Mapping[Key, Kept], changes: Iterable[Kept]) -> dict[Key, Kept]:
+    """Return what is kept of the keys of `changes` once they are merged into `kept`."""
+    found: dict[Key, Kept] = {}
+    for change in changes:
+        old = found.get(change.key) or kept.get(change.key)
+        found[change.key] = old.merged(change) if old else change
+    return found
+
+
 def save_kept(root: Path, changes: Iterable[Kept]) -> None:
-    """Merge `changes` into what is kept and write it, sorted by key.
+    """Merge `changes` into what is kept and write it, sorted by key; several processes lose nothing of each other.
 
     Lines that cannot be read, such as the marks of a conflict in git, stay at the end.
 
     Raises:
-        StaleEdit: another Studiolo wrote it in the meantime.
-        ListError: it cannot be written.
+        FileError: it cannot be written.
     """
-    with_changes: dict[Key, Kept] = {}
-    kept = load_kept(root)
-    for change in changes:
-        old = with_changes.get(change.key) or kept.get(change.key)
-        with_changes[change.key] = old.merged(change) if old else change
-    restore_kept(root, with_changes)
+    changes = tuple(changes)
+    update_bytes(kept_path(root), lambda data: _with(data, lambda kept: merged(kept, changes)))
 
 
 def restore_kept(root: Path, values: Mapping[Key, Kept | None]) -> None:
     """Put `values` in the place of what is kept of their keys, None for nothing; raises as `save_kept` does."""
-    path = kept_path(root)
-    try:
-        path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise ListError(f"{path.parent} cannot be made: {error.strerror}.") from error
-    before = _bytes(path)
-    kept, strange = _read(before)
-    kept.update({key: value for key, value in values.items() if value is not None})
-    for key in [key for key, value in values.items() if value is None]:
-        kept.pop(key, None)
+    update_bytes(kept_path(root), lambda data: _with(data, lambda _: values))
+
+
+def _with(
+    data: bytes | None, change: Callable[[Mapping[Key, Kept]], Mapping[Key, Kept | None]]
+) -> bytes:
+    kept, strange = _read(data)
+    all_of_it = {**kept, **change(kept)}
     lines = [
-        json.dumps(kept[key].to_record(), ensure_ascii=False, sort_keys=True).encode(
+        json.dumps(one.to_record(), ensure_ascii=False, sort_keys=True).encode(
             "utf-8", "surrogatepass"
         )
-        for key in sorted(kept)
+        for _, one in sorted(all_of_it.items())
+        if one is not None
     ]
-    data = b"".join(line + b"\n" for line in (*lines, *strange))
-    if data != (before or b""):
-        save_bytes(path, data, before)
-
-
-def with_state(kept: Kept, state: str, day: str) -> Kept:
-    """Return `kept` with a new state since `day`."""
-    if state not in STATES:
-        raise UsageError(f"{state!r} is no reading state. Choose one of: {', '.join(STATES)}.")
-    return replace(kept, state=state, since=day)
+    return b"".join(line + b"\n" for line in (*lines, *strange))
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -158,19 +152,19 @@ def _bytes(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ListError(f"{path} cannot be read: {error.strerror}.") from error
+        raise FileError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _read(data: bytes | None) -> tuple[dict[Key, Kept], list[bytes]]:
     kept: dict[Key, Kept] = {}
     strange: list[bytes] = []
-    for line in (data or b"").splitlines():
+    for line in (data or b"").split(b"\n"):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
             one = kept_from(record)
-        except (ValueError, KeyError, TypeError, RecursionError, UsageError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError):
             strange.append(line)
             continue
         kept[one.key] = kept[one.key].merged(one) if one.key in kept else one
@@ -181,7 +175,7 @@ def kept_from(record: dict[str, Any]) -> Kept:
     """Return what `Kept.to_record` wrote.
 
     Raises:
-        UsageError, KeyError, TypeError: the record is none of ours.
+        UsageError, KeyError, TypeError, AttributeError: the record is none of ours.
     """
     known = {
         "key",

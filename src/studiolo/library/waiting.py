@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from studiolo.files import append_records, load_records
+from studiolo.files import append_json_lines, load_json_lines
 from studiolo.keys import Key, find_key
 from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
@@ -129,8 +129,8 @@ def load_waiting(library: Library, *, with_passed: bool = False) -> Waiting:
         with_passed: also what was passed over.
     """
     items = list(load_items(library))
-    works = load_works(library, items)
     facts = load_facts(library)
+    works = load_works(library, items, facts)
     on_lists = keys_on_lists(library)
     listed_works = {works.work(key): place for key, place in reversed(on_lists.items())}
     passed = set() if with_passed else passed_names(library)
@@ -199,7 +199,7 @@ def title_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
 def passed_names(library: Library) -> set[str]:
     """Return the names that were passed over and not taken back."""
     names: set[str] = set()
-    for record in load_records(library.state / "triage.jsonl"):
+    for record in load_json_lines(library.state / "triage.jsonl"):
         if record.get("decision") == "pass":
             names.add(str(record.get("name")))
         elif record.get("decision") == "back":
@@ -207,12 +207,12 @@ def passed_names(library: Library) -> set[str]:
     return names
 
 
-def pass_over(library: Library, names: Iterable[str], *, back: bool = False) -> None:
-    """Remember that things shall not be shown again, or take that back."""
+def save_passed(library: Library, names: Iterable[str], *, back: bool = False) -> None:
+    """Remember that things are not to be shown again, or take that back."""
     library.prepare()
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     decision = "back" if back else "pass"
-    append_records(
+    append_json_lines(
         library.state / "triage.jsonl",
         ({"name": name, "decision": decision, "on": day} for name in names),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from studiolo.keys import Key
+from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
 
 from .edges import (
@@ -159,10 +160,18 @@ class Works:
         )
 
 
-def load_works(library: Library, items: Iterable[SavedItem] | None = None) -> Works:
-    """Return the works of a library from its lists, its inbox, what services said, likeness of titles, and its kept edges."""
+def load_works(
+    library: Library,
+    items: Iterable[SavedItem] | None = None,
+    facts: Mapping[Key, Facts] | None = None,
+) -> Works:
+    """Return the works of a library from its lists, its inbox, what services said, likeness of titles, and its kept edges.
+
+    Args:
+        items, facts: of the library, where they were read already.
+    """
     items = list(load_items(library) if items is None else items)
-    facts = load_facts(library)
+    facts = load_facts(library) if facts is None else facts
     documents = {library.relative(path): document for path, document in library.documents.items()}
 
     def edges() -> Iterator[Edge]:
@@ -176,3 +185,16 @@ def load_works(library: Library, items: Iterable[SavedItem] | None = None) -> Wo
         yield from load_edges(library)
 
     return Works(edges())
+
+
+def load_same(library: Library) -> Works:
+    """Return which keys are one work, without what is about them; no list is read, because lists do not say that."""
+
+    def edges() -> Iterator[Edge]:
+        for item in load_items(library):
+            yield from edges_of_item(item)
+        for known in load_facts(library).values():
+            yield from edges_of_facts(known)
+        yield from load_edges(library)
+
+    return Works(edge for edge in edges() if edge.grade in ("same", "different"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from studiolo.errors import UsageError
 
@@ -26,9 +26,9 @@ class Section:
     """
 
     path: tuple[str, ...]
-    above: Section | None
+    above: Section | None = field(repr=False)
     level: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...] = field(repr=False)
     start: int
     body: int
     line: int
@@ -85,15 +85,16 @@ def find(every: Sequence[Section], name: str | tuple[str, ...] | Section, where:
     """Return the one of `every` section that `name` means; `where` is what an error calls the list.
 
     A name is a heading's text, or the end of a path, `To Review > Transformers`. A section of the list before an edit
-    means the one that stands at the same place with the same path.
+    means the only one of its path, or of several the one that stands at the same place.
 
     Raises:
         UsageError: there is none or more than one; names those there are.
     """
     named = [section for section in every if section.path]
     if isinstance(name, Section):
-        same = [s for s in every if (s.start, s.path) == (name.start, name.path)]
-        if same:
+        alike = [s for s in every if s.path == name.path]
+        same = [s for s in alike if s.start == name.start] or alike
+        if len(same) == 1:
             return same[0]
         raise UsageError(
             f"{where} has no section {str(name)!r} at line {name.line} any more. Read it again."

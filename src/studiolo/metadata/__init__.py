@@ -1,8 +1,8 @@
 """What the services know of a work."""
 
 from .facts import Facts
-from .lookup import Found, lookup
+from .fetch import Fetched, fetch_facts
 from .services import Services
 
 
-__all__ = ["Facts", "Found", "Services", "lookup"]
+__all__ = ["Facts", "Fetched", "Services", "fetch_facts"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import NetworkError
+from studiolo.files import save_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Cache:
                 float(meta["fetched_at"]),
             )
             headers = dict(meta["headers"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if not newline or size != len(rest) or meta.get("url") != url:
             return None
@@ -90,9 +89,11 @@ class Cache:
         return Answer(url, status, headers, rest, fetched_at, cached=True)
 
     def save(self, method: str, answer: Answer, request_body: bytes = b"") -> None:
-        """Write an answer so that a reader sees all of it or nothing; no request header (no token) is kept."""
-        path = self.path(method, answer.url, request_body)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write an answer so that a reader sees all of it or nothing; no request header (no token) is kept.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
         meta = {
             "url": answer.url,
             "status": answer.status,
@@ -100,11 +101,7 @@ class Cache:
             "fetched_at": answer.fetched_at,
             "headers": dict(answer.headers),
         }
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(json.dumps(meta).encode() + b"\n" + answer.body)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        save_bytes(
+            self.path(method, answer.url, request_body),
+            json.dumps(meta).encode() + b"\n" + answer.body,
+        )

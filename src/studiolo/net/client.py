@@ -1,4 +1,7 @@
-"""One client for all services: it says who it is, keeps each host's pace, waits when told to, and remembers answers."""
+"""One client for all services: it says who it is, keeps each host's pace, waits when told to, and remembers answers.
+
+The HTTP library is loaded by the first question, so that whoever imports this room and asks nothing does not pay for it.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-import httpx2
-import stamina
-
 from studiolo import __version__
-from studiolo.errors import NetworkError
+from studiolo.errors import FileError, NetworkError
 
 from .cache import Answer, Cache
+
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 logging.getLogger("stamina").addHandler(
@@ -137,6 +141,8 @@ class Client:
         Raises:
             NetworkError: no answer, and none in the cache; says host, status and what to do.
         """
+        import httpx2
+
         try:
             address = str(httpx2.URL(url, params=dict(params)) if params else httpx2.URL(url))
         except httpx2.InvalidURL as problem:
@@ -168,6 +174,8 @@ class Client:
     ) -> Answer:
         if kept := self.cache.load(method, url, body, None if self.offline else max_age_s):
             return kept
+        import httpx2
+
         host = httpx2.URL(url).host
         if self.offline:
             raise NetworkError(
@@ -191,6 +199,8 @@ class Client:
         host: str,
         fault: Fault | None,
     ) -> Answer:
+        import stamina
+
         manners = self._hosts.get(host, Host())
         sent = 0
 
@@ -224,6 +234,8 @@ class Client:
 
     def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send one request and follow where it leads, all within one deadline."""
+        import httpx2
+
         _refuse_unsendable(headers)
         limit_s = 4 * self._timeout_s
         try:
@@ -261,6 +273,8 @@ class Client:
         A caller's headers may hold a key: they stay with the host that they were meant for. Nobody but a local server
         leads to a local address.
         """
+        import httpx2
+
         if self._http is None:
             self._http = httpx2.Client(
                 headers={"User-Agent": self.user_agent},
@@ -291,10 +305,15 @@ class Client:
     def _pace(self, host: str, pause_s: float) -> Iterator[None]:
         """Hold the host's clock: a file whose time is that of the last request, locked against our other processes."""
         folder = self.cache.folder / "pace"
-        folder.mkdir(parents=True, exist_ok=True)
         safe = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in host)
         path = folder / (safe.lstrip(".") or "_")
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise FileError(
+                f"{path} cannot be written: {error.strerror}, so nobody is asked. Use --offline, or a library that can be written."
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             last = os.fstat(handle)

@@ -2,8 +2,17 @@
 
 from .document import report_json, report_markdown
 from .html import render_html
+from .join import answers_to
 from .save import write_report
 from .view import View, load_view
 
 
-__all__ = ["View", "load_view", "render_html", "report_json", "report_markdown", "write_report"]
+__all__ = [
+    "View",
+    "answers_to",
+    "load_view",
+    "render_html",
+    "report_json",
+    "report_markdown",
+    "write_report",
+]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from studiolo.claims import Claim, Verdict
+from studiolo.claims import Claim, Verdict, outcome_of_check
 
 from .view import PaperView, View
 
@@ -53,29 +53,69 @@ def _markdown(view: View) -> Iterator[str]:
     yield f"# {_plain(view.title)}"
     yield ""
     yield f"{view.readiness} Measured on {view.machine} ({view.environment}), {view.made}."
+    yield ""
+    yield " ".join(filter(None, [_tallied(view), view.counted_apart]))
     for paper in view.papers.values():
         yield ""
         yield f"## {_plain(paper.paper.title)} ({paper.paper.year})"
-        yield ""
-        yield "| claim | place | agrees if | measured | verdict | scale |"
-        yield "| --- | --- | --- | --- | --- | --- |"
-        for claim in (*paper.claims, *paper.controls):
-            verdict = paper.verdicts[claim.id]
-            cells = [
-                claim.says,
-                claim.where,
-                f"{claim.metric} {claim.region}" if claim.region else "all parts hold",
-                str(verdict.interval) if verdict.interval else "–",
-                f"{verdict}{f', {verdict.note}' if verdict.note else ''}",
-                claim.scale.kind,
-            ]
-            yield "| " + " | ".join(map(_plain, cells)) + " |"
+        yield from _claims_table("", paper, paper.claims)
+        yield from _claims_table("What we ask beyond the paper:", paper, paper.questions)
+        yield from _checks_table(paper)
+        yield from _claims_table(
+            "Controls, in which the effect must be absent:", paper, paper.controls
+        )
     yield ""
-    honesty = view.honesty
-    yield (
-        f"At most {honesty.wrong_holds:.1f} of the {honesty.holds} claims that hold are expected to be wrongly "
-        "said to hold, over seeds of this code on this machine."
+    yield f"{view.honesty} That is an error rate over seeds of this code on this machine."
+
+
+def _tallied(view: View) -> str:
+    """The count of verdicts on what the papers say, as one sentence."""
+    counts = ", ".join(f"{word} {n}" for word, n in view.tally)
+    return f"What the papers say: {counts}." if counts else ""
+
+
+def _claims_table(heading: str, paper: PaperView, claims: Sequence[Claim]) -> Iterator[str]:
+    if not claims:
+        return
+    yield ""
+    if heading:
+        yield heading
+        yield ""
+    yield "| claim | place | agrees if | measured | verdict | scale |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for claim in claims:
+        verdict = paper.verdicts[claim.id]
+        yield _row(
+            claim.says,
+            claim.where,
+            f"{claim.metric} {claim.region}" if claim.region else "all parts hold",
+            _measured(verdict),
+            f"{verdict}{f', {verdict.note}' if verdict.note else ''}",
+            claim.scale.kind,
+        )
+
+
+def _checks_table(paper: PaperView) -> Iterator[str]:
+    if not paper.checks:
+        return
+    yield from (
+        "",
+        "Checks of our code:",
+        "",
+        "| check | measured | outcome |",
+        "| --- | --- | --- |",
     )
+    for check in paper.checks:
+        verdict = paper.verdicts[check.id]
+        yield _row(check.says, _measured(verdict), outcome_of_check(verdict))
+
+
+def _measured(verdict: Verdict) -> str:
+    return str(verdict.interval) if verdict.interval else "–"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(map(_plain, cells)) + " |"
 
 
 def _paper(paper: PaperView) -> dict[str, Any]:
@@ -84,8 +124,9 @@ def _paper(paper: PaperView) -> dict[str, Any]:
         "version": paper.paper.version,
         "title": paper.paper.title,
         "cost_s": round(paper.cost_s, 1),
-        "claims": [_claim(paper, claim, control=False) for claim in paper.claims],
-        "controls": [_claim(paper, claim, control=True) for claim in paper.controls],
+        "claims": [_claim(paper, c, control=False) for c in (*paper.claims, *paper.questions)],
+        "controls": [_claim(paper, c, control=True) for c in paper.controls],
+        "checks": [_claim(paper, c, control=False) for c in paper.checks],
     }
 
 
@@ -93,6 +134,7 @@ def _claim(paper: PaperView, claim: Claim, *, control: bool) -> dict[str, Any]:
     verdict = paper.verdicts[claim.id]
     return {
         "id": claim.id,
+        "by": claim.by,
         "says": claim.says,
         "where": claim.where,
         "control": control,

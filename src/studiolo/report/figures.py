@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +62,9 @@ def draw(
     Args:
         folder: where the records' arrays lie.
         machine, here: where the records come from, and whether that is this machine.
+
+    Raises:
+        ValueError: the arrays cannot be such a figure; says which and why.
     """
     arrays = list(_arrays(records, folder))
     match figure.kind:
@@ -82,9 +87,39 @@ def _arrays(records: Sequence[Record], folder: Path) -> Iterator[Arrays]:
     import numpy as np
 
     for record in records:
-        if record.arrays and (folder / record.arrays).is_file():
-            with np.load(folder / record.arrays) as archive:
-                yield {name: archive[name] for name in archive.files}
+        if record.arrays and (path := folder / record.arrays).is_file():
+            try:
+                with path.open("rb") as file, np.load(file) as archive:
+                    yield {name: archive[name] for name in archive.files}
+            except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+                raise ValueError(f"{path.name} is damaged ({error})") from error
+
+
+def _numbers(arrays: Arrays, name: str, ndim: int = 1, *, size: int | None = None) -> Any:
+    """One array of the outcome as numbers, if it is what the figure needs."""
+    import numpy as np
+
+    found = np.asarray(arrays[name])
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"the array {name!r} holds {found.dtype}, not numbers")
+    if found.ndim != ndim or 0 in found.shape:
+        kind = {1: "a row", 2: "a table", 3: "a row of pictures"}[ndim]
+        raise ValueError(f"the array {name!r} has the shape {found.shape}, not that of {kind}")
+    if size is not None and len(found) != size:
+        raise ValueError(f"the array {name!r} has {len(found)} values where x has {size}")
+    return found.astype(float)
+
+
+def _places(arrays: Arrays, axis: Axis) -> Any:
+    """The places along an axis: finite, and positive where the axis is logarithmic."""
+    import numpy as np
+
+    found = _numbers(arrays, axis.array)
+    if not np.isfinite(found).all():
+        raise ValueError(f"the array {axis.array!r} holds places that are not finite")
+    if axis.scale == "log" and (found <= 0).any():
+        raise ValueError(f"the array {axis.array!r} goes down to {found.min():g} on a log axis")
+    return found
 
 
 def _curves(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
@@ -92,10 +127,13 @@ def _curves(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
     series = [s for s in figure.series if any(s.array in a for a in arrays)]
     if not series:
         return {}
-    x = [float(v) for v in arrays[0][figure.x.array]]
+    x = [float(v) for v in _places(arrays[0], figure.x)]
+    measured = {
+        s.label: [_numbers(a, s.array, size=len(x)) for a in arrays if s.array in a] for s in series
+    }
     curves = {
-        s.label: [_median([a[s.array][i] for a in arrays if s.array in a]) for i in range(len(x))]
-        for s in series
+        label: [_median([row[i] for row in rows]) for i in range(len(x))]
+        for label, rows in measured.items()
     }
     shown = _thinned([[m.estimate for m in curve] for curve in curves.values()])
     values: list[Spec] = [
@@ -175,10 +213,14 @@ def _heatmap(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
     arrays = [a for a in arrays if all(name in a for name in wanted)]
     if not arrays:
         return {}
-    x, y = (np.asarray(arrays[0][name], float) for name in wanted[:2])
-    z = np.median([a[figure.z.array] for a in arrays], axis=0)
-    if z.shape != (len(y), len(x)):
-        z = z.T
+    x, y = _places(arrays[0], figure.x), _places(arrays[0], figure.y)
+    depths = [_numbers(a, figure.z.array, 2) for a in arrays]
+    if wrong := {z.shape for z in depths} - {(len(y), len(x)), (len(x), len(y))}:
+        raise ValueError(
+            f"the array {figure.z.array!r} has the shape {wrong.pop()} where y has {len(y)} and x has {len(x)} values"
+        )
+    with np.errstate(invalid="ignore"):  # of infinities
+        z = np.median([z if z.shape == (len(y), len(x)) else z.T for z in depths], axis=0)
     columns, rows = _spread(len(x), MAX_CELLS[0]), _spread(len(y), MAX_CELLS[1])
     x_edges, y_edges = _edges(x[columns], figure.x.scale), _edges(y[rows], figure.y.scale)
     values = [
@@ -217,11 +259,15 @@ def _heatmap(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
 
 def _gallery(figure: Figure, arrays: Sequence[Arrays]) -> dict[str, Any]:
     """Show the pictures of the first seed: a gallery has no median."""
-    found = next((a for a in arrays if figure.images in a and len(a[figure.images])), None)
+    found = next((a for a in arrays if figure.images in a), None)
     if found is None:
         return {}
-    pictures = found[figure.images]
+    pictures = _numbers(found, figure.images, 3)
     captions = found.get(figure.captions, [""] * len(pictures))
+    if getattr(captions, "ndim", 1) != 1:
+        raise ValueError(
+            f"the array {figure.captions!r} has the shape {captions.shape}, not one row"
+        )
     texts = [c.decode() if isinstance(c, bytes) else str(c) for c in captions]
     rows = [[str(i + 1), text] for i, text in enumerate(texts)]
     return {

@@ -6,23 +6,24 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from studiolo.claims import Claim, Figure, Verdict
+from studiolo.claims import Claim, Figure, Verdict, outcome_of_check
 from studiolo.lists import Entry
 from studiolo.runs import is_readers_own
 
 from .figures import Drawn, draw
 from .pictures import interval_strip, png_data_uri, svg_of, vega_bundle
 from .theme import VARIABLES
-from .view import PaperView, View
+from .view import FIRST_CLAIMS, PaperView, View
 
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,22 +41,23 @@ FIGURES_NEED = (
 WEB = ("http://", "https://")
 
 
-def render_html(view: View, *, live: bool = True) -> str:
-    """Return the page of a list.
+@dataclass(frozen=True)
+class Shown:
+    """A figure on the page, or why it could not be drawn.
 
-    Args:
-        live: with figures that answer to the mouse; without, the page has no script at all.
+    Attributes:
+        svg: the still picture. pictures: (PNG, caption) of a gallery.
     """
-    cache_folder = view.library / ".studiolo" / "cache" / "figures"
-    drawable = all(find_spec(package) for package in FIGURES_NEED)
-    figures = {slug: _figures(paper) if drawable else [] for slug, paper in view.papers.items()}
-    specs = {
-        f"{slug}-{drawn.figure.id}": drawn.spec
-        for slug, drawings in figures.items()
-        for drawn in drawings
-        if drawn.spec and drawn.figure.kind != "heatmap"  # thousands of cells, twice, for a hover
-    }
-    script = _script(specs, cache_folder) if live and specs else None
+
+    figure: Figure
+    drawn: Drawn | None = None
+    svg: Markup | None = None
+    pictures: Sequence[tuple[str, str]] = ()
+    why: str = ""
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -63,44 +65,80 @@ def render_html(view: View, *, live: bool = True) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2").render(
-        view=view,
-        figures=figures,
-        svg=lambda spec: Markup(svg_of(spec, cache_folder)),
-        strip=_strip,
-        png=png_data_uri,
-        code=_code,
-        readme_parts=_readme_parts,
-        own=is_readers_own,
-        link=_link,
-        further_links=_further_links,
-        css=Markup((TEMPLATES / "page.css").read_text()),
-        script=script,
-        specs=Markup(_json_for_html(specs)) if script else None,
-        policy=_policy(script),
-        drawable=drawable,
-        machine_names=_machine_names(view.machines),
+    environment.filters["shell"] = shlex.quote
+    environment.globals |= {
+        "strip": _strip,
+        "code": _code,
+        "readme_parts": _readme_parts,
+        "own": is_readers_own,
+        "link": _link,
+        "further_links": _further_links,
+        "outcome_of_check": outcome_of_check,
+        "first_claims": FIRST_CLAIMS,
+    }
+    return environment
+
+
+def render_html(view: View, *, live: bool = True) -> str:
+    """Return the page of a list.
+
+    Args:
+        live: with figures that respond to the mouse; without, the page has no script at all.
+    """
+    drawable = all(find_spec(package) for package in FIGURES_NEED)
+    figures = {slug: _figures(paper) if drawable else [] for slug, paper in view.papers.items()}
+    specs = {
+        f"{slug}-{shown.figure.id}": shown.drawn.spec
+        for slug, drawings in figures.items()
+        for shown in drawings
+        if shown.drawn and shown.svg
+        if shown.figure.kind != "heatmap"  # thousands of cells, twice, for a hover
+    }
+    script = _script() if live and specs else None
+    path = view.document.path
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            view=view,
+            list_path=str(path.resolve()) if path else "",
+            figures=figures,
+            css=Markup((TEMPLATES / "page.css").read_text()),
+            script=script,
+            specs=Markup(_json_for_html(specs)) if script else None,
+            policy=_policy(script),
+            drawable=drawable,
+            machine_names=_machine_names(view.machines),
+        )
     )
 
 
-def _figures(paper: PaperView) -> list[Drawn]:
-    drawn = (_figure(paper, figure) for figure in paper.paper.figures)
-    return [d for d in drawn if d is not None]
+def _figures(paper: PaperView) -> list[Shown]:
+    shown = (_shown(paper, figure) for figure in paper.paper.figures)
+    return [one for one in shown if one is not None]
 
 
-def _figure(paper: PaperView, figure: Figure) -> Drawn | None:
+def _shown(paper: PaperView, figure: Figure) -> Shown | None:
     found = paper.figure_evidence(figure)
     if found is None:
         return None
     source, records = found
-    return draw(figure, records, source.folder, machine=source.machine, here=source.here)
+    try:
+        drawn = draw(figure, records, source.folder, machine=source.machine, here=source.here)
+        if drawn is None:
+            return None
+        svg = Markup(svg_of(drawn.spec)) if drawn.spec else None
+        pictures = [(png_data_uri(picture), caption) for picture, caption in drawn.images]
+    except Exception as error:  # noqa: BLE001  (arrays may hold anything, and a figure is no reason to lose a report)
+        return Shown(figure, why=str(error) or type(error).__name__)
+    return Shown(figure, drawn, svg, pictures)
 
 
-def _script(specs: dict[str, Any], cache_folder: Path) -> Markup:
+def _script() -> Markup:
     """Return the bundle and the lines that put live figures in the place of still ones."""
     own = (TEMPLATES / "page.js").read_text()
     own = own.replace("VARIABLES", json.dumps({v: k for k, v in VARIABLES.items()}))
-    bundle = vega_bundle(cache_folder).replace("</script", "<\\/script")
+    bundle = vega_bundle().replace("</script", "<\\/script")
     return Markup(f"{bundle}\n{own}")
 
 
@@ -149,10 +187,15 @@ def _short(url: str) -> str:
 def _code(paper: PaperView) -> list[tuple[str, Markup]]:
     """Return the files of a paper folder with their syntax in colours."""
     return [
-        (name, _highlighted((paper.paper.folder / name).read_text(), name))
+        (name, _highlighted(_text(paper.paper.folder / name), name))
         for name in CODE_FILES
         if (paper.paper.folder / name).is_file()
     ]
+
+
+def _text(path: Path) -> str:
+    """Return a file as text; bytes that are not UTF-8 show as U+FFFD."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 @cache
@@ -171,7 +214,7 @@ def _readme_parts(paper: PaperView) -> list[tuple[str, Markup]]:
     path = paper.paper.folder / "README.md"
     if not path.is_file():
         return []
-    sections = re.split(r"^## +(.+?) *$", path.read_text(), flags=re.MULTILINE)
+    sections = re.split(r"^## +(.+?) *$", _text(path), flags=re.MULTILINE)
     by_title = dict(zip(sections[1::2], sections[2::2], strict=True))
     markdown = MarkdownIt("js-default", {"html": False}).disable("image")
     return [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
-from studiolo.claims import Paper
+from studiolo.claims import Answer, Paper
+from studiolo.library import Works
 from studiolo.lists import Document, Entry
 
 
@@ -22,13 +24,44 @@ class Row:
         return any(key.kind == "github" for key in self.entry.keys)
 
 
-def join(document: Document, papers: Sequence[Paper]) -> list[Row]:
-    """Pair every entry with the paper that has one of its keys, in file order."""
+def join(document: Document, papers: Sequence[Paper], works: Works | None = None) -> list[Row]:
+    """Pair every entry with the paper that is one of its works, in file order.
+
+    Args:
+        works: which keys are one work; where None, each key is one of its own.
+    """
     by_key = {key: paper for paper in papers for key in (paper.key, *paper.also)}
     return [
-        Row(entry, next((by_key[k] for k in map(str, entry.keys) if k in by_key), None))
+        Row(entry, next((by_key[k] for k in keys_of(entry, works) if k in by_key), None))
         for entry in document.entries
     ]
+
+
+def keys_of(entry: Entry, works: Works | None = None) -> list[str]:
+    """Return the keys of an entry, its own first, then the others of their works."""
+    own = [str(key) for key in entry.keys]
+    if works is None:
+        return own
+    others = (str(other) for key in entry.keys for other in sorted(works.keys(key)))
+    return list(dict.fromkeys((*own, *others)))
+
+
+def answers_to(
+    entry: Entry, question: str, papers: Iterable[Paper], works: Works | None = None
+) -> list[tuple[Paper, Answer]]:
+    """Return what papers answer to a question that stands below a work of theirs; only letters and digits are compared."""
+    keys = set(keys_of(entry, works))
+    asked = _letters(question)
+    return [
+        (paper, answer)
+        for paper in papers
+        for answer in paper.answers
+        if answer.work in keys and _letters(answer.question) == asked
+    ]
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def papers_on(rows: Sequence[Row]) -> list[Paper]:
@@ -45,4 +78,6 @@ def readiness(rows: Sequence[Row]) -> str:
     start = next((row.entry.key for row in rows if row.paper is None and row.entry.key), None)
     sentence = f"{runnable} of {len(rows)} {'entry' if len(rows) == 1 else 'entries'} can run; "
     sentence += f"code is linked for {linked} of the others"
-    return sentence + (f"; start one with: studiolo new-paper {start}" if start else ".")
+    return sentence + (
+        f"; start one with: studiolo new-paper {quote(str(start))}" if start else "."
+    )

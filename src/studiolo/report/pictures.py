@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import html
 import io
@@ -10,61 +11,121 @@ import json
 import math
 import re
 from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-from studiolo.claims import Interval, Region, Verdict
+import platformdirs
+
+from studiolo.claims import DOES_NOT_PASS, PASSES, Interval, Region, Word
+from studiolo.errors import FileError
+from studiolo.files import save_bytes
 
 from .theme import themed
 
 
 STRIP_WIDTH, STRIP_HEIGHT = 150, 22
-COLOURS = {  # of badges, which stand alone on a foreign page
-    "holds": "#1a7f4b",
-    "holds in direction only": "#8a6100",
-    "does not hold": "#a2357a",
-    "error": "#b3261e",
+COLOURS: dict[str, str] = {  # of badges, which stand alone on a foreign page
+    Word.HOLDS: "#1a7f4b",
+    PASSES: "#1a7f4b",
+    Word.DIRECTION: "#8a6100",
+    Word.DOES_NOT_HOLD: "#a2357a",
+    DOES_NOT_PASS: "#b3261e",
+    Word.ERROR: "#b3261e",
 }
+SHAPES = {
+    "svg", "g", "path", "rect", "circle", "line", "text", "tspan", "defs", "clipPath",
+    "linearGradient", "stop",
+}  # fmt: skip
 
 
-def cached(folder: Path, key: str, make: Callable[[], str]) -> str:
-    """Return what `make` returns, from the file that an earlier call with the same key left in `folder`."""
-    path = folder / hashlib.sha256(key.encode()).hexdigest()[:24]
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
-    text = make()
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return text
+def cache_folder() -> Path:
+    """Where drawn figures are kept: with the reader, never in a library, which may be a stranger's."""
+    return Path(platformdirs.user_cache_dir("studiolo")) / "figures"
 
 
-def svg_of(spec: dict[str, Any], cache: Path) -> str:
-    """Return a Vega-Lite specification as SVG that takes its colours from the page."""
+def svg_of(spec: dict[str, Any]) -> str:
+    """Return a Vega-Lite specification as SVG that takes its colours from the page.
 
-    def make() -> str:
-        import vl_convert
-
-        svg = vl_convert.vegalite_to_svg(spec)
-        svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", svg)  # the figure around it has them
-        width, height = re.findall(r'(?:width|height)="([\d.]+)"', svg)[:2]
-        return svg.replace(
-            "<svg ", f'<svg style="max-width:{width}px;aspect-ratio:{width}/{height}" ', 1
-        )
-
-    return themed(cached(cache, "svg2" + json.dumps(spec, sort_keys=True), make))
-
-
-def vega_bundle(cache: Path) -> str:
-    """Return the script that draws live figures: Vega, Vega-Lite, Vega-Embed and its expression interpreter."""
+    Raises:
+        ValueError: it cannot be drawn; says why.
+    """
     import vl_convert
 
-    make: Callable[..., str] = (
-        vl_convert.javascript_bundle
-    )  # its types ask for an argument that it does not need
-    version = vl_convert.get_vega_version() + vl_convert.get_vega_embed_version()
-    return cached(cache, f"bundle1{version}", make)
+    text = f"svg3 {version('vl-convert-python')} {json.dumps(spec, sort_keys=True)}"
+    path = cache_folder() / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.svg"
+    svg = _kept(path)
+    if svg is None or why_not_a_drawing(svg):
+        svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", vl_convert.vegalite_to_svg(spec))
+        if why := why_not_a_drawing(svg):  # the figure around it has role and label
+            raise ValueError(why)
+        _keep(path, svg)
+    width, height = re.findall(r'(?:width|height)="([\d.]+)"', svg)[:2]
+    style = f'<svg style="max-width:{width}px;aspect-ratio:{width}/{height}" '
+    return themed(svg.replace("<svg ", style, 1))
+
+
+def why_not_a_drawing(svg: str) -> str:
+    """Say what in an SVG is more than shapes and text that stand still, or return an empty string."""
+    if "<!" in svg or "<?" in svg:
+        return "a drawing holds a declaration"
+    try:
+        root = ElementTree.fromstring(svg)  # without declarations there are no entities
+    except ElementTree.ParseError as error:
+        return f"a drawing is not XML: {error}"
+    if _local(root.tag) != "svg" or not root.get("width") or not root.get("height"):
+        return "a drawing has no size"
+    for part in root.iter():
+        if _local(part.tag) not in SHAPES:
+            return f"a drawing holds <{_local(part.tag)}>"
+        for name, value in part.items():
+            local = _local(name).lower()
+            far = "url(" in value.replace("url(#", "")
+            if local.startswith("on") or local in ("href", "src") or far or "\\" in value:
+                return f"a drawing holds {local}={value[:40]!r}"
+    return ""
+
+
+@cache
+def vega_bundle() -> str:
+    """Return the script that draws live figures: Vega, Vega-Lite, Vega-Embed and its expression interpreter.
+
+    It is made by the installed package, which takes seconds; what is kept of it bears its own hash as its name's end.
+    """
+    import vl_convert
+
+    prefix = f"bundle-{version('vl-convert-python')}-"
+    for path in sorted(cache_folder().glob(f"{prefix}*.js")):
+        kept = _kept(path)
+        if kept is not None and path.stem == prefix + _digest(kept):
+            return kept
+    make: Callable[..., str] = vl_convert.javascript_bundle  # its types ask for a needless argument
+    bundle = make()
+    _keep(cache_folder() / f"{prefix}{_digest(bundle)}.js", bundle)
+    return bundle
+
+
+def _kept(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _keep(path: Path, text: str) -> None:
+    """Keep a drawing for the next time; where that is impossible it is drawn again."""
+    with contextlib.suppress(FileError):
+        save_bytes(path, text.encode())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def png_data_uri(picture: Any) -> str:
@@ -72,7 +133,7 @@ def png_data_uri(picture: Any) -> str:
     import numpy as np
     from PIL import Image
 
-    levels = np.clip(np.asarray(picture, float), 0, 1) * 255
+    levels = np.clip(np.nan_to_num(np.asarray(picture, float)), 0, 1) * 255
     buffer = io.BytesIO()
     Image.fromarray(levels.round().astype(np.uint8)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -110,9 +171,8 @@ def interval_strip(region: Region, interval: Interval) -> str:
     )
 
 
-def badge(label: str, verdict: Verdict | str, scale: str = "") -> str:
-    """Return a badge that stands alone: a label, a verdict and a scale."""
-    word = verdict if isinstance(verdict, str) else verdict.word
+def badge(label: str, word: str, scale: str = "") -> str:
+    """Return a badge that stands alone: a label, the word of a verdict and a scale."""
     right = f"{word} · {scale}" if scale else word
     colour = COLOURS.get(word, "#5b6470")
     left_width, right_width = (round(6.6 * len(text)) + 14 for text in (label, right))

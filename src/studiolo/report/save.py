@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import html
+import re
 from pathlib import Path
 
-from studiolo.lists import Document
+from studiolo.claims import outcome_of_check
+from studiolo.files import save_bytes
 
 from .html import render_html
 from .pictures import badge
-from .view import View, load_view
+from .view import View
 
 
-def write_report(document: Document, library: Path, *, live: bool = True) -> Path:
-    """Write the page of a list to `library`/.studiolo/report/<list>.html, badges beside it; return its absolute path.
+LIST_OF_PAGE = re.compile(r'<meta name="list" content="([^"]*)">')
+
+
+def write_report(view: View, *, live: bool = True) -> Path:
+    """Write the page of a list to `view.library`/.studiolo/report/<list>.html, badges beside it; return its path.
+
+    Where the page of another list has that name already, a part of this list's own address is added to it.
 
     Args:
-        live: with figures that answer to the mouse; without, the page has no script at all.
+        live: with figures that respond to the mouse; without, the page has no script at all.
+
+    Raises:
+        FileError: the page cannot be written; says why.
     """
-    view = load_view(document, library)
-    name = document.path.stem if document.path else "list"
-    page = (library / ".studiolo" / "report" / f"{name}.html").resolve()
-    page.parent.mkdir(parents=True, exist_ok=True)
-    _write(page, render_html(view, live=live))
-    _write_badges(view, page.parent / "badges")
+    page = _page_path(view)
+    _save(page, render_html(view, live=live))
+    _save_badges(view, page.parent / "badges")
     return page
 
 
-def _write_badges(view: View, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+def _page_path(view: View) -> Path:
+    folder = (view.library / ".studiolo" / "report").resolve()
+    path = view.document.path
+    if path is None:
+        return folder / "list.html"
+    plain = folder / f"{path.stem}.html"
+    other = _list_of(plain)
+    if other is None or other == path.resolve() or not other.exists():
+        return plain
+    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
+    return folder / f"{path.stem}-{digest[:8]}.html"
+
+
+def _list_of(page: Path) -> Path | None:
+    """The list that a page was made from, where it is a page that says so."""
+    try:
+        with page.open(encoding="utf-8", errors="replace") as file:
+            found = LIST_OF_PAGE.search(file.read(4096))
+    except OSError:
+        return None
+    return Path(html.unescape(found[1])) if found and found[1] else None
+
+
+def _save_badges(view: View, folder: Path) -> None:
     for slug, paper in view.papers.items():
-        summary = ", ".join(f"{n} {word}" for word, n in paper.counts.items()) or "no claims"
-        _write(folder / f"{slug}.svg", badge(slug.replace("_", " "), summary))
-        for claim in paper.claims:
-            text = badge(claim.id, paper.verdicts[claim.id], claim.scale.kind)
-            _write(folder / f"{slug}-{claim.id}.svg", text)
+        summary = ", ".join(f"{n} {word}" for word, n in paper.tally) or "no claims"
+        _save(folder / f"{slug}.svg", badge(slug.replace("_", " "), summary))
+        for claim in (*paper.claims, *paper.questions):
+            text = badge(claim.id, paper.verdicts[claim.id].word, claim.scale.kind)
+            _save(folder / f"{slug}-{claim.id}.svg", text)
+        for check in paper.checks:
+            text = badge(check.id, outcome_of_check(paper.verdicts[check.id]), "check")
+            _save(folder / f"{slug}-{check.id}.svg", text)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a whole file or nothing."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+def _save(path: Path, text: str) -> None:
+    """Write a whole file or nothing; a file that holds this already stays."""
+    data = text.encode("utf-8", "replace")
+    if not (path.is_file() and path.read_bytes() == data):
+        save_bytes(path, data)

@@ -7,17 +7,28 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from studiolo.claims import Answer, Claim, Figure, Paper, Verdict, expected_wrong_holds, rules_tried
-from studiolo.errors import PaperError
+from studiolo.claims import (
+    PASSES,
+    Answer,
+    Claim,
+    Figure,
+    Paper,
+    Verdict,
+    Word,
+    expected_wrong_holds,
+    outcome_of_check,
+    rules_tried,
+)
+from studiolo.errors import PaperError, StudioloError
 from studiolo.keys import Key
-from studiolo.library import Kept, load_kept, state_of
+from studiolo.library import Kept, Library, Works, load_kept, load_same, state_of
 from studiolo.lists import Document, Entry
 from studiolo.runs import (
     Evidence,
@@ -31,7 +42,13 @@ from studiolo.runs import (
 )
 from studiolo.runs.evidence import experiment_of, experiment_of_figure
 
-from .join import Row, join, papers_on, readiness
+from .join import Row, answers_to, join, papers_on, readiness
+
+
+FIRST_CLAIMS = 6  # of a paper's claims that stand open under its entry
+DECIDED = (Word.HOLDS, Word.DIRECTION, Word.DOES_NOT_HOLD, Word.INCONCLUSIVE)
+
+Tally = list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -52,20 +69,30 @@ class PaperView:
         """Reference machines' verdicts by machine, then claim id; only machines with records of the present code."""
         return {s.machine: s.verdicts() for s in self.reference if s.current}
 
-    @property
-    def claims(self) -> list[Claim]:
-        """What the paper says: the claims that are no controls."""
-        return [claim for claim in self.paper.claims if claim.id not in self.paper.controls]
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """What the paper says; the only claims that are counted."""
+        return self.paper.papers_claims
+
+    @cached_property
+    def questions(self) -> tuple[Claim, ...]:
+        """What we ask beyond the paper."""
+        return self.paper.our_questions
+
+    @cached_property
+    def checks(self) -> tuple[Claim, ...]:
+        """What is true of our code by construction."""
+        return self.paper.checks
+
+    @cached_property
+    def controls(self) -> tuple[Claim, ...]:
+        """The claims in which the effect must be absent."""
+        return tuple(self.paper.claim(id) for id in self.paper.controls)
 
     @property
     def claims_by_news(self) -> list[Claim]:
-        """The same, those that were measured first."""
-        return sorted(self.claims, key=lambda claim: self.verdicts[claim.id].word == "not run")
-
-    @property
-    def controls(self) -> list[Claim]:
-        """The claims in which the effect must be absent."""
-        return [claim for claim in self.paper.claims if claim.id in self.paper.controls]
+        """The paper's claims, those that were measured first."""
+        return sorted(self.claims, key=lambda claim: self.verdicts[claim.id].word is Word.NOT_RUN)
 
     def records_of(self, claim: Claim) -> list[Record]:
         """The records that a claim rests on here."""
@@ -83,9 +110,20 @@ class PaperView:
         return None
 
     @property
-    def counts(self) -> Counter[str]:
-        """How many of the paper's claims, controls left out, have each verdict."""
+    def counts(self) -> Counter[Word]:
+        """How many of the paper's claims have each verdict."""
         return Counter(self.verdicts[claim.id].word for claim in self.claims)
+
+    @property
+    def tally(self) -> Tally:
+        """The same, the best first."""
+        return tally(self.counts)
+
+    def tally_on(self, machine: str) -> Tally:
+        """How many of the paper's claims a reference machine decided, by verdict."""
+        verdicts = self.elsewhere[machine]
+        counts = Counter(verdicts[claim.id].word for claim in self.claims)
+        return [(word, counts[word]) for word in DECIDED if counts[word]]
 
     @cached_property
     def cost_s(self) -> float:
@@ -105,19 +143,21 @@ class PaperView:
 
 @dataclass(frozen=True)
 class Honesty:
-    """What a reader must know before believing the verdicts.
+    """What a reader must know before believing the verdicts. Counts are of the papers' claims alone.
 
     Attributes:
-        wrong_holds: at most so many wrong "holds" are expected among `holds` of them.
+        wrong_holds: at most so many wrong "holds" are expected among the claims that were decided.
+        holds, decided: how many hold, and of how many all seeds came.
         rules: (paper, claim, number of rules tried) where more than one was.
         busy, dirty: records measured on a busy machine; from uncommitted code. total: of all records.
         recalled: (paper, claim) whose figure nobody read in the paper.
         not_testable: (paper, claim, why).
-        unshown: (paper, claim) that hold without their control being shown.
+        unshown: (paper, claim) that were decided without their control being shown.
     """
 
     wrong_holds: float
     holds: int
+    decided: int
     rules: list[tuple[str, str, int]]
     busy: int
     dirty: int
@@ -125,6 +165,12 @@ class Honesty:
     recalled: list[tuple[str, str]]
     not_testable: list[tuple[str, str, str]]
     unshown: list[tuple[str, str]]
+
+    def __str__(self) -> str:
+        return (
+            f"Of the {self.decided} claims that were decided, {self.holds} hold, and at most "
+            f"{self.wrong_holds:.1f} are expected to be wrongly said to hold."
+        )
 
 
 @dataclass(frozen=True)
@@ -139,7 +185,10 @@ class SectionView:
 
 @dataclass(frozen=True)
 class View:
-    """Everything that a report of one list says."""
+    """Everything that a report of one list says.
+
+    `papers` holds those of the list whose folders can be read; `problems` says why others cannot.
+    """
 
     document: Document
     library: Path
@@ -150,6 +199,7 @@ class View:
     machine: Machine
     environment: str
     made: str
+    works: Works | None = None
 
     @property
     def title(self) -> str:
@@ -157,6 +207,11 @@ class View:
         if self.document.headings:
             return self.document.headings[0].text
         return self.document.path.stem if self.document.path else "Reading list"
+
+    def with_evidence(self, evidence: Iterable[Evidence]) -> View:
+        """Return the same list with newer evidence of this machine for some of its papers."""
+        newer = {e.paper.slug: replace(self.papers[e.paper.slug], evidence=e) for e in evidence}
+        return replace(self, papers={**self.papers, **newer}, made=_now())
 
     @property
     def readiness(self) -> str:
@@ -196,16 +251,28 @@ class View:
 
     def answers(self, entry: Entry, question: str) -> Iterator[tuple[PaperView, Answer]]:
         """Yield what papers answer to a question that stands under an entry."""
-        keys = set(map(str, entry.keys))
-        for view in self.papers.values():
-            for answer in view.paper.answers:
-                if answer.work in keys and _same_question(answer.question, question):
-                    yield view, answer
+        papers = [view.paper for view in self.papers.values()]
+        for paper, answer in answers_to(entry, question, papers, self.works):
+            yield self.papers[paper.slug], answer
 
     @cached_property
-    def counts(self) -> Counter[str]:
-        """Verdicts over all papers, controls left out."""
-        return sum((view.counts for view in self.papers.values()), Counter())
+    def tally(self) -> Tally:
+        """Verdicts on what the papers say, over all of them, the best first."""
+        return tally(sum((view.counts for view in self.papers.values()), Counter()))
+
+    @cached_property
+    def counted_apart(self) -> str:
+        """How our own questions and the checks of our code came out, in words; empty where there are none."""
+        questions = [v.verdicts[c.id] for v in self.papers.values() for c in v.questions]
+        checks = [v.verdicts[c.id] for v in self.papers.values() for c in v.checks]
+        parts = []
+        if questions:
+            hold = sum(verdict.word is Word.HOLDS for verdict in questions)
+            parts.append(f"{hold} of {_counted(len(questions), 'question')} of our own hold")
+        if checks:
+            passed = sum(outcome_of_check(verdict) == PASSES for verdict in checks)
+            parts.append(f"{passed} of {_counted(len(checks), 'check')} of our code pass")
+        return f"Counted apart: {', '.join(parts)}." if parts else ""
 
     @property
     def machines(self) -> list[str]:
@@ -216,50 +283,94 @@ class View:
     def honesty(self) -> Honesty:
         """What a reader must know before believing the verdicts."""
         claims = [(v, c, v.verdicts[c.id]) for v in self.papers.values() for c in v.claims]
+        ours = [(v, c, v.verdicts[c.id]) for v in self.papers.values() for c in v.questions]
         records = [r for view in self.papers.values() for r in view.evidence.current.values()]
-        held = [verdict for _, _, verdict in claims if verdict.word == "holds"]
+        decided = [verdict for _, _, verdict in claims if verdict.decided]
         tried = [
-            (v.paper.slug, c.id, rules_tried(c, v.evidence.rules_before(c))) for v, c, _ in claims
+            (v.paper.slug, c.id, rules_tried(c, v.evidence.rules_before(c)))
+            for v, c, _ in (*claims, *ours)
         ]
         return Honesty(
-            wrong_holds=expected_wrong_holds(held),
-            holds=len(held),
+            wrong_holds=expected_wrong_holds(decided),
+            holds=sum(verdict.word is Word.HOLDS for verdict in decided),
+            decided=len(decided),
             rules=[item for item in tried if item[2] > 1],
             busy=sum(record.busy for record in records),
             dirty=sum(record.dirty for record in records),
             total=len(records),
             recalled=[(v.paper.slug, c.id) for v, c, _ in claims if c.source == "recalled"],
             not_testable=[
-                (v.paper.slug, c.id, d.why) for v, c, d in claims if d.word == "not testable here"
+                (v.paper.slug, c.id, d.why)
+                for v, c, d in (*claims, *ours)
+                if d.word is Word.NOT_TESTABLE
             ],
-            unshown=[(v.paper.slug, c.id) for v, c, d in claims if "control not shown" in d.note],
+            unshown=[
+                (v.paper.slug, c.id)
+                for v, c, d in (*claims, *ours)
+                if "control not shown" in d.note
+            ],
         )
 
 
-def load_view(document: Document, library: Path) -> View:
-    """Join a list with the papers that can run and their records."""
-    problems: list[PaperError] = []
-    rows = join(document, discover(library, problems=problems))
+def load_view(
+    document: Document,
+    library: Path,
+    papers: Sequence[Paper] | None = None,
+    problems: Iterable[PaperError] = (),
+) -> View:
+    """Join a list with the papers that can run and their records.
+
+    Args:
+        papers, problems: what `discover` found in `library`, where the caller has asked it already.
+    """
+    wrong = list(problems)
+    if papers is None:
+        papers = discover(library, problems=wrong)
+    works = load_same(Library(library))
+    rows = join(document, papers, works)
+    views = {}
+    for paper in papers_on(rows):
+        try:
+            views[paper.slug] = _paper_view(paper, library)
+        except PaperError as error:
+            wrong.append(error)
     return View(
         document=document,
         library=library,
         rows=rows,
         beside=load_kept(library),
-        papers={
-            p.slug: PaperView(p, load_evidence(p, library), load_reference_evidence(p))
-            for p in papers_on(rows)
-        },
-        problems=problems,
+        papers=views,
+        problems=wrong,
         machine=this_machine(),
         environment=this_environment(),
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made=_now(),
+        works=works,
     )
 
 
-def _same_question(one: str, other: str) -> bool:
-    """Compare questions by their letters alone."""
-    return _letters(one) == _letters(other)
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _letters(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum())
+def tally(counts: Counter[Word]) -> Tally:
+    """Each verdict that was given with its number, in the order of `Word`."""
+    return [(word, counts[word]) for word in Word if counts[word]]
+
+
+def _paper_view(paper: Paper, library: Path) -> PaperView:
+    """Load what is known of a paper; one folder that cannot be read is one line of the report.
+
+    Raises:
+        PaperError: its code is not Python, or its records cannot be read; says which folder and why.
+    """
+    try:
+        return PaperView(paper, load_evidence(paper, library), load_reference_evidence(paper))
+    except PaperError:
+        raise
+    except (StudioloError, OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        why = str(error) or "its code is nested too deeply"
+        raise PaperError(f"{paper.folder}: cannot be read: {why}.") from error
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

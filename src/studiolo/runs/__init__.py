@@ -15,8 +15,9 @@ from .drive import (
 )
 from .evidence import Evidence, load_evidence, load_reference_evidence
 from .keep import save_reference
-from .machine import Machine, this_environment, this_machine
+from .machine import Machine, load_machine, this_environment, this_machine
 from .outcome import Outcome
+from .plan import plan_next
 from .records import Record
 from .replay import Replayed, replay
 
@@ -39,8 +40,10 @@ __all__ = [
     "discover",
     "is_readers_own",
     "load_evidence",
+    "load_machine",
     "load_reference_evidence",
     "paper_folders",
+    "plan_next",
     "replay",
     "run",
     "save_reference",

@@ -5,11 +5,8 @@ A run can be killed at any point: what has been recorded is on the disk, and the
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections import deque
@@ -27,6 +24,7 @@ from studiolo.errors import RunError
 
 from .evidence import (
     Evidence,
+    Setting,
     experiment_of,
     load_evidence,
     load_reference_evidence,
@@ -34,9 +32,9 @@ from .evidence import (
 )
 from .executor import Executor, LocalExecutor
 from .fingerprint import fingerprint, seed_of
-from .machine import this_environment, this_machine
+from .machine import save_machine, this_machine
 from .plan import UNKNOWN_SEED_S, LeftOut, Plan, SeedToRun, bundles_of, plan
-from .records import Record, append_record
+from .records import Record, append_record, save_content
 from .worker import Result, Task
 
 
@@ -90,9 +88,13 @@ class WaitsForTiming:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """Somebody pressed Ctrl-C: seeds in flight are finished, no other begins; a second Ctrl-C kills them."""
+    """Somebody pressed Ctrl-C: seeds in flight are finished, no other begins; a second Ctrl-C kills them.
+
+    A termination signal kills them at once: then `killed` is true.
+    """
 
     in_flight: int
+    killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ def run(
         executor: makes the executor from (jobs, whether torch is needed); default: processes on this machine.
 
     Raises:
-        RunError: records cannot be read or written.
+        RunError: records cannot be read, or code was edited while it was measured.
+        FileError: records cannot be written.
     """
     jobs = jobs or this_machine().cores
     evidence = {paper.slug: load_evidence(paper, library) for paper in papers}
@@ -172,7 +175,7 @@ class _Drive:
         self,
         chosen: Plan,
         evidence: dict[str, Evidence],
-        typical: dict[str, dict[tuple[str, str], float]],
+        typical: dict[str, dict[Setting, float]],
         library: Path,
         jobs: int,
         budget_s: float | None,
@@ -187,26 +190,23 @@ class _Drive:
         self.memory_bytes = memory_bytes
         self.tell = tell
         self.total = len(chosen.seeds)
-        self.started = 0
         self.done = 0
-        self.stopping = self.told_stopping = False
+        self.stopping = self.killed = self.told_stopping = self.told_waiting = False
         self.in_flight: dict[Future[Result], tuple[SeedToRun, str]] = {}
 
     def all_seeds(self, workers: Executor) -> None:
         """Keep `jobs` seeds in flight until there is none left."""
-        with tempfile.TemporaryDirectory(prefix="studiolo-") as logs:
-            queue = self._seeds_within_budget()
-            upcoming = next(queue, None)
-            while upcoming is not None or self.in_flight:
-                while upcoming is not None and self._has_room(upcoming) and not self.stopping:
-                    with self._alone(upcoming):
-                        self._submit(workers, upcoming, Path(logs))
-                        if upcoming.experiment.timing:
-                            self._collect()
-                    upcoming = next(queue, None)
-                if self.stopping:
-                    upcoming = None
-                self._collect()
+        queue = self._seeds_within_budget()
+        upcoming = next(queue, None)
+        while upcoming is not None or self.in_flight:
+            while upcoming is not None and self._has_room(upcoming) and not self.stopping:
+                self._submit(workers, upcoming)
+                if upcoming.experiment.timing:
+                    self._collect(workers)
+                upcoming = next(queue, None)
+            if self.stopping:
+                upcoming = None
+            self._collect(workers)
 
     def _has_room(self, seed: SeedToRun) -> bool:
         """A timing experiment needs the run to itself."""
@@ -232,7 +232,7 @@ class _Drive:
         """
         if self.deadline is None:
             return False
-        first = {seed.experiment.key(0)[:2]: seed for seed in reversed(waiting)}
+        first = {seed.experiment.setting: seed for seed in reversed(waiting)}
         sure = [s for s in waiting if self._known_s(s) is not None or s in first.values()]
         return time.monotonic() + self._cost_s(sure) > self.deadline
 
@@ -243,34 +243,35 @@ class _Drive:
 
     def _known_s(self, seed: SeedToRun) -> float | None:
         """Return what a seed of the same experiment took, if any was measured."""
-        return self.typical[seed.paper.slug].get(seed.experiment.key(0)[:2])
+        return self.typical[seed.paper.slug].get(seed.experiment.setting)
 
-    def _submit(self, workers: Executor, seed: SeedToRun, logs: Path) -> None:
+    def _submit(self, workers: Executor, seed: SeedToRun) -> None:
         wanted = seed.experiment
-        source = self.evidence[seed.paper.slug]
         task = Task(
             folder=seed.paper.folder,
             run=wanted.run,
             config=wanted.config,
             seed=seed_of(seed.paper.key, wanted.run, wanted.config, wanted.series, seed.index),
-            keep=source.folder,
-            log=logs / f"{seed.paper.slug}-{wanted.run}-{self.started}.log",
             timeout_s=wanted.timeout_s,
+            timing=wanted.timing,
             memory_bytes=self.memory_bytes,
         )
-        self.started += 1
         started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self.in_flight[workers.submit(task)] = (seed, started)
         self.tell(SeedStarted(seed))
 
-    def _collect(self) -> None:
+    def _collect(self, workers: Executor) -> None:
         """Wait for at least one seed and record all that are there."""
         finished: set[Future[Result]] = set()
         while self.in_flight and not finished:
             finished, _ = wait(self.in_flight, timeout=0.2, return_when=FIRST_COMPLETED)
             if self.stopping and not self.told_stopping:
                 self.told_stopping = True
-                self.tell(Stopping(len(self.in_flight)))
+                self.tell(Stopping(len(self.in_flight), self.killed))
+            if workers.waits_for_timing() != self.told_waiting:
+                self.told_waiting = not self.told_waiting
+                if self.told_waiting:
+                    self.tell(WaitsForTiming())
         for future in finished:
             seed, started = self.in_flight.pop(future)
             result = future.result()
@@ -278,9 +279,12 @@ class _Drive:
                 self._record(seed, started, result)
 
     def _record(self, seed: SeedToRun, started: str, result: Result) -> None:
-        if result.status == "unsaved":
-            raise RunError(f"{result.why} Earlier records are kept; free some space and run again.")
         source = self.evidence[seed.paper.slug]
+        if not source.code.is_unchanged():
+            raise RunError(
+                f"The code of {seed.paper.slug} was edited while it was measured, so nobody knows which version this "
+                "seed comes from. Earlier records are kept; run again."
+            )
         wanted = seed.experiment
         commit, dirty = _commit(seed.paper.folder)
         record = Record(
@@ -293,14 +297,19 @@ class _Drive:
             status=result.status,
             why=result.why,
             values=result.values,
-            arrays=result.arrays,
-            files=result.files,
+            arrays=None
+            if result.arrays is None
+            else save_content(source.folder, result.arrays, ".npz"),
+            files={
+                name: save_content(source.folder, content, Path(name).suffix)
+                for name, content in result.files.items()
+            },
             fingerprint=fingerprint(
                 source.code, wanted.run, wanted.config, wanted.series, seed.index
             ),
             rules=seed.rules,
-            machine=source.machine,
-            environment=this_environment(),
+            machine=result.machine.slug,
+            environment=result.environment,
             commit=commit,
             dirty=dirty,
             started=started,
@@ -309,11 +318,11 @@ class _Drive:
             load=result.load,
             peak_mem_bytes=result.peak_mem_bytes,
         )
-        append_record(source.folder / f"{source.machine}.jsonl", record)
+        save_machine(source.folder, result.machine)
+        append_record(source.folder / f"{record.machine}.jsonl", record)
         source = self.evidence[seed.paper.slug] = source.with_record(record)
         self.done += 1
-        key = wanted.key(0)[:2]
-        self.typical[seed.paper.slug].setdefault(key, result.wall_s)
+        self.typical[seed.paper.slug].setdefault(wanted.setting, result.wall_s)
         waiting = [s for bundle in self.bundles for s in bundle.seeds]
         left_s = self._cost_s(waiting[max(0, len(waiting) - self.total + self.done) :])
         self.tell(SeedFinished(seed, record, self.done, self.total, left_s))
@@ -331,24 +340,6 @@ class _Drive:
                 for claim in claims:
                     self.tell(ClaimJudged(source.paper, claim, verdicts[claim.id]))
 
-    @contextmanager
-    def _alone(self, seed: SeedToRun) -> Iterator[None]:
-        """Hold the machine-wide lock while a timing experiment runs."""
-        if not seed.experiment.timing:
-            yield
-            return
-        path = Path(tempfile.gettempdir()) / "studiolo-timing.lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.tell(WaitsForTiming())
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
 
 @contextmanager
 def _interrupts(drive: _Drive, workers: Executor) -> Iterator[None]:
@@ -359,6 +350,7 @@ def _interrupts(drive: _Drive, workers: Executor) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if drive.stopping or number == signal.SIGTERM:
+            drive.killed = True
             workers.kill()
         drive.stopping = True  # the drive tells it: a print here could interrupt another
 

@@ -14,6 +14,7 @@ from .machine import this_environment, this_machine
 from .records import Record, load_records, record_files
 
 
+Setting = tuple[str, str]  # run, canonical config
 SeedKey = tuple[str, str, int, int]  # run, canonical config, series, index
 
 FIGURE_SEEDS = 5  # of an experiment that no claim asks for: enough for a median with an interval
@@ -36,9 +37,14 @@ class Experiment:
     timeout_s: float
     timing: bool
 
+    @property
+    def setting(self) -> Setting:
+        """What decides how long a seed takes."""
+        return (self.run, canonical(self.config))
+
     def key(self, index: int) -> SeedKey:
         """Return what identifies one seed, whatever the code."""
-        return (self.run, canonical(self.config), self.series, index)
+        return (*self.setting, self.series, index)
 
 
 def experiment_of(claim: Claim) -> Experiment:
@@ -150,14 +156,15 @@ def lacks(claim: Claim) -> str | None:
     return None
 
 
-def typical_wall_s(evidence: Iterable[Evidence]) -> Mapping[tuple[str, str], float]:
+def typical_wall_s(evidence: Iterable[Evidence]) -> Mapping[Setting, float]:
     """Return the mean seconds a seed of (run, config) took, by the first evidence that knows it, of any code."""
-    typical: dict[tuple[str, str], float] = {}
+    typical: dict[Setting, float] = {}
     for source in evidence:
-        times: dict[tuple[str, str], list[float]] = {}
+        times: dict[Setting, list[float]] = {}
         for record in source.records:
             if record.status == "ok":
-                times.setdefault(record_key(record)[:2], []).append(record.wall_s)
+                setting = (record.run, canonical(record.config))
+                times.setdefault(setting, []).append(record.wall_s)
         typical = {key: sum(t) / len(t) for key, t in times.items()} | typical
     return typical
 

@@ -15,16 +15,19 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import connection
-from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from .worker import Result, Task, main
+from .worker import Result, Task, Waiting, main
+
+
+if TYPE_CHECKING:
+    import psutil
 
 
 # A fresh process pays more than a second for the first use of these; a fork inherits them. Never `studiolo.nn` or a
 # paper: the server would run stale code under a fresh fingerprint.
-PRELOAD_ALWAYS = ("studiolo.runs.worker", "numpy")
+PRELOAD_ALWAYS = ("studiolo.runs.worker", "studiolo.runs.preload", "numpy")
 PRELOAD_WITH_TORCH = (
     "torch",
     "torch._dynamo",
@@ -37,6 +40,8 @@ ONE_THREAD = dict.fromkeys(
 )
 DIED = "the worker process died"
 POLL_S = 0.1  # how often memory and the kill switch are looked at
+KEPT_OUTPUT_BYTES = 4096  # of what a worker prints
+LONGEST_WORDS = 300  # characters of its last line that are told
 
 _starting = threading.Lock()  # `__main__` and the environment are changed while a process starts
 
@@ -50,6 +55,10 @@ class Executor(Protocol):
 
     def kill(self) -> None:
         """Kill what runs and drop what waits: those futures give `killed`."""
+        ...
+
+    def waits_for_timing(self) -> bool:
+        """True while a task waits until another run has timed something."""
         ...
 
     def __enter__(self) -> Self:
@@ -81,6 +90,7 @@ class LocalExecutor:
         )
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="seed")
         self._killed = threading.Event()
+        self._waiting: set[int] = set()  # workers that wait for the timing lock
 
     def submit(self, task: Task) -> Future[Result]:
         """Start `task` as soon as one of the `jobs` places is free."""
@@ -89,6 +99,10 @@ class LocalExecutor:
     def kill(self) -> None:
         """Kill every worker with its process group; tasks that wait end as `killed` too."""
         self._killed.set()
+
+    def waits_for_timing(self) -> bool:
+        """True while a worker waits until another run has timed something."""
+        return bool(self._waiting)
 
     def __enter__(self) -> Self:
         return self
@@ -114,77 +128,140 @@ class LocalExecutor:
         if self._killed.is_set():
             return Result(status="killed", why="stopped before it began")
         receiving, sending = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=main, args=(task, sending), daemon=False)
+        reading, writing = self._context.Pipe(duplex=False)
+        output = _Output(reading)
+        process = self._context.Process(target=main, args=(task, sending, writing), daemon=False)
         try:
-            with _starting, _hidden_main(), _one_thread():
+            with _starting, _hidden_main(), _one_thread(), _no_ctrl_c():
                 process.start()
         except (OSError, EOFError) as error:  # the fork server died while it was asked
             receiving.close()
+            reading.close()
             return Result(status="killed", why=f"{DIED} before it began: {error}")
         finally:
             sending.close()
+            writing.close()
         pid = process.pid or 0
         try:
-            return self._wait(task, pid, process.sentinel, receiving, time.monotonic())
+            return self._wait(task, pid, process.sentinel, receiving, output)
         finally:
-            _kill_group(pid)
+            self._waiting.discard(pid)
+            _kill_tree(pid)
             process.join()
             process.close()
             receiving.close()
+            reading.close()
 
     def _wait(
-        self, task: Task, pid: int, sentinel: int, receiving: connection.Connection, started: float
+        self,
+        task: Task,
+        pid: int,
+        sentinel: int,
+        receiving: connection.Connection,
+        output: _Output,
     ) -> Result:
         """Wait for the worker's result, its end, its deadline, its memory limit, or the kill switch."""
+        started = time.monotonic()
         while True:
-            elapsed = time.monotonic() - started
+            left_s = task.timeout_s - (time.monotonic() - started)
             ready = connection.wait(
-                [receiving, sentinel], timeout=min(POLL_S, max(0.0, task.timeout_s - elapsed))
+                [receiving, sentinel, *output.open], timeout=min(POLL_S, max(0.0, left_s))
             )
+            output.read()
+            if pid in self._waiting:
+                started = time.monotonic()  # waiting for others is not the experiment's time
             elapsed = time.monotonic() - started
             if receiving in ready or receiving.poll():
                 try:
-                    result: Result = receiving.recv()
+                    sent: Result | Waiting = receiving.recv()
                 except (EOFError, OSError):
-                    return Result(status="killed", why=_last_words(task.log), wall_s=elapsed)
-                return result
-            if ready:  # the sentinel alone: it ended without a word
-                return Result(status="killed", why=_last_words(task.log), wall_s=elapsed)
+                    return Result(status="killed", why=output.last_words(), wall_s=elapsed)
+                if isinstance(sent, Result):
+                    return sent
+                (self._waiting.discard if sent.over else self._waiting.add)(pid)
+                continue
+            if sentinel in ready:  # it ended without a word
+                return Result(status="killed", why=output.last_words(), wall_s=elapsed)
             if self._killed.is_set():
                 return Result(status="killed", why="stopped", wall_s=elapsed)
             if elapsed >= task.timeout_s:
                 return Result(
                     status="timeout", why=f"no result after {task.timeout_s:g} s", wall_s=elapsed
                 )
-            used = _resident_bytes(pid)
+            used = 0 if task.memory_bytes is None else _resident_bytes(pid)
             if task.memory_bytes is not None and used > task.memory_bytes:
                 why = f"used {used / 2**30:.1f} GiB of {task.memory_bytes / 2**30:.1f} GiB allowed"
                 return Result(status="killed", why=why, wall_s=elapsed, peak_mem_bytes=used)
 
 
-def _last_words(log: Path) -> str:
-    """Say that a worker died, with the last line it printed."""
-    try:
-        lines = log.read_text(errors="replace").strip().splitlines()
-    except OSError:
-        lines = []
-    return DIED + (f" after printing {lines[-1]!r}" if lines else "")
+class _Output:
+    """The end of what a worker prints; all of it is read, so that a worker never waits for us."""
+
+    def __init__(self, reading: connection.Connection) -> None:
+        os.set_blocking(reading.fileno(), False)
+        self.open = [reading]  # empty when nobody can write any more
+        self._end = b""
+
+    def read(self) -> None:
+        """Take what is there, up to a megabyte."""
+        for _ in range(16):
+            try:
+                data = os.read(self.open[0].fileno(), 65_536) if self.open else b""
+            except BlockingIOError:
+                return
+            if not data:
+                self.open = []
+                return
+            self._end = (self._end + data)[-KEPT_OUTPUT_BYTES:]
+
+    def last_words(self) -> str:
+        """Say that a worker died, with the last line it printed."""
+        self.read()
+        lines = self._end.decode(errors="replace").strip().splitlines()
+        return DIED + (f" after printing {lines[-1][-LONGEST_WORDS:]!r}" if lines else "")
 
 
-def _kill_group(pid: int) -> None:
-    """Kill a worker and all that it started."""
+def _kill_tree(pid: int) -> None:
+    """Kill a worker and all that it started, what left its process group included."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        worker = psutil.Process(pid)
+        for _ in range(20):  # they may start others meanwhile
+            children = [c for c in worker.children(recursive=True) if _is_alive(c)]
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+            if not children:
+                break
+            time.sleep(0.01)
     with suppress(ProcessLookupError):  # gone already, or killed before it led a group
         os.killpg(pid, signal.SIGKILL)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
-def _resident_bytes(pid: int) -> int:
+def _is_alive(process: psutil.Process) -> bool:
+    import psutil
+
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _resident_bytes(pid: int) -> int:
+    """Return the memory that a worker holds, and what its children hold beside what they share."""
+    import psutil
+
+    total = 0
+    with suppress(psutil.Error):
+        worker = psutil.Process(pid)
+        total = worker.memory_info().rss
+        for child in worker.children(recursive=True):
+            with suppress(psutil.Error):
+                total += child.memory_full_info().uss
+    return total
 
 
 @contextmanager
@@ -196,6 +273,16 @@ def _hidden_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main_module
+
+
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Keep Ctrl-C from the process that starts, while it is not yet able to ignore it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

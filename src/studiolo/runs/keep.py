@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from studiolo.claims import Paper
+from studiolo.files import save_bytes
 
 from .evidence import experiment_of_figure, load_evidence
+from .machine import save_machine, this_machine
 
 
 def save_reference(paper: Paper, library: Path) -> Path | None:
     """Copy the records that speak, and the arrays that figures need, into the paper folder's `results/`.
 
-    Replaces what this machine kept there before. Returns the file of records, or None if there is none to keep.
+    Replaces what this machine kept there before; `<machine>.json` beside it says what the machine is. Returns the file
+    of records, or None if there is none to keep.
+
+    Raises:
+        FileError: the folder cannot be written; says why.
     """
     evidence = load_evidence(paper, library)
     if not evidence.current:
@@ -25,13 +30,13 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
         for record in evidence.records_of(experiment_of_figure(paper, figure))
     }
     folder = paper.folder / "results"
-    folder.mkdir(exist_ok=True)
-    target = folder / f"{evidence.machine}.jsonl"
     lines = []
     for record in evidence.current.values():
         kept = record.arrays if record.arrays in drawn else None
         if kept is not None:
-            shutil.copyfile(evidence.folder / kept, folder / kept)
+            save_bytes(folder / kept, (evidence.folder / kept).read_bytes())
         lines.append(replace(record, arrays=kept, files={}).to_json())
-    target.write_text("\n".join(lines) + "\n")
+    save_machine(folder, this_machine())
+    target = folder / f"{evidence.machine}.jsonl"
+    save_bytes(target, "".join(f"{line}\n" for line in lines).encode())
     return target

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from studiolo.errors import RunError
+from studiolo.files import save_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,34 @@ class Machine:
     def __str__(self) -> str:
         parts = [self.cpu, f"{self.cores} cores", f"{self.ram_gib} GiB"]
         return ", ".join([*parts, self.gpu] if self.gpu else parts)
+
+
+def save_machine(folder: Path, machine: Machine) -> None:
+    """Write what a machine is to `<slug>.json`, beside its records, where that is missing.
+
+    Raises:
+        FileError: it cannot be written; says why.
+    """
+    path = folder / f"{machine.slug}.json"
+    if not path.exists():
+        save_bytes(path, json.dumps(asdict(machine), indent=2).encode() + b"\n")
+
+
+def load_machine(path: Path) -> Machine:
+    """Read what `save_machine` wrote.
+
+    Raises:
+        RunError: it is not there, or does not describe the machine that it is named after.
+    """
+    try:
+        machine = Machine(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path} does not say what the machine is: {error}.") from error
+    if machine.slug != path.stem:
+        raise RunError(
+            f"{path} describes another machine, {machine}: its name would be {machine.slug}."
+        )
+    return machine
 
 
 @cache

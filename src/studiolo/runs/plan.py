@@ -1,16 +1,26 @@
-"""What to run, and in which order, so that a small budget answers the most claims."""
+"""What to run, and in which order, so that a small budget gives every paper of a list its first verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from studiolo.claims import Claim, Figure, Paper
 
-from .evidence import Evidence, Experiment, SeedKey, experiment_of, experiment_of_figure, lacks
+from .evidence import (
+    Evidence,
+    Experiment,
+    SeedKey,
+    Setting,
+    experiment_of,
+    experiment_of_figure,
+    lacks,
+    typical_wall_s,
+)
 
 
 UNKNOWN_SEED_S = 5.0  # what a seed is taken to cost before any machine has measured it
+FIRST_VERDICTS_S = 40.0  # of one worker, for each paper, before any paper gets more
 FINISHED = ("ok", "error", "timeout")  # a worker that somebody killed gets another chance
 
 
@@ -30,14 +40,24 @@ class Bundle:
 
     Attributes:
         name: the claim's id or the figure's.
-        seeds: what is still to be run.
+        seeds: what is still to be run, without the seeds that an earlier bundle brings.
         cost_s: estimated seconds of one worker.
+        alone_s: those of them during which nothing else may run, since something is timed.
+        figure: it is a figure.
+        first: it is one of the paper's first verdicts.
     """
 
     paper: Paper
     name: str
     seeds: tuple[SeedToRun, ...]
     cost_s: float
+    alone_s: float = 0.0
+    figure: bool = False
+    first: bool = False
+
+    def wall_s(self, jobs: int) -> float:
+        """Estimated seconds on the clock with so many workers."""
+        return self.alone_s + (self.cost_s - self.alone_s) / jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +86,25 @@ class Plan:
         """Estimated seconds with one worker."""
         return sum(bundle.cost_s for bundle in self.bundles)
 
+    def wall_s(self, jobs: int) -> float:
+        """Estimated seconds on the clock with so many workers."""
+        return sum(bundle.wall_s(jobs) for bundle in self.bundles)
+
 
 def plan(
     evidence: Sequence[Evidence],
-    typical_wall_s: Mapping[str, Mapping[tuple[str, str], float]],
+    typical_wall_s: Mapping[str, Mapping[Setting, float]],
     *,
     scales: Collection[str] = (),
     retry: bool = False,
 ) -> Plan:
     """Choose the seeds to run; whether the time allows a bundle is decided when its turn comes.
 
-    Papers take turns, each with its cheapest bundle that has no verdict yet; so every paper gets an answer before any
-    gets its second.
+    Papers take turns in the order given, each with its cheapest bundle that is left. Each paper's first verdicts cost
+    at most `FIRST_VERDICTS_S` (or are one claim, if even the cheapest costs more); then the dearer ones take turns.
 
     Args:
+        evidence: one for each paper, in the order of the list.
         typical_wall_s: by paper slug, then (run, config): what a seed took before.
         scales: only claims at these scales; empty for all.
         retry: run seeds again that ended in a timeout.
@@ -96,18 +121,28 @@ def plan(
                 continue
             bundles.append(_claims_bundle(source, claims, typical, retry))
         bundles += [_figure_bundle(source, figure, typical) for figure in source.paper.figures]
-        queues.append(sorted((b for b in bundles if b.seeds), key=lambda bundle: bundle.cost_s))
-    chosen: list[Bundle] = []
-    taken: set[tuple[str, SeedKey]] = set()
-    for bundle in _in_turns(queues):
-        new = tuple(
-            s for s in bundle.seeds if (s.paper.slug, s.experiment.key(s.index)) not in taken
-        )
-        if new:
-            taken |= {(s.paper.slug, s.experiment.key(s.index)) for s in new}
-            cost_s = bundle.cost_s * len(new) / len(bundle.seeds)
-            chosen.append(Bundle(bundle.paper, bundle.name, new, cost_s))
-    return Plan(tuple(chosen), tuple(left_out))
+        queues.append(list(_cheapest_first(bundles, typical)))
+    first = [[bundle for bundle in queue if bundle.first] for queue in queues]
+    later = [[bundle for bundle in queue if not bundle.first] for queue in queues]
+    return Plan((*_in_turns(first), *_in_turns(later)), tuple(left_out))
+
+
+def plan_next(evidence: Mapping[str, Sequence[Evidence]], *, scales: Collection[str] = ()) -> Plan:
+    """Plan what a run has left, without the bundles that this machine cannot answer for lack of data.
+
+    Args:
+        evidence: by paper slug, this machine's evidence and then that of reference machines.
+    """
+    typical = {slug: typical_wall_s(sources) for slug, sources in evidence.items()}
+    rest = plan([sources[0] for sources in evidence.values()], typical, scales=scales)
+    lacking = {
+        (slug, id)
+        for slug, sources in evidence.items()
+        for id, verdict in sources[0].verdicts().items()
+        if verdict.word == "not testable here"
+    }
+    bundles = (b for b in rest.bundles if (b.paper.slug, b.name) not in lacking)
+    return Plan(tuple(bundles), rest.left_out)
 
 
 def bundles_of(paper: Paper) -> list[tuple[Claim, ...]]:
@@ -133,32 +168,31 @@ def _cannot_run(claims: Sequence[Claim], scales: Collection[str]) -> str | None:
     if lacking := next(filter(None, map(lacks, claims)), None):
         return lacking
     if scales and claims[0].scale.kind not in scales:
-        return f"is at {claims[0].scale.kind} scale"
+        kind = claims[0].scale.kind
+        return f"at {kind} scale" if kind else "a check, which has no scale"
     return None
 
 
 def _claims_bundle(
     source: Evidence,
     claims: Sequence[Claim],
-    typical: Mapping[tuple[str, str], float],
+    typical: Mapping[Setting, float],
     retry: bool,
 ) -> Bundle:
     experiments = [experiment_of(claim) for claim in claims if not claim.all_of]
     return _bundle(source, claims[0].id, experiments, typical, retry)
 
 
-def _figure_bundle(
-    source: Evidence, figure: Figure, typical: Mapping[tuple[str, str], float]
-) -> Bundle:
+def _figure_bundle(source: Evidence, figure: Figure, typical: Mapping[Setting, float]) -> Bundle:
     experiment = experiment_of_figure(source.paper, figure)
-    return _bundle(source, figure.id, [experiment], typical, False)
+    return replace(_bundle(source, figure.id, [experiment], typical, False), figure=True)
 
 
 def _bundle(
     source: Evidence,
     name: str,
     experiments: Sequence[Experiment],
-    typical: Mapping[tuple[str, str], float],
+    typical: Mapping[Setting, float],
     retry: bool,
 ) -> Bundle:
     done = FINISHED[:2] if retry else FINISHED
@@ -170,9 +204,11 @@ def _bundle(
             if index not in recorded:
                 seed = SeedToRun(source.paper, experiment, index, rules)
                 seeds.setdefault(experiment.key(index), seed)
-    costs = [typical.get(key[:2]) for key in seeds]
-    cost_s = sum(UNKNOWN_SEED_S if cost is None else cost for cost in costs)
-    return Bundle(source.paper, name, tuple(seeds.values()), cost_s)
+    return Bundle(source.paper, name, tuple(seeds.values()), _cost_s(seeds, typical))
+
+
+def _cost_s(seeds: Iterable[SeedKey], typical: Mapping[Setting, float]) -> float:
+    return sum(typical.get(key[:2], UNKNOWN_SEED_S) for key in seeds)
 
 
 def _rules(paper: Paper, experiment: Experiment) -> dict[str, str]:
@@ -181,6 +217,27 @@ def _rules(paper: Paper, experiment: Experiment) -> dict[str, str]:
     return {c.id: c.rule for c in measuring if experiment_of(c).key(0) == experiment.key(0)}
 
 
+def _cheapest_first(
+    bundles: Sequence[Bundle], typical: Mapping[Setting, float]
+) -> Iterable[Bundle]:
+    """Yield one paper's bundles, each time the one that adds least to those before it, and only what it adds.
+
+    Figures come last: most are drawn from what claims measured.
+    """
+    left = [(b, {seed.experiment.key(seed.index): seed for seed in b.seeds}) for b in bundles]
+    budget_s = FIRST_VERDICTS_S
+    while left := [(bundle, seeds) for bundle, seeds in left if seeds]:
+        bundle, added = min(left, key=lambda one: (one[0].figure, _cost_s(one[1], typical)))
+        cost_s = _cost_s(added, typical)
+        first = cost_s <= budget_s or budget_s == FIRST_VERDICTS_S
+        budget_s -= cost_s if first else budget_s
+        alone_s = _cost_s((k for k, s in added.items() if s.experiment.timing), typical)
+        yield replace(
+            bundle, seeds=tuple(added.values()), cost_s=cost_s, alone_s=alone_s, first=first
+        )
+        left = [(b, {k: s for k, s in seeds.items() if k not in added}) for b, seeds in left]
+
+
 def _in_turns(queues: Sequence[Sequence[Bundle]]) -> Iterable[Bundle]:
     for rank in range(max(map(len, queues), default=0)):
-        yield from sorted((q[rank] for q in queues if len(q) > rank), key=lambda b: b.cost_s)
+        yield from (queue[rank] for queue in queues if len(queue) > rank)

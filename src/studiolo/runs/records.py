@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import json
 import math
-import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from studiolo.errors import RunError
+from studiolo.files import append_lines, load_lines, save_bytes
 
 
 Status = Literal["ok", "error", "timeout", "killed", "needs"]
@@ -74,13 +75,40 @@ class Record:
         """Read a line that `to_json` wrote.
 
         Raises:
-            ValueError, TypeError, KeyError: it is not such a line.
+            NewerFormat: a later Studiolo wrote it.
+            ValueError: it is not such a line.
         """
-        fields = json.loads(line)
-        if fields.pop("v") != FORMAT:
-            raise ValueError(f"This record has another format than {FORMAT}.")
-        fields["values"] = {name: float(value) for name, value in fields["values"].items()}
-        return cls(**fields)
+        try:
+            fields = json.loads(line)
+            version = fields.pop("v")
+            if version != FORMAT:
+                raise NewerFormat(
+                    f"was written in format {version!r}; this Studiolo reads {FORMAT}"
+                )
+            for name, kind in _KINDS.items():
+                if not isinstance(fields[name], kind):
+                    raise TypeError(f"{name} is {fields[name]!r:.40}")
+            fields["values"] = {name: float(value) for name, value in fields["values"].items()}
+            return cls(**fields)
+        except NewerFormat:
+            raise
+        except KeyError as error:
+            raise ValueError(f"it lacks {error}") from error
+        except (TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError(str(error)) from error
+
+
+class NewerFormat(RunError):
+    """A record that a later Studiolo wrote."""
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("paper", "run", "status", "fingerprint", "machine", "environment"), str),
+    **dict.fromkeys(("series", "index", "seed", "peak_mem_bytes"), int),
+    **dict.fromkeys(("config", "values", "files", "rules"), dict),
+    **dict.fromkeys(("wall_s", "cpu_s", "load"), (int, float)),
+    "arrays": (str, type(None)),
+}
 
 
 def load_records(path: Path) -> list[Record]:
@@ -88,59 +116,49 @@ def load_records(path: Path) -> list[Record]:
 
     Raises:
         RunError: a line before the last cannot be read; names the line.
+        FileError: the file cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RunError(f"Cannot read the records in {path}: {error}.") from error
-    complete, _, _torn = content.rpartition(b"\n")
-    records = []
-    for number, line in enumerate(complete.split(b"\n") if complete else [], start=1):
+    records: list[Record] = []
+    torn: RunError | None = None
+    for number, line in enumerate(load_lines(path), start=1):
+        if torn is not None:
+            raise torn
         try:
             records.append(Record.from_json(line.decode()))
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunError(
+        except NewerFormat as error:
+            raise RunError(f"{path}:{number} {error}. Update: pip install -U studiolo") from error
+        except ValueError as error:
+            torn = RunError(
                 f"{path}:{number} is not a record ({error}). Remove that line; no other line depends on it."
-            ) from error
+            )
     return records
 
 
 def append_record(path: Path, record: Record) -> None:
-    """Append one line, first cutting a torn last line, under a lock of the file; on return it is on the disk.
+    """Append one line; on return it is on the disk.
 
     Raises:
-        RunError: the disk is full or the folder cannot be written.
+        FileError: the disk is full or the folder cannot be written.
     """
-    line = record.to_json().encode() + b"\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            end = _end_of_last_line(file.fileno())
-            os.ftruncate(file.fileno(), end)
-            if os.write(file.fileno(), line) != len(line):
-                os.ftruncate(file.fileno(), end)
-                raise OSError("the disk is full")
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RunError(
-            f"Cannot write the record of {record.run}, seed {record.index}, to {path}: {error}. "
-            "Earlier records are kept; free some space or choose another library, and run again."
-        ) from error
+    append_lines(path, [record.to_json().encode()])
 
 
-def _end_of_last_line(descriptor: int) -> int:
-    """Return the offset behind the last newline: where the next record belongs."""
-    end = os.fstat(descriptor).st_size
-    while end:
-        start = max(0, end - 4096)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
+def save_content(folder: Path, content: bytes, suffix: str) -> str:
+    """Save arrays or a file of a record in `folder` under a hash of the content, and return the name.
+
+    Raises:
+        FileError: the disk is full or the folder cannot be written.
+    """
+    name = content_name(content, suffix)
+    if not (folder / name).exists():
+        save_bytes(folder / name, content)
+    return name
+
+
+def content_name(content: bytes, suffix: str) -> str:
+    """Return the name under which `save_content` saves; a suffix that is not short and plain is left out."""
+    plain = suffix if re.fullmatch(r"\.[A-Za-z0-9_-]{1,16}", suffix) else ""
+    return hashlib.sha256(content).hexdigest()[:16] + plain
 
 
 def _plain(value: float) -> float | str:

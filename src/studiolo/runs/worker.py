@@ -1,12 +1,11 @@
 """Inside a worker process: run one seed of one experiment and send what came out.
 
-A worker is fresh for each seed, leads its own process group, and dies with its driver.
+A worker is fresh for each seed, leads its own process group, and dies with its driver. It writes no file.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib
 import importlib.util
 import io
@@ -23,12 +22,14 @@ from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from studiolo.errors import NeedsData, RunError
 
+from .machine import Machine, this_environment, this_machine
 from .outcome import Outcome
 from .records import Status
+from .timing_lock import hold_timing_lock
 
 
 BUILT_IN = Path(__file__).parents[1] / "papers"
@@ -36,6 +37,8 @@ READERS_PAPERS = (
     "studiolo_readers_papers"  # the package under which a library's own papers are imported
 )
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+LONGEST_WHY = 1000  # characters of an exception that a record keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,42 +46,66 @@ class Task:
     """One seed to run: a place and a name, never a pickled function.
 
     Attributes:
-        folder: the paper folder. run: the function in its experiments.py.
-        keep: the folder for arrays and files.
-        log: where standard output and error of the worker go.
+        folder: the paper folder, where the worker finds it too. run: the function in its experiments.py.
+        timing: it needs the machine to itself: it waits until nothing else is timed there.
     """
 
     folder: Path
     run: str
     config: Mapping[str, Any]
     seed: int
-    keep: Path
-    log: Path
     timeout_s: float
+    timing: bool = False
     memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a task ended; the fields are those of a record. "unsaved": its arrays could not be written."""
+    """How a task ended, where, and what it gave.
 
-    status: Status | Literal["unsaved"]
+    Attributes:
+        arrays: the named arrays as a NumPy archive. files: name -> content.
+        machine, environment: of the worker, which may not be the driver's.
+    """
+
+    status: Status
     why: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
-    arrays: str | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
+    arrays: bytes | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    machine: Machine = field(default_factory=this_machine)
+    environment: str = field(default_factory=this_environment)
     wall_s: float = 0.0
     cpu_s: float = 0.0
     load: float = 0.0
     peak_mem_bytes: int = 0
 
 
-def main(task: Task, results: connection.Connection) -> None:
-    """Run `task` and send one `Result`; the entry point of every worker process."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Sent before a result: the worker waits until another run has timed something; `over` when it no longer does."""
+
+    over: bool
+
+
+def main(task: Task, results: connection.Connection, output: connection.Connection) -> None:
+    """Run `task` and send one `Result`; the entry point of every worker process.
+
+    It then waits to be killed, so that its driver still finds all the processes that it started.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.setsid()
     _die_with_the_driver()
-    _redirect_output(task.log)
+    _redirect_output(output)
+    if task.timing:
+        hold_timing_lock(lambda over: results.send(Waiting(over)))
+    results.send(_run(task))
+    while True:
+        signal.pause()
+
+
+def _run(task: Task) -> Result:
     started, cpu = time.perf_counter(), time.process_time()
     try:
         function = load_experiment(task.folder, task.run)
@@ -86,27 +113,32 @@ def main(task: Task, results: connection.Connection) -> None:
         started, cpu = time.perf_counter(), time.process_time()
         outcome = function(seed=task.seed, **task.config)
         wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
-        result = _result_of(outcome, task, wall_s, cpu_s)
-    except _Unsaved as error:
-        result = Result(status="unsaved", why=str(error))
+        return _result_of(outcome, task, wall_s, cpu_s)
     except NeedsData as error:
-        result = Result(status="needs", why=f"needs data {error.name}")
+        return Result(status="needs", why=f"needs data {error.name}")
     except BaseException as error:  # noqa: BLE001 - whatever a stranger's experiment raises belongs in its record
         traceback.print_exc()
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        result = Result(
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return Result(
             status="error",
-            why=f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})",
+            why=_reason(error),
             wall_s=time.perf_counter() - started,
             cpu_s=time.process_time() - cpu,
         )
-    sys.stdout.flush()
-    sys.stderr.flush()
-    results.send(result)
-    results.close()
-    os._exit(
-        0
-    )  # skip torch's and the interpreter's tear-down: everything worth keeping has been sent
+
+
+def _reason(error: BaseException) -> str:
+    """Say what was raised and where, in one bounded line of text."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    try:
+        says = str(error)
+    except BaseException as other:  # noqa: BLE001 - so may its text
+        says = f"its text cannot be had: it raises {type(other).__name__}"
+    says = says.encode("utf-8", "replace").decode()
+    if len(says) > LONGEST_WHY:
+        says = f"{says[:LONGEST_WHY]}... ({len(says)} characters)"
+    return f"{type(error).__name__}: {says} ({Path(last.filename).name}:{last.lineno})"
 
 
 def load_experiment(folder: Path, run: str) -> Callable[..., Outcome]:
@@ -153,12 +185,9 @@ def _result_of(outcome: object, task: Task, wall_s: float, cpu_s: float) -> Resu
         )
     return Result(
         status="ok",
-        values={name: float(value) for name, value in outcome.values.items()},
-        arrays=_save_arrays(task.keep, outcome.arrays),
-        files={
-            name: _save_bytes(task.keep, content, Path(name).suffix)
-            for name, content in outcome.files.items()
-        },
+        values={_name(name, "value"): float(value) for name, value in outcome.values.items()},
+        arrays=_packed(outcome.arrays),
+        files={_name(name, "file"): bytes(data) for name, data in outcome.files.items()},
         wall_s=wall_s,
         cpu_s=cpu_s,
         load=os.getloadavg()[0],
@@ -166,38 +195,22 @@ def _result_of(outcome: object, task: Task, wall_s: float, cpu_s: float) -> Resu
     )
 
 
-def _save_arrays(keep: Path, arrays: Mapping[str, Any]) -> str | None:
+def _name(name: object, kind: str) -> str:
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise RunError(f"A {kind} is named {name!r:.80}; a name is printable text, not empty.")
+    return str(name)
+
+
+def _packed(arrays: Mapping[str, Any]) -> bytes | None:
+    """Return named arrays as a NumPy archive; the same arrays give the same bytes."""
     if not arrays:
         return None
     import numpy as np
 
     buffer = io.BytesIO()
-    plain: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    plain: dict[str, Any] = {_name(name, "array"): np.asarray(a) for name, a in arrays.items()}
     np.savez_compressed(buffer, **plain)
-    return _save_bytes(keep, buffer.getvalue(), ".npz")
-
-
-def _save_bytes(keep: Path, content: bytes, suffix: str) -> str:
-    """Write `content` under its hash, whole or not at all, and return the file's name."""
-    name = hashlib.sha256(content).hexdigest()[:16] + suffix
-    if not (keep / name).exists():
-        partial = keep / f"{name}.{os.getpid()}.partial"
-        try:
-            keep.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(keep / name)
-        except OSError as error:
-            raise _Unsaved(
-                f"Cannot write {len(content)} bytes of arrays to {keep}: {error}."
-            ) from error
-    return name
-
-
-class _Unsaved(Exception):
-    """What came out could not be written: no fault of the experiment."""
+    return buffer.getvalue()
 
 
 def _seed_everything(seed: int) -> None:
@@ -211,12 +224,11 @@ def _seed_everything(seed: int) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def _redirect_output(log: Path) -> None:
-    """Send standard output and error, those of C libraries included, to a file."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+def _redirect_output(output: connection.Connection) -> None:
+    """Send standard output and error, those of C libraries included, to the driver."""
+    os.dup2(output.fileno(), 1)
+    os.dup2(output.fileno(), 2)
+    output.close()
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115 - a descriptor, open to the end
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
 
@@ -224,7 +236,9 @@ def _redirect_output(log: Path) -> None:
 def _die_with_the_driver() -> None:
     """Kill this whole process group when the driver or the fork server ends, however it ends."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the fork server is the parent
+        libc = ctypes.CDLL(None)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the fork server is the parent
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # grandchildren that lose their parent stay ours
     driver = parent_process()
     assert driver is not None
 

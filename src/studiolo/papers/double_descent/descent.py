@@ -15,10 +15,10 @@ textbook algebra, as in Heckel and Yilmaz, https://arxiv.org/abs/2007.10099.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 
-from .model import Array, checked_sample
-from .theory import Risk, Sizes
+from .inputs import Array, Numbers, coefficients, finite, float64, rows, setting
+from .theory import Risk
 
 
 class Stop(NamedTuple):
@@ -41,13 +41,11 @@ class GradientDescent:
         [0.0, 0.5, 1.0]
     """
 
-    def __init__(
-        self, X: Float[Array, "..."], step_size: float | Float[Array, "..."] | None = None
-    ) -> None:
+    def __init__(self, X: Numbers, step_size: Numbers | None = None) -> None:
         """Decompose the rows.
 
         Args:
-            X: (n, d) features.
+            X: (n, d) features, any rank.
             step_size: one number, or (d,) one per feature; without it, one over the largest
                 eigenvalue of X'X / n. With one per feature the limit is, of all least-squares
                 fits, the one that is smallest in sum(b_j^2 / step_size_j).
@@ -56,7 +54,7 @@ class GradientDescent:
             ValueError: X is not a finite (n, d), or the step size is of the wrong shape, not
                 positive, or so large that gradient descent diverges; says by how much.
         """
-        X, _, _ = checked_sample(X, np.zeros(len(X)))
+        X = rows(X)
         n, d = X.shape
         roots = np.ones(d) if step_size is None else np.sqrt(_sizes(step_size, d))
         left, spread, right = np.linalg.svd(X * roots / np.sqrt(max(n, 1)), full_matrices=False)
@@ -74,7 +72,7 @@ class GradientDescent:
         self._directions = right[seen] * roots  # (rank, d)
         self._duals = right[seen] / roots  # (rank, d): duals @ b are b's coordinates
 
-    def estimates(self, y: Float[Array, "..."], steps: Sizes) -> Float64[Array, "times d"]:
+    def estimates(self, y: Numbers, steps: Numbers) -> Float64[Array, "times d"]:
         """Return the coefficients after each of these numbers of steps.
 
         Args:
@@ -82,15 +80,16 @@ class GradientDescent:
             steps: (times,) whole numbers; infinity is the limit, the minimum-norm fit.
 
         Raises:
-            ValueError: y or steps of the wrong shape, or a number of steps that is not whole.
+            ValueError: y or steps of the wrong shape, y not finite, or a number of steps that is
+                not whole.
         """
-        y = np.asarray(y, dtype=np.float64)
+        y = finite("y", y)
         if y.shape != self._left.shape[:1]:
             raise ValueError(f"y has shape {y.shape}, but X needs {self._left.shape[:1]}.")
         _, learned = self._progress(steps)
         return (learned * (self._left.T @ y) / np.sqrt(self.speeds)) @ self._directions
 
-    def risk(self, beta: Float[Array, "..."], steps: Sizes, *, sigma: float) -> Risk:
+    def risk(self, beta: Numbers, steps: Numbers, *, sigma: float) -> Risk:
         """Return the excess risk after each number of steps, given X and in mean over the noise.
 
         Args:
@@ -103,12 +102,12 @@ class GradientDescent:
             of beta counts as bias.
 
         Raises:
-            ValueError: beta or steps of the wrong shape, or a number of steps that is not whole.
+            ValueError: beta or steps of the wrong shape, a number of steps that is not whole, or a
+                beta or sigma that is not finite.
         """
-        beta = np.asarray(beta, dtype=np.float64)
         n, d = len(self._left), self._directions.shape[1]
-        if beta.shape != (d,):
-            raise ValueError(f"beta has shape {beta.shape}, but X needs {(d,)}.")
+        beta = coefficients(beta, (n, d))
+        _, sigma, _ = setting(d, sigma, 0.0)
         left, learned = self._progress(steps)
         coordinates = self._duals @ beta
         unseen = beta - coordinates @ self._directions
@@ -118,14 +117,14 @@ class GradientDescent:
         variance = learned**2 @ noise
         return Risk(bias2, variance, bias2 + variance)
 
-    def best_stop(self, beta: Float[Array, "..."], *, sigma: float) -> Stop:
+    def best_stop(self, beta: Numbers, *, sigma: float) -> Stop:
         """Return when the risk is least, and that risk.
 
         It knows beta and sigma, as ridge with the best penalty does: a bound for whoever stops by
         held-out data. A dip narrower than 4 % of the number of steps can be missed.
 
         Raises:
-            ValueError: beta is not (d,).
+            ValueError: beta is not (d,), or it or sigma is not finite.
         """
         horizon = 40 / self.speeds.min() if self.speeds.size else 0.0  # e^-40 is left then
         steps = np.append(0, np.geomspace(1, 1 + horizon, 2 + int(25 * np.log1p(horizon))))
@@ -139,10 +138,10 @@ class GradientDescent:
         return stop
 
     def _progress(
-        self, steps: Sizes
+        self, steps: Numbers
     ) -> tuple[Float64[Array, "times rank"], Float64[Array, "times rank"]]:
         """What is left of each direction after so many steps, and what is learned of it."""
-        steps = np.asarray(steps, dtype=np.float64)
+        steps = float64("steps", steps)
         if steps.ndim != 1 or not np.all((steps >= 0) & (steps == np.floor(steps))):
             raise ValueError(
                 f"steps are {steps}, but they must be a row of whole numbers, 0 or more."
@@ -156,10 +155,10 @@ class GradientDescent:
         return left, learned
 
 
-def _sizes(step_size: float | Float[Array, "..."], d: int) -> Float64[Array, "d"]:
-    sizes = np.asarray(step_size, dtype=np.float64)
+def _sizes(step_size: Numbers, d: int) -> Float64[Array, "d"]:
+    sizes = float64("step_size", step_size)
     if sizes.shape not in ((), (d,)):
         raise ValueError(f"step_size has shape {sizes.shape}, but it must be one number or {(d,)}.")
-    if not np.all(sizes > 0):
-        raise ValueError(f"step_size is {sizes.min()}, but it must be above 0.")
+    if not np.all((sizes > 0) & (sizes < np.inf)):
+        raise ValueError(f"step_size is {sizes.min():g}, but it must be finite and above 0.")
     return np.broadcast_to(sizes, (d,))

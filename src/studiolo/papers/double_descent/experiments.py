@@ -7,79 +7,112 @@ from typing import Literal
 
 import numpy as np
 
+from studiolo.data import table
 from studiolo.runs import Outcome
 
 from .descent import GradientDescent
-from .model import (
-    Array,
-    min_norm_path,
-    ridge_path,
-    ridge_risk_curve,
-    risk_curve as min_norm_risk_curve,
-)
+from .inputs import Array
+from .model import min_norm_path, ridge_path
 from .reference import gradient_descent
-from .theory import best_penalty, best_sample_size, expected_risk, tuned_ridge_risk
+from .theory import best_penalty, expected_risk, limiting_risk, tuned_ridge_risk
 
 
 Estimator = Literal["min_norm", "tuned_ridge"]
 
 
-def risk_curve(
+def growing_samples(
     *,
     seed: int,
-    d: int = 200,
-    trials: int = 20,
+    d: int = 1000,
+    trials: int = 10,
     sigma: float = 0.1,
-    beta_norm: float = 1.0,
     estimator: Estimator = "min_norm",
+    distinct: int | None = None,
 ) -> Outcome:
-    """Draw `trials` growing samples of up to 2 d rows and follow the excess risk of every fit.
+    """Draw `trials` growing samples of up to 2 d rows of a signal of length 1; follow every fit.
 
-    Values (best is the n of least expected risk below d; means and medians are over the trials):
-        rise: median risk at n = d over median risk at best.
-        peak_offset: distance in samples between the largest median risk and n = d.
-        risk_at_best: mean risk at best.
-        end_over_best: mean risk at n = 2 d over that at best.
-        first_descent: largest fall of the mean risk from n = 0 to an n <= 0.9 d, as a share.
-        largest_rise: largest mean risk at a later n over that at an earlier one.
-        closed_form_gap: largest relative deviation of the mean risk from the expected risk of the
-            minimum-norm fit, over all n <= 0.9 d and n >= 1.1 d.
+    With `distinct` a sample has only so many rows of its own, which then repeat in turn with their
+    targets: more rows, no more data.
 
-    The curve of means leaves out |n - d| <= 5, where no expectation stands behind a mean, or
+    Values (test risk is the mean squared error on a new sample, excess risk + sigma^2; means and
+    medians are over the trials):
+        rise: mean test risk at 0.95 d over that at 0.9 d.
+        first_minimum: the n of least mean test risk, n <= 0.98 d.
+        num_descents: how often the median test risk falls to half of its highest point so far,
+            counted anew once it has doubled from its lowest.
+        peak_offset: distance in samples from n = d to the largest median test risk, n >= 0.9 d.
+        first_descent: largest fall of the mean test risk from n = 0 to an n <= 0.9 d, as a share.
+        largest_rise: largest mean test risk at a later n over that at an earlier one.
+        bias_fall: bias^2 at 0.1 d less that at 0.9 d.
+        variance_rise: variance at 0.95 d over that at 0.9 d.
+        variance_dip: largest fall of the variance between an n and a later one, 0.1 d <= n <=
+            0.9 d, as a share.
+        risk_gap, bias_gap, variance_gap: largest deviation of the mean excess risk (relative),
+            of bias^2 (absolute) and of the variance (relative) from Claims 1 and 2 of the paper,
+            which are limits, over all n from 0.1 d to 0.9 d and from 1.1 d to 2 d.
+        risk_gap_of_more_noise, variance_gap_of_more_noise: the same from the formulas for noise
+            1.2 sigma.
+        bias_gap_of_unseen_share: the same from 1 - n/d, the share of the signal outside the span of
+            the rows.
+
+    bias^2 is estimated without bias, from products of errors of different trials. All but
+    peak_offset leave out |n - d| <= 0.005 d, or 1, where no expectation stands behind a mean, or
     hardly one.
     """
     rng = np.random.default_rng(seed)
+    total = np.zeros((2 * d + 1, d))
     curves = np.empty((trials, 2 * d + 1))
+    # Isotropic features: one direction stands for all, but it must be the same in every trial.
+    beta = np.append(1.0, np.zeros(d - 1))
     for trial in range(trials):
-        X, y, beta = draw_sample(rng, 2 * d, d, sigma=sigma, beta_norm=beta_norm)
-        if estimator == "tuned_ridge":
-            penalty = best_penalty(d, sigma=sigma, beta_norm=beta_norm)
-            curves[trial] = ridge_risk_curve(X, y, beta, penalty)
-        else:
-            curves[trial] = min_norm_risk_curve(X, y, beta)
+        X = rng.standard_normal((distinct or 2 * d, d))
+        y = X @ beta + sigma * rng.standard_normal(len(X))
+        order = np.arange(2 * d) % len(X)
+        path = _path(X[order], y[order], estimator, sigma)
+        errors = path - beta
+        total += errors
+        curves[trial] = np.einsum("nd,nd->n", errors, errors)
+    mean, median = curves.mean(axis=0), np.median(curves, axis=0)
+    bias2 = (np.einsum("nd,nd->n", total, total) / trials - mean) / (trials - 1)
+    variance = mean - bias2
     n = np.arange(2 * d + 1)
-    median = np.median(curves, axis=0)
-    mean = curves.mean(axis=0)
-    expected = expected_risk(n, d, sigma=sigma, beta_norm=beta_norm).excess
-    best = round(best_sample_size(d, sigma=sigma, beta_norm=beta_norm))
-    far = np.abs(n - d) >= 0.1 * d  # nearer to d the mean of a few trials says little
+    near = np.abs(n - d) <= max(0.005 * d, 1)
+    test = np.where(near, np.nan, mean) + sigma**2
+    far = (n >= 0.1 * d) & (np.abs(n - d) >= 0.1 * d)
+    limit = limiting_risk(n / d, sigma=sigma, beta_norm=1.0)
+    other = limiting_risk(n / d, sigma=1.2 * sigma, beta_norm=1.0)
+    tenth, best, later = round(0.1 * d), round(0.9 * d), round(0.95 * d)
+    middle = variance[(n >= 0.1 * d) & (n <= 0.9 * d)]
     shown = (n % max(d // 200, 1) == 0) | (np.abs(n - d) <= 0.02 * d)
+    expected = expected_risk(n, d, sigma=sigma, beta_norm=1.0)
     return Outcome(
         values={
-            "rise": float(median[d] / median[best]),
-            "peak_offset": float(abs(np.argmax(median) - d)),
-            "risk_at_best": float(mean[best]),
-            "end_over_best": float(mean[2 * d] / mean[best]),
-            "first_descent": float(1 - mean[n <= 0.9 * d].min() / mean[0]),
-            "largest_rise": largest_rise(mean),
-            "closed_form_gap": float(np.max(np.abs(mean / expected - 1)[far])),
+            "rise": float(test[later] / test[best]),
+            "first_minimum": float(np.nanargmin(test[n <= 0.98 * d])),
+            "num_descents": float(count_minima(median[~near] + sigma**2, prominence=1.0)),
+            "peak_offset": float(abs(best + np.argmax(median[best:]) - d)),
+            "first_descent": float(1 - test[: best + 1].min() / test[0]),
+            "largest_rise": largest_rise(test[~near]),
+            "bias_fall": float(bias2[tenth] - bias2[best]),
+            "variance_rise": float(variance[later] / variance[best]),
+            "variance_dip": 1 - 1 / largest_rise(middle[::-1]),
+            "risk_gap": _largest(mean[far] / limit.excess[far] - 1),
+            "risk_gap_of_more_noise": _largest(mean[far] / other.excess[far] - 1),
+            "bias_gap": _largest((bias2 - limit.bias2)[far]),
+            "bias_gap_of_unseen_share": _largest((bias2 - np.maximum(1 - n / d, 0))[far]),
+            "variance_gap": _largest(variance[far] / limit.variance[far] - 1),
+            "variance_gap_of_more_noise": _largest(variance[far] / other.variance[far] - 1),
         },
         arrays={
             "n": n[shown],
+            "mean_risk": test[shown] - sigma**2,
             "median_risk": median[shown],
-            "mean_risk": np.where(np.abs(n - d) > 5, mean, np.nan)[shown],
-            "expected_risk": np.where(np.isfinite(expected), expected, np.nan)[shown],
-            "tuned_ridge_risk": tuned_ridge_risk(n, d, sigma=sigma, beta_norm=beta_norm)[shown],
+            "expected_risk": np.where(near, np.nan, expected.excess)[shown],
+            "tuned_ridge_risk": tuned_ridge_risk(n, d, sigma=sigma, beta_norm=1.0)[shown],
+            "bias2": np.where(near, np.nan, bias2)[shown],
+            "variance": np.minimum(variance, 1.0)[shown],
+            "expected_bias2": expected.bias2[shown],
+            "expected_variance": np.minimum(expected.variance, 1.0)[shown],
         },
     )
 
@@ -116,70 +149,58 @@ def closed_form(
     )
 
 
-def bias_variance(
-    *,
-    seed: int,
-    d: int = 200,
-    trials: int = 50,
-    sigma: float = 0.1,
-    beta_norm: float = 1.0,
-    estimator: Estimator = "min_norm",
-    spread: float = 1.0,
-) -> Outcome:
-    """Split the risk into squared bias and variance, from the estimates of many samples.
+def real_features(*, seed: int, width: int = 200, draws: int = 10) -> Outcome:
+    """Predict the quality of white wines from `width` random ReLU features of their 11 measurements.
 
-    The scales of the features alternate between `spread` and 1 / `spread`; the signal is in a
-    feature of the first kind. At 1 the features are isotropic, as in the paper.
+    Wines with the same measurements count once, 3,961 of 4,898. Every draw takes 3 width of them in
+    random order as the growing sample, 400 others for validation and 1,000 others for the test, and
+    draws features relu(<w, x> + b), w and b Gaussian, of the standardised measurements. The target
+    is centred; an error of 1 is that of its mean. Ridge on the same rows takes at every n the
+    penalty with the least validation error, of eight from 10^-3 to 10^4 times the mean square of
+    the features.
 
-    Values (bias^2 is estimated without bias, from products of errors of different trials):
-        bias_fall: bias^2 at 0.1 d less that at 0.9 d.
-        variance_rise: variance at 0.95 d over that at 0.85 d.
-        variance_dip: largest fall of the variance between an n and a later one, 0.1 d <= n <=
-            0.9 d, as a share.
-        bias_gap: largest absolute deviation of bias^2 from the formula of the minimum-norm fit.
-        variance_gap: largest relative deviation of the variance from it; both gaps are over all
-            n from 0.1 d to 0.9 d and from 1.1 d to 2 d.
-
-    In the curves the variance is cut off at 1: near n = d its expectation is infinite.
+    Values (of the median over the draws of the mean squared error on the test wines; with ridge_
+    before the name those of ridge, without it those of the minimum-norm fit):
+        rise: error at n = 0.9 width over that at n = width / 2.
+        least_before: least error at an n from 0.1 width to 0.9 width.
+        peak_offset: distance from n = width to the n of the largest error, n >= width / 4, as a
+            share of width.
+        largest_rise: largest error at a later n over that at an earlier one, n >= width / 4.
     """
     rng = np.random.default_rng(seed)
-    total = np.zeros((2 * d + 1, d))
-    squares = np.zeros(2 * d + 1)
-    scales = np.where(np.arange(d) % 2, 1 / spread, spread)
-    # Isotropic features: one direction stands for all, but it must be the same in every trial.
-    beta = np.append(beta_norm / spread, np.zeros(d - 1))
-    for _ in range(trials):
-        X = rng.standard_normal((2 * d, d)) * scales
-        y = X @ beta + sigma * rng.standard_normal(2 * d)
-        if estimator == "tuned_ridge":
-            path = ridge_path(X, y, best_penalty(d, sigma=sigma, beta_norm=beta_norm))
-        else:
-            path = min_norm_path(X, y)
-        errors = (path - beta) * scales  # what a test point of the same features sees
-        total += errors
-        squares += np.sum(errors**2, axis=1)
-    bias2 = (np.sum(total**2, axis=1) - squares) / (trials * (trials - 1))
-    variance = squares / trials - bias2
-    n = np.arange(2 * d + 1)
-    expected = expected_risk(n, d, sigma=sigma, beta_norm=beta_norm)
-    far = (n >= 0.1 * d) & (np.abs(n - d) >= 0.1 * d)
-    near = np.abs(n - d) < 0.05 * d
-    middle = variance[(n >= 0.1 * d) & (n <= 0.9 * d)]
+    wines = np.unique(table("white_wine"), axis=0)
+    inputs = (wines[:, :-1] - wines[:, :-1].mean(axis=0)) / wines[:, :-1].std(axis=0)
+    quality = wines[:, -1] - wines[:, -1].mean()
+    steps = np.concatenate([np.arange(0, 3.05, 0.1), [0.95, 1.05]])
+    sizes = np.unique((steps * width).round()).astype(int)
+    train = slice(3 * width)
+    valid, test = slice(3 * width, 3 * width + 400), slice(3 * width + 400, 3 * width + 1400)
+    curves = np.empty((2, draws, len(sizes)))  # the minimum-norm fit's, ridge's
+    for draw in range(draws):
+        order = rng.permutation(len(wines))
+        weights = rng.standard_normal((inputs.shape[1], width)) / np.sqrt(inputs.shape[1])
+        X = np.maximum(inputs[order] @ weights + rng.standard_normal(width), 0.0)
+        y = quality[order]
+        unit = float(np.mean(X[train] ** 2))
+        paths = [ridge_path(X[train], y[train], unit * 10.0**power) for power in range(-3, 5)]
+        paths.append(min_norm_path(X[train], y[train]))
+        fits = np.array([path[sizes] for path in paths])  # (9, sizes, width)
+        errors = np.mean((fits @ X[test].T - y[test]) ** 2, axis=2) / np.mean(y[test] ** 2)
+        chosen = np.argmin(np.mean((fits[:-1] @ X[valid].T - y[valid]) ** 2, axis=2), axis=0)
+        curves[:, draw] = errors[-1], errors[chosen, np.arange(len(sizes))]
+    min_norm, ridge = np.median(curves, axis=1)
+    half, later = np.searchsorted(sizes, [round(0.5 * width), round(0.9 * width)])
+    some = sizes >= 0.25 * width
+    values: dict[str, float] = {}
+    for prefix, error in (("", min_norm), ("ridge_", ridge)):
+        values |= {
+            f"{prefix}rise": float(error[later] / error[half]),
+            f"{prefix}least_before": float(error[1 : later + 1].min()),
+            f"{prefix}peak_offset": float(abs(sizes[some][np.argmax(error[some])] / width - 1)),
+            f"{prefix}largest_rise": largest_rise(error[some]),
+        }
     return Outcome(
-        values={
-            "bias_fall": float(bias2[round(0.1 * d)] - bias2[round(0.9 * d)]),
-            "variance_rise": float(variance[round(0.95 * d)] / variance[round(0.85 * d)]),
-            "variance_dip": 1 - 1 / largest_rise(middle[::-1]),
-            "bias_gap": float(np.max(np.abs(bias2 - expected.bias2)[far])),
-            "variance_gap": float(np.max(np.abs(variance[far] / expected.variance[far] - 1))),
-        },
-        arrays={
-            "n": n,
-            "bias2": np.where(near, np.nan, bias2),
-            "variance": np.minimum(variance, 1.0),
-            "expected_bias2": expected.bias2,
-            "expected_variance": np.minimum(expected.variance, 1.0),
-        },
+        values=values, arrays={"n": sizes, "min_norm_error": min_norm, "ridge_error": ridge}
     )
 
 
@@ -351,6 +372,17 @@ def draw_sample(
     beta = beta_norm / np.linalg.norm(direction) * direction
     y = X @ beta + sigma * rng.standard_normal(num_rows)
     return X, y, beta
+
+
+def _path(X: Array, y: Array, estimator: Estimator, sigma: float) -> Array:
+    """Every fit of the growing sample, for a signal of length 1."""
+    if estimator == "tuned_ridge":
+        return ridge_path(X, y, best_penalty(X.shape[1], sigma=sigma, beta_norm=1.0))
+    return min_norm_path(X, y)
+
+
+def _largest(deviations: Array) -> float:
+    return float(np.max(np.abs(deviations)))
 
 
 def largest_rise(risks: Array) -> float:

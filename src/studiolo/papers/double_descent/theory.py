@@ -6,14 +6,12 @@ The setting of all of it: x ~ N(0, I_d), y = <x, beta> + N(0, sigma^2). Excess r
 Source: https://arxiv.org/abs/1912.07242v1, Claims 1 and 2 and section 3.1.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
-
-Sizes = int | float | Sequence[int] | Sequence[float] | np.ndarray
+from .inputs import Numbers, count, penalty_above_0, setting, sizes
 
 
 class Risk(NamedTuple):
@@ -28,7 +26,7 @@ class Risk(NamedTuple):
     excess: Float64[np.ndarray, "..."]
 
 
-def expected_risk(n: Sizes, d: int, *, sigma: float, beta_norm: float) -> Risk:
+def expected_risk(n: Numbers, d: int, *, sigma: float, beta_norm: float) -> Risk:
     """Return the exact expected risk of the minimum-norm fit to n samples in d dimensions.
 
     Where |n - d| <= 1 and sigma > 0 the expectation is infinite: plot medians there.
@@ -40,20 +38,20 @@ def expected_risk(n: Sizes, d: int, *, sigma: float, beta_norm: float) -> Risk:
         beta_norm: Euclidean norm of the true coefficients.
 
     Raises:
-        ValueError: a negative n, sigma or beta_norm, or d < 1; says the value.
+        ValueError: an n, sigma or beta_norm that is negative or NaN, or d < 1; says the value.
 
     Source: the mean of an inverse Wishart matrix; the limit is Claims 1 and 2 of the paper.
     """
-    n = _checked(n, d, sigma, beta_norm)
+    n, (d, sigma, beta_norm) = sizes(n), setting(d, sigma, beta_norm)
     return _min_norm_risk(n / d, (np.abs(n - d) - 1) / d, sigma, beta_norm)
 
 
-def limiting_risk(gamma: Sizes, *, sigma: float, beta_norm: float) -> Risk:
+def limiting_risk(gamma: Numbers, *, sigma: float, beta_norm: float) -> Risk:
     """Return the risk of the minimum-norm fit as n and d grow with n / d = gamma.
 
     Source: Claim 1 (gamma < 1) and Claim 2 (gamma > 1). Infinite at gamma = 1 if sigma > 0.
     """
-    gamma = _checked(gamma, 1, sigma, beta_norm)
+    gamma, (_, sigma, beta_norm) = sizes(gamma, "gamma"), setting(1, sigma, beta_norm)
     return _min_norm_risk(gamma, np.abs(gamma - 1), sigma, beta_norm)
 
 
@@ -63,26 +61,30 @@ def _min_norm_risk(
     """The risk at gamma samples per feature; the noise is amplified by min(gamma, 1) / gap."""
     unseen = np.maximum(1 - gamma, 0.0)  # share of the coefficients outside the row space
     bias2 = unseen**2 * beta_norm**2
-    amplified = np.full(np.shape(gap), np.inf)
-    np.divide(np.minimum(gamma, 1.0), gap, out=amplified, where=gap > 0)
-    noise = sigma**2 * amplified if sigma > 0 else 0.0
+    noise = np.full(np.shape(gap), np.inf if sigma > 0 else 0.0)
+    np.divide(sigma**2 * np.minimum(gamma, 1.0), gap, out=noise, where=gap > 0)
     variance = unseen * (1 - unseen) * beta_norm**2 + noise
     return Risk(bias2, variance, bias2 + variance)
 
 
-def best_sample_size(d: int, *, sigma: float, beta_norm: float) -> float:
-    """Return the n below d at which the expected risk is least, as a real number.
+def best_sample_size(d: int, *, sigma: float, beta_norm: float) -> int:
+    """Return the n below d at which the expected risk is least, the smallest if there are several.
 
-    From it to n = d every further sample hurts. It is 0 if the noise is so large (sigma close
-    to beta_norm or more) that the first sample hurts already.
+    From it to n = d every further sample hurts, if there is noise. It is 0 if the noise is so large
+    (sigma close to beta_norm or more) that the first sample hurts already, and at most d - 2
+    otherwise: the expectation is infinite at d - 1. Without noise no sample hurts, and it is d - 1.
     """
-    _checked(0, d, sigma, beta_norm)
+    d, sigma, beta_norm = setting(d, sigma, beta_norm)
     if sigma >= beta_norm:
-        return 0.0
-    return max(d - 1 - sigma / beta_norm * np.sqrt(d * (d - 1)), 0.0)
+        return 0
+    # The risk is convex in n, and this is where its derivative is 0.
+    turn = max(d - 1 - sigma / beta_norm * np.sqrt(d * (d - 1)), 0.0)
+    nearest = np.unique(np.clip([np.floor(turn), np.ceil(turn), d - 2], 0, d - 1))
+    risks = expected_risk(nearest, d, sigma=sigma, beta_norm=beta_norm).excess
+    return int(nearest[np.argmin(risks)])
 
 
-def ridge_risk(n: Sizes, d: int, penalty: float, *, sigma: float, beta_norm: float) -> Risk:
+def ridge_risk(n: Numbers, d: int, penalty: float, *, sigma: float, beta_norm: float) -> Risk:
     """Return the risk of ridge regression, argmin ||y - X b||^2 + penalty ||b||^2, for large n, d.
 
     Exact in the limit n / d fixed; at finite n and d it is off by O(1 / d).
@@ -92,22 +94,22 @@ def ridge_risk(n: Sizes, d: int, penalty: float, *, sigma: float, beta_norm: flo
 
     Source: Hastie et al., https://arxiv.org/abs/1903.08560, in its self-consistent form.
     """
-    n = _checked(n, d, sigma, beta_norm)
-    if not penalty > 0:
-        raise ValueError(
-            f"penalty is {penalty}, but ridge needs one above 0; "
-            "without a penalty call expected_risk."
-        )
+    n, (d, sigma, beta_norm) = sizes(n), setting(d, sigma, beta_norm)
+    penalty = penalty_above_0(penalty, instead="expected_risk")
+    if np.isinf(penalty):
+        whole = np.full(n.shape, beta_norm**2)
+        return Risk(whole, np.zeros(n.shape), whole)
     # kappa >= 0 solves penalty = kappa (n - d / (1 + kappa)): the ridge that infinitely many
     # samples would need for the same shrinkage. n = 0 is the limit kappa -> infinity.
     half = (penalty + d - n) / 2
-    root = np.sqrt(half**2 + penalty * n)
+    root = np.hypot(half, np.sqrt(penalty) * np.sqrt(n))
     # n kappa, with no difference of near equals.
-    shrink = np.where(half >= 0, half + root, penalty * n / np.where(half < 0, root - half, 1.0))
+    shrink = np.where(half < 0, penalty / np.where(half < 0, root - half, np.inf) * n, half + root)
     kept = n / (n + shrink)  # 1 / (1 + kappa): E[estimate] = kept beta
-    bias2 = (1 - kept) ** 2 * beta_norm**2
-    dof = d * kept**2
-    excess = (bias2 * n + sigma**2 * dof) / np.where(n > 0, n - dof, 1.0)
+    lost = shrink / (n + shrink)
+    bias2 = lost**2 * beta_norm**2
+    free = penalty / shrink * n + d * kept * lost  # n - d kept^2, by the equation for kappa
+    excess = (bias2 * n + sigma**2 * d * kept**2) / np.where(n > 0, free, 1.0)
     excess = np.where(n > 0, excess, beta_norm**2)
     return Risk(bias2, excess - bias2, excess)
 
@@ -115,21 +117,23 @@ def ridge_risk(n: Sizes, d: int, penalty: float, *, sigma: float, beta_norm: flo
 def best_penalty(d: int, *, sigma: float, beta_norm: float) -> float:
     """Return the ridge penalty with the least risk: d sigma^2 / beta_norm^2, the same for every n.
 
+    It is infinite where there is no signal, and 0, which means no ridge, where there is no noise.
+
     Source: Nakkiran et al., https://arxiv.org/abs/2003.01897.
     """
-    _checked(0, d, sigma, beta_norm)
-    return d * sigma**2 / beta_norm**2
+    d, sigma, beta_norm = setting(d, sigma, beta_norm)
+    return d * (sigma / beta_norm) * (sigma / beta_norm) if beta_norm > 0 else np.inf
 
 
 def tuned_ridge_risk(
-    n: Sizes, d: int, *, sigma: float, beta_norm: float
+    n: Numbers, d: int, *, sigma: float, beta_norm: float
 ) -> Float64[np.ndarray, "..."]:
     """Return the excess risk of ridge with the best penalty for large n and d: it falls with n.
 
     It is the positive root of r^2 - q r - sigma^2 beta_norm^2, where q is
     beta_norm^2 (1 - n / d) - sigma^2.
     """
-    n = _checked(n, d, sigma, beta_norm)
+    n, (d, sigma, beta_norm) = sizes(n), setting(d, sigma, beta_norm)
     q = beta_norm**2 * (1 - n / d) - sigma**2
     root = np.sqrt(q**2 + 4 * sigma**2 * beta_norm**2)
     # For q < 0 the second form has no cancellation.
@@ -171,7 +175,8 @@ def sample_risk_curves(
     Raises:
         ValueError: as in `expected_risk`.
     """
-    _checked(num_rows, d, sigma, beta_norm)
+    d, sigma, beta_norm = setting(d, sigma, beta_norm)
+    num_rows, trials = count("num_rows", num_rows, 0), count("trials", trials, 0)
     n = np.arange(num_rows + 1)
     largest = max(num_rows, d)
     dof = np.arange(1, largest + 1)
@@ -184,16 +189,3 @@ def sample_risk_curves(
     unseen = np.zeros((trials, largest + 1))
     unseen[:, :d] = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1]
     return noise + beta_norm**2 * (unseen / unseen[:, :1])[:, : num_rows + 1]
-
-
-def _checked(n: Sizes, d: int, sigma: float, beta_norm: float) -> Float64[np.ndarray, "..."]:
-    sizes = np.asarray(n, dtype=np.float64)
-    if np.any(sizes < 0):
-        raise ValueError(f"n is {sizes.min():g}, but a number of samples cannot be negative.")
-    if d < 1:
-        raise ValueError(f"d is {d}, but there must be at least 1 feature.")
-    if sigma < 0 or beta_norm < 0:
-        raise ValueError(
-            f"sigma is {sigma} and beta_norm {beta_norm}, but neither can be negative."
-        )
-    return sizes

@@ -166,7 +166,7 @@ def favor_attention(
     state = FavorState() if state is None else state
     dtype = torch.promote_types(q.dtype, torch.float32)
     scale = q.shape[-1] ** -0.25
-    sees = None  # (..., s): query i sees a key
+    sees = hidden = None  # (..., s): query i sees a key; (..., s, 1): padding
     if key_mask is not None:
         sees = key_mask.cumsum(-1) > 0
         if state.log_max is not None:
@@ -179,7 +179,7 @@ def favor_attention(
 
     def keys_and_values(rows: slice) -> tuple[Features, Tensor]:  # φ(k), [v 1]
         keys = phi(k, rows)
-        if key_mask is not None:
+        if hidden is not None:
             keys = Features(keys.log.masked_fill(hidden[..., rows, :], -torch.inf), keys.sign)
         return keys, nn.functional.pad(v[..., rows, :].to(dtype), (0, 1), value=1.0)
 

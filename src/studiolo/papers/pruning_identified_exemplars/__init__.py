@@ -16,7 +16,7 @@ from .audit import (
     vote_counts,
 )
 from .model import Population, Recipe, StackedLinear, train_population
-from .pruning import Schedule, magnitude_mask, prune_, quantize
+from .pruning import Schedule, magnitude_mask
 
 
 __all__ = [
@@ -36,8 +36,6 @@ __all__ = [
     "modal_labels",
     "noise_floor",
     "pies",
-    "prune_",
-    "quantize",
     "taxicab",
     "train_population",
     "vote_counts",

@@ -8,16 +8,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from studiolo.data import digits, images
+from studiolo.data import digits, fashion_mnist, mnist
 from studiolo.runs import Outcome
 from studiolo.train import role_seeds
 
 from .audit import Audit, audit
 from .model import Population, Recipe, train_population
-from .pruning import quantize
 
 
 Array = np.ndarray
+IMAGES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
 
 
 def compare(
@@ -75,7 +75,7 @@ def compare(
     kinds = ["dense", *(f"s{100 * sparsity:g}" for sparsity in sparsities)]
     audits = {kind: audit(dense, other, test_y) for kind, other in zip(kinds, others, strict=True)}
     for width in bits:
-        low = _predict(quantize(population, width), test_x)[: 2 * members]
+        low = _predict(population.quantize(width), test_x)[: 2 * members]
         audits[f"int{width}"] = audit(dense, low, test_y, paired=True)
     pruned = [audits[kind] for kind in kinds[1:]]
     hardest = np.argsort(-pruned[-1].taxicab, kind="stable")
@@ -192,9 +192,9 @@ def _split(
         order = rng.permutation(len(y))
         train, test = order[:num_train], order[num_train:]
         return x[train], y[train], x[test], y[test]
-    if data not in ("mnist", "fashion_mnist"):
+    if data not in IMAGES:
         raise ValueError(f"data is {data!r}; known are digits, mnist and fashion_mnist.")
-    sets = images(data)  # type: ignore[arg-type] # one of the two
+    sets = IMAGES[data]()
     train = rng.permutation(len(sets["train_labels"]))[:num_train]
     return (
         _pooled(sets["train_images"][train]),

@@ -4,6 +4,7 @@ A member's initial weights and the order of its batches are drawn from its own s
 network that would have been trained by itself, whatever it was stacked with.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from studiolo.train import Budget, train
 
-from .pruning import Schedule, prune_, round_to_bits
+from .pruning import Schedule, magnitude_mask, round_to_bits
 
 
 CACHE_BYTES = 16 * 2**20  # activations of one layer beyond which stacking members no longer pays
@@ -109,6 +110,32 @@ class Population(nn.Module):
         """Return the share of weights (biases apart) that each member has lost."""
         masks = torch.cat([layer.mask.flatten(1) for layer in self.layers], 1)
         return 1 - masks.mean(1)
+
+    @torch.no_grad()
+    def prune_(self, sparsity: Float[Tensor, "k"]) -> None:
+        """Renew the masks of every layer from its weights as they are now; biases stay.
+
+        A masked weight keeps its value: when its rivals have become smaller it comes back.
+        """
+        for layer in self.layers:
+            layer.mask.copy_(magnitude_mask(layer.weight, sparsity))
+
+    @torch.no_grad()
+    def quantize(self, bits: int = 8, *, activations: bool = True) -> "Population":
+        """Return a copy with weights of `bits` bits, one symmetric scale for each output unit of each member.
+
+        Args:
+            activations: also round the input of every layer to `bits` bits, one symmetric scale for each row of the
+                batch, taken when it comes ("dynamic range").
+
+        Raises:
+            ValueError: fewer than 2 bits, which leave no level beside 0.
+        """
+        quantized = copy.deepcopy(self)
+        for layer in quantized.layers:
+            layer.weight.copy_(round_to_bits(layer.weight * layer.mask, bits, dim=1))
+            layer.activation_bits = bits if activations else None
+        return quantized
 
     @classmethod
     def cat(cls, populations: Sequence["Population"]) -> "Population":
@@ -244,7 +271,7 @@ def _after_step(
         nonlocal step
         step += 1
         if step in cuts:
-            prune_(population, cuts[step] * final)
+            population.prune_(cuts[step] * final)
         rate = recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate

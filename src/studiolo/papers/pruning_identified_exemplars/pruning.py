@@ -1,16 +1,10 @@
-"""What compresses a population: gradual magnitude pruning while it trains, quantisation afterwards."""
+"""What compressing takes away: when weights go and which, and what rounding leaves of them."""
 
-import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-
-
-if TYPE_CHECKING:
-    from .model import Population
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +57,6 @@ def magnitude_mask(
     equal = flat == last
     of_equal = removed[:, None] - (flat < last).sum(1, keepdim=True)  # how many of the equals go
     return ((flat > last) | (equal & (equal.cumsum(1) > of_equal))).view_as(weight)
-
-
-def prune_(population: "Population", sparsity: Float[Tensor, "k"]) -> None:
-    """Renew the masks of every layer from its weights as they are now; biases stay.
-
-    A masked weight keeps its value: when its rivals have become smaller it comes back.
-    """
-    for layer in population.layers:
-        layer.mask.copy_(magnitude_mask(layer.weight, sparsity))
-
-
-def quantize(population: "Population", bits: int = 8, *, activations: bool = True) -> "Population":
-    """Return a copy with weights of `bits` bits, one symmetric scale for each output unit of each member.
-
-    Args:
-        activations: also round the input of every layer to `bits` bits, one symmetric scale for each row of the
-            batch, taken when it comes ("dynamic range").
-
-    Raises:
-        ValueError: fewer than 2 bits, which leave no level beside 0.
-    """
-    quantized = copy.deepcopy(population)
-    with torch.no_grad():
-        for layer in quantized.layers:
-            layer.weight.copy_(round_to_bits(layer.weight * layer.mask, bits, dim=1))
-            layer.activation_bits = bits if activations else None
-    return quantized
 
 
 def round_to_bits(x: Float[Tensor, "..."], bits: int, dim: int) -> Float[Tensor, "..."]:

@@ -22,7 +22,7 @@ from .audit import (
     vote_counts,
 )
 from .model import Population, Recipe, train_population
-from .pruning import Schedule, magnitude_mask, prune_, quantize, round_to_bits
+from .pruning import Schedule, magnitude_mask, round_to_bits
 
 
 SMALL = {"members": 4, "hidden": (8,), "epochs": 2}
@@ -34,7 +34,7 @@ def generators(members, seed=0):
 
 def population(sizes=(5, 4, 3), members=3, sparsity=(0.0, 0.4, 0.8), dtype=torch.float64):
     stacked = Population(sizes, generators(members)).to(dtype)
-    prune_(stacked, torch.tensor(sparsity))
+    stacked.prune_(torch.tensor(sparsity))
     return stacked
 
 
@@ -321,13 +321,13 @@ def test_mask_removes_exactly_the_smallest(shape):
 
 def test_sparsity_is_reached_and_pruned_weights_may_come_back():
     stacked = Population((10, 10), generators(2))
-    prune_(stacked, torch.tensor([0.25, 0.5]))
+    stacked.prune_(torch.tensor([0.25, 0.5]))
     assert_same(stacked.sparsity(), torch.tensor([0.25, 0.5]))
     (layer,) = stacked.layers
     before = layer.mask.clone()
     with torch.no_grad():
         layer.weight += 0.5
-    prune_(stacked, torch.tensor([0.25, 0.5]))
+    stacked.prune_(torch.tensor([0.25, 0.5]))
     assert ((before == 0) & (layer.mask == 1)).any()
 
 
@@ -344,9 +344,9 @@ def test_more_bits_come_closer_and_quantising_leaves_the_original_alone():
     x = torch.randn(30, 16, dtype=torch.float64, generator=generators(1)[0])
     with torch.no_grad():
         before = stacked(x)
-        error = {bits: (quantize(stacked, bits)(x) - before).abs().max() for bits in (3, 8, 16)}
+        error = {bits: (stacked.quantize(bits)(x) - before).abs().max() for bits in (3, 8, 16)}
         assert error[3] > 8 * error[8] > 64 * error[16] > 0
-        weights_only = quantize(stacked, 8, activations=False)(x)
+        weights_only = stacked.quantize(8, activations=False)(x)
         assert 0 < (weights_only - before).abs().max() < 2 * error[8]
         assert_same(stacked(x), before)
 

@@ -1,0 +1,63 @@
+"""A new paper folder holds what strangers wrote of the paper as text, and as nothing else."""
+
+import ast
+import tomllib
+
+import pytest
+
+from studiolo.claims import load_paper
+from studiolo.cli import scaffold
+from studiolo.cli.scaffold import TEMPLATE, Known, new_paper_folder
+
+
+EVIL = '\\"""; import pathlib; pathlib.Path("ran").touch(); """ {figures}'
+STRANGE = {
+    "a placeholder as the title": Known("arxiv:2001.00001", "{author_line}", (f"A{EVIL}",), 2020),
+    "quotes in the key": Known(f"doi:10.1/x{EVIL}".replace(" ", ""), "A title", ("A. Author",)),
+    "quotes in the title": Known("arxiv:2001.00001", f"A title{EVIL}", ("A", 'B "C" D\\')),
+    "a version": Known("arxiv:2001.00001", "A title", ("A",), 2020, f"v1{EVIL}"),
+    "lines and control characters": Known(
+        "arxiv:2001.00001", "A\n\x00b\x1b[31m\u202ec", ("A\r\n",)
+    ),
+    "figures of an abstract": Known("arxiv:2001.00001", "A title", figures=(EVIL, "\n[[claim]]")),
+    "Markdown": Known("arxiv:2001.00001", "<script>x</script> [a](javascript:b) `c` # d"),
+}
+
+
+@pytest.fixture(params=STRANGE.values(), ids=STRANGE)
+def known(request, monkeypatch):
+    monkeypatch.setattr(scaffold, "_known", lambda *_: request.param)
+    return request.param
+
+
+def shape_of(source: str) -> str:
+    """Return the syntax tree of a module without its docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            body[0] = ast.Pass()
+    return ast.dump(tree)
+
+
+def test_what_strangers_wrote_is_text_in_every_file(known, library):
+    folder = new_paper_folder("mine", library)
+    for path in folder.glob("*.py"):
+        assert shape_of(path.read_text()) == shape_of((TEMPLATE / path.name).read_text()), path
+    document = tomllib.loads((folder / "paper.toml").read_text())
+    assert document["title"] == "".join(c for c in " ".join(known.title.split()) if c.isprintable())
+    assert document["key"] == known.key
+    assert document["version"] == known.version
+    assert document["authors"] == [" ".join(author.split()) for author in known.authors]
+    assert len(document["claim"]) == 2
+    readme = (folder / "README.md").read_text()
+    assert "\n## What the paper says\n" in readme
+    assert "<script>" not in readme.replace("\\<", "")
+
+
+def test_title_returns_from_a_docstring_as_it_was(library, monkeypatch):
+    known = Known("arxiv:2001.00001", 'On "quotes" and \\ strokes')
+    monkeypatch.setattr(scaffold, "_known", lambda *_: known)
+    folder = new_paper_folder("mine", library)
+    assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) == f"{known.title}."
+    assert load_paper(folder).title == known.title

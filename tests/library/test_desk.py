@@ -1,0 +1,246 @@
+"""The desk decides and writes nothing: a plan says every byte of what it would change."""
+
+import json
+
+import pytest
+
+from studiolo.errors import ListError, UsageError
+from studiolo.keys import Key
+from studiolo.library import (
+    Inbox,
+    Library,
+    Listed,
+    Proposal,
+    carry_out,
+    desk,
+    find_entries,
+    find_entry,
+    load_waiting,
+    sections_of,
+)
+from studiolo.lists import Document
+from studiolo.sources import SavedItem, SavedLink
+
+
+LIST = """# Reading
+
+## To Review
+
+* FNet - [FNet: Mixing Tokens](https://arxiv.org/abs/2105.03824)
+* A thought without a link
+
+## Read
+
+* [Deep Double Descent](https://arxiv.org/abs/1912.02292)
+"""
+REPO = "https://github.com/google-research/fnet"
+BADGE = SavedLink("badge", "https://arxiv.org/abs/2105.03824")
+
+
+@pytest.fixture
+def library(tmp_path):
+    (tmp_path / ".studiolo").mkdir()
+    (tmp_path / "list.md").write_text(LIST)
+    return Library(tmp_path)
+
+
+def document(library):
+    return Document.load(library.folder / "list.md")
+
+
+def listed(library, word):
+    return find_entry(word, [document(library)])
+
+
+def added(plan):
+    return [line for line in plan.diff() if line.startswith(("+", "-"))]
+
+
+def waiting_for(library, *things):
+    Inbox(library).collect(things)
+    return load_waiting(library)
+
+
+def everything_in(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_plans_write_nothing(library):
+    inbox = waiting_for(library, SavedItem("bookmarks", REPO, "fnet", links=(BADGE,)))
+    before = everything_in(library.folder)
+    entry = listed(library, "FNet")
+    desk.note(library, entry, "n")
+    desk.mark(library, entry, "read")
+    desk.mark(library, entry, "reading")
+    desk.move(library, entry, "Read")
+    desk.pass_over(inbox.pending[0])
+    desk.add(library, inbox, desk.thing_to_add(inbox, "arxiv:1706.03762"), title="T")
+    for place in desk.proposals(inbox, inbox.pending[0], document(library)):
+        desk.put(library, inbox, inbox.pending[0], document(library), place)
+    assert everything_in(library.folder) == before
+
+
+def test_note_shows_its_line_and_says_where(library):
+    plan = desk.note(library, listed(library, "FNet"), " compare  with\nHartley ")
+    assert added(plan) == ["+  * compare with Hartley"]
+    assert (plan.what, plan.done) == ("note on FNet", f"Noted below FNet in {plan.path}")
+    assert [kept.key for kept in plan.keeping] == [Key("arxiv", "2105.03824")]
+    with pytest.raises(UsageError, match="The note is empty"):
+        desk.note(library, listed(library, "FNet"), " \n")
+
+
+def test_note_that_the_list_has_no_place_for_is_kept_beside_it(library):
+    (library.folder / "list.md").write_text(
+        "|Paper|\n|-|\n|[A](https://arxiv.org/abs/2101.00001)|\n|b|\n"
+    )
+    plan = desk.note(library, listed(library, "A"), "n")
+    assert (plan.path, plan.edits, plan.keeping[0].notes) == (None, (), ("n",))
+    assert plan.done.endswith("reading.jsonl.")
+    with pytest.raises(ListError, match="without a column of notes"):
+        desk.note(library, listed(library, "b"), "n")
+
+
+def test_state_goes_where_the_list_shows_it_and_else_beside_it(library):
+    read = desk.mark(library, listed(library, "FNet"), "read")
+    assert "+* FNet - [FNet: Mixing Tokens](https://arxiv.org/abs/2105.03824)" in added(read)
+    assert (read.what, read.done) == ("read FNet", f"FNet: read ({read.path})")
+    begun = desk.mark(library, listed(library, "FNet"), "reading")
+    assert (begun.path, begun.keeping[-1].state) == (None, "reading")
+    assert begun.done == f"FNet: reading ({library.state / 'reading.jsonl'})"
+    assert begun.keeping[-1].since
+
+
+def test_state_that_nothing_can_hold_is_refused(library):
+    with pytest.raises(UsageError, match="'unread' is not a reading state"):
+        desk.mark(library, listed(library, "FNet"), "unread")
+    with pytest.raises(UsageError, match="has no link, and the list has no place that shows"):
+        desk.mark(library, listed(library, "A thought"), "reading")
+
+
+def test_what_services_said_is_kept_with_the_state(library):
+    facts = {"key": "arxiv:2105.03824", "title": "FNet: M", "authors": ["J L"], "year": 2021,
+             "published": "2021-05-09", "abstract": "Fourier.", "said_by": "arxiv"}  # fmt: skip
+    (library.state / "metadata.jsonl").write_text(json.dumps(facts) + "\n")
+    kept = desk.mark(library, listed(library, "FNet"), "reading").keeping[0]
+    assert (kept.title, kept.authors, kept.year, kept.published, kept.abstract, kept.url) == (
+        "FNet: M", ("J L",), 2021, "2021-05-09", "Fourier.", "https://arxiv.org/abs/2105.03824",
+    )  # fmt: skip
+
+
+def test_move_to_where_it_is_plans_nothing(library):
+    assert desk.move(library, listed(library, "Deep Double"), "Read") is None
+    plan = desk.move(library, listed(library, "FNet"), "Read")
+    assert plan.done == f"FNet moved to Read in {plan.path}"
+
+
+def test_thing_to_add_waits_or_is_what_the_key_says(library):
+    inbox = waiting_for(
+        library, SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "AIAYN")
+    )
+    assert desk.thing_to_add(inbox, "arxiv:1706.03762").title == "AIAYN"
+    typed = desk.thing_to_add(inbox, "https://arxiv.org/abs/2009.14794v2")
+    assert (typed.name, typed.items[0].source) == ("arxiv:2009.14794", "typed")
+    with pytest.raises(UsageError, match=r"arxiv:2105\.03824 is on the list already: list\.md:5"):
+        desk.thing_to_add(inbox, "https://arxiv.org/pdf/2105.03824")
+    with pytest.raises(UsageError, match="is not a key"):
+        desk.thing_to_add(inbox, "nonsense")
+
+
+def test_only_papers_of_which_nothing_is_known_are_asked_for(library):
+    (library.state / "metadata.jsonl").write_text('{"key": "arxiv:1706.03762", "title": "AIAYN"}\n')
+    inbox = load_waiting(library)
+    unknown = {
+        word: desk.is_unknown(inbox, desk.thing_to_add(inbox, word))
+        for word in ("arxiv:1706.03762", "arxiv:2009.14794", "github:a/b")
+    }
+    assert list(unknown.values()) == [False, True, False]
+    assert desk.thing_to_add(inbox, "arxiv:1706.03762").title == "AIAYN"
+
+
+def test_added_line_has_title_notes_and_section(library):
+    inbox = load_waiting(library)
+    pending = desk.thing_to_add(inbox, "arxiv:1706.03762")
+    plan = desk.add(library, inbox, pending, section="Read", title="Attention", notes=["a *b*"])
+    assert added(plan) == [
+        "+* [Attention](https://arxiv.org/abs/1706.03762)",
+        r"+  * a \*b\*",
+    ]
+    assert (plan.what, plan.section, plan.reason) == ("added 'Attention'", ("Reading", "Read"), "")
+    proposed = desk.add(library, inbox, pending, title="Attention")
+    assert proposed.section
+    assert proposed.reason
+
+
+def test_nothing_is_added_without_title_section_or_list(library, tmp_path_factory):
+    inbox = load_waiting(library)
+    pending = desk.thing_to_add(inbox, "arxiv:1706.03762")
+    with pytest.raises(UsageError, match=r"No title is known of arxiv:1706\.03762"):
+        desk.add(library, inbox, pending)
+    with pytest.raises(UsageError, match="has no section 'Nowhere'"):
+        desk.add(library, inbox, pending, section="Nowhere", title="T")
+    (library.folder / "list.md").write_text("* a\n")
+    library.forget()
+    with pytest.raises(UsageError, match=r"has no headings\. Give it one"):
+        desk.add(library, inbox, pending, title="T")
+    empty = Library(tmp_path_factory.mktemp("empty"))
+    with pytest.raises(UsageError, match="There is no list in"):
+        desk.add(empty, inbox, pending, title="T")
+
+
+def test_thing_about_a_listed_paper_is_proposed_below_it_and_a_chosen_section_wins(library):
+    inbox = waiting_for(
+        library, SavedItem("bookmarks", REPO, "google-research/fnet", links=(BADGE,))
+    )
+    (pending,) = inbox.pending
+    first, *others = desk.proposals(inbox, pending, document(library))
+    plan = desk.put(library, inbox, pending, document(library), first)
+    assert added(plan) == [f"+  * {REPO}"]
+    assert plan.reason == "below “FNet: Mixing Tokens”, list.md:5: its paper is there"
+    assert plan.what == f"noted {REPO!r} below 'FNet: Mixing Tokens'"
+    assert all(place.section and not place.below for place in others)
+    chosen = Proposal(("Reading", "Read"), "your choice", 1.0)
+    plan = desk.put(library, inbox, pending, document(library), chosen)
+    assert plan.section == ("Reading", "Read")
+    (library.folder / "list.md").write_text("# Reading\n")
+    with pytest.raises(UsageError, match=r"is not on .* any more\. Choose a section"):
+        desk.put(library, inbox, pending, document(library), first)
+
+
+def test_paper_that_waits_is_not_proposed_below_anything(library):
+    inbox = waiting_for(
+        library, SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "AIAYN")
+    )
+    assert not any(p.below for p in desk.proposals(inbox, inbox.pending[0], document(library)))
+
+
+def test_every_section_that_is_proposed_takes_an_entry(library):
+    (library.folder / "list.md").write_text(
+        "# L\n\n> ## Quoted\n\n## A\n\n* x\n\n## Twice\n\n* y\n\n## twice\n\n* z\n\n## B\n\n### Twice\n\n* w\n"
+    )
+    sections = sections_of(document(library))
+    assert list(map(str, sections)) == ["L > A", "L > Twice", "L > twice", "L > B > Twice"]
+    inbox = waiting_for(
+        library, SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "Twice")
+    )
+    places = desk.proposals(inbox, inbox.pending[0], document(library))
+    assert places
+    for place in [*places, *(Proposal(section, "", 1.0) for section in sections)]:
+        carry_out(library, desk.put(library, inbox, inbox.pending[0], document(library), place))
+
+
+def test_word_means_a_key_a_name_or_a_part_of_a_title(library):
+    lists = [document(library)]
+    for word in ("fnet", "FNet: Mixing Tokens", "mixing", "arxiv:2105.03824", "2105.03824"):
+        assert find_entry(word, lists).entry.name == "FNet"
+    with pytest.raises(
+        UsageError, match=r"'e' may mean: FNet .*; Deep Double Descent .* Give more of the title"
+    ):
+        find_entry("e", lists)
+    with pytest.raises(UsageError, match=r"'nobody' is on none of: .*list\.md\."):
+        find_entry("nobody", lists)
+    both = [*lists, Document(b"* [FNet](https://arxiv.org/abs/2105.03824)\n")]
+    assert len(find_entries("arxiv:2105.03824", both)) == 2
+    with pytest.raises(UsageError, match=r"is on 2 lists: .*Say which with --list"):
+        find_entry("arxiv:2105.03824", both)
+    assert isinstance(find_entry("fnet", lists), Listed)
+    assert find_entry("fnet", lists).library.folder == library.folder

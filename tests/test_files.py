@@ -1,0 +1,104 @@
+"""Writing: whole or not at all, and only over what was read."""
+
+import os
+import stat
+
+import pytest
+
+import studiolo.files
+from studiolo.errors import FileError, StaleEdit
+from studiolo.files import append_json_lines, load_json_lines, save_bytes, update_bytes
+
+
+OLD = b"* [A](https://arxiv.org/abs/2101.00001)\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "list.md").write_bytes(OLD)
+    return tmp_path / "list.md"
+
+
+def test_mode_and_owner_stay(path):
+    path.chmod(0o640)
+    before = path.stat()
+    save_bytes(path, b"new\n", OLD)
+    after = path.stat()
+    assert path.read_bytes() == b"new\n"
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_owner_of_somebody_else_stays(path):
+    os.chown(path, 12345, 23456)
+    path.chmod(0o604)
+    save_bytes(path, b"new\n", OLD)
+    after = path.stat()
+    assert (after.st_uid, after.st_gid, stat.S_IMODE(after.st_mode)) == (12345, 23456, 0o604)
+
+
+def test_symbolic_link_stays_one(path):
+    link = path.with_name("link.md")
+    link.symlink_to(path)
+    save_bytes(link, b"new\n", OLD)
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new\n"
+
+
+def test_file_that_holds_something_else_is_not_replaced(path):
+    with pytest.raises(StaleEdit, match=r"has changed since it was read. Nothing was written"):
+        save_bytes(path, b"new\n", OLD + b"* mine\n")
+    with pytest.raises(StaleEdit):
+        save_bytes(path, b"new\n", None)
+    with pytest.raises(StaleEdit):
+        save_bytes(path.with_name("none.md"), b"new\n", OLD)
+    assert path.read_bytes() == OLD
+
+
+def test_crash_while_writing_leaves_the_old_file(path, monkeypatch):
+    def crash(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(studiolo.files.os, "fsync", crash)
+    with pytest.raises(
+        FileError, match=r"cannot be written: No space left on device. It is as it was"
+    ):
+        save_bytes(path, b"new\n", OLD)
+    assert path.read_bytes() == OLD
+    assert [p.name for p in path.parent.iterdir()] == ["list.md"]
+
+
+def test_update_gets_what_is_there_and_writes_nothing_where_nothing_changes(path):
+    update_bytes(path, lambda found: found + b"more\n")
+    assert path.read_bytes() == OLD + b"more\n"
+    before = path.stat()
+    update_bytes(path, lambda found: found)
+    assert path.stat().st_ino == before.st_ino
+    update_bytes(path.with_name("new.md"), lambda found: repr(found).encode())
+    assert path.with_name("new.md").read_bytes() == b"None"
+
+
+def test_update_that_raises_leaves_the_file(path):
+    def refuse(found):
+        raise StaleEdit("no")
+
+    with pytest.raises(StaleEdit):
+        update_bytes(path, refuse)
+    assert path.read_bytes() == OLD
+
+
+def test_lines_that_are_json_but_not_objects_are_passed_over_and_stay(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'1\nnull\n[1]\n"x"\n<<<<<<< ours\n{"id": 1}\n')
+    append_json_lines(path, [{"id": 2}])
+    assert list(load_json_lines(path)) == [{"id": 1}, {"id": 2}]
+    assert path.read_bytes().startswith(b'1\nnull\n[1]\n"x"\n<<<<<<< ours\n')
+
+
+def test_last_line_without_its_newline_is_read_and_kept(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"id": 1}')
+    assert list(load_json_lines(path)) == [{"id": 1}]
+    append_json_lines(path, [{"id": 2}])
+    assert list(load_json_lines(path)) == [{"id": 1}, {"id": 2}]
