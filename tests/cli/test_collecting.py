@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from studiolo.cli.app import app
+from studiolo.cli.collecting import collect
 from studiolo.errors import SourceError, StudioloError, UsageError
-from studiolo.sources.how_to import HOW_TO_EXPORT
+from studiolo.sources import SOURCES
 from tests.metadata.feeds import entry, feed
 from tests.net.server import Said, Server
 
@@ -357,13 +358,16 @@ def test_tables_and_reddit_and_arxiv_sanity_are_collected(here):
         studiolo("collect", "arxiv-sanity", "dict.db")
 
 
-@pytest.mark.parametrize("source", HOW_TO_EXPORT)
+@pytest.mark.parametrize("source", SOURCES)
 def test_help_of_every_source_teaches_how_to_get_the_export(source, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     said = studiolo("collect", source, "--help")
-    for line in HOW_TO_EXPORT[source].splitlines():
+    for line in (*SOURCES[source].how.splitlines(), *SOURCES[source].examples):
         assert line.strip()[:60] in said
-    assert f"studiolo collect {source} " in said
+
+
+def test_every_source_has_its_command_and_no_command_lacks_its_source():
+    assert [command.name for command in collect.registered_commands] == list(SOURCES)
 
 
 @pytest.mark.parametrize(

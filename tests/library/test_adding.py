@@ -17,7 +17,7 @@ from studiolo.library import (
 from studiolo.library.desk import item_of, plan_notes
 from studiolo.library.placing import propose
 from studiolo.lists import Document, Item
-from studiolo.sources import Link, SavedItem
+from studiolo.sources import SavedItem, SavedLink
 from tests.sources.reading import shared
 
 
@@ -70,7 +70,7 @@ def test_plan_shows_exactly_the_lines_it_adds(library):
             "github-stars",
             "https://github.com/google-research/fnet",
             "google-research/fnet",
-            links=(Link("badge", FNET),),
+            links=(SavedLink("badge", FNET),),
         ),
     )
     plan = plan_entry(document(library), item_of(view.pending[0], view), "Transformers")
@@ -189,7 +189,7 @@ def test_title_that_would_be_markup_becomes_one_entry_with_one_link(library, tit
 
 def test_first_list_is_made_with_a_section(tmp_path):
     path = save_new_list(Library(tmp_path))
-    assert sections_of(Document.load(path)) == [("Reading list", "To Review")]
+    assert [s.path for s in sections_of(Document.load(path))] == [("Reading list", "To Review")]
     with pytest.raises(StaleEdit):
         save_new_list(Library(tmp_path))
 
@@ -201,7 +201,7 @@ def best(library, thing):
 
 def test_folder_of_the_same_name_is_the_section(library):
     proposal = best(library, fnet(folder=("Papers", "causal inference")))
-    assert proposal.section == ("To Review", "Causal Inference")
+    assert proposal.section.path == ("To Review", "Causal Inference")
     assert proposal.reason == "you saved it with the folder “causal inference”"
 
 
@@ -214,13 +214,13 @@ def test_tag_of_the_same_name_is_the_section(library):
 
 def test_alike_words_are_a_reason_and_are_shown(library):
     proposal = best(library, SavedItem("bookmarks", FNET, "Linear attention for all"))
-    assert proposal.section == ("To Review", "Transformers")
+    assert proposal.section.path == ("To Review", "Transformers")
     assert proposal.reason == "shares “attention” and “linear” with its entries"
 
 
 def test_without_any_likeness_the_largest_section_is_proposed_and_it_is_said(library):
     proposal = best(library, SavedItem("bookmarks", FNET, "Something else"))
-    assert proposal.section == ("To Review", "Transformers")
+    assert proposal.section.path == ("To Review", "Transformers")
     assert proposal.reason == "nothing matches; it is the section with the most entries"
 
 

@@ -20,7 +20,7 @@ from studiolo.library import (
 )
 from studiolo.lists import Document
 from studiolo.metadata import Facts, Fetched
-from studiolo.sources import Link, SavedItem
+from studiolo.sources import SavedItem, SavedLink
 
 
 LIST = """# Reading
@@ -35,7 +35,7 @@ LIST = """# Reading
 * [Deep Double Descent](https://arxiv.org/abs/1912.02292)
 """
 REPO = "https://github.com/google-research/fnet"
-BADGE = Link("badge", "https://arxiv.org/abs/2105.03824")
+BADGE = SavedLink("badge", "https://arxiv.org/abs/2105.03824")
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_added_line_has_title_notes_and_section(library):
         "+* [Attention](https://arxiv.org/abs/1706.03762)",
         r"+  * a \*b\*",
     ]
-    assert (plan.what, plan.section, plan.reason) == ("added 'Attention'", ("Read",), "")
+    assert (plan.what, plan.section, plan.reason) == ("added 'Attention'", ("Reading", "Read"), "")
     proposed = desk.add(library, inbox, pending, title="Attention")
     assert proposed.section
     assert proposed.reason
@@ -220,7 +220,7 @@ def test_every_section_that_is_proposed_takes_an_entry(library):
         "# L\n\n> ## Quoted\n\n## A\n\n* x\n\n## Twice\n\n* y\n\n## twice\n\n* z\n\n## B\n\n### Twice\n\n* w\n"
     )
     sections = sections_of(document(library))
-    assert sections == [("L", "A"), ("L", "B", "Twice")]
+    assert list(map(str, sections)) == ["L > A", "L > Twice", "L > twice", "L > B > Twice"]
     inbox = waiting_for(
         library, SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "Twice")
     )
@@ -296,7 +296,7 @@ def test_address_is_that_of_the_key_or_the_one_that_was_saved(library):
 
 def test_things_about_it_are_notes_each_once_with_their_titles(library):
     paper = "https://arxiv.org/abs/1706.03762"
-    badge = (Link("badge", paper),)
+    badge = (SavedLink("badge", paper),)
     found = item(
         library,
         SavedItem("bookmarks", paper, "Attention Is All You Need"),
@@ -319,7 +319,7 @@ def test_note_on_the_code_of_a_listed_paper_goes_below_the_paper_too(library):
 
 def test_address_that_would_end_a_link_is_escaped(library):
     paper = "https://arxiv.org/abs/1706.03762"
-    code = SavedItem("x", "https://example.org/a b<c>", "", links=(Link("homepage", paper),))
+    code = SavedItem("x", "https://example.org/a b<c>", "", links=(SavedLink("homepage", paper),))
     found = item(library, SavedItem("bookmarks", paper, "T"), code)
     assert found.notes == ("https://example.org/a%20b%3Cc%3E",)
 

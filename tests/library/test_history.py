@@ -315,7 +315,7 @@ def test_list_of_another_library_is_not_written_into_this_journal(library, tmp_p
 
 
 def test_list_that_was_not_read_from_a_file_is_not_written(library):
-    doc = Document.parse(LIST.encode())
+    doc = Document(LIST.encode())
     plan = desk.plan_entry(doc, FNET, TO_REVIEW)
     with pytest.raises(ListError, match="not read from a file"):
         carry_out(library, plan)

@@ -7,7 +7,7 @@ from studiolo.errors import SourceError
 from studiolo.library import Inbox, Library, load_waiting
 from studiolo.library.inbox import BATCH, load_items
 from studiolo.library.waiting import save_passed, tidy_title
-from studiolo.sources import Link, SavedFolder, SavedItem, Skipped
+from studiolo.sources import SavedFolder, SavedItem, SavedLink, Skipped
 
 
 FNET = "https://arxiv.org/abs/2105.03824"
@@ -83,7 +83,7 @@ def test_items_go_through_the_file_unchanged(library):
         tags=("t",),
         saved_at="2021-05-25T10:00:00Z",
         native="7",
-        links=(Link("badge", FNET, "T"), Link("text", FNET)),
+        links=(SavedLink("badge", FNET, "T"), SavedLink("text", FNET)),
         extra={"k": "v"},
         place="f:1",
     )
@@ -207,7 +207,7 @@ def test_links_to_one_paper_are_one_line_of_the_inbox(library):
             title="google-research/fnet",
             source="github-stars",
             native="7",
-            links=(Link("badge", FNET),),
+            links=(SavedLink("badge", FNET),),
         ),
     )
     (pending,) = load_waiting(library).pending
@@ -240,7 +240,9 @@ def test_what_is_on_a_list_waits_no_more(library):
 
 def test_code_of_a_listed_paper_waits_with_the_place_of_its_paper(library):
     (library.folder / "list.md").write_text(f"# L\n\n* [FNet]({FNET})\n")
-    collect(library, item("https://github.com/google-research/fnet", links=(Link("badge", FNET),)))
+    collect(
+        library, item("https://github.com/google-research/fnet", links=(SavedLink("badge", FNET),))
+    )
     (pending,) = load_waiting(library).pending
     assert (pending.name, pending.on_list) == ("arxiv:2105.03824", "list.md:3")
 

@@ -4,7 +4,7 @@ from studiolo.keys import Key
 from studiolo.library import Edge, Inbox, Library, Works, load_works
 from studiolo.library.edges import READER, save_edges
 from studiolo.metadata import Facts
-from studiolo.sources import Link, SavedItem
+from studiolo.sources import SavedItem, SavedLink
 
 
 ARXIV = Key("arxiv", "2105.03824")
@@ -95,7 +95,7 @@ def test_saved_things_relate_by_what_they_say(library):
         SavedItem(
             "github-stars",
             "https://github.com/google-research/FNet",
-            links=(Link("badge", "https://arxiv.org/abs/2105.03824"),),
+            links=(SavedLink("badge", "https://arxiv.org/abs/2105.03824"),),
             native="7",
             place="s:1",
         ),
@@ -103,14 +103,14 @@ def test_saved_things_relate_by_what_they_say(library):
         SavedItem(
             "urls",
             "https://arxiv.org/abs/1912.07242",
-            links=(Link("same", "https://doi.org/10.1000/x"),),
+            links=(SavedLink("same", "https://doi.org/10.1000/x"),),
         ),
         SavedItem(
             "table",
             "https://arxiv.org/abs/2105.03824",
             links=(
-                Link("row", "https://www.youtube.com/watch?v=JJR3pBl78zw"),
-                Link("row", "https://arxiv.org/abs/1912.07242"),
+                SavedLink("row", "https://www.youtube.com/watch?v=JJR3pBl78zw"),
+                SavedLink("row", "https://arxiv.org/abs/1912.07242"),
             ),
         ),
     ]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from studiolo.errors import ListError
-from studiolo.lists import Document, Edit, edited, insert, sections
+from studiolo.lists import Document, Edit, edited, insert
 from studiolo.lists.style import Item
 
 
@@ -39,15 +39,15 @@ def test_real_list_is_returned_byte_for_byte(real_list):
     data = real_list.read_bytes()
     doc = Document.load(real_list)
     everything(doc)
-    assert doc.to_bytes() == data
+    assert doc.data == data
     assert_ranges_hold(doc)
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_document(data):
-    doc = Document.parse(data)
+    doc = Document(data)
     everything(doc)
-    assert doc.to_bytes() == data
+    assert doc.data == data
     assert_ranges_hold(doc)
 
 
@@ -55,7 +55,7 @@ def test_any_markdown_is_a_document(markdown):
     @settings(max_examples=400, deadline=None)
     @given(markdown)
     def holds(text):
-        doc = Document.parse(text.encode("utf-8", "surrogatepass"))
+        doc = Document(text.encode("utf-8", "surrogatepass"))
         everything(doc)
         assert_ranges_hold(doc)
 
@@ -67,19 +67,17 @@ def test_any_markdown_is_a_document(markdown):
     [(b"", b"\n"), (b"a", b"\n"), (b"a\r\nb\r\n", b"\r\n"), (b"a\nb\r\n", b"\n"), (b"a\n", b"\n")],
 )
 def test_newline_is_that_of_most_lines(data, newline):
-    assert Document.parse(data).newline == newline
+    assert Document(data).newline == newline
 
 
 def test_byte_order_mark_hides_nothing():
-    doc = Document.parse(b"\xef\xbb\xbf# Papers\n\n* [A](https://arxiv.org/abs/2105.03824)\n")
+    doc = Document(b"\xef\xbb\xbf# Papers\n\n* [A](https://arxiv.org/abs/2105.03824)\n")
     assert doc.headings[0].text == "Papers"
     assert [str(e.key) for e in doc.entries] == ["arxiv:2105.03824"]
 
 
 def test_file_that_is_not_utf8_is_shown_and_never_written():
-    doc = Document.parse(
-        "# Übersicht\n\n* [Größe](https://arxiv.org/abs/2105.03824)\n".encode("latin-1")
-    )
+    doc = Document("# Übersicht\n\n* [Größe](https://arxiv.org/abs/2105.03824)\n".encode("latin-1"))
     assert [str(e.key) for e in doc.entries] == ["arxiv:2105.03824"]
     assert doc.entries[0].title == "Gr\ufffd\ufffde"
     assert not doc.writable
@@ -89,12 +87,12 @@ def test_file_that_is_not_utf8_is_shown_and_never_written():
 
 def test_one_edit_leaves_all_other_lines_alone(real_list):
     doc = Document.load(real_list)
-    places = [s for s in sections(doc) if s.path and s.items]
+    places = [s for s in doc.sections if s.path and s.items]
     if not places or not doc.writable:
         pytest.skip("a list without items below headings")
     lines = doc.data.split(b"\n")
     for place in places[:: max(1, len(places) // 8)]:
-        paths = [s.path for s in sections(doc)]
+        paths = [s.path for s in doc.sections]
         if paths.count(place.path) > 1:
             continue
         item = Item("A New Title", "https://arxiv.org/abs/2601.00001", year=2026)
@@ -112,9 +110,9 @@ def test_one_edit_leaves_all_other_lines_alone(real_list):
 
 def test_reading_leaves_the_bytes_given_alone():
     data = bytearray(b"* a\n")
-    doc = Document.parse(bytes(data))
+    doc = Document(bytes(data))
     data[0:1] = b"-"
-    assert doc.to_bytes() == b"* a\n"
+    assert doc.data == b"* a\n"
 
 
 def test_missing_file_is_named():

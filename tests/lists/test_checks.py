@@ -1,8 +1,11 @@
 """Each check fires on its defect, at its line, and not on what is right."""
 
+import subprocess
+import sys
+
 import pytest
 
-from studiolo.lists import Document, check
+from studiolo.lists import Document, check, parse
 from studiolo.lists.checks import CHECKS
 
 
@@ -133,3 +136,57 @@ def test_bundled_list_has_no_error(seed):
         pytest.skip("its topics are not beside it")
     levels = {f.level for f in check([seed]) if f.check != "dead-link"}
     assert levels <= {"warning"}
+
+
+def test_check_takes_no_title_apart_unless_a_question_asks_for_its_entry(monkeypatch):
+    asked = []
+    real = parse.read_naming
+    monkeypatch.setattr(parse, "read_naming", lambda *args: asked.append(args) or real(*args))
+    doc = Document(
+        b"* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n  * Q: why?\n"
+    )
+    assert check([doc], answered=lambda entry, question: entry.title == "B") == []
+    assert len(asked) == 1
+
+
+def test_anchor_of_a_later_heading_is_found_and_a_question_is_answered_in_the_next_section():
+    doc = Document(b"[to](#b)\n\nQ: why?\n\n# B\n\nA: so.\n\n[up](#c)\n")
+    assert [(f.check, f.line) for f in check([doc])] == [("dead-anchor", 9)]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("# A\n", [1]),
+        ("# A\n\n## B\n\n* b\n", []),
+        ("# A\n\n## B\n\n# C\n\n* c\n", [3]),
+        ("# A\n\n# C\n", [1, 3]),
+        ("# [A](https://a.org)\n", []),
+        ("# A\n\n<!-- x -->\n\n---\n", [1]),
+    ],
+)
+def test_section_is_empty_if_nothing_stands_below_it_and_no_part_of_it_follows(text, lines):
+    found = check([Document(text.encode())])
+    assert [f.line for f in found if f.check == "empty-section"] == lines
+
+
+@pytest.mark.slow
+def test_check_of_forty_thousand_entries_holds_one_section_at_a_time(tmp_path):
+    """At ten times as many, in proportion: below 700 MB."""
+    path = tmp_path / "big.md"
+    with path.open("w") as file:
+        for i in range(40_000):
+            if i % 500 == 0:
+                file.write(f"\n## Topic {i // 500}\n\n")
+            address = f"https://arxiv.org/abs/{15 + i % 8}{1 + i % 12:02d}.{i:05d}"
+            file.write(f"* [Some title of paper {i}]({address}) - {2008 + i % 16}\n")
+    code = """
+import re, sys
+from studiolo.lists import Document, check
+check([Document.load(sys.argv[1])])
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) / 1024 < 90

@@ -19,7 +19,7 @@ WRITTEN = ("inline", "reference", "auto")  # the links that both parsers know
 
 
 def our_view(text):
-    doc = Document.parse(text.encode())
+    doc = Document(text.encode())
     blocks = list(doc.root.walk())
     return (
         sorted(block.line for block in blocks if block.kind == "item"),

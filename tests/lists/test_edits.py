@@ -18,12 +18,11 @@ from studiolo.lists import (
     inverse,
     mark,
     move,
-    sections,
 )
 
 
 def doc_of(text):
-    return Document.parse(textwrap.dedent(text).lstrip("\n").encode())
+    return Document(textwrap.dedent(text).lstrip("\n").encode())
 
 
 def assert_becomes(doc, edits, text, *, touched=(), added=0):
@@ -132,7 +131,7 @@ STYLES = [
 @pytest.mark.parametrize("final", [True, False], ids=["final newline", "none"])
 def test_new_item_is_written_as_its_neighbour(old, new, newline, final):
     text = newline.join(["# P", "", old]) + (newline if final else "")
-    doc = Document.parse(text.encode())
+    doc = Document(text.encode())
     made = edited(doc, insert(doc, ITEM, "P"), added=1)
     assert made.data.decode() == newline.join(["# P", "", old, new]) + (newline if final else "")
     assert str(made.entries[-1].key) == "arxiv:1706.03762"
@@ -315,7 +314,7 @@ def test_note_is_nested_as_the_others_are():
     ],
 )
 def test_first_note_of_a_list_is_indented_to_belong(item, note):
-    doc = Document.parse(item.encode())
+    doc = Document(item.encode())
     new = edited(doc, annotate(doc, doc.entries[0], "n"), touched=doc.entries)
     assert new.data.decode() == f"{item}\n{note}"
     assert [n.text for n in new.entries[0].notes] == ["n"]
@@ -431,7 +430,7 @@ def line_of(number):
 def test_hundred_random_edits_equal_a_naive_model(seed):
     rng = random.Random(seed)
     model = Naive([[[line_of(10 * i + j)] for j in range(3)] for i in range(4)])
-    doc = Document.parse(model.text().encode())
+    doc = Document(model.text().encode())
     fresh = 1000
     done = dict.fromkeys(("insert", "note", "move", "undo"), 0)
     while sum(done.values()) < 100:
@@ -466,7 +465,7 @@ def test_hundred_random_edits_equal_a_naive_model(seed):
         doc = edited(doc, edits, touched=touched, added=added)
         done[what] += 1
         if what == "undo":
-            doc = Document.parse(apply_edits(doc.data, inverse(edits)))
+            doc = Document(apply_edits(doc.data, inverse(edits)))
             assert doc.data == before.data
             continue
         for step in change:
@@ -486,8 +485,8 @@ def test_any_edit_of_any_list_is_exact_or_refused(markdown):
     @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
     @given(markdown, st.integers(0, 10**6))
     def holds(text, pick):
-        doc = Document.parse(text.encode())
-        places = [section.path for section in sections(doc) if section.path]
+        doc = Document(text.encode())
+        places = [section.path for section in doc.sections if section.path]
         place = places[pick % len(places)] if places else ("none",)
         todo = [(lambda: insert(doc, item, place), [], 1)]
         if doc.entries:

@@ -8,7 +8,7 @@ from studiolo.lists import Document
 
 
 def doc_of(text):
-    return Document.parse(textwrap.dedent(text).lstrip("\n").encode())
+    return Document(textwrap.dedent(text).lstrip("\n").encode())
 
 
 def titles(text):
@@ -255,11 +255,11 @@ def test_paragraphs_and_quotations_below_an_item_are_notes():
 
 def test_hard_cases_of_bytes():
     text = b"\xef\xbb\xbf* [A](https://arxiv.org/abs/2101.00001)\r\n\t* n\r\n* [B](https://arxiv.org/abs/2101.00002)"
-    a, b = Document.parse(text).entries
+    a, b = Document(text).entries
     assert [n.text for n in a.notes] == ["n"]
     assert b.span[1] == len(text)
-    assert Document.parse(b"").entries == ()
-    assert Document.parse(b"\n\n\n").entries == ()
+    assert Document(b"").entries == ()
+    assert Document(b"\n\n\n").entries == ()
 
 
 def test_what_is_in_a_title_is_data():

@@ -63,7 +63,7 @@ def seconds(data):
         b"* [" + data + b"](https://a.org)",
         b"<" + data,
     ):
-        doc = Document.parse(text)
+        doc = Document(text)
         assert len(doc.entries) + len(doc.links) + len(doc.tags) + len(check([doc])) >= 0
     spent = time.process_time() - begin
     gc.enable()
@@ -123,7 +123,7 @@ def test_list_of_a_megabyte_is_read_in_half_a_second():
     for _ in range(4):
         cached.cache_clear()
         begin = time.process_time()
-        doc = Document.parse(data)
+        doc = Document(data)
         entries, links = len(doc.entries), len(doc.links)
         best = min(best, time.process_time() - begin)
     assert (entries, links) == (1000, 3000)

@@ -9,7 +9,7 @@ from studiolo.lists.states import state_of_cell, state_of_heading
 
 
 def doc_of(text):
-    return Document.parse(textwrap.dedent(text).lstrip("\n").encode())
+    return Document(textwrap.dedent(text).lstrip("\n").encode())
 
 
 def assert_marked(text, title, state, wanted):

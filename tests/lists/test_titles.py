@@ -68,7 +68,7 @@ FORMS = [
     ids=[f"{i}-{style[0][:40]}" for i, style in enumerate(FORMS)],
 )
 def test_form_is_read(text, name, authors, year):
-    (entry,) = Document.parse(f"* {text}\n".encode()).entries
+    (entry,) = Document(f"* {text}\n".encode()).entries
     assert (entry.title, entry.name, entry.authors, entry.year) == (T, name, authors, year)
 
 
@@ -89,7 +89,7 @@ def test_form_is_read(text, name, authors, year):
     ],
 )  # fmt: skip
 def test_item_without_a_citation_still_has_a_title(text, title):
-    (entry,) = Document.parse(f"* {text}\n".encode()).entries
+    (entry,) = Document(f"* {text}\n".encode()).entries
     assert entry.title == title
 
 

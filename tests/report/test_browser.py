@@ -54,7 +54,7 @@ def page_file(tmp_path_factory):
     (library / ".studiolo").mkdir()
     paper = make_paper(library, figures=["lines", "points", "heatmap", "gallery"])
     make_records(library, paper, points=40)
-    return write_report(load_view(Document.parse(LIST.encode(), library / "list.md"), library))
+    return write_report(load_view(Document(LIST.encode(), library / "list.md"), library))
 
 
 @pytest.fixture
@@ -165,9 +165,7 @@ def test_page_prints(open_page, page_file):
 
 
 def test_hostile_list_is_shown_as_text(open_page, library):
-    page_file = write_report(
-        load_view(Document.parse(HOSTILE.encode(), library / "list.md"), library)
-    )
+    page_file = write_report(load_view(Document(HOSTILE.encode(), library / "list.md"), library))
     page = open_page(page_file, viewport={"width": 390, "height": 800})
     assert page.said == []
     assert page.asked == [page_file.as_uri()]

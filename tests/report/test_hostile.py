@@ -65,7 +65,7 @@ def made(library, figures=KINDS, **changes):
 
 
 def page_of(library):
-    view = load_view(Document.parse(LIST, library / "list.md"), library)
+    view = load_view(Document(LIST, library / "list.md"), library)
     report_json(view)
     report_markdown(view)
     return render_html(view)
@@ -130,7 +130,7 @@ def test_view_takes_what_was_discovered_already(library, monkeypatch):
     problems = []
     found = discover(library, problems=problems)
     monkeypatch.setattr("studiolo.report.view.discover", None)
-    view = load_view(Document.parse(LIST, library / "list.md"), library, found, problems)
+    view = load_view(Document(LIST, library / "list.md"), library, found, problems)
     assert list(view.papers) == ["made_up"]
 
 
@@ -270,7 +270,7 @@ def view(library):
         file.write(OURS)
     paper = load_paper(paper.folder)
     make_records(library, paper)
-    return load_view(Document.parse(LIST, library / "list.md"), library)
+    return load_view(Document(LIST, library / "list.md"), library)
 
 
 def test_only_sentences_of_the_paper_are_counted(view):

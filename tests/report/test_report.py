@@ -44,7 +44,7 @@ def view(library):
     with (paper.folder / "paper.toml").open("a") as file:
         file.write(ANSWER)
     make_records(library, paper)
-    return load_view(Document.parse(LIST.encode(), library / "list.md"), library)
+    return load_view(Document(LIST.encode(), library / "list.md"), library)
 
 
 def test_list_is_shown_in_file_order_with_its_empty_section(view):
@@ -73,7 +73,7 @@ def test_what_is_kept_beside_the_list_is_shown(library):
     text = "# Papers\n\n* [A stranger](https://arxiv.org/abs/2001.00099)\n  * Q: Why?\n    * A: Because.\n"
     key = Key.parse("arxiv:2001.00099")
     save_kept(library, [Kept(key, state="read", notes=("worth a second look",))])
-    view = load_view(Document.parse(text.encode(), library / "list.md"), library)
+    view = load_view(Document(text.encode(), library / "list.md"), library)
     page = render_html(view)
     assert '<span class="state">read</span>' in page
     assert "worth a second look" in page
@@ -90,7 +90,7 @@ def test_further_links_of_an_entry_can_be_followed(view):
 
 def test_nothing_is_green_without_a_record(library):
     make_paper(library)
-    view = load_view(Document.parse(LIST.encode(), library / "list.md"), library)
+    view = load_view(Document(LIST.encode(), library / "list.md"), library)
     page = render_html(view)
     assert 'class="verdict holds"' not in page
     assert 'class="verdict not-run"' in page
@@ -121,7 +121,7 @@ def test_busy_dirty_and_second_rules_are_said(library):
         .replace("at_least = 1.5", "at_least = 1.4")
         .replace("seeds = 5", "seeds = 5\nseries = 1")
     )
-    honesty = load_view(Document.parse(LIST.encode(), library / "list.md"), library).honesty
+    honesty = load_view(Document(LIST.encode(), library / "list.md"), library).honesty
     assert honesty.rules[0][2] == 2
     assert (honesty.busy, honesty.dirty) == (15, 15) or honesty.total == 0
 
@@ -148,7 +148,7 @@ def test_page_without_the_packages_for_figures_says_so(view, monkeypatch):
 def test_every_kind_of_figure_is_drawn(library, kind):
     paper = make_paper(library, figures=[kind])
     make_records(library, paper, points=30)
-    page = render_html(load_view(Document.parse(LIST.encode(), library / "list.md"), library))
+    page = render_html(load_view(Document(LIST.encode(), library / "list.md"), library))
     assert page.count("data:image/png") == 6 if kind == "gallery" else "<svg style" in page
 
 
@@ -181,7 +181,7 @@ def test_json_says_the_same(view):
 def test_markdown_fits_into_a_readme(library):
     paper = make_paper(library, says="A | B <script> `code`")
     make_records(library, paper)
-    text = report_markdown(load_view(Document.parse(LIST.encode(), library / "list.md"), library))
+    text = report_markdown(load_view(Document(LIST.encode(), library / "list.md"), library))
     rows = [line for line in text.splitlines() if line.startswith("| A")]
     assert len(rows) == 3
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
@@ -214,7 +214,7 @@ def test_nine_papers_with_sixty_claims_and_forty_figures_are_small_and_fast(libr
         paper = make_paper(library, f"paper_{number}", number, claims=7, figures=figures)
         make_records(library, paper, points=500)
         lines.append(f"* https://arxiv.org/abs/2001.{number:05d}")
-    document = Document.parse("\n".join(lines).encode(), library / "list.md")
+    document = Document("\n".join(lines).encode(), library / "list.md")
     started = time.process_time()
     page = write_report(load_view(document, library))
     assert time.process_time() - started < 15
@@ -225,7 +225,7 @@ def test_list_of_five_thousand_entries_is_rendered_in_three_seconds(library):
     items = (
         f"* [Paper {i}](https://arxiv.org/abs/2101.{i:05d})\n  * note {i}\n" for i in range(5000)
     )
-    document = Document.parse(("# Long\n\n" + "".join(items)).encode(), library / "list.md")
+    document = Document(("# Long\n\n" + "".join(items)).encode(), library / "list.md")
     started = time.process_time()
     write_report(load_view(document, library))
     assert time.process_time() - started < 3

@@ -68,6 +68,30 @@ def test_reference_links_and_html_links_are_read():
     assert [item.url for item in items] == ["https://a.org/", "https://b.org/"]
 
 
+def test_heading_inside_a_quotation_is_no_folder():
+    items, _, _ = read(
+        "# A\n\n> ## B\n\n| p |\n|---|\n| https://a.org/ |\n\n> | p |\n> |---|\n> | https://b.org/ |\n"
+    )
+    assert [(item.url, item.folder) for item in items] == [
+        ("https://a.org/", ("A",)), ("https://b.org/", ("A",)),
+    ]  # fmt: skip
+
+
+def test_columns_mean_what_they_mean_in_lists():
+    items, _, _ = read(
+        "| Model | Publication | Published | Date | Added on | Abstract | My notes | Read? |\n"
+        "|---|---|---|---|---|---|---|---|\n"
+        "| FNet | [FNet: Mixing](https://a.org/) | 2020-01-01 | 2021-01-01 | 2022-01-01 | we | mine | yes |\n"
+    )
+    (item,) = items
+    assert (item.title, item.saved_at, item.about, item.note) == (
+        "FNet: Mixing", "2022-01-01T00:00:00Z", "we", "mine",
+    )  # fmt: skip
+    assert item.extra == {
+        "model": "FNet", "published": "2020-01-01", "date": "2021-01-01", "read?": "yes",
+    }  # fmt: skip
+
+
 def test_table_whose_first_row_is_already_a_paper_loses_nothing():
     items, _, _ = read("| [A](https://a.org/) | x |\n|---|---|\n| [B](https://b.org/) | y |\n")
     assert [item.url for item in items] == ["https://a.org/", "https://b.org/"]

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studiolo.sources.how_to import HOW_TO_EXPORT
+from studiolo.sources import SOURCES
 
 from .console import clean, counted, err, out
 from .options import PANEL, LibraryOption, Offline, make_client
@@ -36,50 +38,17 @@ Verbose = Annotated[
 OnBytes = Callable[[int], object]
 
 
-_WHAT = {
-    "bookmarks": (
-        "Bookmarks of every browser and bookmarking service; folders, dates, tags and notes are kept.",
-        "studiolo collect bookmarks ~/Downloads/bookmarks.html",
-        "studiolo collect bookmarks ~/.mozilla/firefox/*.default-release/places.sqlite",
-    ),
-    "github-stars": (
-        "GitHub stars with their dates, and the papers behind the repositories.",
-        "studiolo collect github-stars dmarx",
-        "studiolo collect github-stars stars.json",
-    ),
-    "reddit": (
-        "Saved posts and comments of Reddit.",
-        "studiolo collect reddit ~/Downloads/export_you_20260101.zip",
-    ),
-    "table": (
-        "The rows of Markdown tables, in a file, a folder or a gist.",
-        "studiolo collect table https://gist.github.com/you/0123456789abcdef0123456789abcdef",
-        "studiolo collect table ~/gists/papers.md",
-    ),
-    "arxiv-sanity": (
-        "Your library of an arxiv-sanity site; its pickles are read without running anything in them.",
-        "studiolo collect arxiv-sanity ~/arxiv-sanity-lite/data/dict.db",
-    ),
-    "urls": (
-        "Addresses, arXiv ids and BibTeX, pasted in any mess.",
-        "studiolo collect urls 2105.03824 https://openreview.net/forum?id=lyoOWX0e0O",
-        "pbpaste | studiolo collect urls -",
-        "studiolo collect urls references.bib",
-    ),
-}
-
-
-def _source_help(name: str) -> str:
+def _help(name: str) -> str:
     """Return what a source is, how to get its export, and examples; after a backspace typer keeps line breaks."""
-    what, *examples = _WHAT[name]
-    shown = "\n".join(f"  {example}" for example in examples)
-    return f"{what}\n\n\b\nHow to get the export:\n{HOW_TO_EXPORT[name]}\n\n\b\nExamples:\n{shown}"
+    source = SOURCES[name]
+    shown = "\n".join(f"  {example}" for example in source.examples)
+    return f"{source.what}\n\n\b\nHow to get the export:\n{source.how}\n\n\b\nExamples:\n{shown}"
 
 
 @contextmanager
-def _progress(path: Path | None, label: str) -> Iterator[OnBytes]:
+def _progress(path: Path, label: str) -> Iterator[OnBytes]:
     """Show how much of a file was read, where somebody watches and the file is large enough to wait for."""
-    size = path.stat().st_size if path is not None and path.is_file() else 0
+    size = path.stat().st_size if path.is_file() else 0
     console = err()
     if not console.is_terminal or size < 1_000_000:
         yield lambda count: None
@@ -98,24 +67,34 @@ def _progress(path: Path | None, label: str) -> Iterator[OnBytes]:
         yield lambda count: progress.advance(task, count)
 
 
-def _take_in(
-    source: str,
-    folder: Path | None,
-    reading: Callable[[OnBytes], Reading],
-    *,
-    path: Path | None = None,
-    of: str = "",
-    dry_run: bool = False,
-    list_skipped: bool = False,
-    library: Library | None = None,
-) -> Collected:
-    from studiolo.library import Inbox, Library
+@dataclass(frozen=True)
+class _Run:
+    """One run of a command: from which source, into which library, and how much to write and say."""
 
-    library = library or Library.find(folder)
-    with _progress(path, source) as on_bytes:
-        counts = Inbox(library).collect(reading(on_bytes), source=source, of=of, dry_run=dry_run)
-    _report(counts, dry_run=dry_run, list_skipped=list_skipped)
-    return counts
+    source: str
+    folder: Path | None
+    dry_run: bool
+    list_skipped: bool
+
+    @cached_property
+    def library(self) -> Library:
+        from studiolo.library import Library
+
+        return Library.find(self.folder)
+
+    def read(self, path: Path, **options: object) -> None:
+        """Take in what a file holds."""
+        load = SOURCES[self.source].load
+        with _progress(path, self.source) as on_bytes:
+            self.take_in(load(path, on_bytes=on_bytes, **options))
+
+    def take_in(self, reading: Reading, *, of: str = "") -> None:
+        """Take in what a source says; `of` is whose, where reading to the end is remembered."""
+        from studiolo.library import Inbox
+
+        inbox = Inbox(self.library)
+        counts = inbox.collect(reading, source=self.source, of=of, dry_run=self.dry_run)
+        _report(counts, dry_run=self.dry_run, list_skipped=self.list_skipped)
 
 
 def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
@@ -143,7 +122,13 @@ def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
         console.print("Next: studiolo inbox")
 
 
-@collect.command("bookmarks", help=_source_help("bookmarks"))
+def _github_api() -> dict[str, str]:
+    """Return where GitHub's API is, if that is not its own address."""
+    api = os.environ.get("STUDIOLO_GITHUB_API")
+    return {"api": api} if api else {}
+
+
+@collect.command("bookmarks", help=_help("bookmarks"))
 def bookmarks(
     path: Annotated[
         Path, typer.Argument(metavar="FILE", help="The export, or the browser's own file.")
@@ -153,19 +138,10 @@ def bookmarks(
     skipped: Verbose = False,
 ) -> None:
     """Read a bookmark file of any kind."""
-    from studiolo.sources.bookmarks import load_bookmarks
-
-    _take_in(
-        "bookmarks",
-        library,
-        lambda on_bytes: load_bookmarks(path, on_bytes),
-        path=path,
-        dry_run=dry_run,
-        list_skipped=skipped,
-    )
+    _Run("bookmarks", library, dry_run, skipped).read(path)
 
 
-@collect.command("github-stars", help=_source_help("github-stars"))
+@collect.command("github-stars", help=_help("github-stars"))
 def github_stars(
     who: Annotated[
         str, typer.Argument(metavar="LOGIN|FILE", help="A GitHub login, or a JSON file of stars.")
@@ -182,45 +158,28 @@ def github_stars(
     offline: Offline = False,
 ) -> None:
     """Read stars from GitHub or from a file."""
-    from studiolo.library import Inbox, Library
-    from studiolo.sources.github import API, fetch_stars, load_stars
+    from studiolo.library import Inbox
 
-    found = Library.find(library)
+    run = _Run("github-stars", library, dry_run, skipped)
     path = Path(who).expanduser()
     if path.exists() or who.endswith(".json"):
-        _take_in(
-            "github-stars",
-            None,
-            lambda on_bytes: load_stars(path, on_bytes),
-            path=path,
-            dry_run=dry_run,
-            list_skipped=skipped,
-            library=found,
-        )
+        run.read(path)
         return
-    inbox = Inbox(found)
-    with make_client(found, offline=offline) as client:
-        reading = fetch_stars(
+    inbox = Inbox(run.library)
+    with make_client(run.library, offline=offline) as client:
+        reading = SOURCES[run.source].fetch(
             client,
             who,
             token=os.environ.get("GITHUB_TOKEN", ""),
             is_known=inbox.knows,
-            everything=everything or not inbox.was_read_to_the_end("github-stars", who),
+            everything=everything or not inbox.was_read_to_the_end(run.source, who),
             with_lists=lists,
-            api=os.environ.get("STUDIOLO_GITHUB_API", API),
+            **_github_api(),
         )
-        _take_in(
-            "github-stars",
-            None,
-            lambda _: reading,
-            of=who,
-            dry_run=dry_run,
-            list_skipped=skipped,
-            library=found,
-        )
+        run.take_in(reading, of=who)
 
 
-@collect.command("reddit", help=_source_help("reddit"))
+@collect.command("reddit", help=_help("reddit"))
 def reddit(
     path: Annotated[
         Path | None,
@@ -238,20 +197,19 @@ def reddit(
 ) -> None:
     """Read saved posts and comments."""
     from studiolo.errors import UsageError
-    from studiolo.sources.reddit import fetch_with_praw, load_reddit
 
-    if (path is None) == (not praw):
+    run = _Run("reddit", library, dry_run, skipped)
+    if path is not None and not praw:
+        run.read(path)
+    elif praw and path is None:
+        run.take_in(SOURCES[run.source].fetch(praw))
+    else:
         raise UsageError(
             "Give a file, or --praw with a section of praw.ini. How to get the file: studiolo collect reddit --help"
         )
 
-    def reading(on_bytes: OnBytes) -> Reading:
-        return fetch_with_praw(praw) if path is None else load_reddit(path, on_bytes)
 
-    _take_in("reddit", library, reading, path=path, dry_run=dry_run, list_skipped=skipped)
-
-
-@collect.command("table", help=_source_help("table"))
+@collect.command("table", help=_help("table"))
 def table(
     where: Annotated[
         str,
@@ -265,36 +223,15 @@ def table(
     offline: Offline = False,
 ) -> None:
     """Read the rows of Markdown tables."""
-    from studiolo.library import Library
-    from studiolo.sources.github import API
-    from studiolo.sources.table import fetch_tables, load_tables
-
-    found = Library.find(library)
+    run = _Run("table", library, dry_run, skipped)
     if where.startswith(("http://", "https://")):
-        with make_client(found, offline=offline) as client:
-            reading = fetch_tables(client, where, os.environ.get("STUDIOLO_GITHUB_API", API))
-            _take_in(
-                "table",
-                None,
-                lambda _: reading,
-                dry_run=dry_run,
-                list_skipped=skipped,
-                library=found,
-            )
-        return
-    path = Path(where).expanduser()
-    _take_in(
-        "table",
-        None,
-        lambda on_bytes: load_tables(path, on_bytes),
-        path=path,
-        dry_run=dry_run,
-        list_skipped=skipped,
-        library=found,
-    )
+        with make_client(run.library, offline=offline) as client:
+            run.take_in(SOURCES[run.source].fetch(client, where, **_github_api()))
+    else:
+        run.read(Path(where).expanduser())
 
 
-@collect.command("arxiv-sanity", help=_source_help("arxiv-sanity"))
+@collect.command("arxiv-sanity", help=_help("arxiv-sanity"))
 def arxiv_sanity(
     path: Annotated[
         Path,
@@ -310,19 +247,10 @@ def arxiv_sanity(
     skipped: Verbose = False,
 ) -> None:
     """Read a library of arxiv-sanity."""
-    from studiolo.sources.arxiv_sanity import load_arxiv_sanity
-
-    _take_in(
-        "arxiv-sanity",
-        library,
-        lambda on_bytes: load_arxiv_sanity(path, user, on_bytes),
-        path=path,
-        dry_run=dry_run,
-        list_skipped=skipped,
-    )
+    _Run("arxiv-sanity", library, dry_run, skipped).read(path, user=user)
 
 
-@collect.command("urls", help=_source_help("urls"))
+@collect.command("urls", help=_help("urls"))
 def urls(
     what: Annotated[
         list[str],
@@ -338,34 +266,14 @@ def urls(
     """Read addresses, ids and BibTeX from anywhere."""
     import io
 
-    from studiolo.sources.urls import load_urls, parse_stream
-
-    path = Path(what[0]).expanduser() if len(what) == 1 else None
+    run = _Run("urls", library, dry_run, skipped)
+    path = Path(what[0]).expanduser()
     if what == ["-"]:
-        _take_in(
-            "urls",
-            library,
-            lambda _: parse_stream(sys.stdin.buffer),
-            dry_run=dry_run,
-            list_skipped=skipped,
-        )
-    elif path is not None and (
+        run.take_in(SOURCES[run.source].fetch(sys.stdin.buffer))
+    elif len(what) == 1 and (
         path.exists() or path.suffix in {".txt", ".bib", ".md", ".html", ".csv"}
     ):
-        _take_in(
-            "urls",
-            library,
-            lambda on_bytes: load_urls(path, on_bytes),
-            path=path,
-            dry_run=dry_run,
-            list_skipped=skipped,
-        )
+        run.read(path)
     else:
         typed = io.BytesIO("\n".join(what).encode("utf-8", "replace"))
-        _take_in(
-            "urls",
-            library,
-            lambda _: parse_stream(typed, "typed"),
-            dry_run=dry_run,
-            list_skipped=skipped,
-        )
+        run.take_in(SOURCES[run.source].fetch(typed, "typed"))

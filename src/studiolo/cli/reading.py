@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ from .options import AsJson, ListPath
 if TYPE_CHECKING:
     from studiolo.claims import Answer, Paper
     from studiolo.library import Listed, Plan
-    from studiolo.lists import Document, Entry, Question
+    from studiolo.lists import Document, Entry, Question, State
 
 
 app = typer.Typer()
@@ -201,7 +202,7 @@ def _make(listed: Listed, plan: Plan, sign: str = "") -> None:
     say(sign, plan.done)
 
 
-def _set_state(word: str, state: str, path: Path | None) -> None:
+def _set_state(word: str, state: State, path: Path | None) -> None:
     from studiolo.library import desk, find_entries, load_lists
 
     for listed in find_entries(word, load_lists([path] if path else None)):
@@ -390,11 +391,9 @@ def check(
     from studiolo.lists import check as check_lists
 
     documents = load_lists(paths)
-    asking = [document for document in documents if document.questions]
-    answered_by = _answering(asking[0]) if asking else None
+    answering = cache(lambda: _answering(documents[0]))  # asked for at the first open question
     found = check_lists(
-        documents,
-        answered=lambda entry, question: bool(answered_by and answered_by(entry, question)),
+        documents, answered=lambda entry, question: bool(answering()(entry, question))
     )
     errors = sum(finding.level == "error" for finding in found)
     if as_json:

@@ -170,7 +170,7 @@ def _choose(document: Document, typed: str) -> list[Proposal]:
     sections = sections_of(document)
     if not typed:
         for number, section in enumerate(sections, 1):
-            say(f"  {number:3} {' > '.join(section)}")
+            say(f"  {number:3} {section}")
         typed = _ask("  section number: ")
     if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(sections):
         return [Proposal(sections[int(typed) - 1], "your choice", 1.0)]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from .key import KINDS, Key, make_key, not_a_key
-from .sites import NOT_OWNERS, Found, arxiv_in, doi_in_path, doi_of, query_of, reader_of, tidy_host
+from .sites import NOT_OWNERS, Target, arxiv_in, doi_in_path, doi_of, query_of, reader_of, tidy_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +89,18 @@ _PLAIN_REPOSITORY = re.compile(
 )
 
 
-def _find_plain(url: str) -> Found | None:
+def _find_plain(url: str) -> Target | None:
     if match := _PLAIN_ARXIV.fullmatch(url):
         key = make_key("arxiv", match[1])
-        return Found(key, int(match[2]) if match[2] else None) if key else None
+        return Target(key, int(match[2]) if match[2] else None) if key else None
     if (match := _PLAIN_REPOSITORY.fullmatch(url)) and match[1].split("/")[
         0
     ].lower() not in NOT_OWNERS:
-        return Found(make_key("github", match[1]))
+        return Target(make_key("github", match[1]))
     return None
 
 
-def _find(url: str, *, nested: bool) -> Found | None:
+def _find(url: str, *, nested: bool) -> Target | None:
     if plain := _find_plain(url):
         return plain
     text = _clean(url)
@@ -108,9 +108,9 @@ def _find(url: str, *, nested: bool) -> Found | None:
         value = unquote(text[typed.end() :])
         if typed[1].lower() == "arxiv":
             return arxiv_in(value, start=True)
-        return Found(doi_of(value)) if doi_of(value) else None
+        return Target(doi_of(value)) if doi_of(value) else None
     if text.startswith("10.") and (key := doi_of(text)):
-        return Found(key)
+        return Target(key)
     parts = _split(text)
     if parts is None:
         return None
@@ -122,8 +122,8 @@ def _find(url: str, *, nested: bool) -> Found | None:
     if parts.scheme != "ftp" and (reader := reader_of(host)) and (found := reader(parts)):
         return found
     if key := doi_in_path(parts.path):
-        return Found(key)
-    return Found(make_key("url", _tidy(host, parts)))
+        return Target(key)
+    return Target(make_key("url", _tidy(host, parts)))
 
 
 def _clean(url: str) -> str:

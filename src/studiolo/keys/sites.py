@@ -16,7 +16,7 @@ from .key import Key, find_acl, find_arxiv, make_key
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Target:
     """What a reader made of an address: the fields of a `Mention`."""
 
     key: Key | None
@@ -25,7 +25,7 @@ class Found:
     path: str | None = None
 
 
-Reader = Callable[[SplitResult], Found | None]
+Reader = Callable[[SplitResult], Target | None]
 
 
 def tidy_host(host: str) -> str:
@@ -46,15 +46,15 @@ def query_of(parts: SplitResult) -> dict[str, str]:
     return values
 
 
-def arxiv_in(text: str, *, start: bool = False) -> Found | None:
+def arxiv_in(text: str, *, start: bool = False) -> Target | None:
     """Return the arXiv paper that `text` holds, with `start` only where it begins with its id."""
     found = find_arxiv(text)
     if found is None or (start and found[2][0] != 0):
         return None
-    return Found(found[0], found[1])
+    return Target(found[0], found[1])
 
 
-def _arxiv(parts: SplitResult) -> Found | None:
+def _arxiv(parts: SplitResult) -> Target | None:
     path = unquote(parts.path)
     if match := re.match(
         r"/+ftp/(?:arxiv/papers/\d{4}/|([a-z-]+)/papers/\d{4}/)([\d.]+)(v\d+)?", path, re.IGNORECASE
@@ -87,7 +87,7 @@ def _arxiv_anywhere(*places: str) -> Reader:
     """Return a reader of hosts that show arXiv papers under one of the path prefixes `places`."""
     prefix = re.compile(rf"/+(?:{'|'.join(places)})(?:arxiv:)?", re.IGNORECASE)
 
-    def reader(parts: SplitResult) -> Found | None:
+    def reader(parts: SplitResult) -> Target | None:
         path = unquote(parts.path)
         match = prefix.match(path)
         return arxiv_in(path[match.end() :], start=True) if match else None
@@ -95,19 +95,19 @@ def _arxiv_anywhere(*places: str) -> Reader:
     return reader
 
 
-def _arxiv_sanity(parts: SplitResult) -> Found | None:
+def _arxiv_sanity(parts: SplitResult) -> Target | None:
     pid = query_of(parts).get("pid")
     return arxiv_in(pid if pid else unquote(parts.path).lstrip("/"), start=True)
 
 
-def _dblp(parts: SplitResult) -> Found | None:
+def _dblp(parts: SplitResult) -> Target | None:
     match = re.match(
         r"/rec/(?:\w+/)?(?:journals/corr|\w+/journals/corr)/abs-(\d{4})-(\d{4,5})(?!\d)", parts.path
     )
     return arxiv_in(f"{match[1]}.{match[2]}", start=True) if match else None
 
 
-def _adsabs(parts: SplitResult) -> Found | None:
+def _adsabs(parts: SplitResult) -> Target | None:
     path = unquote(parts.path)
     if match := re.search(r"/abs/\d{4}arXiv(\d{4})\.?(\d{4,5})[A-Z]", path):
         return arxiv_in(f"{match[1]}.{match[2]}", start=True)
@@ -129,7 +129,7 @@ def doi_of(text: str) -> Key | None:
     return make_key("doi", text)
 
 
-def _doi_host(parts: SplitResult) -> Found | None:
+def _doi_host(parts: SplitResult) -> Target | None:
     path = unquote(parts.path).lstrip("/")
     path = re.sub(r"^(?:doi:|https?:/+(?:dx\.)?doi\.org/)", "", path, flags=re.IGNORECASE)
     path = re.sub(r"[?#].*", "", path, flags=re.DOTALL).rstrip(".,;/*\\")
@@ -139,7 +139,7 @@ def _doi_host(parts: SplitResult) -> Found | None:
     version = None
     if key.kind == "arxiv" and (found := find_arxiv(path[len("10.48550/arxiv.") :])):
         version = found[1]
-    return Found(key, version)
+    return Target(key, version)
 
 
 def doi_in_path(path: str) -> Key | None:
@@ -152,65 +152,65 @@ def _doi_after(pattern: str, prefix: str = "") -> Reader:
     """Return a reader that takes the DOI after `pattern` in the path, put behind `prefix`."""
     place = re.compile(pattern, re.IGNORECASE)
 
-    def reader(parts: SplitResult) -> Found | None:
+    def reader(parts: SplitResult) -> Target | None:
         path = unquote(parts.path)
         match = place.match(path)
         key = doi_of(prefix + path[match.end() :]) if match else None
-        return Found(key) if key else None
+        return Target(key) if key else None
 
     return reader
 
 
-def _biorxiv(parts: SplitResult) -> Found | None:
+def _biorxiv(parts: SplitResult) -> Target | None:
     match = re.match(
         r"/content/(?:[a-z]+/(?:early/\d{4}/\d\d/\d\d/)?)?(10\.\d{4,9}/\d+(?:\.\d+)*)(?:v(\d+))?(?![\w])",
         unquote(parts.path),
     )
     if match is None:
         return None
-    return Found(make_key("doi", match[1]), int(match[2]) if match[2] else None)
+    return Target(make_key("doi", match[1]), int(match[2]) if match[2] else None)
 
 
-def _plos(parts: SplitResult) -> Found | None:
+def _plos(parts: SplitResult) -> Target | None:
     key = doi_of(query_of(parts).get("id", ""))
-    return Found(key) if key else None
+    return Target(key) if key else None
 
 
-def _zenodo(parts: SplitResult) -> Found | None:
+def _zenodo(parts: SplitResult) -> Target | None:
     match = re.match(r"/records?/(\d+)(?!\d)", parts.path)
-    return Found(make_key("doi", f"10.5281/zenodo.{match[1]}")) if match else None
+    return Target(make_key("doi", f"10.5281/zenodo.{match[1]}")) if match else None
 
 
-def _openreview(parts: SplitResult) -> Found | None:
+def _openreview(parts: SplitResult) -> Target | None:
     if parts.path.strip("/").lower() not in ("forum", "pdf", "attachment"):
         return None
     match = re.match(r"[\w-]+", query_of(parts).get("id", ""), re.ASCII)
     key = make_key("openreview", match[0]) if match else None
-    return Found(key) if key else None
+    return Target(key) if key else None
 
 
-def _acl(parts: SplitResult) -> Found | None:
+def _acl(parts: SplitResult) -> Target | None:
     path = unquote(parts.path)
     if re.search(r"/(?:volumes|events|people|venues|attachments|sigs)/", path):
         return None
     for piece in reversed(path.strip("/").split("/")[:8]):
         if key := find_acl(piece):
             version = re.match(r".*[\d]v(\d{1,2})(?:\.|$)", piece)
-            return Found(key, int(version[1]) if version else None)
+            return Target(key, int(version[1]) if version else None)
     return None
 
 
-def _pmlr(parts: SplitResult) -> Found | None:
+def _pmlr(parts: SplitResult) -> Target | None:
     match = re.match(
         r"/(?:proceedings/(?:papers/)?)?([vr]\d+)/([a-z0-9-]*?[a-z]\d\d[a-z]{0,2})(?:\.(?:html|pdf|bib)|/\2\.pdf|/)?$",
         unquote(parts.path),
         re.IGNORECASE,
     )
     key = make_key("pmlr", f"{match[1]}/{match[2]}") if match else None
-    return Found(key) if key else None
+    return Target(key) if key else None
 
 
-def _jmlr(parts: SplitResult) -> Found | None:
+def _jmlr(parts: SplitResult) -> Target | None:
     if found := _pmlr(parts):
         return found
     match = re.match(
@@ -218,11 +218,13 @@ def _jmlr(parts: SplitResult) -> Found | None:
         parts.path,
     )
     return (
-        Found(make_key("url", f"https://jmlr.org/papers/v{match[1]}/{match[2]}")) if match else None
+        Target(make_key("url", f"https://jmlr.org/papers/v{match[1]}/{match[2]}"))
+        if match
+        else None
     )
 
 
-def _cvf(parts: SplitResult) -> Found | None:
+def _cvf(parts: SplitResult) -> Target | None:
     match = re.match(
         r"/(?:openaccess/)?content[_/]([a-z]+_?\d{4}(?:_?workshops)?)(/w[\w-]+)?/(?:html|papers)/(.+?)_(?:(?:cvpr|iccv|eccv|wacv|accv)w?_\d{4}_)?paper\.(?:html|pdf)$",
         unquote(parts.path),
@@ -232,21 +234,23 @@ def _cvf(parts: SplitResult) -> Found | None:
         return None
     venue = match[1].lower().replace("_", "") + (match[2] or "").lower()
     key = make_key("cvf", f"{venue}/{match[3]}")
-    return Found(key) if key else None
+    return Target(key) if key else None
 
 
-def _neurips(parts: SplitResult) -> Found | None:
+def _neurips(parts: SplitResult) -> Target | None:
     path = unquote(parts.path)
     if match := re.search(
         r"/(\d{4})/(?:hash|file)/([0-9a-f]{32})-(?:abstract|paper|metadata|bibtex|reviews?)",
         path,
         re.I,
     ):
-        return Found(make_key("url", f"https://papers.nips.cc/paper/{match[1]}/{match[2].lower()}"))
+        return Target(
+            make_key("url", f"https://papers.nips.cc/paper/{match[1]}/{match[2].lower()}")
+        )
     if match := re.match(r"/paper/(?:\d{4}/)?(\d{1,5})-[^/]+$", path):
         if re.search(r"(?i)supplement|-reviews?\b", path):
             return None
-        return Found(make_key("url", f"https://papers.nips.cc/paper/{match[1]}"))
+        return Target(make_key("url", f"https://papers.nips.cc/paper/{match[1]}"))
     return None
 
 
@@ -254,21 +258,23 @@ def _url_of(pattern: str, tail: str) -> Reader:
     """Return a reader of pages with a number: the address up to it stands for all spellings of the rest."""
     place = re.compile(pattern, re.ASCII)
 
-    def reader(parts: SplitResult) -> Found | None:
+    def reader(parts: SplitResult) -> Target | None:
         match = place.match(parts.path)
         if match is None:
             return None
-        return Found(make_key("url", f"https://{tidy_host(parts.hostname or '')}/{tail}{match[1]}"))
+        return Target(
+            make_key("url", f"https://{tidy_host(parts.hostname or '')}/{tail}{match[1]}")
+        )
 
     return reader
 
 
-def _semantic_scholar(parts: SplitResult) -> Found | None:
+def _semantic_scholar(parts: SplitResult) -> Target | None:
     path = unquote(parts.path)
     if match := re.match(r"/(?:graph/v1/paper/)?arxiv:", path, re.IGNORECASE):
         return arxiv_in(path[match.end() :], start=True)
     if match := re.match(r"/paper/(?:[^/]*/)?([0-9a-f]{40})(?:/|$)", path, re.IGNORECASE):
-        return Found(make_key("url", f"https://semanticscholar.org/paper/{match[1].lower()}"))
+        return Target(make_key("url", f"https://semanticscholar.org/paper/{match[1].lower()}"))
     return None
 
 
@@ -280,7 +286,7 @@ NOT_OWNERS = frozenset({
 })  # fmt: skip
 
 
-def _github(parts: SplitResult) -> Found | None:
+def _github(parts: SplitResult) -> Target | None:
     pieces = [piece for piece in unquote(parts.path).split("/") if piece]
     if len(pieces) < 2 or pieces[0].lower() in NOT_OWNERS:
         return None
@@ -289,22 +295,22 @@ def _github(parts: SplitResult) -> Found | None:
     path = "/".join(pieces[2:])
     if path in ("tree/main", "tree/master", "blob/main/README.md", "blob/master/README.md"):
         path = ""
-    return Found(key, path=path or None) if key else None
+    return Target(key, path=path or None) if key else None
 
 
-def _raw_github(parts: SplitResult) -> Found | None:
+def _raw_github(parts: SplitResult) -> Target | None:
     pieces = [piece for piece in unquote(parts.path).split("/") if piece]
     key = make_key("github", "/".join(pieces[:2])) if len(pieces) > 2 else None
-    return Found(key, path="/".join(["blob", *pieces[2:]])) if key else None
+    return Target(key, path="/".join(["blob", *pieces[2:]])) if key else None
 
 
-def _github_viewer(parts: SplitResult) -> Found | None:
+def _github_viewer(parts: SplitResult) -> Target | None:
     """Read `colab.research.google.com/github/o/n/blob/…` and `nbviewer.org/github/o/n/…`."""
     match = re.match(r"/(?:github|gh)(?=/)", parts.path)
     return _github(parts._replace(path=parts.path[match.end() :])) if match else None
 
 
-def _youtube(parts: SplitResult) -> Found | None:
+def _youtube(parts: SplitResult) -> Target | None:
     query = query_of(parts)
     pieces = [piece for piece in unquote(parts.path).split("/") if piece]
     if (parts.hostname or "").lower().endswith("youtu.be"):
@@ -322,7 +328,7 @@ def _youtube(parts: SplitResult) -> Found | None:
     start = query.get("t") or query.get("start") or query.get("time_continue")
     if start is None and (fragment := re.match(r"t=(.+)", parts.fragment)):
         start = fragment[1]
-    return Found(key, position_s=_seconds(start) if start else None)
+    return Target(key, position_s=_seconds(start) if start else None)
 
 
 def _seconds(text: str) -> int | None:
@@ -333,29 +339,29 @@ def _seconds(text: str) -> int | None:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def _reddit(parts: SplitResult) -> Found | None:
+def _reddit(parts: SplitResult) -> Target | None:
     pieces = [piece for piece in unquote(parts.path).lower().split("/") if piece]
     host = tidy_host(parts.hostname or "")
     if host == "redd.it":
         key = make_key("reddit", f"t3_{pieces[0]}") if len(pieces) == 1 else None
-        return Found(key) if key else None
+        return Target(key) if key else None
     if host in ("v.redd.it", "i.redd.it", "preview.redd.it"):
         return None
     if pieces[:1] == ["gallery"] and len(pieces) > 1:
         key = make_key("reddit", f"t3_{pieces[1]}")
-        return Found(key) if key else None
+        return Target(key) if key else None
     if "comments" not in pieces[:3]:
         return None
     rest = pieces[pieces.index("comments") + 1 :]
     name = f"t1_{rest[2]}" if len(rest) > 2 else f"t3_{rest[0]}" if rest else ""
     key = make_key("reddit", name)
-    return Found(key) if key else None
+    return Target(key) if key else None
 
 
-def _x(parts: SplitResult) -> Found | None:
+def _x(parts: SplitResult) -> Target | None:
     match = re.match(r"/(?:i/web|i|[\w]+)/status(?:es)?/(\d+)(?!\d)", parts.path, re.ASCII)
     key = make_key("x", match[1]) if match else None
-    return Found(key) if key else None
+    return Target(key) if key else None
 
 
 # hosts whose subdomains show the same things: export.arxiv.org, old.reddit.com, m.youtube.com

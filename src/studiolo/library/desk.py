@@ -19,9 +19,11 @@ from studiolo.lists import (
     Document,
     Entry,
     Item,
+    State,
     annotate,
     edited,
     escape,
+    find_section,
     insert,
     mark as mark_entry,
     move as move_entry,
@@ -73,7 +75,7 @@ def note(library: Library, listed: Listed, text: str) -> Plan:
     )
 
 
-def mark(library: Library, listed: Listed, state: str) -> Plan:
+def mark(library: Library, listed: Listed, state: State) -> Plan:
     """Plan a new reading state: where the list shows states, there and nowhere else; else beside it.
 
     Title, authors, date and abstract are kept too, so that a dead link loses nothing.
@@ -289,14 +291,15 @@ def plan_entry(document: Document, item: Item, place: Proposal) -> Plan:
         UsageError: there is no such section.
         ListError: the list cannot be edited so.
     """
-    edits = insert(document, item, place.section)
+    section = find_section(document, place.section)
+    edits = insert(document, item, section)
     return Plan(
         f"added {item.title!r}",
         document,
         edited(document, edits, added=1),
         edits,
         reason=place.reason,
-        section=place.section,
+        section=section.path,
     )
 
 

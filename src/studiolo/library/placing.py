@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from studiolo.keys import Key
-from studiolo.lists import Document, sections
+from studiolo.lists import Document, Section
 from studiolo.metadata import Facts
 
 from .waiting import Pending
@@ -31,13 +31,13 @@ class Proposal:
     """A section and the reason to propose it.
 
     Attributes:
-        section: heading texts, outermost first; empty where the list has no headings.
+        section: where it would go, or the path of one that the reader named.
         reason: one sentence.
         score: 1 for a folder or tag of the section's name, less for alike words, 0 for a fallback.
         below: `file:line` of the entry it belongs below, instead of a section.
     """
 
-    section: tuple[str, ...]
+    section: Section | tuple[str, ...]
     reason: str
     score: float
     below: str = ""
@@ -53,21 +53,18 @@ def words_of(text: str) -> list[str]:
     ]
 
 
-def sections_of(document: Document) -> list[tuple[str, ...]]:
-    """Return the sections of a list that can take an entry, in order: each heading with those above it.
+def sections_of(document: Document) -> list[Section]:
+    """Return the sections that a new entry may go to, in order: those with entries, and empty ones.
 
-    Left out are the title of the whole list if it holds no entries, headings that only hold others, and paths that
-    stand twice, because nothing could tell which is meant.
+    The page's own title and a heading that only holds others are no place unless entries stand right below them.
     """
-    paths = [section.path for section in sections(document) if section.path]
-    times = Counter(tuple(text.casefold() for text in path) for path in paths)
-    with_entries = {entry.section for entry in document.entries}
-    outer = {section[:depth] for section in with_entries for depth in range(1, len(section) + 1)}
+    full = {document.section_of(entry) for entry in document.entries}
+    outer = {section.above for section in document.sections}
+    first = next((section for section in document.sections if section.path), None)
     return [
-        path
-        for index, path in enumerate(paths)
-        if times[tuple(text.casefold() for text in path)] == 1
-        and (path in with_entries or (index > 0 and path not in outer))
+        section
+        for section in document.sections
+        if section.path and (section in full or (section is not first and section not in outer))
     ]
 
 
@@ -80,9 +77,9 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     places = sections_of(document)
     if not places:
         return []
-    proposals: dict[tuple[str, ...], Proposal] = {}
+    proposals: dict[Section, Proposal] = {}
 
-    def offer(section: tuple[str, ...], reason: str, score: float) -> None:
+    def offer(section: Section, reason: str, score: float) -> None:
         if section not in proposals or proposals[section].score < score:
             proposals[section] = Proposal(section, reason, score)
 
@@ -95,7 +92,7 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
         if not wanted:
             continue
         for section in places:
-            have = set(words_of(section[-1]))
+            have = set(words_of(section.path[-1]))
             if have and (wanted <= have or have <= wanted):
                 offer(
                     section,
@@ -106,7 +103,7 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     for section, score, shared in _alike(_text_of(pending, facts), document, places):
         offer(section, f"shares {_join(shared)} with its entries", min(0.8, score))
     if not proposals:
-        sizes = Counter(entry.section for entry in document.entries)
+        sizes = Counter(map(document.section_of, document.entries))
         section = max(places, key=lambda section: sizes[section])
         offer(section, "nothing matches; it is the section with the most entries", 0.0)
     return sorted(proposals.values(), key=lambda proposal: -proposal.score)
@@ -125,15 +122,14 @@ def _text_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
 
 
 def _alike(
-    text: str, document: Document, places: Iterable[tuple[str, ...]]
-) -> list[tuple[tuple[str, ...], float, list[str]]]:
+    text: str, document: Document, places: Iterable[Section]
+) -> list[tuple[Section, float, list[str]]]:
     """Return (section, cosine, its three strongest shared words), by tf-idf over the list's own sections."""
-    bags: dict[tuple[str, ...], Counter[str]] = {
-        section: Counter(words_of(" ".join(section))) for section in places
-    }
+    bags = {section: Counter(words_of(" ".join(section.path))) for section in places}
     for entry in document.entries:
-        if entry.section in bags:
-            bags[entry.section].update(
+        bag = bags.get(document.section_of(entry))
+        if bag is not None:
+            bag.update(
                 words_of(
                     f"{entry.title} {entry.name or ''} {' '.join(note.text for note in entry.notes)}"
                 )

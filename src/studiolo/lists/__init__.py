@@ -4,14 +4,16 @@
 `edited` makes and checks them. Nothing here writes a file: the library carries edits out and remembers them.
 """
 
-from .blocks import Block, scan
-from .checks import Finding, check
-from .document import Document
+from .blocks import Block
+from .checks import check
+from .columns import Role, ranked_columns, role_of
+from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
-from .entry import STATES, Entry, Heading, Note, Question
-from .links import Piece, Run, find_links
-from .operations import annotate, insert, mark, move
-from .sections import Section, find_section, sections
+from .entry import STATES, Entry, Heading, Question, State
+from .links import Piece, find_links
+from .marking import mark
+from .operations import annotate, insert, move
+from .sections import Section
 from .style import Item, escape
 from .titles import title_from_url
 from .words import plain_with_links
@@ -23,14 +25,13 @@ __all__ = [
     "Document",
     "Edit",
     "Entry",
-    "Finding",
     "Heading",
     "Item",
-    "Note",
     "Piece",
     "Question",
-    "Run",
+    "Role",
     "Section",
+    "State",
     "annotate",
     "apply_edits",
     "check",
@@ -43,7 +44,7 @@ __all__ = [
     "mark",
     "move",
     "plain_with_links",
-    "scan",
-    "sections",
+    "ranked_columns",
+    "role_of",
     "title_from_url",
 ]

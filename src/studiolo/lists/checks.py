@@ -23,11 +23,13 @@ from urllib.parse import unquote
 
 from studiolo.keys import Key, host_of, knows_host
 
+from .blocks import collector_paused
 from .document import Document
-from .entry import Entry, Question
+from .entry import Entry, Heading, Question
 from .links import fold_label
-from .parse import Text
-from .sections import sections
+from .parse import Draft, Part, Reader
+from .sections import Section
+from .texts import Text
 
 
 ERROR, WARNING = "error", "warning"
@@ -44,7 +46,7 @@ CHECKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Fault:
     """One thing that is wrong: where, what, and what to do about it."""
 
     check: str
@@ -65,18 +67,24 @@ class Finding:
 Answered = Callable[[Entry | None, Question], bool]
 
 
-def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list[Finding]:
+def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list[Fault]:
     """Return what is wrong with `docs`, sorted by place; papers are compared across all of them.
 
     Args:
         answered: says whether something outside of the lists answers a question.
     """
-    found: list[Finding] = []
+    with collector_paused():
+        return _check(docs, answered)
+
+
+def _check(docs: Sequence[Document], answered: Answered | None) -> list[Fault]:
+    found: list[Fault] = []
+    first: dict[tuple[Key, str | None], tuple[str, int]] = {}
     for doc in docs:
         name = str(doc.path or "<list>")
         if not doc.writable:
             found.append(
-                Finding(
+                Fault(
                     "not-utf8",
                     name,
                     1,
@@ -84,12 +92,33 @@ def check(docs: Sequence[Document], *, answered: Answered | None = None) -> list
                     "Convert it, for example with iconv.",
                 )
             )
-        found += _broken_links(doc, name)
-        found += _dead_links(doc, name)
-        found += _empty_sections(doc, name)
-        found += _unknown_hosts(doc, name)
-        found += _questions(doc, name, answered)
-    found += _twice(docs)
+        reader = Reader(doc.data, doc.root)
+        hosts: dict[str, tuple[int, int]] = {}
+        owners: dict[int, Draft] = {}
+        anchors: list[tuple[str, int]] = []
+        files: dict[str, bool] = {}
+        empty: Section | None = (
+            None  # a section with nothing of its own, whose next may be a part of it
+        )
+        for part in reader.parts():
+            if empty is not None and part.section.level <= empty.level:
+                found.append(_empty_section(empty, name))
+            empty = part.section if _is_empty(part) else None
+            found += _broken_links(part, reader.definitions, name)
+            found += _dead_links(part, doc.path, files, anchors, name)
+            found += _twice(part, first, name)
+            _count_hosts(part, hosts)
+            owners |= {question.line: d for d in part.drafts for question in d.questions}
+        if empty is not None:
+            found.append(_empty_section(empty, name))
+        found += _dead_anchors(anchors, reader.headings, doc.data, name)
+        found += _unknown_hosts(hosts, name)
+        for question in reader.questions:
+            draft = owners.get(question.line)
+            if question.answer is None and not (
+                answered and answered(reader.entry(draft) if draft else None, question)
+            ):
+                found.append(_open_question(question, name))
     order = {str(doc.path or "<list>"): i for i, doc in enumerate(docs)}
     return sorted(found, key=lambda f: (order[f.path], f.line, f.check, f.says))
 
@@ -132,15 +161,15 @@ _BAD_SCHEME = re.compile(
 )
 
 
-def _broken_links(doc: Document, name: str) -> Iterator[Finding]:
-    for text in doc.reading.texts:
-        for at, says, do in _broken_in(text, doc.reading.definitions):
-            yield Finding("broken-link", name, text.line + text.run.line(at), says, do)
-    for link in (*doc.links, *doc.images):
+def _broken_links(part: Part, definitions: dict[str, str], name: str) -> Iterator[Fault]:
+    for text in part.texts:
+        for at, says, do in _broken_in(text, definitions):
+            yield Fault("broken-link", name, text.line + text.run.line(at), says, do)
+    for link in (*part.links, *part.images):
         if link.kind == "wiki":
             continue
         if not link.url.strip() and link.kind != "image":
-            yield Finding(
+            yield Fault(
                 "broken-link",
                 name,
                 link.line,
@@ -148,7 +177,7 @@ def _broken_links(doc: Document, name: str) -> Iterator[Finding]:
                 "Write one between ( and ).",
             )
         elif _BAD_SCHEME.match(link.url):
-            yield Finding(
+            yield Fault(
                 "broken-link",
                 name,
                 link.line,
@@ -159,13 +188,12 @@ def _broken_links(doc: Document, name: str) -> Iterator[Finding]:
 
 def _broken_in(text: Text, definitions: dict[str, str]) -> Iterator[tuple[int, str, str]]:
     data = text.run.data
-    if (
-        b"](" not in data
-        and b")[" not in data
-        and b"] " not in data
-        and b"][" not in data
-        and b"(" not in data
-    ):
+    outside, at = [], 0
+    for piece in text.pieces:
+        outside.append(data[at : piece.start])
+        at = max(at, piece.start if piece.kind in ("bare", "auto") else piece.end)
+    around = b"".join([*outside, data[at:]])
+    if b"(" not in around and b"[" not in around:
         return
     masked = bytearray(data)
     for match in _CODE.finditer(data):
@@ -191,11 +219,12 @@ def _broken_in(text: Text, definitions: dict[str, str]) -> Iterator[tuple[int, s
                 )
 
 
-def _dead_links(doc: Document, name: str) -> Iterator[Finding]:
-    anchors: set[str] | None = None
-    folder = doc.path.parent if doc.path else None
-    known: dict[str, bool] = {}
-    for link in (*doc.links, *doc.images):
+def _dead_links(
+    part: Part, path: Path | None, known: dict[str, bool], anchors: list[tuple[str, int]], name: str
+) -> Iterator[Fault]:
+    """Yield the files that are not there; links to headings go to `anchors`, since a heading may follow."""
+    folder = path.parent if path else None
+    for link in (*part.links, *part.images):
         url = link.url.strip()
         if (
             link.kind in ("wiki", "bare", "auto")
@@ -207,15 +236,7 @@ def _dead_links(doc: Document, name: str) -> Iterator[Finding]:
         target, _, anchor = url.partition("#")
         target = unquote(target.partition("?")[0])
         if not target:
-            anchors = _anchors(doc) if anchors is None else anchors
-            if unquote(anchor).lower().strip("-") not in anchors:
-                yield Finding(
-                    "dead-anchor",
-                    name,
-                    link.line,
-                    f"There is no heading for #{anchor}.",
-                    "Point it at a heading that is there.",
-                )
+            anchors.append((anchor, link.line))
         elif (
             folder is not None
             and not target.startswith("/")
@@ -225,7 +246,7 @@ def _dead_links(doc: Document, name: str) -> Iterator[Finding]:
             if target not in known:
                 known[target] = _exists(folder / target)
             if not known[target]:
-                yield Finding(
+                yield Fault(
                     "dead-link",
                     name,
                     link.line,
@@ -241,27 +262,41 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _anchors(doc: Document) -> set[str]:
+def _dead_anchors(
+    anchors: list[tuple[str, int]], headings: list[Heading], data: bytes, name: str
+) -> Iterator[Fault]:
+    known = _anchors(headings, data) if anchors else set()
+    for anchor, line in anchors:
+        if unquote(anchor).lower().strip("-") not in known:
+            yield Fault(
+                "dead-anchor",
+                name,
+                line,
+                f"There is no heading for #{anchor}.",
+                "Point it at a heading that is there.",
+            )
+
+
+def _anchors(headings: list[Heading], data: bytes) -> set[str]:
     """Return the anchors of a document as GitHub makes them from headings, and those given by hand."""
     found: set[str] = set()
     counts: Counter[str] = Counter()
-    for heading in doc.headings:
+    for heading in sorted(headings, key=lambda heading: heading.span):
         slug = re.sub(r"[^\w\- ]", "", heading.text.lower()).replace(" ", "-").strip("-")
         found.add(f"{slug}-{counts[slug]}" if counts[slug] else slug)
         counts[slug] += 1
     for match in re.finditer(
         rb"<[a-z][^<>]{0,300}?\s(?:id|name)\s*=\s*[\"']?([^\"'\s<>]{1,200})",
-        doc.data,
+        data,
         re.IGNORECASE,
     ):
         found.add(match[1].decode("utf-8", "replace").lower().strip("-"))
     return {*found, "top", ""}
 
 
-def _unknown_hosts(doc: Document, name: str) -> Iterator[Finding]:
-    first: dict[str, tuple[int, int]] = {}
-    for entry in doc.entries:
-        for link in entry.links:
+def _count_hosts(part: Part, first: dict[str, tuple[int, int]]) -> None:
+    for draft in part.drafts:
+        for link in draft.links:
             mention = link.mention
             if (
                 mention is None
@@ -273,76 +308,66 @@ def _unknown_hosts(doc: Document, name: str) -> Iterator[Finding]:
             if host := host_of(link.url):
                 line, count = first.get(host, (link.line, 0))
                 first[host] = (line, count + 1)
+
+
+def _unknown_hosts(first: dict[str, tuple[int, int]], name: str) -> Iterator[Fault]:
     for host, (line, count) in first.items():
         more = f" ({count} links)" if count > 1 else ""
-        yield Finding(
+        yield Fault(
             "unknown-host", name, line, f"{host}{more} is no host that Studiolo knows papers of.",
             "Nothing to do if it is no paper; else link the paper itself (arXiv, DOI) beside it.",
         )  # fmt: skip
 
 
-def _twice(docs: Sequence[Document]) -> Iterator[Finding]:
-    first: dict[tuple[Key, str | None], tuple[str, int]] = {}
-    for doc in docs:
-        name = str(doc.path or "<list>")
-        for entry in doc.entries:
-            key = entry.key
-            if key is None:
-                continue
-            path = next(
-                (
-                    link.mention.path
-                    for link in entry.links
-                    if link.mention and link.mention.key == key
-                ),
-                None,
-            )
-            if (key, path) in first:
-                where, line = first[key, path]
-                yield Finding(
-                    "twice",
-                    name,
-                    entry.line,
-                    f"{key} is also at {where}:{line}.",
-                    "Keep one, and link it from the other place.",
-                )
-            else:
-                first[key, path] = (name, entry.line)
-
-
-def _empty_sections(doc: Document, name: str) -> Iterator[Finding]:
-    found = sections(doc)
-    linked = {link.line for link in doc.links}
-    for i, section in enumerate(found):
-        below = i + 1 < len(found) and found[i + 1].level > section.level
-        if (
-            section.path
-            and not below
-            and section.line not in linked
-            and all(block.kind in ("comment", "rule") for block in section.blocks)
-        ):
-            yield Finding(
-                "empty-section",
+def _twice(
+    part: Part, first: dict[tuple[Key, str | None], tuple[str, int]], name: str
+) -> Iterator[Fault]:
+    for draft in part.drafts:
+        key = draft.key
+        if key is None:
+            continue
+        paths = (m.path for link in draft.links if (m := link.mention) and m.key == key)
+        path = next(paths, None)
+        if (key, path) not in first:
+            first[key, path] = (name, draft.block.line)
+        else:
+            where, line = first[key, path]
+            yield Fault(
+                "twice",
                 name,
-                section.line,
-                f"Nothing stands below {section.path[-1]!r}.",
-                "Put something there, or take the heading out.",
+                draft.block.line,
+                f"{key} is also at {where}:{line}.",
+                "Keep one, and link it from the other place.",
             )
 
 
-def _questions(doc: Document, name: str, answered: Answered | None) -> Iterator[Finding]:
-    owners = {question.line: entry for entry in doc.entries for question in entry.questions}
-    for question in doc.questions:
-        if question.answer is None and not (
-            answered and answered(owners.get(question.line), question)
-        ):
-            yield Finding(
-                "unanswered-question",
-                name,
-                question.line,
-                f"“{_shown(question.text)}” is open.",
-                "Write the answer below it, beginning with A:.",
-            )
+def _is_empty(part: Part) -> bool:
+    section = part.section
+    return (
+        bool(section.path)
+        and all(block.kind in ("comment", "rule") for block in section.blocks)
+        and not any(link.line == section.line for link in part.links)
+    )
+
+
+def _empty_section(section: Section, name: str) -> Fault:
+    return Fault(
+        "empty-section",
+        name,
+        section.line,
+        f"Nothing stands below {section.path[-1]!r}.",
+        "Put something there, or take the heading out.",
+    )
+
+
+def _open_question(question: Question, name: str) -> Fault:
+    return Fault(
+        "unanswered-question",
+        name,
+        question.line,
+        f"“{_shown(question.text)}” is open.",
+        "Write the answer below it, beginning with A:.",
+    )
 
 
 def _shown(text: str) -> str:

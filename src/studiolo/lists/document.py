@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cached_property
 from pathlib import Path
 
 from studiolo.errors import ListError
 
-from .blocks import Block, scan
+from .blocks import Block, collector_paused, scan
 from .entry import Entry, Heading, Link, Question, Span
-from .parse import Reading, read_document
+from .parse import Contents, read_document
+from .sections import Section, find
 
 
 class Document:
@@ -19,18 +21,13 @@ class Document:
     `studiolo.lists.edits` makes a new document by replacing exact byte ranges.
 
     Attributes:
-        data: the bytes.
+        data: the bytes; every sequence of bytes is a document.
         path: where they came from, if from a file.
     """
 
     def __init__(self, data: bytes, path: Path | None = None) -> None:
         self.data = data
         self.path = path
-
-    @classmethod
-    def parse(cls, data: bytes, path: Path | None = None) -> Document:
-        """Return the document of `data`. Every sequence of bytes is one."""
-        return cls(bytes(data), path)
 
     @classmethod
     def load(cls, path: Path | str) -> Document:
@@ -47,10 +44,6 @@ class Document:
             raise ListError(
                 f"The list {path} cannot be read: {reason}. Name a Markdown file."
             ) from error
-
-    def to_bytes(self) -> bytes:
-        """Return the bytes, as they were read."""
-        return self.data
 
     def __repr__(self) -> str:
         return f"Document({str(self.path) if self.path else '…'}, {len(self.data)} bytes)"
@@ -81,19 +74,20 @@ class Document:
         return self.root.children
 
     @cached_property
-    def reading(self) -> Reading:
-        """Everything that was found, for the rooms of this wing."""
-        return read_document(self.data, self.root)
+    def contents(self) -> Contents:
+        """Everything that was found in it."""
+        with collector_paused():
+            return read_document(self.data, self.root)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The works on the list, in the order of the file."""
-        return self.reading.entries
+        return self.contents.entries
 
     @property
     def item_blocks(self) -> tuple[Block, ...]:
         """The item or row that each entry is, in the same order."""
-        return self.reading.blocks
+        return self.contents.blocks
 
     def block_of(self, entry: Entry) -> Block:
         """Return the item or row that `entry`, one of this document's, is.
@@ -123,26 +117,48 @@ class Document:
         return {entry.span: entry for entry in self.entries}
 
     @property
+    def sections(self) -> tuple[Section, ...]:
+        """Its sections in the order of the file."""
+        return self.contents.sections
+
+    def section_of(self, entry: Entry) -> Section:
+        """Return the section that `entry`, one of this document's, stands in."""
+        return self.sections[bisect_right(self._section_starts, entry.span[0]) - 1]
+
+    @cached_property
+    def _section_starts(self) -> list[int]:
+        return [section.start for section in self.sections]
+
+    @property
     def headings(self) -> tuple[Heading, ...]:
         """All headings, those in items and quotations too."""
-        return self.reading.headings
+        return self.contents.headings
 
     @property
     def links(self) -> tuple[Link, ...]:
         """All links, inside and outside of entries, without images."""
-        return self.reading.links
+        return self.contents.links
 
     @property
     def images(self) -> tuple[Link, ...]:
         """All images."""
-        return self.reading.images
+        return self.contents.images
 
     @property
     def questions(self) -> tuple[Question, ...]:
         """All questions, inside and outside of entries."""
-        return self.reading.questions
+        return self.contents.questions
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags of the whole list: its `<!-- TAGS` comment, front matter and `tag-…` badges."""
-        return self.reading.tags
+        return self.contents.tags
+
+
+def find_section(document: Document, name: str | tuple[str, ...] | Section) -> Section:
+    """Return the section called `name`: a heading's text, the end of a path `To Review > Transformers`, or a section.
+
+    Raises:
+        UsageError: there is none or more than one; names those there are.
+    """
+    return find(document.sections, name, document.path or "the list")

@@ -85,7 +85,7 @@ def edited(
             f"{doc.path or 'The list'} is not UTF-8, so Studiolo only shows it. Convert it, for example with "
             "`iconv -f latin1 -t utf-8`, and try again."
         )
-    new = Document.parse(apply_edits(doc.data, edits), doc.path)
+    new = Document(apply_edits(doc.data, edits), doc.path)
     others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, touched))
     missing = others - Counter(map(_looks, new.entries))
     if missing or len(new.entries) != len(doc.entries) + added or not new.writable:
@@ -96,6 +96,13 @@ def edited(
             + ", so nothing was written. Make it by hand."
         )
     return new
+
+
+def line_at(doc: Document, at: int, line: bytes, *, gap: bytes = b"") -> Edit:
+    """Return the edit that puts `line` as a line of its own at `at`, the end of a line, with the blank lines `gap` before it."""
+    if at > 0 and doc.data[at - 1 : at] != b"\n":
+        return Edit(at, b"", doc.newline + gap + line)
+    return Edit(at, b"", gap + line + doc.newline)
 
 
 def _looks(entry: Entry) -> tuple[object, ...]:

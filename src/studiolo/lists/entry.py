@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from studiolo.keys import Key, Mention
 
 
 Span = tuple[int, int]
-STATES = ("to read", "reading", "read")
+State = Literal["to read", "reading", "read"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,9 @@ class Entry:
     tags: tuple[str, ...]
     line: int
     span: Span
-    state: str | None
+    state: State | None
     text: str
-    state_by: str | None = None
+    state_by: Literal["box", "column", "mark", "section"] | None = None
     parent: int | None = None
 
     @property

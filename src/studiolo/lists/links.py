@@ -38,9 +38,13 @@ class Run:
     __slots__ = ("_at", "_from", "data")
 
     def __init__(self, source: bytes, content: list[tuple[int, int]]) -> None:
+        if len(content) == 1:  # as most are
+            ((start, end),) = content
+            self.data, self._from, self._at = source[start:end], [start], [0]
+            return
         self.data = b"\n".join([source[start:end] for start, end in content])
         self._from = [start for start, _ in content]
-        self._at: list[int] = []
+        self._at = []
         at = 0
         for start, end in content:
             self._at.append(at)
@@ -68,7 +72,7 @@ _SPECIAL = re.compile(
     rb"\\[!-/:-@\[-`{-~]|`+|<|!?\[|\]|(?<![a-z0-9])(?:https?://|ftp://|www\.(?=[a-z0-9])|arxiv:[ ]?(?=[a-z0-9])|doi:[ ]?(?=10\.))",
     re.IGNORECASE,
 )
-_HINTS = (b"[", b":", b"<", b"www.", b"WWW.")  # without any of these a text has no link
+_HINT = re.compile(rb"[\[:<]|www\.|WWW\.")  # without any of these a text has no link
 _AUTO = re.compile(rb"<([a-z][a-z0-9+.-]{1,31}:[^\s<>\x00-\x1f]*)>", re.IGNORECASE)
 _MAIL = re.compile(rb"<[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}>", re.ASCII)
 _TAG = re.compile(
@@ -93,6 +97,9 @@ _ESCAPE_OR_ENTITY = re.compile(r"\\([!-/:-@\[-`{-~])|" + _ENTITY.pattern, re.ASC
 _TITLE = re.compile(rb"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)", re.DOTALL)
 _MAX_PARENS = 32
 _GAP = re.compile(rb"[ \t\n]*")
+_GAPS = (b" ", b"\t", b"\n")
+_IN_ANGLES = re.compile(rb"<((?:[^<>\n\\]|\\.)*)>")
+_SECOND_LABEL = re.compile(rb"\[((?:[^\[\]\\]|\\.){0,999})\]", re.DOTALL)
 
 
 def fold_label(label: bytes) -> str:
@@ -115,7 +122,7 @@ def resolve_entities(text: str) -> str:
 
 def find_links(text: bytes, definitions: Mapping[str, str]) -> list[Piece]:
     """Return the links and images of `text` in order; a link inside a link text is not one."""
-    if not any(hint in text for hint in _HINTS):
+    if not _HINT.search(text):
         return []
     return _Scan(text, definitions).run()
 
@@ -124,7 +131,7 @@ def destination(text: bytes, at: int) -> tuple[str, int] | None:
     """Read `(address "title")` at `at`, the opening parenthesis; return the address and where it ends."""
     pos = _gap(text, at + 1)
     if text[pos : pos + 1] == b"<":
-        match = re.compile(rb"<((?:[^<>\n\\]|\\.)*)>").match(text, pos)
+        match = _IN_ANGLES.match(text, pos)
         if match is None:
             return None
         url, pos = match[1], match.end()
@@ -165,6 +172,8 @@ def _balanced(text: bytes, pos: int) -> int | None:
 
 
 def _gap(text: bytes, pos: int) -> int:
+    if text[pos : pos + 1] not in _GAPS:
+        return pos
     match = _GAP.match(text, pos)
     return match.end() if match else pos
 
@@ -295,7 +304,7 @@ class _Scan:
             else b""
         )
         if next_char == b"[":
-            match = re.compile(rb"\[((?:[^\[\]\\]|\\.){0,999})\]", re.DOTALL).match(text, after)
+            match = _SECOND_LABEL.match(text, after)
             if match:
                 end = match.end()
                 label = match[1] if match[1].strip() else label

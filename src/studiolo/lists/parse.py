@@ -7,129 +7,163 @@ items around it does. A row of a table is an entry. Links in paragraphs are none
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from studiolo.keys import Key, find_mention
 
 from .authors import split_authors
 from .blocks import Block
-from .entry import Entry, Heading, Link, Note, Question, Span
-from .links import Piece, Run, find_links, fold_label, unescape
-from .states import BOX, BOX_STATES, is_state_column, state_of_cell, state_of_mark, state_of_section
+from .columns import Role, columns_of
+from .entry import Entry, Heading, Link, Note, Question, Span, State
+from .links import Run, find_links, fold_label, unescape
+from .sections import Section, sections
+from .states import BOX, BOX_STATES, state_of_cell, state_of_mark, state_of_section
+from .tags import badge_tag, front_tags, hashtags, split_tags
+from .texts import Text
 from .titles import Naming, is_label, read_naming
-from .words import plain_with_links
 
 
 @dataclass(slots=True)
-class Reading:
+class Contents:
     """Everything that was found in a document."""
 
     entries: tuple[Entry, ...]
     blocks: tuple[Block, ...]  # the item or row of each entry
     headings: tuple[Heading, ...]
+    sections: tuple[Section, ...]
     links: tuple[Link, ...]
     images: tuple[Link, ...]
     questions: tuple[Question, ...]
     tags: tuple[str, ...]
-    texts: tuple[Text, ...]
     definitions: dict[str, str]
 
 
 @dataclass(slots=True)
-class Text:
-    """The text of one block (or cell) and the links in it; `line` is where it begins."""
+class Part:
+    """What one section holds, its heading included."""
 
-    run: Run
-    pieces: list[Piece]
-    line: int
-
-    def words(self) -> str:
-        """Return its words, links replaced by their texts."""
-        return plain_with_links(self.run.data, self.pieces)
+    section: Section
+    drafts: list[Draft] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    images: list[Link] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class _Draft:
+class Draft:
+    """An entry before its words are taken apart.
+
+    Attributes:
+        head: its own text, which its title is in.
+        said: what a row or lines such as `Authors:` say of it.
+    """
+
     block: Block
     index: int
     section: tuple[str, ...]
     parent: int | None = None
-    naming: Naming = field(default_factory=partial(Naming, ""))
+    head: Text | None = None
+    said: Naming = field(default_factory=partial(Naming, ""))
     links: list[Link] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    state: str | None = None
-    state_by: str | None = None
+    state: State | None = None
+    state_by: Literal["box", "column", "mark", "section"] | None = None
+
+    @property
+    def key(self) -> Key | None:
+        """The paper's key if any link names a paper, else the first key."""
+        keys = [link.mention.key for link in self.links if link.mention]
+        return next((key for key in keys if key.names_paper), keys[0] if keys else None)
 
 
-_WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
 _WORDS = ("paragraph", "heading")
 _QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
-_HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")
 _TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
-_BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
 _TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
-_COLUMNS = {
-    "title": re.compile(
-        r"(?:paper |work )?(?:title|paper|papers|name|work|article|publication|reference|book|resource)s?(?: title| name)?|标题|论文"
-    ),
-    "name": re.compile(
-        r"model|models|method|methods|abbreviation|abbr\.?|acronym|alias|short(?: name)?|nickname|algorithm"
-    ),
-    "year": re.compile(r"year|date|published|release date|publication date|time|年份|时间|日期"),
-    "authors": re.compile(r"authors?|author\(s\)|by|作者"),
-    "tags": re.compile(r"tags?|topics?|keywords?|categor(?:y|ies)|area|areas|labels?"),
-    "notes": re.compile(
-        r"notes?|comments?|remarks?|summary|tl;?dr|description|thoughts|takeaways?|abstract|review"
-    ),
-}
 
 
-def read_document(data: bytes, root: Block) -> Reading:
+def read_document(data: bytes, root: Block) -> Contents:
     """Return what the blocks of `data` hold."""
-    return _Reader(data, root).run()
+    reader = Reader(data, root)
+    entries: list[Entry] = []
+    blocks: list[Block] = []
+    every: list[Section] = []
+    links: list[Link] = []
+    images: list[Link] = []
+    for part in reader.parts():
+        every.append(part.section)
+        entries += map(reader.entry, part.drafts)
+        blocks += (draft.block for draft in part.drafts)
+        links += part.links
+        images += part.images
+    return Contents(
+        tuple(entries),
+        tuple(blocks),
+        tuple(sorted(reader.headings, key=lambda heading: heading.span)),
+        tuple(every),
+        tuple(links),
+        tuple(images),
+        tuple(reader.questions),
+        tuple(dict.fromkeys(reader.tags)),
+        reader.definitions,
+    )
 
 
-class _Reader:
+class Reader:
+    """Reads a document section by section.
+
+    Attributes:
+        definitions: the addresses of reference links by their folded labels.
+        headings, questions, tags: those of the parts that were read.
+    """
+
     def __init__(self, data: bytes, root: Block) -> None:
         self.data = data
         self.root = root
         self.definitions: dict[str, str] = {}
-        self.drafts: list[_Draft] = []
         self.headings: list[Heading] = []
-        self.section: list[tuple[int, str]] = []
-        self.links: list[Link] = []
-        self.images: list[Link] = []
+        self.part = Part(Section((), None, 0, (), 0, 0, 1))
+        self.section: tuple[str, ...] = ()
+        self.num_drafts = 0
         self.questions: list[Question] = []
         self.tags: list[str] = []
-        self.texts: list[Text] = []
         self.own: dict[Block, Text] = {}
 
-    def run(self) -> Reading:
-        for block in self.root.walk():
-            if block.kind == "definition":
-                self.definitions.setdefault(fold_label(block.label), unescape(block.target))
-        self._flow(self.root)
-        return Reading(
-            tuple(self._entry(draft) for draft in self.drafts),
-            tuple(draft.block for draft in self.drafts),
-            tuple(sorted(self.headings, key=lambda heading: heading.span)),
-            tuple(self.links),
-            tuple(self.images),
-            tuple(self.questions),
-            tuple(dict.fromkeys(self.tags)),
-            tuple(self.texts),
-            self.definitions,
-        )
+    def parts(self) -> Iterator[Part]:
+        """Yield what each section holds, in the order of the file; nothing of a part is kept here but what is named above."""
+        if b"]:" in self.data:
+            for block in self.root.walk():
+                if block.kind == "definition":
+                    self.definitions.setdefault(fold_label(block.label), unescape(block.target))
+        for section in sections(self.root, self._section_heading):
+            self.part.section = section
+            self.section = section.path
+            self._flow(section.blocks)
+            yield self.part
+            self.part = Part(section)
+            self.own.clear()
 
-    def _flow(self, parent: Block) -> None:
+    def _draft(self, block: Block, parent: int | None = None) -> Draft:
+        draft = Draft(block, self.num_drafts, self.section, parent)
+        self.num_drafts += 1
+        self.part.drafts.append(draft)
+        return draft
+
+    def _section_heading(self, block: Block) -> str:
+        self._take_links(self._heading(block), None)
+        return self.headings[-1].text
+
+    def _flow(self, blocks: Sequence[Block]) -> None:
         """Read what stands outside of items."""
-        for block in parent.children:
+        for block in blocks:
             kind = block.kind
             if kind == "item":
                 self._item(block, None, named=False, depth=0)
@@ -144,7 +178,7 @@ class _Reader:
                 elif match := _ANSWER.match(words):
                     self._answer(words[match.end() :], None)
             elif kind == "quote":
-                self._flow(block)
+                self._flow(block.children)
             elif kind == "table":
                 self._table(block)
             else:
@@ -152,12 +186,8 @@ class _Reader:
 
     def _heading(self, block: Block) -> Text:
         text = self._text(block)
-        words = text.words()
-        self.headings.append(Heading(block.level, words, block.line, (block.start, block.end)))
-        if block.parent is self.root:
-            while self.section and self.section[-1][0] >= block.level:
-                self.section.pop()
-            self.section.append((block.level, words))
+        span = (block.start, block.end)
+        self.headings.append(Heading(block.level, text.words(), block.line, span))
         return text
 
     def _own(self, block: Block) -> Text:
@@ -168,7 +198,7 @@ class _Reader:
             self.own[block] = text
         return text
 
-    def _other(self, block: Block, draft: _Draft | None) -> None:
+    def _other(self, block: Block, draft: Draft | None) -> None:
         """Read html, comments and front matter."""
         if block.kind == "html":
             text = self._text(block)
@@ -176,12 +206,12 @@ class _Reader:
             self._take_links(text, draft)
         elif block.kind == "comment":
             if match := _TAGS_COMMENT.match(self.data, block.content[0][0], block.end):
-                self.tags += _split_tags(match[1].decode("utf-8", "replace"))
+                self.tags += split_tags(match[1].decode("utf-8", "replace"))
         elif block.kind == "front":
-            self.tags += _front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
+            self.tags += front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
 
     def _item(
-        self, item: Block, owner: _Draft | None, *, named: bool, depth: int, crowd: int = 0
+        self, item: Block, owner: Draft | None, *, named: bool, depth: int, crowd: int = 0
     ) -> None:
         """Read an item and what is nested in it.
 
@@ -192,14 +222,13 @@ class _Reader:
         """
         children = item.children
         texts = {i: self._own(block) for i, block in enumerate(children) if block.kind in _WORDS}
-        names_paper = any(_links_paper(text) for text in texts.values())
+        names_paper = any(text.links_paper() for text in texts.values())
         starts_entry = owner is None or (
             names_paper and not named and not _belongs_to_parent(texts.get(0), crowd)
         )
         if owner is None or starts_entry:
             parent = owner.index if owner is not None else None
-            draft = _Draft(item, len(self.drafts), tuple(text for _, text in self.section), parent)
-            self.drafts.append(draft)
+            draft = self._draft(item, parent)
             depth = 0
         else:
             draft = owner
@@ -211,7 +240,7 @@ class _Reader:
                 for c in children
                 if c.kind == "item" and c.children and c.children[0].kind in _WORDS
             ]
-            bare = [head for head in heads if _links_paper(head) and _only_links(head)]
+            bare = [head for head in heads if head.links_paper() and head.only_links()]
             crowd = len(bare)
             named = any(_belongs_to_parent(head, crowd) for head in bare)
         for i, block in enumerate(children):
@@ -227,7 +256,7 @@ class _Reader:
             else:
                 self._inside(block, draft, depth + 1)
 
-    def _inside(self, block: Block, draft: _Draft, depth: int) -> None:
+    def _inside(self, block: Block, draft: Draft, depth: int) -> None:
         """Read a quotation, a table or html inside an item."""
         if block.kind == "quote":
             for child in block.children:
@@ -250,7 +279,7 @@ class _Reader:
         else:
             self._other(block, draft)
 
-    def _head(self, item: Block, text: Text, draft: _Draft) -> None:
+    def _head(self, item: Block, text: Text, draft: Draft) -> None:
         data = text.run.data
         words = text.words()
         box = BOX.match(data)
@@ -258,36 +287,31 @@ class _Reader:
             draft.state, draft.state_by = BOX_STATES[chr(box[1][0])], "box"
         elif state := state_of_mark(words):
             draft.state, draft.state_by = state, "mark"
-        draft.naming = read_naming(data, text.pieces)
-        draft.tags += _hashtags(text)
+        draft.head = text
+        draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], item.line, draft)
 
-    def _note(self, text: Text, line: int, depth: int, draft: _Draft) -> None:
+    def _note(self, text: Text, line: int, depth: int, draft: Draft) -> None:
         words = text.words()
-        draft.tags += _hashtags(text)
+        draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], line, draft)
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
         if match := _FIELD.fullmatch(words):
-            naming = draft.naming
+            said = draft.said
+            year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
             if match[1].lower() in ("author", "authors", "by"):
-                draft.naming = Naming(
-                    naming.title,
-                    naming.name,
-                    naming.authors or split_authors(match[2]),
-                    naming.year,
-                )
-            elif naming.year is None and (
-                year := re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
-            ):
-                draft.naming = Naming(naming.title, naming.name, naming.authors, int(year[0]))
-        if words and not _only_links(text):
+                authors = said.authors or split_authors(match[2])
+                draft.said = Naming(said.title, said.name, authors, said.year)
+            elif said.year is None and year is not None:
+                draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
+        if words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
 
-    def _ask(self, words: str, line: int, draft: _Draft | None) -> None:
+    def _ask(self, words: str, line: int, draft: Draft | None) -> None:
         answer = None
         if inner := _INNER_ANSWER.search(words):
             words, answer = words[: inner.start()], words[inner.end() :]
@@ -296,7 +320,7 @@ class _Reader:
         if draft is not None:
             draft.questions.append(question)
 
-    def _answer(self, words: str, draft: _Draft | None) -> bool:
+    def _answer(self, words: str, draft: Draft | None) -> bool:
         """Give an answer to the last question, if that is open."""
         if not self.questions or self.questions[-1].answer is not None:
             return False
@@ -313,31 +337,21 @@ class _Reader:
         header = [self._cell(table.children[0], cell) for cell in table.children[0].content]
         for cell in header:
             self._take_links(cell, None)
-        roles: dict[str, int] = {}
-        for i, cell in enumerate(header):
-            words = cell.words().strip().lower()
-            if is_state_column(words):
-                roles.setdefault("state", i)
-                continue
-            for role, pattern in _COLUMNS.items():
-                if pattern.fullmatch(words):
-                    roles.setdefault(role, i)
-                    break
+        roles = columns_of([cell.words() for cell in header])
         for row in table.children[1:]:
             self._row(row, roles)
 
-    def _row(self, row: Block, roles: dict[str, int]) -> None:
+    def _row(self, row: Block, roles: Mapping[Role, int]) -> None:
         cells = [self._cell(row, cell) for cell in row.content]
         if not any(cell.run.data for cell in cells):
             return
-        draft = _Draft(row, len(self.drafts), tuple(text for _, text in self.section))
-        self.drafts.append(draft)
+        draft = self._draft(row)
         for cell in cells:
             self._take_links(cell, draft)
-            draft.tags += _hashtags(cell)
+            draft.tags += hashtags(cell)
 
-        def words(role: str) -> str:
-            i = roles.get(role, len(cells))
+        def words(*alike: Role) -> str:
+            i = next((roles[role] for role in alike if role in roles), len(cells))
             return cells[i].words() if i < len(cells) else ""
 
         at = _title_cell(cells, roles)
@@ -346,8 +360,8 @@ class _Reader:
             naming = next(
                 (n for c in cells if (n := read_naming(c.run.data, c.pieces)).title), naming
             )
-        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year"))
-        draft.naming = Naming(
+        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year", "date"))
+        draft.said = Naming(
             naming.title,
             naming.name or words("name") or None,
             split_authors(words("authors"))
@@ -360,7 +374,7 @@ class _Reader:
             draft.state, draft.state_by = state_of_cell(words("state")), "column"
         elif state := state_of_mark(cells[at].words()):
             draft.state, draft.state_by = state, "mark"
-        if note := words("notes"):
+        if note := words("notes", "about"):
             if match := _QUESTION.match(note):
                 self._ask(note[match.end() :], row.line, draft)
             else:
@@ -375,10 +389,10 @@ class _Reader:
     def _read(self, content: list[Span], line: int) -> Text:
         run = Run(self.data, content)
         text = Text(run, find_links(run.data, self.definitions), line)
-        self.texts.append(text)
+        self.part.texts.append(text)
         return text
 
-    def _take_links(self, text: Text, draft: _Draft | None) -> None:
+    def _take_links(self, text: Text, draft: Draft | None) -> None:
         run = text.run
         for piece in text.pieces:
             inner = run.data[slice(*piece.text)]
@@ -393,18 +407,18 @@ class _Reader:
                 piece.kind,
             )
             if piece.kind == "image":
-                self.images.append(link)
-                if badge := _BADGE.match(piece.url):
-                    name = badge[1].replace("--", "\0").replace("__", "\1").replace("_", " ")
-                    self.tags.append(name.replace("\0", "-").replace("\1", "_"))
+                self.part.images.append(link)
+                if badge := badge_tag(piece.url):
+                    self.tags.append(badge)
                 continue
-            self.links.append(link)
+            self.part.links.append(link)
             if draft is not None:
                 draft.links.append(link)
                 if link.mention is None and (tag := _TAG_LINK.search(link.url)):
                     draft.tags.append(tag[1])
 
-    def _entry(self, draft: _Draft) -> Entry:
+    def entry(self, draft: Draft) -> Entry:
+        """Return the entry that a draft becomes."""
         keys: dict[Key, None] = dict.fromkeys(
             link.mention.key for link in draft.links if link.mention
         )
@@ -412,7 +426,12 @@ class _Reader:
         if state is None and (state := state_of_section(draft.section)):
             by = "section"
         block = draft.block
-        naming = draft.naming
+        naming = draft.said
+        if draft.head is not None:
+            own = read_naming(draft.head.run.data, draft.head.pieces)
+            naming = Naming(
+                own.title, own.name, own.authors or naming.authors, own.year or naming.year
+            )
         return Entry(
             title=naming.title,
             name=naming.name,
@@ -433,44 +452,17 @@ class _Reader:
         )
 
 
-def _links_paper(text: Text) -> bool:
-    for piece in text.pieces:
-        if (
-            piece.kind not in ("image", "wiki")
-            and (mention := find_mention(piece.url))
-            and mention.key.names_paper
-        ):
-            return True
-    return False
-
-
 def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
     """Whether an item that links a paper only gives the item around it its link.
 
     `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it.
     """
-    if head is None or not _only_links(head):
+    if head is None or not head.only_links():
         return False
     return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
 
 
-def _only_links(text: Text) -> bool:
-    """Whether a text is nothing but links without words of their own."""
-    if not text.pieces:
-        return False
-    at = 0
-    for piece in text.pieces:
-        if piece.start >= at:
-            if _WORD_BYTE.search(text.run.data[at : piece.start]):
-                return False
-            at = piece.end
-        inner = text.run.data[slice(*piece.text)].decode("utf-8", "replace")
-        if piece.kind not in ("bare", "auto", "image") and not is_label(inner):
-            return False
-    return _WORD_BYTE.search(text.run.data[at:]) is None
-
-
-def _title_cell(cells: list[Text], roles: dict[str, int]) -> int:
+def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
     if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
         naming = read_naming(cells[at].run.data, cells[at].pieces)
         if naming.title and not is_label(naming.title):
@@ -491,33 +483,3 @@ def _title_cell(cells: list[Text], roles: dict[str, int]) -> int:
     filled = [i for i, cell in enumerate(cells) if cell.run.data]
     worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
     return (worded or filled)[0]
-
-
-def _hashtags(text: Text) -> list[str]:
-    data, at, tags = text.run.data, 0, []
-    if b"#" not in data:
-        return []
-    for piece in [*text.pieces, None]:
-        end = piece.start if piece else len(data)
-        if end >= at:
-            tags += _HASHTAG.findall(data[at:end].decode("utf-8", "replace"))
-            at = piece.end if piece else end
-    return tags
-
-
-def _split_tags(text: str) -> list[str]:
-    pieces = re.split(r"[,;\n]", text)
-    return [tag for piece in pieces if (tag := " ".join(piece.strip().lstrip("-*+# \t").split()))]
-
-
-def _front_tags(text: str) -> list[str]:
-    """Return the `tags` of YAML or TOML front matter: a line, a bracketed list, or one `- tag` a line."""
-    match = re.search(
-        r"^tags[ \t]*[:=][ \t]*(.*)((?:\n[ \t]*-[ \t]+.*)*)", text, re.MULTILINE | re.IGNORECASE
-    )
-    if match is None:
-        return []
-    line = match[1].strip().strip("[]") + match[2]
-    return [
-        tag.strip("\"' \t") for tag in _split_tags(line.replace("\n", ",")) if tag.strip("\"' \t")
-    ]

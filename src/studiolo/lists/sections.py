@@ -1,22 +1,23 @@
-"""The sections of a list: a heading, and what stands directly below it."""
+"""The sections of a list: a heading, and what stands directly below it. Headings in items and quotations begin none."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from studiolo.errors import UsageError
 
 from .blocks import Block
-from .document import Document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Section:
     """A heading and its own blocks, up to the next heading of any level.
 
     Attributes:
         path: the texts of the headings above it and its own; () for what stands before the first heading.
+        above: the section that it is a part of.
         level: of its heading, 0 before the first.
         blocks: the blocks directly below it, its heading excepted.
         start: where its heading begins.
@@ -25,11 +26,15 @@ class Section:
     """
 
     path: tuple[str, ...]
+    above: Section | None = field(repr=False)
     level: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...] = field(repr=False)
     start: int
     body: int
     line: int
+
+    def __str__(self) -> str:
+        return " > ".join(self.path)
 
     @property
     def items(self) -> list[Block]:
@@ -41,60 +46,77 @@ class Section:
         """Its last table."""
         return next((block for block in reversed(self.blocks) if block.kind == "table"), None)
 
+    @property
+    def end(self) -> int:
+        """Where its last block ends, comments at the very end excepted."""
+        kept = [block for block in self.blocks if block.kind != "comment"]
+        return kept[-1].end if kept else self.body
 
-def sections(doc: Document) -> list[Section]:
-    """Return the sections of `doc` in the order of the file."""
-    texts = {heading.span: heading.text for heading in doc.headings}
-    found: list[Section] = []
-    path: list[tuple[int, str]] = []
+
+def sections(root: Block, text_of: Callable[[Block], str]) -> Iterator[Section]:
+    """Yield the sections of the document `root` in the order of the file; `text_of` is asked once for each heading."""
     heading: Block | None = None
+    open_sections: list[Section] = []
     blocks: list[Block] = []
 
-    def close() -> None:
-        if heading is not None or blocks:
-            level, start, body, line = (
-                (heading.level, heading.start, heading.end, heading.line)
-                if heading
-                else (0, 0, 0, 1)
-            )
-            found.append(
-                Section(tuple(text for _, text in path), level, tuple(blocks), start, body, line)
-            )
+    def section() -> Section:
+        if heading is None:
+            return Section((), None, 0, tuple(blocks), 0, 0, 1)
+        while open_sections and open_sections[-1].level >= heading.level:
+            open_sections.pop()
+        above = open_sections[-1] if open_sections else None
+        path = (*(above.path if above else ()), text_of(heading))
+        place = (heading.start, heading.end, heading.line)
+        open_sections.append(Section(path, above, heading.level, tuple(blocks), *place))
+        return open_sections[-1]
 
-    for block in doc.blocks:
+    for block in root.children:
         if block.kind == "heading":
-            close()
-            while path and path[-1][0] >= block.level:
-                path.pop()
-            path.append((block.level, texts[block.start, block.end]))
+            if heading is not None or blocks:
+                yield section()
             heading, blocks = block, []
         else:
             blocks.append(block)
-    close()
-    return found
+    if heading is not None or blocks:
+        yield section()
 
 
-def find_section(doc: Document, name: str | tuple[str, ...]) -> Section:
-    """Return the section called `name`: a heading's text, or the end of a path `To Review > Transformers`.
+def find(every: Sequence[Section], name: str | tuple[str, ...] | Section, where: object) -> Section:
+    """Return the one of `every` section that `name` means; `where` is what an error calls the list.
+
+    A name is a heading's text, or the end of a path, `To Review > Transformers`. A section of the list before an edit
+    means the only one of its path, or of several the one that stands at the same place.
 
     Raises:
         UsageError: there is none or more than one; names those there are.
     """
-    all_sections = [section for section in sections(doc) if section.path]
+    named = [section for section in every if section.path]
+    if isinstance(name, Section):
+        alike = [s for s in every if s.path == name.path]
+        same = [s for s in alike if s.start == name.start] or alike
+        if len(same) == 1:
+            return same[0]
+        raise UsageError(
+            f"{where} has no section {str(name)!r} at line {name.line} any more. Read it again."
+        )
     wanted = tuple(map(_fold, name if isinstance(name, tuple) else name.split(" > ")))
-    matches = [s for s in all_sections if tuple(map(_fold, s.path))[-len(wanted) :] == wanted]
+    matches = [s for s in named if tuple(map(_fold, s.path))[-len(wanted) :] == wanted]
     exact = [s for s in matches if len(s.path) == len(wanted)]
     matches = exact if len(exact) == 1 else matches
     if len(matches) == 1:
         return matches[0]
     shown = name if isinstance(name, str) else " > ".join(name)
-    where = doc.path or "the list"
     if not matches:
-        known = "; ".join(" > ".join(s.path[1:] or s.path) for s in all_sections[:20]) or "none"
+        known = "; ".join(" > ".join(s.path[1:] or s.path) for s in named[:20]) or "none"
         raise UsageError(f"{where} has no section {shown!r}. It has: {known}.")
-    lines = ", ".join(f"{' > '.join(s.path)} (line {s.line})" for s in matches[:8])
+    lines = ", ".join(f"{s} (line {s.line})" for s in matches[:8])
     raise UsageError(
-        f"{where} has {len(matches)} sections {shown!r}: {lines}. Give more of the path, joined by ' > '."
+        f"{where} has {len(matches)} sections {shown!r}: {lines}. "
+        + (
+            "Give more of the path, joined by ' > '."
+            if len({s.path for s in matches}) > 1
+            else "They have one path: rename one, or write into it by hand."
+        )
     )
 
 

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Final
+
+from .entry import State
 
 
-TO_READ, READING, READ = "to read", "reading", "read"
+TO_READ: Final = "to read"
+READING: Final = "reading"
+READ: Final = "read"
 BOX = re.compile(rb"\[([ xX/~-])\](?=[ \t])")
-BOX_STATES = {" ": TO_READ, "x": READ, "X": READ, "/": READING, "~": READING, "-": READING}
-STATE_BOXES = {TO_READ: b" ", READ: b"x", READING: b"/"}
+BOX_STATES: dict[str, State] = {
+    " ": TO_READ,
+    "x": READ,
+    "X": READ,
+    "/": READING,
+    "~": READING,
+    "-": READING,
+}
+STATE_BOXES: dict[State, bytes] = {TO_READ: b" ", READ: b"x", READING: b"/"}
 READ_MARKS = ("✅", "✔️", "✔", "☑️", "☑")
 READING_MARKS = ("⏳", "📖", "👀", "🔄")
 _MARK = re.compile("|".join((*READ_MARKS, *READING_MARKS)))
-_HEADINGS = {
+_HEADINGS: dict[State, str] = {
     TO_READ: "to review|to read|to be read|tbr|reading list|unread|queue|backlog|todo|to do|want to read|must read|up next|next up|read later|later|待读",
     READING: "reading|currently reading|now reading|in progress|started|在读",
     READ: "read|already read|have read|papers read|read papers|done|finished|reviewed|completed|archive|已读",
 }
 _BY_HEADING = {text: state for state, texts in _HEADINGS.items() for text in texts.split("|")}
-_COLUMN = re.compile(
-    r"(?:already |have i |i )?(?:read|status|state|done|finished|progress|reviewed)\s*\??|[✅✔☑]️?",
-    re.I,
-)
 _CELL_READ = re.compile(
     r"(?:y|yes|x|read|done|true|finished|reviewed|1|100 ?%|✓|\[x\])[.!]?", re.IGNORECASE
 )
@@ -32,20 +41,26 @@ _CELL_UNREAD = re.compile(
     r"(?:n|no|-|–|—|unread|to ?read|to review|todo|to do|false|0|0 ?%|not yet|✗|✘|\[ ?\])?",
     re.IGNORECASE,
 )
+_CELLS: dict[State, re.Pattern[str]] = {
+    READ: _CELL_READ,
+    READING: _CELL_READING,
+    TO_READ: _CELL_UNREAD,
+}
 
 
-def state_of_heading(text: str) -> str | None:
+def state_of_heading(text: str) -> State | None:
     """Return the state that a heading such as "# To Review" gives to what stands below it."""
     words = re.sub(r"[^\w\s]|_", " ", text.replace("-", " ")).lower().split()
     return _BY_HEADING.get(" ".join(words))
 
 
-def state_of_section(section: tuple[str, ...]) -> str | None:
+@lru_cache(maxsize=1024)
+def state_of_section(section: tuple[str, ...]) -> State | None:
     """Return the state that the innermost of the headings gives, if one does."""
     return next((state for text in reversed(section) if (state := state_of_heading(text))), None)
 
 
-def state_of_mark(text: str) -> str | None:
+def state_of_mark(text: str) -> State | None:
     """Return the state that the first mark (✅, ⏳ …) at either end of `text` gives."""
     match = _MARK.search(text)
     if match is None:
@@ -53,19 +68,14 @@ def state_of_mark(text: str) -> str | None:
     return READ if match[0] in READ_MARKS else READING
 
 
-def is_state_column(text: str) -> bool:
-    """Whether a column with this heading says what was read."""
-    return _COLUMN.fullmatch(text.strip()) is not None
-
-
-def state_of_cell(text: str) -> str | None:
+def state_of_cell(text: str) -> State | None:
     """Return the state that a cell of such a column gives; an empty one is unread, others may say nothing."""
     text = text.strip()
     if mark := state_of_mark(text):
         return mark
     if "❌" in text or "⬜" in text:
         return TO_READ
-    for state, pattern in ((READ, _CELL_READ), (READING, _CELL_READING), (TO_READ, _CELL_UNREAD)):
+    for state, pattern in _CELLS.items():
         if pattern.fullmatch(text):
             return state
     return None

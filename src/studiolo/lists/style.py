@@ -10,7 +10,7 @@ from .blocks import Block
 from .entry import Entry
 from .links import Run, find_links
 from .titles import is_label
-from .words import plain
+from .words import plain_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def learn(data: bytes, entry: Entry, item: Block) -> Style | None:
     ]
     if not pieces or not entry.title:
         return None
-    shown = {piece.start: plain(run.data[slice(*piece.text)]) for piece in pieces}
+    shown = {piece.start: plain_words(run.data[slice(*piece.text)]) for piece in pieces}
     main = next(
         (p for p in pieces if p.kind == "inline" and entry.title in shown[p.start]), pieces[0]
     )
@@ -163,7 +163,7 @@ def _roles(data: bytes, entry: Entry) -> tuple[tuple[str, ...], bool]:
     text = data.decode("utf-8", "replace")
     bold = f"**{entry.title}" in text
     for piece in _SPLIT.split(text):
-        words = plain(piece.encode()).strip("*~ ")
+        words = plain_words(piece.encode()).strip("*~ ")
         if dated := re.match(r"[(\[](?:19|20)\d\d[^()\[\]]{0,6}[)\]]\s*", words):
             roles.append("year")
             words = words[dated.end() :]

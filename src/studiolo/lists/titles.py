@@ -14,7 +14,7 @@ from studiolo.keys import Mention, find_mention
 
 from .authors import split_authors
 from .links import Piece
-from .words import drop_images, plain, strip_marks
+from .words import drop_images, plain_words, strip_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ _YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
 _ET_AL = re.compile(r"\bet al\b", re.IGNORECASE)
 _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|\(|\)|;\s")
 _YEAR_BEHIND = re.compile(r"[,\s]*(?:\b(?:19|20)\d\d\b)?[\s.,]*$")
+_BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*")
 _SENTENCE_END = re.compile(r"(?<=[^\W_]{2})[.?!]\s+(?=[A-Z])")
 _LONGEST = 4000  # characters of a name or a list of people
@@ -139,12 +140,7 @@ def is_label(text: str) -> bool:
         return True
     if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
         return True
-    return (
-        re.fullmatch(
-            r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", text.strip(), re.I
-        )
-        is not None
-    )
+    return len(text) < 60 and _BARE_ID.fullmatch(text.strip()) is not None
 
 
 def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
@@ -192,7 +188,7 @@ def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
         _add_text(parts, data[at : piece.start])
         if piece.kind != "image":
             inner = data[slice(*piece.text)]
-            words = plain(drop_images(inner) if b"![" in inner else inner)
+            words = plain_words(drop_images(inner) if b"![" in inner else inner)
             if (
                 piece.kind in ("bare", "auto")
                 or (words == piece.url and piece.kind != "wiki")
@@ -218,7 +214,7 @@ def _add_text(parts: list[_Part], data: bytes) -> None:
     at = 0
     for match in _BOLD_OUTSIDE.finditer(data):
         _add_words(parts, data[at : match.start()])
-        words = plain(match[2])
+        words = plain_words(match[2])
         if words:
             parts.append(_Part(words, bold=True))
         at = match.end()
@@ -307,7 +303,11 @@ def _split_title(text: str) -> tuple[str, str, str]:
             return text[: dash.start()].strip(), before, text[dash.end() :]
     title = text[: dashes[-1].start()] if dashes and dashes[-1].end() == len(text) else text
     behind = ""
-    if (year := _IN_PARENS_AT_END.search(title)) and year.start() >= 8:
+    if (
+        (title.endswith(")") or title[-1:].isdigit())  # the search is slow
+        and (year := _IN_PARENS_AT_END.search(title))
+        and year.start() >= 8
+    ):
         title, behind = title[: year.start()], year[1] or year[2]
     if (
         len(title) > 2

@@ -19,13 +19,13 @@ _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _ESCAPE_MARK = "\ue0ff"  # stands for an escaped character while emphasis is taken off
 
 
-def plain(text: bytes) -> str:
+def plain_words(text: bytes) -> str:
     """Return the words of `text`, which holds no links: emphasis, code marks, tags and escapes taken off."""
     return " ".join(strip_marks(text).split())
 
 
 def strip_marks(text: bytes) -> str:
-    """Return `text` as `plain` does, with its spaces and newlines as they are."""
+    """Return `text` as `plain_words` does, with its spaces and newlines as they are."""
     words = text.decode("utf-8", "replace")
     if "<" in words:
         words = drop_comments(words)
@@ -72,7 +72,7 @@ def plain_with_links(
             out.append(drop_images(inner) if b"![" in inner else inner)
         at = piece.end
     out.append(data[at:end])
-    return plain(b"".join(out))
+    return plain_words(b"".join(out))
 
 
 _IMAGE = re.compile(rb"!\[[^\[\]]{0,500}\](?:\([^()\n]{0,2000}\)|\[[^\[\]]{0,500}\])?")

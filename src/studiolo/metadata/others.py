@@ -17,7 +17,7 @@ from urllib.parse import quote
 from studiolo.errors import NetworkError
 from studiolo.keys import Key, find_mention, make_key
 from studiolo.net import Answer, Client
-from studiolo.sources.repository import paper_links
+from studiolo.sources import paper_links
 
 from .facts import Facts
 

@@ -29,7 +29,7 @@ from studiolo.claims import (
 from studiolo.errors import PaperError, StudioloError
 from studiolo.keys import Key
 from studiolo.library import Kept, Library, Works, load_kept, load_same, state_of
-from studiolo.lists import Document, Entry, Heading
+from studiolo.lists import Document, Entry
 from studiolo.runs import (
     Evidence,
     Machine,
@@ -174,7 +174,7 @@ class Honesty:
 
 
 @dataclass(frozen=True)
-class Section:
+class SectionView:
     """A heading of the list, outermost first, with the rows under it; it may be empty."""
 
     path: tuple[str, ...]
@@ -219,10 +219,13 @@ class View:
         return readiness(self.rows)
 
     @cached_property
-    def sections(self) -> list[Section]:
+    def sections(self) -> list[SectionView]:
         """The headings that hold entries, and those that hold nothing at all, in file order."""
-        headings = self.document.headings
-        sections = [Section((), 0, 0), *_sections(headings)]
+        headings = (s for s in self.document.sections if s.path)
+        sections = [
+            SectionView((), 0, 0),
+            *(SectionView(s.path, s.line, s.level) for s in headings),
+        ]
         lines = [section.line for section in sections]
         for row in self.rows:
             sections[bisect(lines, row.entry.line) - 1].rows.append(row)
@@ -371,11 +374,3 @@ def _paper_view(paper: Paper, library: Path) -> PaperView:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _sections(headings: Sequence[Heading]) -> Iterator[Section]:
-    path: list[tuple[int, str]] = []
-    for heading in headings:
-        path = [(level, text) for level, text in path if level < heading.level]
-        path.append((heading.level, heading.text))
-        yield Section(tuple(text for _, text in path), heading.line, heading.level)

@@ -5,26 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from studiolo.errors import SourceError
 from studiolo.keys import why_not_a_page
+from studiolo.lists import Role, ranked_columns, role_of
 
 from .dates import iso
 from .guard import Counted, bounded_lines, one_line
 from .saved import Reading, SavedItem, Skipped
 
 
-# Names of columns, strongest first, as Raindrop, Pocket, Instapaper, Pinboard and linkding call them.
-_COLUMNS = {
-    "url": ("url", "href", "link", "address", "uri"),
-    "title": ("title", "name"),
-    "note": ("note", "notes", "description", "extended", "selection", "comment"),
-    "about": ("excerpt", "summary"),
-    "folder": ("folder", "collection", "path"),
-    "tags": ("tags", "tag", "keywords", "labels"),
-    "date": ("created", "time_added", "timestamp", "date_added", "added", "saved", "date", "time"),
-}
 ROW_BYTES = 1024**2
 _HEADER = re.compile(rb"(?i)^\W{0,4}[\w \"-]{1,40}[,;\t]")
 
@@ -32,13 +24,14 @@ _HEADER = re.compile(rb"(?i)^\W{0,4}[\w \"-]{1,40}[,;\t]")
 def looks_like_csv(head: bytes) -> bool:
     """Return whether a file begins with a header that has a column of addresses."""
     first = head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
-    names = {name.strip(b' "\r').lower() for name in re.split(rb"[,;\t]", first)}
-    return bool(_HEADER.match(first)) and bool(names & {name.encode() for name in _COLUMNS["url"]})
+    names = [name.strip(b' "\r').decode("utf-8", "replace") for name in re.split(rb"[,;\t]", first)]
+    return bool(_HEADER.match(first)) and "url" in map(role_of, names)
 
 
 def parse_columns(stream: BinaryIO | Counted, name: str, source: str = "bookmarks") -> Reading:
     """Yield the rows; cells of other columns are kept under their names."""
     header: list[str] = []
+    columns: Mapping[Role, list[int]] = {}
     delimiter, row_text, row_line = ",", "", 0
     for number, line in bounded_lines(stream, ROW_BYTES):
         if line is None:
@@ -63,40 +56,50 @@ def parse_columns(stream: BinaryIO | Counted, name: str, source: str = "bookmark
             continue
         if not header:
             header = [cell.strip().lower() for cell in cells]
-            if not set(header) & set(_COLUMNS["url"]):
+            columns = ranked_columns(header)
+            if "url" not in columns:
                 raise SourceError(
                     f"{name} has no column of addresses; its columns are {', '.join(header)[:100]}."
                 )
             continue
-        yield _row(dict(zip(header, cells, strict=False)), f"{name}:{row_line}", source)
+        yield _row(header, cells, columns, f"{name}:{row_line}", source)
     if row_text.strip():
         yield Skipped(f"{name}:{row_line}", "a row whose quotation mark never closes")
 
 
-def _row(cells: dict[str, str], place: str, source: str) -> SavedItem | Skipped:
-    def take(kind: str) -> str:
-        for column in _COLUMNS[kind]:
-            if cells.get(column, "").strip():
-                return cells.pop(column).strip()
+def _row(
+    header: list[str],
+    cells: list[str],
+    columns: Mapping[Role, list[int]],
+    place: str,
+    source: str,
+) -> SavedItem | Skipped:
+    left = dict(enumerate(cells[: len(header)]))
+
+    def take(*roles: Role) -> str:
+        """Take the first cell that says something from the columns of these roles."""
+        for column in (column for role in roles for column in columns.get(role, ())):
+            if left.get(column, "").strip():
+                return left.pop(column).strip()
         return ""
 
     url, title = take("url"), one_line(take("title"))
     if why := why_not_a_page(url):
         return Skipped(place, f"{why}: {title}" if title else why)
-    date = take("date")
+    date = take("saved", "date")
     folder = take("folder")
     return SavedItem(
         source=source,
         url=url,
         title="" if title == url else title,
-        note=take("note"),
+        note=take("notes"),
         about=take("about"),
         folder=tuple(part.strip() for part in folder.split("/") if part.strip()),
         tags=tuple(
             dict.fromkeys(tag.strip() for tag in re.split(r"[,|;]", take("tags")) if tag.strip())
         ),
         saved_at=iso(date),
-        extra={key[:100]: value[:10_000] for key, value in cells.items() if key and value}
+        extra={header[i][:100]: value[:10_000] for i, value in left.items() if header[i] and value}
         | ({"date": date} if date and not iso(date) else {}),
         place=place,
     )

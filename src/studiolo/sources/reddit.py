@@ -31,7 +31,7 @@ from .guard import (
     read_whole,
     text_of,
 )
-from .saved import Link, Reading, SavedItem, Skipped
+from .saved import Reading, SavedItem, SavedLink, Skipped
 
 
 SOURCE = "reddit"
@@ -163,7 +163,7 @@ def _from_permalink(permalink: str, given: str, kind: str, place: str) -> SavedI
         words = f"[{words[0].upper()}] {words[2:]}"  # its posts begin with [R], [D], [P] or [N]
     title = f"{words[:1].upper()}{words[1:]}"
     address = _absolute(permalink)
-    links = (Link("post", f"https://www.reddit.com/comments/{post}"),) if kind == "t1" else ()
+    links = (SavedLink("post", f"https://www.reddit.com/comments/{post}"),) if kind == "t1" else ()
     return SavedItem(
         source=SOURCE,
         url=address,
@@ -223,9 +223,9 @@ def _from_thing(thing: Mapping[str, Any], kind: str, place: str) -> SavedItem | 
     body = field("selftext" if kind == "t3" else "body").strip()
     links = []
     if target and not _POST.search(target):
-        links.append(Link("target", _absolute(target)))
+        links.append(SavedLink("target", _absolute(target)))
     if kind == "t1" and post:
-        links.append(Link("post", f"https://www.reddit.com/comments/{post}"))
+        links.append(SavedLink("post", f"https://www.reddit.com/comments/{post}"))
     title = one_line(field("title") or field("link_title"))
     created = thing.get("created_utc")
     community = one_line(field("subreddit"), 60)

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from studiolo.keys import Key, address_of, paper_key, papers_in, papers_in_citation
 
-from .saved import Link
+from .saved import SavedLink
 
 
 _TITLE = re.compile(r"(?<![a-z])title\s*=\s*[{\"]((?:[^{}\"]|\{[^{}]*\}){1,400})", re.IGNORECASE)
@@ -33,15 +34,15 @@ _STOP_WORDS = """
 _STOP = frozenset(_STOP_WORDS.split())
 
 
-def words_of(text: str) -> set[str]:
+def _words(text: str) -> set[str]:
     """Return the telling words of a title or description."""
     return set(_WORD.findall(text.casefold())) - _STOP
 
 
 def _alike(title: str, description: str, name: str) -> bool:
     """Return whether a title could head this repository: most of its words are in the description, or it starts with its name."""
-    title_words = words_of(title)
-    if len(title_words) >= 3 and len(title_words & words_of(description)) >= 0.6 * len(title_words):
+    title_words = _words(title)
+    if len(title_words) >= 3 and len(title_words & _words(description)) >= 0.6 * len(title_words):
         return True
     short = _squeezed(name)
     if len(short) >= 4 and ":" in title and _squeezed(title.split(":")[0]) == short:
@@ -76,6 +77,115 @@ def _quoted(description: str) -> str:
     return found[0].strip(" .,") if len(found) == 1 else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What a repository says of papers.
+
+    Attributes:
+        named: the papers that the README links, repeats included; `readme`: each once.
+        entries: (title, papers) of each citation; `cited`: the papers of all.
+        own: the entries that are titled like the repository.
+    """
+
+    name: str
+    description: str
+    homepage: str
+    badge: str
+    created_at: str
+    named: list[Key]
+    entries: list[tuple[str, list[Key]]]
+    own: list[tuple[str, list[Key]]]
+
+    @property
+    def readme(self) -> list[Key]:
+        return list(dict.fromkeys(self.named))
+
+    @property
+    def cited(self) -> list[Key]:
+        return list(dict.fromkeys(key for _, keys in self.entries for key in keys))
+
+    @property
+    def own_title(self) -> str:
+        return self.own[0][0] if len(self.own) == 1 else ""
+
+    def near(self, key: Key) -> bool:
+        """Whether a paper appeared when the repository was made."""
+        months = _months_after(key, self.created_at)
+        return months is not None and -4 <= months <= 1
+
+    def too_old(self, key: Key, months: int = 24) -> bool:
+        after = _months_after(key, self.created_at)
+        return after is not None and after > months
+
+
+_Evidence = tuple[str, list[Key], str]  # role, papers, title
+
+
+def _by_itself(signs: _Signs) -> _Evidence | None:
+    said = papers_in(signs.description)
+    if len(said) == 1:
+        return "description", said, ""
+    home = paper_key(signs.homepage)
+    return ("homepage", [home], "") if home else None
+
+
+def _by_name(signs: _Signs) -> _Evidence | None:
+    titled = {keys[0]: title for title, keys in reversed(signs.own) if len(keys) == 1}
+    return ("name", list(titled), next(iter(titled.values()))) if len(titled) == 1 else None
+
+
+def _by_citation(signs: _Signs) -> _Evidence | None:
+    if len(signs.cited) != 1 or signs.too_old(signs.cited[0]):
+        return None
+    if len(signs.entries) > 1 and (signs.own or not signs.near(signs.cited[0])):
+        return None
+    return "bibtex", signs.cited, next(title for title, keys in signs.entries if keys)
+
+
+def _by_only_link(signs: _Signs) -> _Evidence | None:
+    papers = signs.readme
+    if len(papers) != 1 or signs.too_old(papers[0]):
+        return None
+    if signs.cited and papers[0] not in signs.cited:
+        return None
+    again = len(signs.named) > 1
+    speaks = _SAYS_CODE.search(signs.description) or (signs.entries and again)
+    if signs.own or (speaks and not signs.too_old(papers[0], months=4)):
+        return "readme", papers, signs.own_title
+    sober = not signs.description or _IMPLEMENTS.search(signs.description)
+    if signs.near(papers[0]) and (sober or (again and "awesome" not in signs.name.casefold())):
+        return "date", papers, ""
+    return None
+
+
+def _by_first_of_several(signs: _Signs) -> _Evidence | None:
+    if len(signs.readme) < 2:
+        return None
+    if badged := paper_key(signs.badge):
+        return "badge", [badged], ""
+    first, *others = signs.readme
+    if signs.own and signs.near(first) and not any(map(signs.near, others)):
+        return "date", [first], signs.own_title
+    return None
+
+
+def _by_date(signs: _Signs) -> _Evidence | None:
+    first = signs.readme[:1]
+    if first and signs.near(first[0]) and _SAYS_CODE.search(signs.description):
+        return "date", first, ""
+    return None
+
+
+_RULES = (
+    _by_itself,
+    _by_name,
+    _by_citation,
+    _by_only_link,
+    _by_first_of_several,
+    _by_date,
+)  # strongest first
+
+
 def paper_links(
     name: str,
     description: str,
@@ -85,7 +195,7 @@ def paper_links(
     citations: Sequence[str] = (),
     badge: str = "",
     created_at: str = "",
-) -> tuple[Link, ...]:
+) -> tuple[SavedLink, ...]:
     """Return links to the papers behind a repository, those of the strongest evidence only.
 
     Args:
@@ -95,57 +205,19 @@ def paper_links(
         badge: the address behind an arXiv badge, if another tool found one.
         created_at: when the repository was made, ISO 8601.
     """
-
-    def links(role: str, keys: Iterable[Key], title: str = "") -> tuple[Link, ...]:
-        return tuple(Link(role, address_of(key), title or quoted) for key in keys)
-
-    def near(key: Key) -> bool:
-        months = _months_after(key, created_at)
-        return months is not None and -4 <= months <= 1
-
-    def too_old(key: Key, months: int = 24) -> bool:
-        after = _months_after(key, created_at)
-        return after is not None and after > months
-
-    quoted = _quoted(description)
-    said = papers_in(description)
-    if len(said) == 1:
-        return links("description", said)
-    if home := paper_key(homepage):
-        return links("homepage", [home])
-
-    named = [key for url in readme_urls if (key := paper_key(url))]
-    readme = list(dict.fromkeys(named))
     entries = [(_title_of(entry), papers_in_citation(entry)) for entry in citations]
-    cited = list(dict.fromkeys(key for _, keys in entries for key in keys))
     own = [
         (title, keys)
         for (title, keys), entry in zip(entries, citations, strict=True)
         if (keys or not _OF_SOFTWARE.search(entry)) and _alike(title, description, name)
     ]
-    titled = {keys[0]: title for title, keys in reversed(own) if len(keys) == 1}
-    if len(titled) == 1:
-        return links("name", titled, *titled.values())
-    if (
-        len(cited) == 1
-        and not too_old(cited[0])
-        and (len(entries) == 1 or (not own and near(cited[0])))
-    ):
-        return links("bibtex", cited, next(title for title, keys in entries if keys))
-    if len(readme) == 1 and not too_old(readme[0]) and (not cited or readme[0] in cited):
-        speaks = _SAYS_CODE.search(description) or (entries and len(named) > 1)
-        if own or (speaks and not too_old(readme[0], months=4)):
-            return links("readme", readme, own[0][0] if len(own) == 1 else "")
-        sober = not description or _IMPLEMENTS.search(description)
-        if near(readme[0]) and (sober or (len(named) > 1 and "awesome" not in name.casefold())):
-            return links("date", readme)
-    if len(readme) > 1:
-        if badged := paper_key(badge):
-            return links("badge", [badged])
-        if own and near(readme[0]) and not any(near(key) for key in readme[1:]):
-            return links("date", readme[:1], own[0][0] if len(own) == 1 else "")
-    if readme and near(readme[0]) and _SAYS_CODE.search(description):
-        return links("date", readme[:1])
-    found = list(dict.fromkeys([*cited, *readme]))
-    quoted = ""
-    return links("mention" if len(found) == 1 else "several", found)
+    named = [key for url in readme_urls if (key := paper_key(url))]
+    signs = _Signs(name, description, homepage, badge, created_at, named, entries, own)
+    for rule in _RULES:
+        if found := rule(signs):
+            role, papers, title = found
+            title = title or _quoted(description)
+            return tuple(SavedLink(role, address_of(key), title) for key in papers)
+    guesses = list(dict.fromkeys([*signs.cited, *signs.readme]))
+    role = "mention" if len(guesses) == 1 else "several"
+    return tuple(SavedLink(role, address_of(key)) for key in guesses)

@@ -91,4 +91,4 @@ def parse_safari(data: bytes, name: str, source: str = "bookmarks") -> Reading:
             about = text_of(reading.get("PreviewText")).strip()
             date = reading.get("DateAdded")
             added = iso(date.isoformat()) if isinstance(date, datetime) else None
-        yield SavedItem(source, url, title, "", about, path, (), added, "", (), {}, place)
+        yield SavedItem(source, url, title, about=about, folder=path, saved_at=added, place=place)

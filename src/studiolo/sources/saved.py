@@ -14,7 +14,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class SavedLink:
     """A further address that a saved thing carries, where in it the address stood, and the title it had there, if any.
 
     Roles: `target` (what a post links to), `description`, `homepage`, `name` (a citation titled like the repository),
@@ -55,7 +55,7 @@ class SavedItem:
     tags: tuple[str, ...] = ()
     saved_at: str | None = None
     native: str = ""
-    links: tuple[Link, ...] = ()
+    links: tuple[SavedLink, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
 
@@ -115,7 +115,7 @@ class SavedItem:
             tags=tuple(record.get("tags", ())),
             saved_at=record.get("saved_at"),
             native=record.get("native", ""),
-            links=tuple(Link(*link) for link in record.get("links", ())),
+            links=tuple(SavedLink(*link) for link in record.get("links", ())),
             extra=record.get("extra", {}),
             place=record.get("place", ""),
         )

@@ -13,24 +13,16 @@ from urllib.parse import urlsplit
 
 from studiolo.errors import NetworkError, SourceError, UsageError
 from studiolo.keys import paper_key, why_not_a_page
-from studiolo.lists import Block, Piece, Run, find_links, plain_with_links, scan
+from studiolo.lists import Block, Document, Piece, find_links, plain_with_links, ranked_columns
 from studiolo.net import Client
 
 from .dates import iso
 from .guard import OnBytes, one_line, read_whole, text_of
-from .saved import Link, Reading, SavedItem, Skipped
+from .saved import Reading, SavedItem, SavedLink, Skipped
 
 
 SOURCE = "table"
 MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd", ".txt"})
-_COLUMNS = {
-    "title": re.compile(r"(?i)\b(?:title|paper|name|article|what|work|model)\b"),
-    "date": re.compile(r"(?i)\b(?:date|added|saved|when|read on)\b"),
-    "tags": re.compile(r"(?i)\b(?:tags?|topics?|keywords?|labels?|category|area)\b"),
-    "note": re.compile(
-        r"(?i)\b(?:notes?|comments?|summary|remarks?|thoughts?|why|tl;?dr|takeaways?|description)\b"
-    ),
-}
 
 
 def load_tables(path: Path, on_bytes: OnBytes | None = None) -> Reading:
@@ -54,22 +46,13 @@ def load_tables(path: Path, on_bytes: OnBytes | None = None) -> Reading:
 
 def parse_tables(data: bytes, name: str) -> Reading:
     """Yield the rows of every table in Markdown text; a row without a web address is skipped with a reason."""
-    root = scan(data)
-    definitions = {
-        block.label.decode("utf-8", "replace").casefold(): block.target.decode("utf-8", "replace")
-        for block in root.walk()
-        if block.kind == "definition"
-    }
-    headings: list[tuple[int, str]] = []
-    for block in root.walk():
-        if block.kind == "heading":
-            text = Run(data, block.content).data
-            title = one_line(plain_with_links(text, find_links(text, definitions)), 300)
-            headings = [(level, words) for level, words in headings if level < block.level]
-            headings.append((block.level, title))
-        elif block.kind == "table":
-            folder = tuple(words for _, words in headings if words)
-            yield from _rows(data, block, folder, definitions, name)
+    document = Document(data)
+    for section in document.sections:
+        folder = tuple(words for text in section.path if (words := one_line(text, 300)))
+        for outer in section.blocks:
+            for block in outer.walk():
+                if block.kind == "table":
+                    yield from _rows(data, block, folder, document.contents.definitions, name)
 
 
 def _rows(
@@ -115,22 +98,24 @@ def _row(
         return Skipped(place, f"a row without a web address: {label or '(empty)'}")
     column, main = next(((at, piece) for at, piece in pages if paper_key(piece.url)), pages[0])
 
-    def role_of(at: int) -> str:
-        name = header[at] if at < len(header) else ""
-        return next((role for role, pattern in _COLUMNS.items() if pattern.search(name)), "")
-
-    roles = [role_of(at) for at in range(len(words))]
-    titles = [word for word, role in zip(words, roles, strict=True) if role == "title" and word]
-    title = titles[0] if titles else words[column]
+    columns = ranked_columns(header)
+    roles = {at: role for role, alike in columns.items() for at in alike}
+    named = [*columns.get("title", ()), *columns.get("name", ()), column]
+    title = next((words[at] for at in named if at < len(words) and words[at]), "")
     extra: dict[str, str] = {}
-    notes, tags, saved_at = [], [], None
-    for at, (word, role) in enumerate(zip(words, roles, strict=True)):
+    notes, about, tags = [], [], []
+    saved_at: str | None = None
+    dated = "saved" if "saved" in columns else "date"
+    for at, word in enumerate(words):
+        role = roles.get(at)
         if not word or word == title:
             continue
-        if role == "date" and saved_at is None and (date := _date(word)):
+        if role == dated and saved_at is None and (date := _date(word)):
             saved_at = date
-        elif role == "note":
+        elif role == "notes":
             notes.append(word)
+        elif role == "about":
+            about.append(word)
         elif role == "tags":
             tags += [tag for part in re.split(r"[,;]", word) if (tag := part.strip(" #"))]
         elif not (at == column and word.startswith("http")):
@@ -142,11 +127,14 @@ def _row(
         url=main.url.strip(),
         title=one_line(title) if not title.startswith("http") else "",
         note="\n".join(notes),
+        about="\n".join(about),
         folder=folder,
         tags=tuple(dict.fromkeys(tags)),
         saved_at=saved_at,
         links=tuple(
-            dict.fromkeys(Link("row", piece.url) for _, piece in pages if piece.url != main.url)
+            dict.fromkeys(
+                SavedLink("row", piece.url) for _, piece in pages if piece.url != main.url
+            )
         ),
         extra=extra,
         place=place,

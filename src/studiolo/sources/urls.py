@@ -17,7 +17,7 @@ from studiolo.lists import find_links, plain_with_links
 
 from .dates import iso
 from .guard import LINE_BYTES, Counted, OnBytes, bounded_lines, one_line, open_source, read_whole
-from .saved import Link, Reading, SavedItem, Skipped
+from .saved import Reading, SavedItem, SavedLink, Skipped
 
 
 SOURCE = "urls"
@@ -207,7 +207,7 @@ def _entry(entry: Any, place: str) -> SavedItem | Skipped:
             )
         ),
         saved_at=iso(date) if date else None,
-        links=tuple(Link("same", url) for url in addresses[1:]),
+        links=tuple(SavedLink("same", url) for url in addresses[1:]),
         extra={
             "cite_key": one_line(entry.key, 200),
             **({"author": one_line(authors, 5000)} if authors else {}),

@@ -1,0 +1,74 @@
+"""What the column of a table says, by its heading: one table of words for everybody who reads or writes tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+
+Role = Literal[
+    "title", "name", "authors", "year", "date", "saved", "tags", "notes", "about", "state", "url", "folder"
+]  # fmt: skip
+
+# role: the headings that mean it, strongest first. A date may be a paper's or a reader's: year says the one, saved the other.
+_HEADINGS: dict[Role, str] = {
+    "title": "title|titles|paper title|paper|papers|publication|publications|article|articles|work|works|reference"
+    "|references|book|books|resource|resources|paper name|name|names|what|标题|论文",
+    "name": "short name|model|models|model name|method|methods|method name|algorithm|abbreviation|abbr|acronym|alias|nickname",
+    "authors": "authors|author|author s|by|作者",
+    "year": "year|years|published|publication year|publication date|release date|年份",
+    "date": "date|time|日期|时间",
+    "saved": "created|time added|timestamp|date added|added|added on|saved|saved on|saved at|date saved|when|read on|date read",
+    "tags": "tags|tag|topics|topic|keywords|keyword|labels|label|categories|category|areas|area",
+    "notes": "notes|note|comments|comment|remarks|remark|thoughts|takeaways|takeaway|summary|tl dr|tldr|description"
+    "|extended|selection|review|why",
+    "about": "abstract|excerpt",
+    "state": "state|status|read|already read|have i read|i read|done|finished|progress|reviewed|✅|✔|☑",
+    "url": "url|href|link|links|address|uri",
+    "folder": "folder|collection|path",
+}
+_MEANS = {
+    heading: (role, rank)
+    for role, headings in _HEADINGS.items()
+    for rank, heading in enumerate(headings.split("|"))
+}
+_MARKS = re.compile("[\\s_*`~#?!:.,;()\\[\\]/\ufe0f-]+")
+# words that say whose column it is, not what it holds: My notes, Paper authors
+_OWNERS = frozenset({"my", "our", "the", "a", "personal", "paper", "work", "article"})
+
+
+def role_of(heading: str) -> Role | None:
+    """Return what a column with this heading says, or None; capitals, punctuation and `my` do not matter."""
+    return _means(heading)[0]
+
+
+def columns_of(headings: Sequence[str]) -> dict[Role, int]:
+    """Return the column of each role that a table has: of two the stronger heading, of two alike the first."""
+    columns = {role: alike[0] for role, alike in ranked_columns(headings).items()}
+    if "name" not in columns and "title" in columns:  # Name | Paper: the short one beside the long
+        names = [i for i, text in enumerate(headings) if text.strip().casefold() == "name"]
+        if names and names[0] != columns["title"]:
+            columns["name"] = names[0]
+    return columns
+
+
+def ranked_columns(headings: Sequence[str]) -> dict[Role, list[int]]:
+    """Return all columns of each role, the strongest heading first."""
+    found: dict[Role, list[tuple[int, int]]] = {}
+    for column, heading in enumerate(headings):
+        role, rank = _means(heading)
+        if role is not None:
+            found.setdefault(role, []).append((rank, column))
+    return {role: [column for _, column in sorted(ranks)] for role, ranks in found.items()}
+
+
+def _means(heading: str) -> tuple[Role | None, int]:
+    words = _MARKS.sub(" ", heading).casefold().split()
+    while words:
+        if known := _MEANS.get(" ".join(words)):
+            return known
+        if words[0] not in _OWNERS:
+            break
+        del words[0]
+    return None, 0

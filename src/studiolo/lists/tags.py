@@ -1,0 +1,52 @@
+"""Tags, wherever a list writes them: in words, in comments, in front matter, on badges."""
+
+from __future__ import annotations
+
+import re
+
+from .texts import Text
+
+
+_HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")
+_BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
+
+
+def hashtags(text: Text) -> list[str]:
+    """Return the `#tags` among the words of a text, not those inside its links."""
+    data, at, tags = text.run.data, 0, []
+    if b"#" not in data:
+        return []
+    for piece in [*text.pieces, None]:
+        end = piece.start if piece else len(data)
+        if end >= at:
+            tags += _HASHTAG.findall(data[at:end].decode("utf-8", "replace"))
+            at = piece.end if piece else end
+    return tags
+
+
+def badge_tag(url: str) -> str | None:
+    """Return the tag that the picture of a badge `tag-…` shows, if it is one."""
+    badge = _BADGE.match(url)
+    if badge is None:
+        return None
+    name = badge[1].replace("--", "\0").replace("__", "\1").replace("_", " ")
+    return name.replace("\0", "-").replace("\1", "_")
+
+
+def split_tags(text: str) -> list[str]:
+    """Return the tags of a list with commas, semicolons or one a line, without bullets and `#`."""
+    pieces = re.split(r"[,;\n]", text)
+    return [tag for piece in pieces if (tag := " ".join(piece.strip().lstrip("-*+# \t").split()))]
+
+
+def front_tags(text: str) -> list[str]:
+    """Return the `tags` of YAML or TOML front matter: a line, a bracketed list, or one `- tag` a line."""
+    match = re.search(
+        r"^tags[ \t]*[:=][ \t]*(.*)((?:\n[ \t]*-[ \t]+.*)*)", text, re.MULTILINE | re.IGNORECASE
+    )
+    if match is None:
+        return []
+    line = match[1].strip().strip("[]") + match[2]
+    return [
+        tag.strip("\"' \t") for tag in split_tags(line.replace("\n", ",")) if tag.strip("\"' \t")
+    ]

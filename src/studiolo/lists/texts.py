@@ -1,0 +1,54 @@
+"""The text of one block or cell, and what it says as a whole."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from studiolo.keys import find_mention
+
+from .links import Piece, Run
+from .titles import is_label
+from .words import plain_with_links
+
+
+_WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
+
+
+@dataclass(slots=True)
+class Text:
+    """The text of one block (or cell) and the links in it; `line` is where it begins."""
+
+    run: Run
+    pieces: list[Piece]
+    line: int
+
+    def words(self) -> str:
+        """Return its words, links replaced by their texts."""
+        return plain_with_links(self.run.data, self.pieces)
+
+    def links_paper(self) -> bool:
+        """Whether one of its links names a paper."""
+        for piece in self.pieces:
+            if (
+                piece.kind not in ("image", "wiki")
+                and (mention := find_mention(piece.url))
+                and mention.key.names_paper
+            ):
+                return True
+        return False
+
+    def only_links(self) -> bool:
+        """Whether it is nothing but links without words of their own."""
+        if not self.pieces:
+            return False
+        at = 0
+        for piece in self.pieces:
+            if piece.start >= at:
+                if _WORD_BYTE.search(self.run.data[at : piece.start]):
+                    return False
+                at = piece.end
+            inner = self.run.data[slice(*piece.text)].decode("utf-8", "replace")
+            if piece.kind not in ("bare", "auto", "image") and not is_label(inner):
+                return False
+        return _WORD_BYTE.search(self.run.data[at:]) is None
