@@ -197,7 +197,7 @@ def test_option_that_cannot_be_meant_is_a_sentence(path, option, value, sentence
         (
             ">/dev/full",
             1,
-            "studiolo: The output cannot be read or written: No space left on device.\n",
+            "studiolo: Standard output cannot be written: No space left on device.\n",
         ),
         (">&-", 0, ""),
         (">/dev/null 2>&-", 0, ""),

@@ -17,8 +17,7 @@ from .console import clean, counted, err, say
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
 
-    from studiolo.runs import Event
-    from studiolo.runs.plan import SeedToRun
+    from studiolo.runs import Event, SeedToRun
 
 QUIET_S = 2.0  # what takes longer says what it is doing
 PLAIN_EVERY_S = 10.0  # a log gets a sign of life at most this often, after the first

@@ -23,8 +23,7 @@ from .verdicts import show_counts, show_left, show_next, show_verdicts
 
 if TYPE_CHECKING:
     from studiolo.claims import Paper
-    from studiolo.runs import Replayed
-    from studiolo.runs.plan import LeftOut
+    from studiolo.runs import LeftOut, Replayed
 
 T = TypeVar("T")
 
@@ -204,7 +203,7 @@ def keep_records(
     from studiolo import runs
     from studiolo.library import Library, load_same
     from studiolo.lists import Document
-    from studiolo.report.join import join, papers_on
+    from studiolo.report import join, papers_on
 
     home = Library.find(near=path)
     library = home.folder
@@ -299,7 +298,7 @@ def _only(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
 
 def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
     """Return why a claim was left out, for its parts and controls too."""
-    from studiolo.runs.plan import bundles_of
+    from studiolo.runs import bundles_of
 
     claims = next((c for c in bundles_of(left.paper) if c[0].id == left.name), ())
     return {(left.paper.slug, claim.id): left.why for claim in claims}
@@ -307,7 +306,7 @@ def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
 
 def _require_packages(papers: Sequence[Paper]) -> None:
     """Say beforehand which packages are missing: else every seed would end in the same error."""
-    from studiolo.runs.fingerprint import code_of
+    from studiolo.runs import code_of
 
     wanted = {name for paper in papers for name in code_of(paper.folder).imports}
     missing = sorted(name for name in wanted if find_spec(name) is None)
@@ -320,7 +319,7 @@ def _require_packages(papers: Sequence[Paper]) -> None:
 def _announce(papers: Sequence[Paper], library: Path) -> None:
     """Before a library's own code runs for the first time, say so; remember which code was announced."""
     from studiolo import runs
-    from studiolo.runs.fingerprint import code_of
+    from studiolo.runs import code_of
 
     seen_file = library / ".studiolo" / "announced.txt"
     seen = set(seen_file.read_text().splitlines()) if seen_file.exists() else set()

@@ -17,8 +17,8 @@ from .progress import STYLES, about
 
 if TYPE_CHECKING:
     from studiolo.claims import Claim, Paper, Verdict
-    from studiolo.report.view import PaperView
-    from studiolo.runs.plan import Plan
+    from studiolo.report import PaperView
+    from studiolo.runs import Plan
 
 WIDEST = 100  # columns of a sentence
 WORDS = {  # verdict: of one claim, of several
@@ -111,7 +111,7 @@ def show_left(papers: Sequence[PaperView], why_left: Mapping[tuple[str, str], st
 
 def show_next(rest: Plan, jobs: int, path: Path) -> None:
     """Print what would be measured next, how long that takes, and how long everything that is left takes."""
-    bundle = next((bundle for bundle in rest.bundles if not bundle.figure), None)
+    bundle = next((bundle for bundle in rest.bundles if bundle.rank < 2), None)
     if bundle is None:
         return
     says = " ".join(bundle.paper.claim(bundle.name).says.split())

@@ -2,15 +2,18 @@
 
 from .document import report_json, report_markdown
 from .html import render_html
-from .join import answers_to
+from .join import answers_to, join, papers_on
 from .save import write_report
-from .view import View, load_view
+from .view import PaperView, View, load_view
 
 
 __all__ = [
+    "PaperView",
     "View",
     "answers_to",
+    "join",
     "load_view",
+    "papers_on",
     "render_html",
     "report_json",
     "report_markdown",

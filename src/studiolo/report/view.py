@@ -35,12 +35,13 @@ from studiolo.runs import (
     Machine,
     Record,
     discover,
+    experiment_of,
+    experiment_of_figure,
     load_evidence,
     load_reference_evidence,
     this_environment,
     this_machine,
 )
-from studiolo.runs.evidence import experiment_of, experiment_of_figure
 
 from .join import Row, answers_to, join, papers_on, readiness
 
@@ -364,12 +365,16 @@ def _paper_view(paper: Paper, library: Path) -> PaperView:
         PaperError: its code is not Python, or its records cannot be read; says which folder and why.
     """
     try:
-        return PaperView(paper, load_evidence(paper, library), load_reference_evidence(paper))
+        evidence = load_evidence(paper, library)
+        if evidence.code.problem:
+            raise PaperError(
+                f"{paper.folder / 'experiments.py'} is not Python: {evidence.code.problem}."
+            )
+        return PaperView(paper, evidence, load_reference_evidence(paper))
     except PaperError:
         raise
-    except (StudioloError, OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        why = str(error) or "its code is nested too deeply"
-        raise PaperError(f"{paper.folder}: cannot be read: {why}.") from error
+    except (StudioloError, OSError) as error:
+        raise PaperError(f"{paper.folder} cannot be read: {error}.") from error
 
 
 def _counted(number: int, noun: str) -> str:

@@ -13,11 +13,18 @@ from .drive import (
     WaitsForTiming,
     run,
 )
-from .evidence import Evidence, load_evidence, load_reference_evidence
+from .evidence import (
+    Evidence,
+    experiment_of,
+    experiment_of_figure,
+    load_evidence,
+    load_reference_evidence,
+)
+from .fingerprint import code_of
 from .keep import save_reference
 from .machine import Machine, load_machine, this_environment, this_machine
 from .outcome import Outcome
-from .plan import plan_next
+from .plan import LeftOut, Plan, SeedToRun, bundles_of, plan_next
 from .records import Record
 from .replay import Replayed, replay
 
@@ -28,16 +35,23 @@ __all__ = [
     "Event",
     "Evidence",
     "Finished",
+    "LeftOut",
     "Machine",
     "Outcome",
+    "Plan",
     "Planned",
     "Record",
     "Replayed",
     "SeedFinished",
     "SeedStarted",
+    "SeedToRun",
     "Stopping",
     "WaitsForTiming",
+    "bundles_of",
+    "code_of",
     "discover",
+    "experiment_of",
+    "experiment_of_figure",
     "is_readers_own",
     "load_evidence",
     "load_machine",

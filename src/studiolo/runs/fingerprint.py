@@ -28,12 +28,14 @@ class Code:
         digests: the same over what one function of it reaches.
         imports: top-level names of the other packages that running it imports, such as {"torch", "numpy"}.
         files: what was read, as it was then.
+        problem: why experiments.py is not Python, or empty.
     """
 
     digest: str
     digests: Mapping[str, str]
     imports: frozenset[str]
     files: Mapping[Path, State]
+    problem: str = ""
 
     def is_unchanged(self) -> bool:
         """True if no file was written to since it was read."""
@@ -55,7 +57,8 @@ def code_of(folder: Path) -> Code:
             digests[name] = reach.digest
         everything.whole(module)
     imports = frozenset(everything.packages)
-    return Code(everything.digest, digests, imports, dict(everything.files))
+    problem = module.problem if module else ""
+    return Code(everything.digest, digests, imports, dict(everything.files), problem)
 
 
 def fingerprint(code: Code, run: str, config: Mapping[str, Any], series: int, index: int) -> str:

@@ -43,7 +43,7 @@ class Bundle:
         seeds: what is still to be run, without the seeds that an earlier bundle brings.
         cost_s: estimated seconds of one worker.
         alone_s: those of them during which nothing else may run, since something is timed.
-        figure: it is a figure.
+        rank: 0 for what the paper says, 1 for our questions and checks, 2 for a figure.
         first: it is one of the paper's first verdicts.
     """
 
@@ -52,7 +52,7 @@ class Bundle:
     seeds: tuple[SeedToRun, ...]
     cost_s: float
     alone_s: float = 0.0
-    figure: bool = False
+    rank: int = 0
     first: bool = False
 
     def wall_s(self, jobs: int) -> float:
@@ -180,12 +180,13 @@ def _claims_bundle(
     retry: bool,
 ) -> Bundle:
     experiments = [experiment_of(claim) for claim in claims if not claim.all_of]
-    return _bundle(source, claims[0].id, experiments, typical, retry)
+    bundle = _bundle(source, claims[0].id, experiments, typical, retry)
+    return replace(bundle, rank=0 if claims[0].by == "paper" else 1)
 
 
 def _figure_bundle(source: Evidence, figure: Figure, typical: Mapping[Setting, float]) -> Bundle:
     experiment = experiment_of_figure(source.paper, figure)
-    return replace(_bundle(source, figure.id, [experiment], typical, False), figure=True)
+    return replace(_bundle(source, figure.id, [experiment], typical, False), rank=2)
 
 
 def _bundle(
@@ -222,12 +223,12 @@ def _cheapest_first(
 ) -> Iterable[Bundle]:
     """Yield one paper's bundles, each time the one that adds least to those before it, and only what it adds.
 
-    Figures come last: most are drawn from what claims measured.
+    What the paper says comes before what we ask and check. Figures come last: most are drawn from what claims measured.
     """
     left = [(b, {seed.experiment.key(seed.index): seed for seed in b.seeds}) for b in bundles]
     budget_s = FIRST_VERDICTS_S
     while left := [(bundle, seeds) for bundle, seeds in left if seeds]:
-        bundle, added = min(left, key=lambda one: (one[0].figure, _cost_s(one[1], typical)))
+        bundle, added = min(left, key=lambda one: (one[0].rank, _cost_s(one[1], typical)))
         cost_s = _cost_s(added, typical)
         first = cost_s <= budget_s or budget_s == FIRST_VERDICTS_S
         budget_s -= cost_s if first else budget_s

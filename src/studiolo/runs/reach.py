@@ -42,7 +42,7 @@ class Module:
         defined: names of the functions and classes that it defines.
         imports: made when it is imported. stars: the modules of which it imports everything.
         effects: numbers of the statements that do more than bind names.
-        is_python: False if it cannot be parsed; then its one fact is the hash of its bytes.
+        problem: why it is not Python, or empty. Such a file has one fact, the hash of its bytes.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Module:
     imports: list[Import] = field(default_factory=list)
     stars: list[Import] = field(default_factory=list)
     effects: list[int] = field(default_factory=list)
-    is_python: bool = True
+    problem: str = ""
     _facts: dict[int, Facts] = field(default_factory=dict)
 
     def facts(self, number: int) -> Facts:
@@ -153,7 +153,7 @@ class Reach:
         if not self._is_new(module, "module"):
             return
         self.files[module.path] = module.state
-        if not module.is_python:
+        if module.problem:
             self._part(module, _hash_of_file(module.path))
         for number in module.effects:
             self._statement(module, number)
@@ -247,8 +247,8 @@ def _parse(path: Path, state: State) -> Module:
     module = Module(path, state)
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
-    except _NOT_PYTHON:
-        module.is_python = False
+    except _NOT_PYTHON as error:
+        module.problem = str(error) or "it is nested too deeply"
         return module
     for statement in tree.body:
         if not never_runs(statement):
