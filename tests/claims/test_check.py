@@ -184,7 +184,7 @@ def test_an_exact_number_is_its_own_reason(check: Check) -> None:
 
 def test_a_weaker_region_that_is_not_weaker_is_refused(check: Check) -> None:
     (problem,) = check(claim(weaker=Region("above", (1.5,))))
-    assert "weaker (above 1.5) does not hold all of region (at least 1.2). Widen it." in problem
+    assert "weaker (above 1.5) does not contain all of region (at least 1.2). Widen it." in problem
 
 
 def test_a_paper_without_claims_controls_or_version_is_told(tmp_path: Path) -> None:
@@ -230,7 +230,8 @@ def test_a_config_that_the_experiment_does_not_take_is_named(check: Check) -> No
 def test_an_experiment_without_a_seed_is_told(check: Check) -> None:
     (problem,) = check(claim(run="seedless"))
     assert (
-        "the experiment seedless takes no keyword-only seed. Begin it `def seedless(*," in problem
+        "the experiment seedless takes no keyword-only seed. Start it with `def seedless(*,"
+        in problem
     )
 
 

@@ -179,7 +179,7 @@ def test_add_writes_below_the_named_section(here):
     said = studiolo("add", "arxiv:1907.02893", "--section", "Transformers", "--offline")
     assert "+* [Invariant Risk Minimization](https://arxiv.org/abs/1907.02893) - 2019" in said
     assert "Written to list.md. Take it back: studiolo undo" in said
-    with pytest.raises(UsageError, match=r"arxiv:1907\.02893 is on the list already: list\.md:8"):
+    with pytest.raises(UsageError, match=r"arxiv:1907\.02893 is already on the list: list\.md:8"):
         studiolo("add", "https://arxiv.org/abs/1907.02893v3", "--section", "Transformers")
 
 
@@ -320,7 +320,7 @@ def test_inbox_is_searched_and_written_as_json(here):
 
 
 def test_empty_inbox_says_how_to_fill_it(here):
-    assert "The inbox is empty. Fill it: studiolo collect --help" in studiolo("inbox")
+    assert "The inbox is empty. To fill it: studiolo collect --help" in studiolo("inbox")
     assert "No paper waits" in studiolo("triage")
 
 

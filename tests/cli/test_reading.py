@@ -225,8 +225,8 @@ def test_check_fails_for_errors_and_with_strict_for_all(library):
     (library / "bad.md").write_text("* [a](nowhere.md)\n")
     rows = json.loads(run("check", "bad.md", "--json", code=1))
     assert rows == [
-        {"check": "dead-link", "level": "error", "path": "bad.md", "line": 1, "says": "nowhere.md is not there.",
-         "do": "Write that file, or correct or take out the link."}
+        {"check": "dead-link", "level": "error", "path": "bad.md", "line": 1, "says": "nowhere.md does not exist.",
+         "do": "Write that file, or correct or remove the link."}
     ]  # fmt: skip
 
 

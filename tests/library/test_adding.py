@@ -221,7 +221,7 @@ def test_alike_words_are_a_reason_and_are_shown(library):
 def test_without_any_likeness_the_largest_section_is_proposed_and_it_is_said(library):
     proposal = best(library, SavedItem("bookmarks", FNET, "Something else"))
     assert proposal.section.path == ("To Review", "Transformers")
-    assert proposal.reason == "nothing matches; it is the section with the most entries"
+    assert proposal.reason == "nothing matches; this section has the most entries"
 
 
 def test_list_without_headings_gets_no_proposal(tmp_path):

@@ -141,7 +141,7 @@ def test_thing_to_add_waits_or_is_what_the_key_says(library):
     assert desk.thing_to_add(inbox, "arxiv:1706.03762").title == "AIAYN"
     typed = desk.thing_to_add(inbox, "https://arxiv.org/abs/2009.14794v2")
     assert (typed.name, typed.items[0].source) == ("arxiv:2009.14794", "typed")
-    with pytest.raises(UsageError, match=r"arxiv:2105\.03824 is on the list already: list\.md:5"):
+    with pytest.raises(UsageError, match=r"arxiv:2105\.03824 is already on the list: list\.md:5"):
         desk.thing_to_add(inbox, "https://arxiv.org/pdf/2105.03824")
     with pytest.raises(UsageError, match="is not a key"):
         desk.thing_to_add(inbox, "nonsense")

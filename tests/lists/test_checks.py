@@ -60,7 +60,7 @@ def test_one_paper_twice_names_the_first_place(tmp_path):
     )
     (finding,) = check([Document.load(path)])
     assert str(finding) == (
-        f"{path}:2: twice: arxiv:2101.00001 is also at {path}:1. Keep one, and link it from the other place."
+        f"{path}:2: twice: arxiv:2101.00001 is also at {path}:1. Keep one of them, and link to it from the other place."
     )
 
 

@@ -89,11 +89,11 @@ def _of_paper(paper: Paper) -> Iterator[str]:
 
 def _of_claim(claim: Claim, paper: Paper) -> Iterator[str]:
     if claim.like and claim.says == paper.claim(claim.like).says:
-        yield f"says the same as {claim.like!r}, from which it inherits. Say in which it differs."
+        yield f"says the same as {claim.like!r}, from which it inherits. Say how it differs."
     for name in claim.controls:
         control = paper.claim(name)
         if not claim.all_of and _measured(control) == _measured(claim):
-            yield f"its control {name!r} measures the very same. Switch the effect off in its config."
+            yield f"its control {name!r} measures exactly the same. Switch the effect off in its config."
     if claim.region is None:
         return
     is_number = claim.statistic == "exact" and claim.region.low == claim.region.high
@@ -102,7 +102,7 @@ def _of_claim(claim: Claim, paper: Paper) -> Iterator[str]:
     yield from _of_seeds(claim, claim.region)
     yield from _of_size(claim, claim.region)
     if claim.weaker and not claim.weaker.covers(claim.region):
-        yield f"weaker ({claim.weaker}) does not hold all of region ({claim.region}). Widen it."
+        yield f"weaker ({claim.weaker}) does not contain all of region ({claim.region}). Widen it."
 
 
 def _of_words(claim: Claim, is_control: bool) -> Iterator[str]:
@@ -275,7 +275,7 @@ def _of_experiment(
     arguments = function.args
     names = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
     if "seed" not in [a.arg for a in arguments.kwonlyargs]:
-        yield f"the experiment {what.run} takes no keyword-only seed. Begin it `def {what.run}(*, seed: int, ...)`."
+        yield f"the experiment {what.run} takes no keyword-only seed. Start it with `def {what.run}(*, seed: int, ...)`."
     unknown = [name for name in what.config if name not in names]
     if unknown and arguments.kwarg is None:
         known = ", ".join(name for name in names if name != "seed") or "nothing but seed"

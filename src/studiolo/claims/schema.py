@@ -72,7 +72,7 @@ def load_paper(folder: Path) -> Paper:
     """Read a paper folder's `paper.toml`.
 
     Raises:
-        PaperError: there is no such file, or it is no TOML, or tables are wrong: one line for every wrong table, each
+        PaperError: there is no such file, or it is not TOML, or tables are wrong: one line for every wrong table, each
             with file, table, field, what was found and what is allowed.
     """
     path = Path(folder) / "paper.toml"

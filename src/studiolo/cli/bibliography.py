@@ -22,19 +22,19 @@ def export_command(
     path: ListOption = None,
     library: LibraryOption = None,
     section: Annotated[
-        str, typer.Option("--section", "-s", help="Only what stands below this heading.")
+        str, typer.Option("--section", "-s", help="Only what is below this heading.")
     ] = "",
     with_inbox: Annotated[
         bool, typer.Option("--inbox", help="The inbox instead of the lists.")
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Without it: standard output."),
+        typer.Option("--output", "-o", metavar="FILE", help="Default: standard output."),
     ] = None,
 ) -> None:
-    """Write lists out as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON or CSV.
+    """Export lists as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON or CSV.
 
-    Cite keys stay the same when the list is put into another order. Titles that would be code in the format are neutralised.
+    Cite keys do not change when the list is reordered. Titles that would be code in the format are escaped.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def export_command(
     if section:
         references = in_section(references, section)
         if not references:
-            raise UsageError(f"Nothing stands below a heading {section!r}.")
+            raise UsageError(f"There is nothing below a heading {section!r}.")
     text = FORMATS[form](references)
     if output is None:
         say_file(text)

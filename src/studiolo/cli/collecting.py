@@ -27,13 +27,13 @@ app = typer.Typer()
 collect = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Gather what you saved elsewhere into the inbox: nothing is lost, and reading the same export twice adds nothing.",
+    help="Collect what you saved elsewhere into the inbox. Nothing is lost, and reading the same export twice adds nothing.",
 )
 app.add_typer(collect, name="collect", rich_help_panel=PANEL)
 
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Count only; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only count; write nothing.")]
 Verbose = Annotated[
-    bool, typer.Option("--skipped", help="List everything that was skipped, and why.")
+    bool, typer.Option("--skipped", help="List everything that was skipped, with the reason.")
 ]
 OnBytes = Callable[[int], object]
 
@@ -113,7 +113,7 @@ def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
         console.print(f"  skipped {clean(str(skipped))}", markup=False)
     if counts.num_skipped > len(shown):
         console.print(
-            f"  … and {counts.num_skipped - len(shown):,} more{'' if list_skipped else ' (--skipped lists them)'}",
+            f"  … and {counts.num_skipped - len(shown):,} more{'' if list_skipped else ' (list them with --skipped)'}",
             markup=False,
         )
     if dry_run:
@@ -148,10 +148,10 @@ def github_stars(
     ],
     library: LibraryOption = None,
     lists: Annotated[
-        bool, typer.Option("--lists", help="Star lists too, as tags (needs GITHUB_TOKEN).")
+        bool, typer.Option("--lists", help="Also read star lists, as tags (needs GITHUB_TOKEN).")
     ] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Read to the end even if the newest are known.")
+        bool, typer.Option("--all", help="Read to the end even if the newest stars are known.")
     ] = False,
     dry_run: DryRun = False,
     skipped: Verbose = False,
@@ -189,7 +189,9 @@ def reddit(
     praw: Annotated[
         str,
         typer.Option(
-            "--praw", metavar="SECTION", help="Ask Reddit with the key in this section of praw.ini."
+            "--praw",
+            metavar="SECTION",
+            help="Ask Reddit, using the API key in this section of praw.ini.",
         ),
     ] = "",
     dry_run: DryRun = False,
@@ -236,11 +238,11 @@ def arxiv_sanity(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="dict.db of arxiv-sanity-lite, or as.db of the first site."
+            metavar="FILE", help="dict.db of arxiv-sanity-lite, or as.db of the original site."
         ),
     ],
     user: Annotated[
-        str, typer.Option("--user", help="Whose papers, where the file holds several people.")
+        str, typer.Option("--user", help="Whose papers, if the file has several users.")
     ] = "",
     library: LibraryOption = None,
     dry_run: DryRun = False,
@@ -256,7 +258,7 @@ def urls(
         list[str],
         typer.Argument(
             metavar="FILE|-|TEXT...",
-            help="A file, - for a pipe, or addresses and ids typed in place.",
+            help="A file, - for a pipe, or addresses and ids.",
         ),
     ],
     library: LibraryOption = None,

@@ -84,9 +84,11 @@ def _quiet() -> Finding:
         pass
     share = (time.process_time() - cpu) / (time.perf_counter() - wall)
     load = os.getloadavg()[0]
-    says = f"{share:.0%} of a core is ours, load {load:.1f} on {runs.this_machine().cores} cores"
+    says = (
+        f"{share:.0%} of a core is available, load {load:.1f} on {runs.this_machine().cores} cores"
+    )
     if share < 0.8:
-        says += ": CPU-time ratios still hold, wall-clock claims would be marked busy"
+        says += ": CPU-time ratios are still valid, wall-clock claims would be marked busy"
     return Finding("quiet", share >= 0.8, says)
 
 
@@ -105,7 +107,7 @@ def _disk(library: Path) -> Finding:
 def _data(library: Path) -> Iterator[Finding]:
     root = os.environ.get("STUDIOLO_DATA")
     if root is None:
-        says = "STUDIOLO_DATA is not set: experiments use what needs no download, or say which set they need"
+        says = "STUDIOLO_DATA is not set: experiments use the sets that need no download, and say which set they lack"
         yield Finding("data", False, says)
     elif not Path(root).is_dir():
         yield Finding("data", False, f"STUDIOLO_DATA names {root}, which is not a folder")

@@ -22,13 +22,11 @@ def why(
     one: Annotated[str, typer.Argument(metavar="KEY", help="A key, or an address.")],
     other: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[KEY]", help="Without it: everything that is related to the first."
-        ),
+        typer.Argument(metavar="[KEY]", help="Without it: everything related to the first."),
     ] = None,
     library: LibraryOption = None,
 ) -> None:
-    """Print the evidence that two keys are one work, or that one is about the other: who says so, and where.
+    """Show the evidence that two keys are one work, or that one is about the other: who says so, and where.
 
     \b
     Examples:
@@ -45,7 +43,7 @@ def why(
         for edge in edges:
             say(edge)
         if not edges:
-            say(f"Nothing is known about {a} beside itself.")
+            say(f"Nothing else is known about {a}.")
         return
     b = find_key(other)
     chain = works.why(a, b)
@@ -70,8 +68,8 @@ def same(
     other: Annotated[str, typer.Argument(metavar="KEY", help="The other key or address.")],
     library: LibraryOption = None,
 ) -> None:
-    """Say that two keys are one work, or that a repository, talk or post is about a paper. Your word is stronger than any
-    service's; the last word counts.
+    """Say that two keys are one work, or that a repository, talk or post is about a paper. Your word
+    overrides every service's, and your last word counts.
 
     Example:  studiolo same arxiv:2009.14794 https://openrewaiting.net/forum?id=Ua6zuk0WRH
     """
@@ -93,7 +91,7 @@ def not_same(
     other: Annotated[str, typer.Argument(metavar="KEY", help="The other key or address.")],
     library: LibraryOption = None,
 ) -> None:
-    """Say that two keys are not one work, and that neither is about the other. It is remembered, whatever anybody says later.
+    """Say that two keys are not one work, and that neither is about the other. This is remembered, whatever a service says later.
 
     Example:  studiolo not-same github:owner/fork arxiv:2009.14794
     """
@@ -109,32 +107,32 @@ def lookup(
     keys: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY...]", help="Without it: every paper of the lists and the inbox."
+            metavar="[KEY...]", help="Default: every paper on the lists and in the inbox."
         ),
     ] = None,
     library: LibraryOption = None,
     offline: Offline = False,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask again for what is known.")
+        bool, typer.Option("--refresh", help="Ask again for what is already known.")
     ] = False,
     crosswalk: Annotated[
         bool,
         typer.Option(
-            "--crosswalk", help="Also ask which preprint and which publication are one work."
+            "--crosswalk", help="Also ask which preprint and publication are the same work."
         ),
     ] = False,
     repositories: Annotated[
         bool,
         typer.Option(
             "--repositories",
-            help="Also ask GitHub which papers the repositories of the inbox name.",
+            help="Also ask GitHub which papers the repositories in the inbox name.",
         ),
     ] = False,
 ) -> None:
-    """Ask the services for titles, authors and years; what they say is kept and is there offline.
+    """Fetch titles, authors and years from public services; the answers are kept for use offline.
 
     arXiv is asked first, a hundred papers at a time and never more than once in three seconds; then Semantic Scholar, OpenAlex,
-    Crossref and DataCite. STUDIOLO_CONTACT=you@example.org puts your address into the User-Agent, as the services wish.
+    Crossref and DataCite. STUDIOLO_CONTACT=you@example.org puts your address into the User-Agent, as the services ask.
 
     \b
     Examples:

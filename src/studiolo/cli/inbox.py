@@ -45,18 +45,18 @@ def inbox(
     search: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[WORD...]", help="Only what has these words in title, note, folder or tag."
+            metavar="[WORD...]", help="Only items with these words in title, note, folder or tag."
         ),
     ] = None,
     library: LibraryOption = None,
-    source: Annotated[str, typer.Option("--source", help="Only what came from this source.")] = "",
+    source: Annotated[str, typer.Option("--source", help="Only items from this source.")] = "",
     everything: Everything = False,
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many to show.")] = 25,
     as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
 ) -> None:
-    """Show what was collected and is on no list yet, newest first; one line is one work.
+    """Show what was collected and is not on a list yet, newest first, one line per work.
 
-    Links to the same paper are one line, however many there are. Papers come first; other pages are counted.
+    All links to the same paper are one line. Papers come first; other pages are only counted.
 
     \b
     Examples:
@@ -78,7 +78,7 @@ def inbox(
         say_json([_record(pending) for pending in shown])
         return
     if not inbox_now.pending:
-        say("The inbox is empty. Fill it: studiolo collect --help")
+        say("The inbox is empty. To fill it: studiolo collect --help")
         return
     out().print(_table(shown[:limit]), soft_wrap=False)
     others = len(waiting) - len(papers)
@@ -116,33 +116,33 @@ def _record(pending: Pending) -> dict[str, object]:
 @app.command(rich_help_panel=PANEL)
 def add(
     key: Annotated[
-        str, typer.Argument(metavar="KEY", help="A key of the inbox, any key, or an address.")
+        str, typer.Argument(metavar="KEY", help="A key in the inbox, any other key, or an address.")
     ],
     section: Annotated[
         str,
         typer.Option(
             "--section",
             "-s",
-            help="The heading, or the end of a path: 'To Review > Transformers'. Without it: the best guess.",
+            help="The heading, or the end of a path: 'To Review > Transformers'. Default: the best guess.",
         ),
     ] = "",
     path: ListOption = None,
     library: LibraryOption = None,
     title: Annotated[
-        str, typer.Option("--title", help="The title, where no service is to be asked.")
+        str, typer.Option("--title", help="The title, so that no service is asked.")
     ] = "",
     note: Annotated[
         list[str] | None,
-        typer.Option("--note", help="A note to write below it; may be given more than once."),
+        typer.Option("--note", help="A note to write below it; can be given several times."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Show the change; write nothing.")
     ] = False,
     offline: Offline = False,
 ) -> None:
-    """Put a paper on a list, written as its neighbours there are. `studiolo undo` takes it back.
+    """Put a paper on a list, in the style of its neighbours. `studiolo undo` takes it back.
 
-    Your notes and the other things about it (code, talks) are noted below it. Nothing else in the file changes by a byte.
+    Your notes and related links (code, talks) are written below it. No other byte of the file changes.
 
     \b
     Examples:
@@ -175,7 +175,7 @@ def add(
 
 @app.command(rich_help_panel=PANEL)
 def undo(library: LibraryOption = None) -> None:
-    """Take back the last change: what `add` or `triage` did, or `read`, `move` and `note`; again, the one before.
+    """Undo the last change made by `add`, `triage`, `read`, `move` or `note`; run it again for the one before.
 
     Example:  studiolo undo
     """
@@ -189,11 +189,11 @@ def triage(
     library: LibraryOption = None,
     path: ListOption = None,
     everything: Everything = False,
-    source: Annotated[str, typer.Option("--source", help="Only what came from this source.")] = "",
+    source: Annotated[str, typer.Option("--source", help="Only items from this source.")] = "",
 ) -> None:
-    """Go through the inbox, one work at a time: where it would go and why, the exact change, and your word.
+    """Go through the inbox one work at a time: see where it would go and why, and the exact change, then decide.
 
-    Nothing is written without a y. Every step can be taken back with u, also later with `studiolo undo`.
+    Nothing is written without a y. Every step can be undone with u, or later with `studiolo undo`.
 
     Example:  studiolo triage
     """

@@ -23,21 +23,23 @@ LibraryOption = Annotated[
         "--library",
         "-l",
         metavar="DIR",
-        help="The library. Without it: the nearest folder with .studiolo/, else here.",
+        help="The library; default: the nearest folder with .studiolo/, else this one.",
     ),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Ask no server; answer from the cache.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Ask no server; answer only from the cache.")
+]
 
 ListOption = Annotated[
     Path | None,
     typer.Option(
         "--list",
         metavar="FILE",
-        help="The list. Without it: the one that has the section, or the largest in lists/.",
+        help="The list; default: the one that has the section, or the largest in lists/.",
     ),
 ]
 ListPath = Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def home_of(path: Path, chosen: Path | None) -> Path:

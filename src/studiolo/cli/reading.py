@@ -28,13 +28,13 @@ STATE_SIGNS = {"to read": "·", "reading": "◐", "read": "✓", None: " "}
 
 SomeLists = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[LIST]…", help="Markdown lists; without any, those of this library."),
+    typer.Argument(metavar="[LIST]…", help="Markdown lists; default: those of this library."),
 ]
 KeyText = Annotated[
     str, typer.Argument(metavar="KEY", help="A key, an address, or the name or title on the list.")
 ]
 OneList = Annotated[
-    Path | None, typer.Option("--list", help="Look on this list only; else on all of this library.")
+    Path | None, typer.Option("--list", help="Only this list; default: all lists of this library.")
 ]
 
 
@@ -42,13 +42,14 @@ OneList = Annotated[
 def show(
     path: ListPath,
     state: Annotated[
-        str | None, typer.Option("--state", help="Only what is: to read, reading or read.")
+        str | None,
+        typer.Option("--state", help="Only entries in this state: to read, reading or read."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is on a list, in the order of the file: sections, titles, years, keys, notes and questions.
 
-    · is to read, ◐ is being read, ✓ was read; ? is an open question.
+    · to read, ◐ reading, ✓ read; ? marks an open question.
 
     Example:  studiolo show lists/recent-ml-research.md
     """
@@ -78,7 +79,7 @@ def show(
     say()
     say(f"{counted(len(entries), 'entry', 'entries')}, {counted(questions, 'open question')}")
     if not document.writable:
-        say("This file is not UTF-8: it is shown, and never written.")
+        say("This file is not UTF-8: it can be shown, but is never written.")
 
 
 def _line(entry: Entry, now: str | None) -> str:
@@ -128,14 +129,14 @@ def _as_json(
 @app.command(rich_help_panel=PANEL)
 def read(
     key: KeyText,
-    started: Annotated[bool, typer.Option("--started", help="Begun, not finished.")] = False,
+    started: Annotated[bool, typer.Option("--started", help="Started, not finished.")] = False,
     path: OneList = None,
 ) -> None:
-    """Say that you have read something.
+    """Mark an entry as read.
 
-    Where the list itself shows it (below "# To Review" and "# Read", in check boxes, with ✅, in a column "Read?"),
-    that place of the list is edited and nothing else; else `.studiolo/reading.jsonl` keeps it. Title, authors, date and
-    abstract are kept there too, so that a dead link loses nothing.
+    If the list itself shows reading states (headings "# To Review" and "# Read", check boxes, ✅, a column "Read?"), only
+    that place in the list is edited; otherwise the state is kept in `.studiolo/reading.jsonl`. Title, authors, date and
+    abstract are kept there too, so that nothing is lost when a link dies.
 
     Example:  studiolo read arxiv:2105.03824
     """
@@ -144,7 +145,7 @@ def read(
 
 @app.command(rich_help_panel=PANEL)
 def unread(key: KeyText, path: OneList = None) -> None:
-    """Say that you have not read something after all.
+    """Mark an entry as not read after all.
 
     Example:  studiolo unread arxiv:2105.03824
     """
@@ -159,7 +160,7 @@ def move(
     ],
     path: OneList = None,
 ) -> None:
-    """Move an entry to the end of another section of its list, its bytes as they are.
+    """Move an entry to the end of another section of its list, byte for byte.
 
     Example:  studiolo move FNet "Causal Inference"
     """
@@ -168,7 +169,7 @@ def move(
     listed = _one(key, path)
     plan = desk.move(listed.library, listed, section)
     if plan is None:
-        say(f"{called(listed.entry)} is there already.")
+        say(f"{called(listed.entry)} is already there.")
     else:
         _make(listed, plan)
 
@@ -179,7 +180,7 @@ def note(
     text: Annotated[str, typer.Argument(help="What you want to remember.")],
     path: OneList = None,
 ) -> None:
-    """Write a note below an entry, as the list's other notes are written.
+    """Write a note below an entry, in the style of the list's other notes.
 
     Example:  studiolo note FNet "compare with Hartley"
     """
@@ -213,10 +214,10 @@ def _set_state(word: str, state: State, path: Path | None) -> None:
 @app.command(rich_help_panel=PANEL)
 def questions(
     paths: SomeLists = None,
-    everything: Annotated[bool, typer.Option("--all", help="Answered ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include answered questions.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List every open "Q:" of your lists, with what answers it.
+    """List every open "Q:" on your lists, and what answers it.
 
     A question is answered on the list by an "A:" below it; papers that can run may answer it with their claims.
 
@@ -284,7 +285,7 @@ def _question_json(
 
 @app.command(rich_help_panel=PANEL)
 def topics(as_json: AsJson = False) -> None:
-    """List the pages in `topics/` of this library, with the entries that link to each.
+    """List the pages in `topics/` of this library and the entries that link to each.
 
     Example:  studiolo topics
     """
@@ -338,7 +339,7 @@ def topics(as_json: AsJson = False) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
-    """List the tags of your lists with how many entries carry each; those of whole lists are marked.
+    """List the tags on your lists and how many entries have each; tags of whole lists are marked.
 
     Tags are `#words` and links to tags/… in an entry, a column of tags, the `<!-- TAGS` comment, front matter and
     tag badges.
@@ -377,13 +378,13 @@ def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
 @app.command(rich_help_panel=PANEL)
 def check(
     paths: SomeLists = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check lists: broken links, papers that stand twice, dead relative links, empty sections and more.
+    """Check lists: broken links, duplicate papers, dead relative links, empty sections and more.
 
-    Each line says where (file:line), which check, what is wrong and what to do. The exit code is 1 if there is an
-    error, with --strict if there is anything at all.
+    Each line has the place (file:line), the check, what is wrong and what to do. The exit code is 1 if there is an error,
+    with --strict also if there is a warning.
 
     Example:  studiolo check lists/recent-ml-research.md
     """

@@ -29,21 +29,22 @@ def report(
     format_: Annotated[
         Format,
         typer.Option(
-            "--format", help="A page, or to standard output: Markdown for a README, or JSON."
+            "--format",
+            help="html writes a page; md (for a README) and json print to standard output.",
         ),
     ] = Format.html,
-    static: Annotated[bool, typer.Option("--static", help="A page without any script.")] = False,
+    static: Annotated[bool, typer.Option("--static", help="Leave out the page's script.")] = False,
     library: Annotated[
         Path | None,
         typer.Option(
-            "--library", "-l", help="Where records and report lie; default: the list's own."
+            "--library", "-l", help="Where records and report are; default: the list's own library."
         ),
     ] = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Write one HTML page: the list with its verdicts, and a section for each paper that can run.
 
-    It is made from the list and the records alone; nothing is measured. Badges for a README lie beside it.
+    It is made only from the list and the records; nothing is measured. Badges for a README are written beside it.
 
     Examples:
 

@@ -23,12 +23,12 @@ EXAMPLE = Path(__file__).parents[1] / "example"
 @app.command(rich_help_panel=PANEL)
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to create the library in.")] = Path(),
-    empty: Annotated[bool, typer.Option("--empty", help="Without the list to try.")] = False,
+    empty: Annotated[bool, typer.Option("--empty", help="Leave out the list to try.")] = False,
 ) -> None:
-    """Make a library: a folder with your lists, and `.studiolo/` for what Studiolo knows about them.
+    """Create a library: a folder with your lists, and `.studiolo/` for what Studiolo knows about them.
 
-    A folder that already holds Markdown lists only gets its `.studiolo/`; not a byte of the lists is touched. Else a
-    reading list to try is put into it. Running this again changes nothing.
+    A folder that already has Markdown lists only gets a `.studiolo/`; the lists are not touched. Otherwise a reading
+    list to try is added. Running this again changes nothing.
 
     Example:  studiolo init my-library
     """
@@ -62,16 +62,16 @@ def new_paper(
         ),
     ],
     library: Annotated[
-        Path, typer.Option("--library", help="The library whose papers/ it goes into.")
+        Path, typer.Option("--library", help="The library whose papers/ the folder goes into.")
     ] = Path(),
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no server; use what is known already.")
+        bool, typer.Option("--offline", help="Ask no server; use only what is already known.")
     ] = False,
 ) -> None:
-    """Start a paper folder that passes its own tests, to be filled from top to bottom.
+    """Start a paper folder that passes its own tests, to be filled in from top to bottom.
 
-    With a key, title, authors, year and version are filled in: from what is known of the paper, from your lists, or
-    from arXiv and its neighbours.
+    Given a key, it fills in title, authors, year and version from what is known about the paper, from your lists, or from
+    arXiv and similar services.
 
     Example:  studiolo new-paper arxiv:2105.03824
     """
@@ -79,4 +79,4 @@ def new_paper(
     say(f"A paper folder: {folder}")
     for path in sorted(folder.iterdir()):
         say(f"  {path.name}")
-    say(f"Next: fill {folder / 'paper.toml'}, then: python -m pytest {quote(str(folder))}")
+    say(f"Next: fill in {folder / 'paper.toml'}, then: python -m pytest {quote(str(folder))}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HELP = """\
   y  write it as shown            s  another section (a number from the list)
-  p  pass over: never show again  n  next, decide another time
+  p  drop it: never show again    n  next, decide another time
   d  these are different works    u  undo the last step
   q  stop                         ?  this help
 """
@@ -38,11 +38,11 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
     if not waiting:
         others = len(inbox.pending)
         tail = f", but {counted(others, 'other page')}: studiolo triage --all" if others else ""
-        say(f"No paper waits{tail}.")
+        say(f"No paper is waiting{tail}.")
         return
     if path is None and library.main_list() is None:
         path = _first_list(library)
-    say(f"{len(waiting):,} to decide. ? explains the letters; q stops, and nothing is lost.")
+    say(f"{len(waiting):,} to decide. ? explains the letters; q stops without losing anything.")
     if untitled := sum(not pending.has_title for pending in waiting):
         say(
             f"{untitled:,} without a title of their own: `studiolo lookup` asks arXiv for them, a hundred at a time."
@@ -61,7 +61,7 @@ def triage_inbox(library: Library, path: Path | None, *, everything: bool, sourc
         at += 1
     counts = {word: sum(answer == word for answer, _ in steps) for word in ("written", "passed")}
     say(
-        f"Written {counts['written']:,}, passed over {counts['passed']:,}. Take a step back at any time: studiolo undo"
+        f"Written {counts['written']:,}, passed over {counts['passed']:,}. Undo a step at any time: studiolo undo"
     )
 
 
@@ -70,9 +70,9 @@ def _first_list(library: Library) -> Path:
     from studiolo.library import save_new_list
 
     say(f"There is no list in {library.folder.resolve()} yet.")
-    if _ask("Make reading-list.md with a section “To Review”? [y/n] ") != "y":
+    if _ask("Create reading-list.md with a section “To Review”? [y/n] ") != "y":
         raise UsageError(
-            "Triage needs a list. Name one with --list, or make one with `studiolo init`."
+            "Triage needs a list. Name one with --list, or create one with `studiolo init`."
         )
     return save_new_list(library)
 

@@ -60,7 +60,7 @@ def find_key(text: str) -> Key:
 
 @lru_cache(maxsize=4096)
 def find_mention(url: str) -> Mention | None:
-    """Return what `url` points at, or None where it is no web address (relative, `mailto:`, `#place`)."""
+    """Return what `url` points at, or None where it is not a web address (relative, `mailto:`, `#place`)."""
     found = _find(url, nested=False)
     if found is None or found.key is None:
         return None
@@ -217,7 +217,7 @@ _UNSEEN = re.compile(r"[\s\x00-\x20\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]+")
 
 
 def why_not_a_page(url: str) -> str | None:
-    """Return the reason why an address is no page that one could read, or None if it may be one."""
+    """Return the reason why an address is not a page that one could read, or None if it may be one."""
     seen = _UNSEEN.sub(
         "", html.unescape(_UNSEEN.sub("", url))
     )  # Markdown resolves &colon; in an address

@@ -107,7 +107,7 @@ def not_a_key(text: str) -> NoReturn:
 
 
 def make_key(kind: str, value: str) -> Key | None:
-    """Return the key of `kind` in its normal form, or None if `value` is no value of that kind."""
+    """Return the key of `kind` in its normal form, or None if `value` is not a value of that kind."""
     value = value.strip()
     if kind == "arxiv":
         found = find_arxiv(value)

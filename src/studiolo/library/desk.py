@@ -94,7 +94,7 @@ def mark(library: Library, listed: Listed, state: State) -> Plan:
         keeping.append(Kept(entry.key, state=state, since=day))
     elif edits is None:
         raise UsageError(
-            f"{called(entry)} has no link, and the list has no place that shows what was read. Give it a link."
+            f"{called(entry)} has no link, and the list does not show reading states. Give the entry a link."
         )
     where = kept_path(library.folder) if edits is None else document.path
     word = {"read": "read", "reading": "started", "to read": "unread"}[state]
@@ -109,7 +109,7 @@ def mark(library: Library, listed: Listed, state: State) -> Plan:
 
 
 def move(library: Library, listed: Listed, section: str) -> Plan | None:
-    """Plan to move an entry, its bytes as they are, to the end of another section; None where it is there already.
+    """Plan to move an entry, its bytes as they are, to the end of another section; None where it is already there.
 
     Raises:
         UsageError: there is no such section, or there are several.
@@ -164,7 +164,7 @@ def thing_to_add(waiting: Waiting, word: str) -> Pending:
     keys = waiting.works.keys(pending.key) if pending.key else frozenset()
     for key in sorted(keys):
         if key in waiting.on_lists:
-            raise UsageError(f"{pending.key} is on the list already: {waiting.on_lists[key]}.")
+            raise UsageError(f"{pending.key} is already on the list: {waiting.on_lists[key]}.")
     return pending
 
 
@@ -226,7 +226,7 @@ def add(
         proposal = found[0]
     if not title and pending.key and pending.title == str(pending.key):
         raise UsageError(
-            f"No title is known of {pending.key}. Give one with --title, or run `studiolo lookup {pending.key}` with a network."
+            f"No title is known for {pending.key}. Give one with --title, or run `studiolo lookup {pending.key}` online."
         )
     item = item_of(pending, waiting)
     item = replace(item, title=title or item.title, notes=(*item.notes, *map(escape, notes)))
@@ -279,7 +279,7 @@ def _list_for(library: Library, path: Path | None, section: str) -> Document:
     chosen = path or (section and library.list_with_section(section)) or library.main_list()
     if not chosen:
         raise UsageError(
-            f"There is no list in {library.folder}. Make one: `studiolo init`, or a Markdown file with a heading, or name it with --list."
+            f"There is no list in {library.folder}. Create one with `studiolo init`, write a Markdown file with a heading, or name a list with --list."
         )
     return Document.load(chosen)
 

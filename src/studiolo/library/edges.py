@@ -110,7 +110,7 @@ def edges_of_item(item: SavedItem) -> Iterator[Edge]:
 
 
 def _edges_of_text(item: SavedItem, own: Key) -> Iterator[Edge]:
-    """Yield what the words around a thing that is no paper say: one paper named is what it is about, several are guesses."""
+    """Yield what the words around a thing that is not a paper say: one paper named is what it is about, several are guesses."""
     text = f"{item.title} {item.note} {item.about}"
     if own.names_paper or item.source == "github-stars" or not _MAY_NAME.search(text):
         return

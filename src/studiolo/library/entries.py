@@ -51,7 +51,7 @@ def load_lists(paths: Sequence[Path] | None = None) -> list[Document]:
         paths = [short(path) for path in library.list_paths()]
         if not paths:
             raise UsageError(
-                f"There is no Markdown list in {library.folder}. Name one, or start one with: studiolo init"
+                f"There is no Markdown list in {library.folder}. Name one, or create one with: studiolo init"
             )
     return [Document.load(path) for path in paths]
 
@@ -81,7 +81,7 @@ def find_entries(word: str, documents: Sequence[Document]) -> list[Listed]:
         found = found or [row for row in rows if key in row.entry.keys]
     if not found:
         where = ", ".join(str(document.path) for document in documents[:5])
-        raise UsageError(f"{word!r} is on none of: {where}. See what is with: studiolo show LIST")
+        raise UsageError(f"{word!r} is not on {where}. To see what is: studiolo show LIST")
     first_of: dict[Path | None, Listed] = {}
     for row in found:
         first_of.setdefault(row.document.path, row)

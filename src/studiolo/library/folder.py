@@ -60,7 +60,7 @@ class Library:
         if folder is not None:
             if not folder.is_dir():
                 raise UsageError(
-                    f"There is no folder {folder}. Make it first, or give --library another."
+                    f"There is no folder {folder}. Create it first, or give another one with --library."
                 )
             adopt_old_state(folder)
             return cls(folder)

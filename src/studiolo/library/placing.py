@@ -105,7 +105,7 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     if not proposals:
         sizes = Counter(map(document.section_of, document.entries))
         section = max(places, key=lambda section: sizes[section])
-        offer(section, "nothing matches; it is the section with the most entries", 0.0)
+        offer(section, "nothing matches; this section has the most entries", 0.0)
     return sorted(proposals.values(), key=lambda proposal: -proposal.score)
 
 

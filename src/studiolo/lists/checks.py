@@ -127,12 +127,12 @@ _CODE = re.compile(rb"(?<!`)(`++)(?!`)([^`]+)\1(?!`)")
 _BROKEN = (
     (
         re.compile(rb"\[[^\[\]\n]{1,500}\][ \t]+\((?:https?://|www\.)[^\s()]{1,2000}\)"),
-        "There is a space between ] and (, so this is no link:",
-        "Take the space out.",
+        "There is a space between ] and (, so this is not a link:",
+        "Remove the space.",
     ),
     (
         re.compile(rb"(?<!\])\([^()\n]{1,500}\)\[(?:https?://|www\.)[^\s\[\]]{1,2000}\]"),
-        "The brackets are the wrong way round:",
+        "The brackets are swapped:",
         "Write [text](address).",
     ),
     (
@@ -144,14 +144,14 @@ _BROKEN = (
     ),
     (
         re.compile(rb"(?<=\])\((?:https?://|www\.)[^\n()]{0,2000}(?:\n|$)"),
-        "The ) behind the address is missing:",
+        "The ) after the address is missing:",
         "Close the parenthesis.",
     ),
     (
         re.compile(
             rb"(?<=\])\([ \t]*(?:https?://|www\.)[^\s()]{1,2000}[ \t]+[^\s\"'()][^()\n]{0,500}\)"
         ),
-        "The address holds a space, so this is no link:",
+        "The address contains a space, so this is not a link:",
         "Write %20 for the space, or put the address in <…>.",
     ),
 )
@@ -250,8 +250,8 @@ def _dead_links(
                     "dead-link",
                     name,
                     link.line,
-                    f"{target} is not there.",
-                    "Write that file, or correct or take out the link.",
+                    f"{target} does not exist.",
+                    "Write that file, or correct or remove the link.",
                 )
 
 
@@ -273,7 +273,7 @@ def _dead_anchors(
                 name,
                 line,
                 f"There is no heading for #{anchor}.",
-                "Point it at a heading that is there.",
+                "Link to a heading that exists.",
             )
 
 
@@ -314,8 +314,8 @@ def _unknown_hosts(first: dict[str, tuple[int, int]], name: str) -> Iterator[Fau
     for host, (line, count) in first.items():
         more = f" ({count} links)" if count > 1 else ""
         yield Fault(
-            "unknown-host", name, line, f"{host}{more} is no host that Studiolo knows papers of.",
-            "Nothing to do if it is no paper; else link the paper itself (arXiv, DOI) beside it.",
+            "unknown-host", name, line, f"{host}{more} is not a host on which Studiolo knows papers.",
+            "If it is not a paper, nothing is wrong; otherwise link the paper itself (arXiv, DOI) beside it.",
         )  # fmt: skip
 
 
@@ -337,7 +337,7 @@ def _twice(
                 name,
                 draft.block.line,
                 f"{key} is also at {where}:{line}.",
-                "Keep one, and link it from the other place.",
+                "Keep one of them, and link to it from the other place.",
             )
 
 
@@ -355,8 +355,8 @@ def _empty_section(section: Section, name: str) -> Fault:
         "empty-section",
         name,
         section.line,
-        f"Nothing stands below {section.path[-1]!r}.",
-        "Put something there, or take the heading out.",
+        f"There is nothing below {section.path[-1]!r}.",
+        "Add something, or remove the heading.",
     )
 
 
@@ -366,7 +366,7 @@ def _open_question(question: Question, name: str) -> Fault:
         name,
         question.line,
         f"“{_shown(question.text)}” is open.",
-        "Write the answer below it, beginning with A:.",
+        "Write the answer below it, starting with A:.",
     )
 
 

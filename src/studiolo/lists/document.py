@@ -100,7 +100,7 @@ class Document:
             "utf-8", "replace"
         ):
             raise ListError(
-                f"{entry.title!r} is not at line {entry.line} of {self.path or 'this list'} any more. Read it again."
+                f"{entry.title!r} is not at line {entry.line} of {self.path or 'this list'} any more. Read the list again."
             )
         return block
 

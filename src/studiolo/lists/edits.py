@@ -48,7 +48,7 @@ def apply_edits(data: bytes, edits: Sequence[Edit]) -> bytes:
         if found != edit.old or edit.start > len(data):
             line = data.count(b"\n", 0, edit.start) + 1
             raise StaleEdit(
-                f"Line {line} does not read {_shown(edit.old)} any more but {_shown(found)}. "
+                f"Line {line} no longer reads {_shown(edit.old)} but {_shown(found)}. "
                 "Nothing was changed: read the list again."
             )
         out += (data[at : edit.start], edit.new)
@@ -82,7 +82,7 @@ def edited(
     """
     if not doc.writable:
         raise ListError(
-            f"{doc.path or 'The list'} is not UTF-8, so Studiolo only shows it. Convert it, for example with "
+            f"{doc.path or 'The list'} is not UTF-8, so Studiolo can only show it. Convert it, for example with "
             "`iconv -f latin1 -t utf-8`, and try again."
         )
     new = Document(apply_edits(doc.data, edits), doc.path)

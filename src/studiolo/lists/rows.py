@@ -63,7 +63,7 @@ def annotate_row(doc: Document, entry: Entry, row: Block, words: str) -> tuple[E
     found = _cell(doc, row, "notes", "about")
     if found is None:
         raise ListError(
-            f"{entry.title!r} (line {entry.line}) is a row of a table without a column of notes."
+            f"{entry.title!r} (line {entry.line}) is a row of a table that has no column for notes."
         )
     start, end, _ = found
     cell = words.replace("|", "\\|").encode()

@@ -97,7 +97,7 @@ def find(every: Sequence[Section], name: str | tuple[str, ...] | Section, where:
         if len(same) == 1:
             return same[0]
         raise UsageError(
-            f"{where} has no section {str(name)!r} at line {name.line} any more. Read it again."
+            f"{where} has no section {str(name)!r} at line {name.line} any more. Read the list again."
         )
     wanted = tuple(map(_fold, name if isinstance(name, tuple) else name.split(" > ")))
     matches = [s for s in named if tuple(map(_fold, s.path))[-len(wanted) :] == wanted]

@@ -73,10 +73,10 @@ def _root(body: bytes) -> ET.Element:
     except ET.ParseError as problem:
         shown = " ".join(body[:80].decode("utf-8", "replace").split())
         raise NetworkError(
-            f"arXiv's answer is no complete feed ({problem}; it begins {shown!r})"
+            f"arXiv's answer is not a complete feed ({problem}; it starts with {shown!r})"
         ) from problem
     if root.tag != f"{_ATOM}feed":
-        raise NetworkError(f"arXiv's answer is no feed but {root.tag[:60]!r}")
+        raise NetworkError(f"arXiv's answer is not a feed but {root.tag[:60]!r}")
     return root
 
 
@@ -92,7 +92,7 @@ def parse_feed(body: bytes) -> list[Facts]:
     """Return the papers of a feed.
 
     Raises:
-        NetworkError: it is no complete Atom feed, or declares a document type.
+        NetworkError: it is not a complete Atom feed, or declares a document type.
     """
     papers = []
     for entry in _root(body).iterfind(f"{_ATOM}entry"):

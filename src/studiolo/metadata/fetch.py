@@ -154,4 +154,4 @@ def _cross(fetched: Fetched, client: Client, at: Services, refresh: bool) -> Non
                     known, same=same, venue=known.venue or facts.venue
                 )
     except NetworkError as problem:
-        fetched.notes.append(f"No cross-walk to other keys: {problem}")
+        fetched.notes.append(f"No crosswalk to other keys: {problem}")

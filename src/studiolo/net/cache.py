@@ -48,7 +48,7 @@ class Answer:
             return json.loads(self.body)
         except (ValueError, RecursionError) as problem:
             raise NetworkError(
-                f"{self.url} answered with something that is not JSON (it begins {self.body[:60]!r}). Try again later."
+                f"{self.url} answered with something that is not JSON (it starts with {self.body[:60]!r}). Try again later."
             ) from problem
 
 

@@ -146,7 +146,7 @@ class Client:
         try:
             address = str(httpx2.URL(url, params=dict(params)) if params else httpx2.URL(url))
         except httpx2.InvalidURL as problem:
-            raise NetworkError(f"{url[:100]!r} is no address: {problem}.") from problem
+            raise NetworkError(f"{url[:100]!r} is not an address: {problem}.") from problem
         return self._ask("GET", address, b"", headers, max_age_s, fault)
 
     def post_json(
@@ -179,7 +179,7 @@ class Client:
         host = httpx2.URL(url).host
         if self.offline:
             raise NetworkError(
-                f"Offline, and {host} was never asked this before. Run the command again with a network."
+                f"Offline, and {host} was never asked this before. Run the command again when you are online."
             )
         try:
             answer = self._send_with_patience(method, url, body, headers or {}, host, fault)
@@ -226,7 +226,7 @@ class Client:
         except _Again as problem:
             tail = "Try again later; what was collected so far is kept."
             if problem.wait_s is not None and problem.wait_s > LONGEST_WAIT_S:
-                tail = f"It asks to wait {problem.wait_s:,.0f} s; run the command again then."
+                tail = f"It asks us to wait {problem.wait_s:,.0f} s; run the command again then."
             raise NetworkError(
                 f"{host} did not answer after {sent} attempts: {problem}. {tail}"
             ) from problem

@@ -146,7 +146,7 @@ def plan_next(evidence: Mapping[str, Sequence[Evidence]], *, scales: Collection[
 
 
 def bundles_of(paper: Paper) -> list[tuple[Claim, ...]]:
-    """Group a paper's claims: each one that is no control or part of another, with its parts and all their controls."""
+    """Group a paper's claims: each one that is not a control or part of another, with its parts and all their controls."""
     parts = {part for claim in paper.claims for part in claim.all_of}
     heads = [c for c in paper.claims if c.id not in paper.controls and c.id not in parts]
     return [tuple(_with_dependents(paper, head)) for head in heads]

@@ -171,7 +171,7 @@ def _import_paper(folder: Path, module: str) -> ModuleType:
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None or not (folder / "__init__.py").is_file():
-        raise RunError(f"{folder} is no package: it lacks an __init__.py.")
+        raise RunError(f"{folder} is not a package: it has no __init__.py.")
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)

@@ -69,10 +69,12 @@ def load_plain_pickle(data: bytes, name: str) -> Any:
         else:
             if unpacker.unconsumed_tail:
                 raise SourceError(
-                    f"{name} unpacks to more than {PICKLE_BYTES:,} bytes; it is no library of tags."
+                    f"{name} unpacks to more than {PICKLE_BYTES:,} bytes; it is not a library of tags."
                 )
     if len(data) > PICKLE_BYTES:
-        raise SourceError(f"{name} holds a value of {len(data):,} bytes; it is no library of tags.")
+        raise SourceError(
+            f"{name} holds a value of {len(data):,} bytes; it is not a library of tags."
+        )
     try:
         with warnings.catch_warnings():  # of escapes in the text of protocol 0
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -92,7 +94,7 @@ def load_plain_pickle(data: bytes, name: str) -> Any:
         OverflowError,
     ) as problem:
         raise SourceError(
-            f"{name} holds a pickle that is not plain data ({one_line(str(problem), 120) or type(problem).__name__}). Nothing of it was run."
+            f"{name} holds a pickle that is not plain data ({one_line(str(problem), 120) or type(problem).__name__}). Nothing in it was run."
         ) from problem
 
 
@@ -120,12 +122,14 @@ def load_arxiv_sanity(path: Path, user: str = "", on_bytes: OnBytes | None = Non
         user: the account whose papers to take; may stay empty where there is one only.
 
     Raises:
-        SourceError: the file is no such database, holds several users and none was named, or a pickle is not plain data.
+        SourceError: the file is not such a database, holds several users and none was named, or a pickle is not plain data.
     """
     name = path.name
     with open_source(path) as stream:
         if not stream.read(16).startswith(SQLITE_MAGIC):
-            raise SourceError(f"{path} is no SQLite database, so it is neither dict.db nor as.db.")
+            raise SourceError(
+                f"{path} is not an SQLite database, so it is neither dict.db nor as.db."
+            )
     with _copy_of(path) as database:
         try:
             tables = {
@@ -139,7 +143,7 @@ def load_arxiv_sanity(path: Path, user: str = "", on_bytes: OnBytes | None = Non
             else:
                 raise SourceError(
                     f"{name} has the tables {', '.join(sorted(tables))[:100] or '(none)'}; dict.db has `tags`, as.db has "
-                    "`library` and `user`. (papers.db holds no library.)"
+                    "`library` and `user`. (papers.db has no library.)"
                 )
         except (sqlite3.Error, UnicodeDecodeError) as problem:
             raise SourceError(f"{name} cannot be read: {problem}.") from problem
@@ -178,15 +182,18 @@ def _read_lite(database: sqlite3.Connection, name: str, user: str) -> Reading:
     (value,) = database.execute("SELECT value FROM tags WHERE key = ?", (chosen,)).fetchone()
     tags = load_plain_pickle(bytes(value) if not isinstance(value, str) else value.encode(), name)
     if not isinstance(tags, dict):
-        raise SourceError(f"{name}: the tags of {chosen} are no table but {type(tags).__name__}.")
+        raise SourceError(
+            f"{name}: the tags of {chosen} are not a table but {type(tags).__name__}."
+        )
     of_paper: dict[str, list[str]] = {}
     for tag, papers in tags.items():
         if not isinstance(tag, str):
-            yield Skipped(name, f"a tag that is no text but {type(tag).__name__}")
+            yield Skipped(name, f"a tag that is not text but {type(tag).__name__}")
             continue
         if not isinstance(papers, set | frozenset | list | tuple):
             yield Skipped(
-                f"{name}, tag {one_line(tag, 60)}", f"no set of papers but {type(papers).__name__}"
+                f"{name}, tag {one_line(tag, 60)}",
+                f"not a set of papers but {type(papers).__name__}",
             )
             continue
         for paper in sorted(paper for paper in papers if isinstance(paper, str)):

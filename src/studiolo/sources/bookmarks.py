@@ -48,7 +48,7 @@ def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
             yield from parse_columns(Counted(stream, on_bytes), name)
         else:
             raise SourceError(
-                f"{path} is no bookmark file that Studiolo knows: it begins with {head[:24]!r}. "
+                f"{path} is not a bookmark file that Studiolo knows: it starts with {head[:24]!r}. "
                 "For a plain list of addresses use `studiolo collect urls`; how to export: `studiolo collect bookmarks --help`."
             )
 

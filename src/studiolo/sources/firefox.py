@@ -41,18 +41,18 @@ def unpack_jsonlz4(data: bytes, name: str) -> bytes:
 
     if not data.startswith(LZ4_MAGIC) or len(data) < 12:
         raise SourceError(
-            f"{name} does not begin with mozLz40, so it is no jsonlz4 file of Firefox."
+            f"{name} does not start with mozLz40, so it is not a jsonlz4 file of Firefox."
         )
     size = int.from_bytes(data[8:12], "little")
     if size > WHOLE_FILE_BYTES or size > 255 * len(data):
         raise SourceError(
-            f"{name} says that its {len(data):,} bytes unpack to {size:,}; that is no backup of bookmarks. Nothing was unpacked."
+            f"{name} says that its {len(data):,} bytes unpack to {size:,}; that is not a backup of bookmarks. Nothing was unpacked."
         )
     try:
         unpacked: bytes = lz4.block.decompress(data[8:])
     except lz4.block.LZ4BlockError as problem:
         raise SourceError(
-            f"{name} is damaged: {problem}. Take another file of bookmarkbackups/."
+            f"{name} is damaged: {problem}. Use another file from bookmarkbackups/."
         ) from problem
     return unpacked
 

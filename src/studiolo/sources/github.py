@@ -174,7 +174,7 @@ def fetch_stars(
         url = following[1] if following and (everything or not seen_one) else None
         if url and not url.startswith(f"{api}/"):
             raise NetworkError(
-                f"{api} sends the next page to another place ({url[:80]}); not followed."
+                f"{api} puts the next page on another host ({url[:80]}); not followed."
             )
 
 
@@ -189,7 +189,7 @@ def _fetch_lists(client: Client, login: str, token: str, api: str) -> dict[str, 
     """Return the names of a user's star lists by repository number."""
     if not token:
         raise UsageError(
-            "Star lists need a token: put one (no scope needed) into GITHUB_TOKEN, or leave --lists away."
+            "Star lists need a token: put one (no scope needed) into GITHUB_TOKEN, or leave out --lists."
         )
     found: dict[str, tuple[str, ...]] = {}
     after_list: str | None = None

@@ -72,7 +72,7 @@ def parse_json(data: bytes, name: str) -> Any:
     except RecursionError:
         raise SourceError(f"{name} nests its brackets too deeply to be an export.") from None
     except UnicodeDecodeError as problem:
-        raise SourceError(f"{name} is not JSON: byte {problem.start:,} is no text.") from problem
+        raise SourceError(f"{name} is not JSON: byte {problem.start:,} is not text.") from problem
     except json.JSONDecodeError as problem:
         raise SourceError(
             f"{name}:{problem.lineno}: not JSON ({problem.msg} at column {problem.colno}). Was the download cut short?"

@@ -175,7 +175,7 @@ class _Folders:
 
 
 def parse_netscape(stream: BinaryIO | Counted, name: str, source: str = "bookmarks") -> Reading:
-    """Yield every link and folder of a bookmark file; what is no page is skipped with a reason.
+    """Yield every link and folder of a bookmark file; what is not a page is skipped with a reason.
 
     Args:
         stream: the file's bytes; UTF-8 unless a byte order mark or its META says otherwise.

@@ -54,7 +54,7 @@ SOURCES: Mapping[str, Source] = {
     for source in (
         Source(
             name="bookmarks",
-            what="Bookmarks of every browser and bookmarking service; folders, dates, tags and notes are kept.",
+            what="Bookmarks from any browser or bookmarking service; folders, dates, tags and notes are kept.",
             how="""\
 Chrome, Edge: Bookmark manager > three dots > Export bookmarks.
   Or the file itself: ~/.config/google-chrome/Default/Bookmarks (Linux),
@@ -63,7 +63,7 @@ Firefox: Manage bookmarks > Import and Backup > Export to HTML, or Backup.
   Or, also while Firefox runs, from the profile folder (about:support):
   places.sqlite, or the newest bookmarkbackups/*.jsonlz4.
 Safari: File > Export > Bookmarks. Or ~/Library/Safari/Bookmarks.plist,
-  which also holds the dates of the Reading List.
+  which also has the dates of the Reading List.
 Pinboard: Settings > Backup, HTML or JSON.  linkding: Settings > Export.
 Shaarli: Tools > Export.  Raindrop, Pocket, Instapaper: HTML or CSV.""",
             examples=(
@@ -77,7 +77,7 @@ Shaarli: Tools > Export.  Raindrop, Pocket, Instapaper: HTML or CSV.""",
             what="GitHub stars with their dates, and the papers behind the repositories.",
             how="""\
 Your login is enough: stars are public, and 6,000 of them need no key.
-With a token in GITHUB_TOKEN (any, no scope) more, and star lists: --lists.
+With a token in GITHUB_TOKEN (no scope needed): more, and star lists (--lists).
 From a file: the github_stars.json of dmarx/stars, or what this writes:
   gh api --paginate user/starred \\
     -H 'Accept: application/vnd.github.star+json' > stars.json""",
@@ -90,14 +90,14 @@ From a file: the github_stars.json of dmarx/stars, or what this writes:
         ),
         Source(
             name="reddit",
-            what="Saved posts and comments of Reddit.",
+            what="Saved posts and comments on Reddit.",
             how="""\
 https://www.reddit.com/settings/data-request, "full time at Reddit": after
   some days a link to a ZIP arrives. Give the ZIP, or its saved_posts.csv.
-  It holds no titles and dates; what the link itself tells is kept.
-A listing saved as JSON holds both: https://www.reddit.com/user/YOU/saved.json
+  It has no titles and dates; what the link itself says is kept.
+A listing saved as JSON has both: https://www.reddit.com/user/YOU/saved.json
   while logged in, page by page.
-With an API key of old (Reddit gives out no new ones): pip install praw, fill
+With an old API key (Reddit issues no new ones): pip install praw, fill
   praw.ini, and name its section with --praw.""",
             examples=("studiolo collect reddit ~/Downloads/export_you_20260101.zip",),
             loader="reddit:load_reddit",
@@ -105,7 +105,7 @@ With an API key of old (Reddit gives out no new ones): pip install praw, fill
         ),
         Source(
             name="table",
-            what="The rows of Markdown tables, in a file, a folder or a gist.",
+            what="Rows of Markdown tables in a file, a folder or a gist.",
             how="""\
 A file, a folder (a clone: every .md below it), a gist's address, a file on
 GitHub, or the address of raw Markdown. A row needs a web address. Columns
@@ -120,7 +120,7 @@ understood; the others are kept under their own names.""",
         ),
         Source(
             name="arxiv-sanity",
-            what="Your library of an arxiv-sanity site; its pickles are read without running anything in them.",
+            what="Your library on an arxiv-sanity site; its pickles are read without running anything in them.",
             how="""\
 arxiv-sanity-lite keeps your tags in data/dict.db beside its code.
 The first arxiv-sanity (arxiv-sanity-preserver) kept libraries in as.db.""",
@@ -129,7 +129,7 @@ The first arxiv-sanity (arxiv-sanity-preserver) kept libraries in as.db.""",
         ),
         Source(
             name="urls",
-            what="Addresses, arXiv ids and BibTeX, pasted in any mess.",
+            what="Addresses, arXiv ids and BibTeX in any text.",
             how="""\
 A file (one address a line, OneTab's export, an e-mail, anything), a pipe, or
 typed in place. BibTeX: eprint, doi or url of every entry; keywords become

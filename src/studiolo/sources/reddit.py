@@ -70,7 +70,7 @@ def _read_zip(path: Path, name: str, on_bytes: OnBytes | None) -> Reading:
                 if member.file_size > CSV_BYTES:
                     raise SourceError(
                         f"{name}: {file_name} says that it unpacks to {member.file_size:,} bytes, more than {CSV_BYTES:,}. "
-                        "That is no list of saved posts."
+                        "That is not a list of saved posts."
                     )
                 if member.flag_bits & 1:
                     raise SourceError(f"{name} is encrypted. Unpack it and give saved_posts.csv.")
@@ -114,7 +114,7 @@ class _Capped:
         self._left -= len(line)
         if self._left < 0:
             raise SourceError(
-                f"{self._name} unpacks to more than {CSV_BYTES:,} bytes. That is no list of saved posts."
+                f"{self._name} unpacks to more than {CSV_BYTES:,} bytes. That is not a list of saved posts."
             )
         return line
 

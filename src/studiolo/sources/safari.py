@@ -61,7 +61,7 @@ def parse_safari(data: bytes, name: str, source: str = "bookmarks") -> Reading:
         place = f"{name}, item {number}"
         if number > MAX_NODES:
             raise SourceError(
-                f"{name} unfolds to more than {MAX_NODES:,} bookmarks; it is damaged or made to do harm."
+                f"{name} unfolds to more than {MAX_NODES:,} bookmarks; it is damaged or malicious."
             )
         if not isinstance(node, Mapping):
             yield Skipped(place, f"not a bookmark but {type(node).__name__}")

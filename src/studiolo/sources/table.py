@@ -156,7 +156,7 @@ def fetch_tables(client: Client, url: str, api: str = "https://api.github.com") 
     """Yield the rows of the tables behind an address: a gist, a file on GitHub, or any raw Markdown.
 
     Raises:
-        UsageError: it is no http(s) address.
+        UsageError: it is not an http(s) address.
         NetworkError: there is nothing to read there.
     """
     try:
@@ -175,16 +175,14 @@ def fetch_tables(client: Client, url: str, api: str = "https://api.github.com") 
             "",
         )
         if not number:
-            raise UsageError(
-                f"{url} names no gist: its address ends in a number of 20 or 32 hex digits."
-            )
+            raise UsageError(f"{url} is not a gist: a gist's address ends in 20 or 32 hex digits.")
         yield from _fetch_gist(client, number, api)
         return
     if parts.hostname in {"github.com", "www.github.com"}:
         found = re.fullmatch(r"/([^/]+)/([^/]+)/(?:blob|raw)/(.+)", parts.path)
         if not found:
             raise UsageError(
-                f"{url} is no file. Open the Markdown file on GitHub and give that address, or clone the repository."
+                f"{url} is not a file. Open the Markdown file on GitHub and give its address, or clone the repository."
             )
         url = f"https://raw.githubusercontent.com/{found[1]}/{found[2]}/{found[3]}"
     answer = client.get(url, max_age_s=0.0)

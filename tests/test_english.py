@@ -1,0 +1,53 @@
+"""What a user reads is plain English: "is not a duration", never "is no duration"."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src" / "studiolo").rglob("*.py"))
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "src/studiolo/papers/README.md"]
+STILTED = re.compile(
+    r"(?<!here )\b(?:is|are|was|were|names) no (?!longer|more|less|better|worse|fewer)\w+|\bshall\b|\bwho (?:maintains|wants)\b"
+    r"|\bthe very same\b|\banswer to the mouse\b|\btold and not\b",
+    re.IGNORECASE,
+)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def sentences(path: Path) -> Iterator[tuple[int, str]]:
+    """The strings of a module, and the docstrings of its commands, which are their help."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and isinstance(node.body[0], ast.Expr)
+        and not any(".command" in ast.unparse(d) for d in getattr(node, "decorator_list", ()))
+    }
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in inside
+        ):
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if not p.name.startswith("test_")], ids=name)
+def test_messages_and_help_are_plain(path):
+    wrong = [(line, match[0]) for line, text in sentences(path) for match in STILTED.finditer(text)]
+    assert not wrong, f"{name(path)}: {wrong}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pages_are_plain(page):
+    text = re.sub(r"`[^`]*`|\"is no duration\"", "", page.read_text(encoding="utf-8"))
+    assert not [match[0] for match in STILTED.finditer(text)]
