@@ -156,7 +156,9 @@ def quality(without_lite):
         ),
     }
     lite = None if without_lite else Lite(rows)
-    print("| k | method | nDCG@20 | recall@20 | recall@100 | MRR | to lite (nDCG@20, paired) | CPU ms, median |")
+    print(
+        "| k | method | nDCG@20 | recall@20 | recall@100 | MRR | to lite (nDCG@20, paired) | CPU ms, median |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for k in KS:
         asked = [query for query in queries if query["k"] == k]
@@ -173,7 +175,9 @@ def quality(without_lite):
 
 def report(k, name, queries, results, base=None):
     """Print a row of the table and return its unit means."""
-    scores = [scores_of(found, q["targets"]) for q, (found, _) in zip(queries, results, strict=True)]
+    scores = [
+        scores_of(found, q["targets"]) for q, (found, _) in zip(queries, results, strict=True)
+    ]
     means = unit_means(queries, scores)
     low, high = interval(means[:, 0])
     against = ""
@@ -199,7 +203,11 @@ def known_items(rows, count=300):
     items = []
     while len(items) < 4 * count:
         row = rng.choice(rows)
-        words = [w for w in (w.strip(string.punctuation) for w in row.title.split()) if len(w) > 3 and w.isalpha() and w.isascii()]
+        words = [
+            w
+            for w in (w.strip(string.punctuation) for w in row.title.split())
+            if len(w) > 3 and w.isalpha() and w.isascii()
+        ]
         if len(words) < 4 or len(titles[row.title.casefold()]) > 1:
             continue
         start = rng.randrange(len(words) - 2)
@@ -243,7 +251,9 @@ def search():
     """Print how high known items stand, and how long a search takes among 100,000 papers."""
     rows = paper_rows()
     items = known_items(rows)
-    print("\n| papers | query | MRR | first | CPU ms p50 | p99 |\n| --- | --- | --- | --- | --- | --- |")
+    print(
+        "\n| papers | query | MRR | first | CPU ms p50 | p99 |\n| --- | --- | --- | --- | --- | --- |"
+    )
     for count in (len(rows), 100_000):
         with Index.build(grown(rows, count)) as index:
             for kind in dict.fromkeys(kind for kind, _, _ in items):
@@ -271,12 +281,16 @@ def speed(count=100_000, with_lite=True):
         index, ms = timed(Index.build, rows, Path(folder))
         size = sum(path.stat().st_size for path in Path(folder).rglob("*")) / 1e6
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"\n{count:,} papers: built in {ms / 1e3:.1f} CPU-s, {size:.0f} MB on disk, {peak:.2f} GB of memory at most")
+        print(
+            f"\n{count:,} papers: built in {ms / 1e3:.1f} CPU-s, {size:.0f} MB on disk, {peak:.2f} GB of memory at most"
+        )
         lite = None
         if with_lite:
             lite, lite_ms = timed(Lite, rows)
             print(f"lite's features: {lite_ms / 1e3:.1f} CPU-s")
-        print("| k | CPU ms p50 | p99 | lite, median | times faster |\n| --- | --- | --- | --- | --- |")
+        print(
+            "| k | CPU ms p50 | p99 | lite, median | times faster |\n| --- | --- | --- | --- | --- |"
+        )
         for k in KS:
             asked = rng.sample([q for q in queries if q["k"] == k], 50 if k < 20 else 20)
             times = [timed(index.suggest, q["seeds"], heading=q["section"])[1] for q in asked]
@@ -288,8 +302,13 @@ def speed(count=100_000, with_lite=True):
             else:
                 row += " | |"
             print(row, flush=True)
-        texts = [" ".join(row.title.split()[:3]) for row in itertools.islice(rng.sample(base, 100), 100)]
-        for name, text in (("all words found", lambda t: t), ("some words", lambda t: t + " zzzzqqq")):
+        texts = [
+            " ".join(row.title.split()[:3]) for row in itertools.islice(rng.sample(base, 100), 100)
+        ]
+        for name, text in (
+            ("all words found", lambda t: t),
+            ("some words", lambda t: t + " zzzzqqq"),
+        ):
             times = [timed(index.search, text(t))[1] for t in texts]
             p50, p99 = np.quantile(times, [0.5, 0.99])
             print(f"search, {name}: {p50:.1f} ms p50, {p99:.1f} ms p99", flush=True)

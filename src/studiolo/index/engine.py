@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
+import mmap
+import shutil
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from studiolo.errors import FileError, UsageError
+from studiolo.errors import FileError
 
 from . import store
 from .postings import CHUNK, Postings
@@ -26,16 +28,18 @@ class Index:
     Made by `Index.build` or `load_or_build`. It may be used by several threads, and is closed with `close` or `with`.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any], keeper: Any = None) -> None:
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
         self._folder = folder
-        self._build = folder / about["build"]
-        self._keeper = keeper  # removes a folder of ours when the index is gone
+        build = folder / about["build"]
+        self._remove: Callable[[], object] = bool  # a temporary folder goes with the index
         self.count: int = about["count"]
         self.stamp: str = about["stamp"]
         self._database = sqlite3.connect(
-            f"{(self._build / 'text.sqlite').absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            f"{(build / 'text.sqlite').absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )  # fmt: skip
         self._database.execute("PRAGMA mmap_size = 1000000000")
+        # opened now: another process may replace the index before the first suggestion
+        self._docs, self._values = _mapped(build / "docs"), _mapped(build / "values")
         self._scorer: Scorer | None = None
 
     @classmethod
@@ -55,15 +59,16 @@ class Index:
             UsageError: a mapping is not a row.
         """
         if folder is None:
-            keeper = tempfile.TemporaryDirectory(prefix="studiolo-index-")
-            folder = Path(keeper.name)
-        else:
-            keeper = None
+            folder = Path(tempfile.mkdtemp(prefix="studiolo-index-"))
+            try:
+                index = cls.build(rows, folder, stamp=stamp)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+            index._remove = weakref.finalize(index, shutil.rmtree, folder, ignore_errors=True)
+            return index
         with store.locked(folder):
-            _build(folder, rows, stamp)
-            about, _ = store.current(folder)
-            assert about is not None
-            return cls(folder, about, keeper)
+            return cls(folder, _build(folder, rows, stamp))
 
     def __enter__(self) -> Index:
         return self
@@ -78,8 +83,7 @@ class Index:
         """Let go of the files."""
         self._scorer = None
         self._database.close()
-        if self._keeper is not None:
-            self._keeper.cleanup()
+        self._remove()
 
     def search(self, query: str, *, limit: int = 20) -> Found:
         """Find rows by what a person types.
@@ -137,7 +141,7 @@ class Index:
         """
         with self._healing():
             if self._scorer is None:
-                self._scorer = Scorer(self._database, self._build, self.count)
+                self._scorer = Scorer(self._database, self._docs, self._values, self.count)
             return self._scorer.suggest(
                 seeds,
                 headings=(*place, *((heading,) if isinstance(heading, str) else heading)),
@@ -181,10 +185,7 @@ def load_or_build(
         index, why = _load(folder, stamp)  # another process may have built it meanwhile
         if index is not None:
             return index, ""
-        _build(folder, rows(), stamp)
-        index, _ = _load(folder, stamp)
-        if index is None:
-            raise FileError(f"The index in {folder} was removed while it was built. Try again.")
+        index = Index(folder, _build(folder, rows(), stamp))
     return index, f"{why}; it was built anew." if why else ""
 
 
@@ -194,27 +195,36 @@ def _load(folder: Path, stamp: str) -> tuple[Index | None, str]:
         return None, why
     try:
         return Index(folder, about), ""
-    except sqlite3.DatabaseError:
-        return None, "The index was damaged"
+    except (sqlite3.DatabaseError, OSError):  # replaced by another process just now
+        return None, ""
 
 
-def _build(folder: Path, rows: Iterable[Row | Mapping[str, Any]], stamp: str) -> None:
-    with store.building(folder) as here:
+def _build(folder: Path, rows: Iterable[Row | Mapping[str, Any]], stamp: str) -> dict[str, Any]:
+    about: dict[str, Any] = {"stamp": stamp}
+    with store.building(folder, about) as here:
         database = sqlite3.connect(here / "text.sqlite", isolation_level=None)
         try:
-            database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE")
+            database.executescript(
+                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE"
+            )
             create_tables(database)
             database.execute("BEGIN")
-            postings = Postings(here)
-            for some in _chunks(_once(rows_of(rows))):
-                add_rows(database, some, postings.count)
-                postings.add(some)
-            postings.save(database)
+            with Postings(here) as postings:
+                for some in _chunks(_once(rows_of(rows))):
+                    add_rows(database, some, postings.count)
+                    postings.add(some)
+                postings.save(database)
             finish_tables(database)
             database.execute("COMMIT")
         finally:
             database.close()
-        (here / "about.json").write_text(json.dumps({"count": postings.count, "stamp": stamp}))
+        about["count"] = postings.count
+    return about
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _once(rows: Iterator[Row]) -> Iterator[Row]:

@@ -76,7 +76,9 @@ def parse_query(text: str) -> Query:
             phrase = None
         value = readable(plain if phrase is None else phrase)
         if name and not value.strip():
-            raise UsageError(f"{part[2]}: needs a value, e.g. {_EXAMPLES.get(name, name + ':word')}")
+            raise UsageError(
+                f"{part[2]}: needs a value, e.g. {_EXAMPLES.get(name, name + ':word')}"
+            )
         if name == "year":
             years.append((*_years(value), not minus))
         elif name in EXACT_FIELDS:
@@ -106,9 +108,10 @@ def _years(value: str) -> tuple[int, int]:
 
 def readable(text: str) -> str:
     """Return a text as it is stored for search: composed, and of runs without spaces each letter a word of its own."""
+    text = text.replace("\0", " ")
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode())
     return UNSPACED.sub(lambda run: JOINT + JOINT.join(run[0]) + JOINT, text)
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 import sqlite3
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .query import EXACT_FIELDS, JOINT, Query, Word, facet, fts, has_word, parse_query, readable
+from .query import JOINT, Query, Word, facet, fts, parse_query, readable
 from .rows import Row
 from .words import STOP_WORDS, fold, tokens
 
 
 COLUMNS = ("key", "title", "authors", "notes", "section", "abstract")
 _WEIGHTS = (10, 10, 5, 2, 2, 1)
-_FEW = 10  # with fewer hits that have all words, those that have some follow
+_FEW = 3  # with fewer hits that have all words, those that have some follow
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private characters: marks of a match
+# what a hit may show
+_SNIPPETS = ", ".join(
+    f"snippet(fts, {COLUMNS.index(column)}, '{_OPEN}', '{_CLOSE}', '…', 16)"
+    for column in ("notes", "abstract")
+)
 _SCHEMA = f"""
     CREATE TABLE rows (
         id INTEGER PRIMARY KEY, year INTEGER, date TEXT, key TEXT, title TEXT, authors TEXT, notes TEXT, section TEXT,
@@ -39,7 +44,7 @@ class Hit:
     Attributes:
         key: of the row.
         title: of the row, composed (NFKC).
-        snippet: where the words stand, around them a dozen words of the column that shows most.
+        snippet: a dozen words of notes or abstract where most of the searched words stand, else its beginning.
         marks: (start, end) of each match in `snippet`.
         has: "all" words, or "some".
         score: larger is better; comparable among the hits with the same `has`.
@@ -141,31 +146,26 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
 
 
 def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
-    last = len(query.words) - 1
-    words = [
-        fts(word, as_prefix=query.ends_open and n == last) for n, word in enumerate(query.words)
-    ]
-    everything = " AND ".join(words)
-    hits: dict[str, Hit] = {}
-
-    def climb(expression: str, has: str) -> None:
-        for hit in _hits(database, query, expression, limit, has):
-            hits.setdefault(hit.key, hit)
-
-    climb(f"{{title authors}} : ({everything})", "all")
+    words = _expressions(query)
+    everything = f"({' AND '.join(words)})"
+    in_title = f"({{title authors}} : {everything})"
+    hits = _hits(database, query, in_title, limit, "all")
     if len(hits) < limit:
-        climb(f"({everything})", "all")
+        hits += _hits(database, query, f"({everything} NOT {in_title})", limit - len(hits), "all")
     if len(hits) < min(_FEW, limit) and len(words) > 1:
         telling = [
-            w for w, word in zip(words, query.words, strict=True) if word.text.lower() not in STOP_WORDS
+            word
+            for word, asked in zip(words, query.words, strict=True)
+            if asked.text.lower() not in STOP_WORDS
         ]
-        climb(f"({' OR '.join(telling or words)})", "some")
-    return list(hits.values())[:limit]
+        some = f"(({' OR '.join(telling or words)}) NOT {everything})"
+        hits += _hits(database, query, some, limit - len(hits), "some")
+    return hits
 
 
 def _hits(
     database: sqlite3.Connection, query: Query, expression: str, limit: int, has: str
-) -> Iterable[Hit]:
+) -> list[Hit]:
     needed = [fts(word) for word in query.needed]
     match = " AND ".join([*([expression] if expression else []), *(f"({word})" for word in needed)])
     where: list[str] = []
@@ -186,17 +186,50 @@ def _hits(
         values += [name, value]
     if match:
         sql = (
-            f"SELECT rows.key, rows.title, snippet(fts, -1, '{_OPEN}', '{_CLOSE}', '…', 16), -rank "
-            f"FROM fts JOIN rows ON rows.id = fts.rowid WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
+            "SELECT rows.id, rows.key, rows.title, -rank FROM fts JOIN rows ON rows.id = fts.rowid "
+            f"WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
         )
     else:
         sql = (
-            f"SELECT rows.key, rows.title, rows.title, 0.0 FROM rows WHERE {' AND '.join(where)} "
+            f"SELECT rows.id, rows.key, rows.title, 0.0 FROM rows WHERE {' AND '.join(where)} "
             "ORDER BY rows.date DESC, rows.id LIMIT ?"
         )
-    for key, title, snippet, score in database.execute(sql, (*values, limit)):
-        text, marks = _marked(snippet)
-        yield Hit(key, title.replace(JOINT, ""), text, marks, has, score)
+    found = database.execute(sql, (*values, limit)).fetchall()
+    snippets = _snippets(database, query, [number for number, *_ in found])
+    return [
+        Hit(key, title.replace(JOINT, ""), *snippets.get(number, ("", ())), has, score)
+        for number, key, title, score in found
+    ]
+
+
+def _expressions(query: Query) -> list[str]:
+    last = len(query.words) - 1
+    return [
+        fts(word, as_prefix=query.ends_open and n == last) for n, word in enumerate(query.words)
+    ]
+
+
+def _snippets(
+    database: sqlite3.Connection, query: Query, numbers: list[int]
+) -> dict[int, tuple[str, tuple[tuple[int, int], ...]]]:
+    """Return what a hit shows of its notes or abstract, whichever has more of the words, and where they stand."""
+    marks = ",".join("?" * len(numbers))
+    found: dict[int, tuple[str, tuple[tuple[int, int], ...]]] = {
+        number: (text.replace(JOINT, ""), ())
+        for number, text in database.execute(
+            f"SELECT id, substr(iif(notes = '', abstract, notes), 1, 120) FROM rows WHERE id IN ({marks})",
+            numbers,
+        )
+    }
+    if words := _expressions(query):
+        for number, *snippets in database.execute(
+            f"SELECT rowid, {_SNIPPETS} FROM fts WHERE fts MATCH ? AND rowid IN ({marks})",
+            (" OR ".join(words), *numbers),
+        ):
+            best = max(map(_marked, snippets), key=lambda one: len(one[1]))
+            if best[1]:
+                found[number] = best
+    return found
 
 
 def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -225,7 +258,9 @@ def _corrected(database: sqlite3.Connection, query: Query) -> tuple[tuple[str, s
 
 
 def _is_there(database: sqlite3.Connection, expression: str) -> bool:
-    return bool(database.execute("SELECT 1 FROM fts WHERE fts MATCH ? LIMIT 1", (expression,)).fetchone())
+    return bool(
+        database.execute("SELECT 1 FROM fts WHERE fts MATCH ? LIMIT 1", (expression,)).fetchone()
+    )
 
 
 def _nearest(database: sqlite3.Connection, typed: str) -> str | None:

@@ -29,19 +29,20 @@ _SAMPLES, _SAMPLE_BYTES = 64, 4096
 
 
 @contextlib.contextmanager
-def building(folder: Path, name: str = _CURRENT) -> Iterator[Path]:
-    """Give an empty folder to build in; it counts from the end of the block on, or not at all.
+def building(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
+    """Give an empty folder to build in, under `locked`; it counts from the end of the block on, or not at all.
 
-    Call it under `locked`.
+    Args:
+        about: what to keep about it; which files it has is added.
     """
     _remove_builds(folder)
     here = Path(tempfile.mkdtemp(prefix=_BUILD, dir=folder))
     try:
         yield here
-        about = json.loads((here / "about.json").read_text())
-        about |= {"version": VERSION, "build": here.name, "files": {f: _check(here / f) for f in FILES}}
-        for name_of_file in FILES:
-            _sync(here / name_of_file)
+        files = {name: _check(here / name) for name in FILES}
+        about |= {"version": VERSION, "build": here.name, "files": files}
+        for name in FILES:
+            _sync(here / name)
         _sync(here)
         save_bytes(folder / _CURRENT, json.dumps(about, indent=1).encode())
     except BaseException:
@@ -99,8 +100,8 @@ def _check(path: Path) -> list[int]:
     return [size, found]
 
 
-def _remove_builds(folder: Path, but: str | None = "") -> None:
-    if but == "":
+def _remove_builds(folder: Path, but: str = "") -> None:
+    if not but:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             but = json.loads((folder / _CURRENT).read_bytes())["build"]
     for old in folder.glob(f"{_BUILD}*"):

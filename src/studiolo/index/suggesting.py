@@ -16,16 +16,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .postings import AUTHORS, BLOCKS, CATEGORIES, PAIRS, WORDS
+from .query import JOINT
 from .rows import Row
 from .searching import row_from
 from .words import fold, heading_words, is_telling, name_of, other_number, tokens
 
 
 if TYPE_CHECKING:
+    from mmap import mmap as Buffer
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -42,6 +44,7 @@ PAIR_OF_HEADING, OTHER_NUMBER = 0.4, 0.6
 NOT_FOR_ME = 0.15
 SHARED, POPULAR = 0.3, 0.05  # of other people's lists
 FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
+COMMON = 0.1  # of all rows: words that are searched in titles alone
 _KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
 _AT_ONCE = 500  # values of one SQL statement
@@ -104,14 +107,16 @@ class _Slot:
 class Scorer:
     """Suggests from the rows of one index."""
 
-    def __init__(self, database: sqlite3.Connection, folder: Path, count: int) -> None:
+    def __init__(
+        self, database: sqlite3.Connection, docs: Buffer, values: Buffer, count: int
+    ) -> None:
         import numpy as np
 
         self._np = np
         self._database = database
         self._count = count
-        self._docs: NDArray[np.int32] = np.memmap(folder / "docs", np.int32, "r")
-        self._values: NDArray[np.float32] = np.memmap(folder / "values", np.float32, "r")
+        self._docs: NDArray[np.int32] = np.frombuffer(docs, np.int32)
+        self._values: NDArray[np.float32] = np.frombuffer(values, np.float32)
 
     def suggest(
         self,
@@ -134,13 +139,15 @@ class Scorer:
         if seed_rows:
             weights = self._like(seed_rows, slots)
             for term, weight in self._of_headings(headings, slots).items():
-                weights[term] = weights.get(term, 0.0) + HEADING_WEIGHT * weight / math.sqrt(len(seed_rows))
+                weights[term] = weights.get(term, 0.0) + HEADING_WEIGHT * weight / math.sqrt(
+                    len(seed_rows)
+                )
         else:
             found, best = self._search(headings)
             weights = self._like(self._rows_at(best), slots)
         for term, weight in self._like(self._rows(not_for_me), slots).items():
             weights[term] = weights.get(term, 0.0) - NOT_FOR_ME * weight
-        weights = _largest(weights, len(seed_rows) or FEEDBACK)
+        weights = _largest(weights, len(seed_rows))
         scores = self._score(weights, slots)
         if found is not None and weights:
             scores = 0.5 * found / (found.max() or 1) + 0.5 * scores / (scores.max() or 1)
@@ -181,11 +188,15 @@ class Scorer:
             terms += [((WORDS, other_number(word)), OTHER_NUMBER) for word in words]
             for first, second in pairwise(words):
                 terms.append(((PAIRS, f"{first} {second}"), PAIR_OF_HEADING))
-                terms.append(((PAIRS, f"{first} {other_number(second)}"), PAIR_OF_HEADING * OTHER_NUMBER))
+                terms.append(
+                    ((PAIRS, f"{first} {other_number(second)}"), PAIR_OF_HEADING * OTHER_NUMBER)
+                )
             for term, weight in terms:
                 wanted[term] = max(level * weight, wanted.get(term, 0.0))
         self._find_slots(wanted, slots)
-        weights = {term: weight * slots[term].idf for term, weight in wanted.items() if term in slots}
+        weights = {
+            term: weight * slots[term].idf for term, weight in wanted.items() if term in slots
+        }
         length = math.sqrt(sum(weight * weight for weight in weights.values()))
         return {term: weight / length for term, weight in weights.items()}
 
@@ -193,13 +204,23 @@ class Scorer:
         """Return what a search for any of the headings' words gives each row, and its best rows."""
         np = self._np
         scores = np.zeros(self._count, np.float32)
-        words = dict.fromkeys(word for heading in headings for word in heading_words(heading))
+        words = list(dict.fromkeys(word for heading in headings for word in heading_words(heading)))
+        slots: dict[Term, _Slot] = {}
+        self._find_slots(((WORDS, word) for word in words), slots)
+        common = {
+            term
+            for (_, term), slot in slots.items()
+            if slot.stop - slot.start > COMMON * self._count
+        }
+        # A word such as "learning" in an abstract costs most of the time and tells least.
+        expression = " OR ".join(
+            f'{{title}} : "{word}"' if word in common else f'"{word}"' for word in words
+        )
         if not words:
             return scores, []
-        expression = " OR ".join(f'"{word}"' for word in words)
         rows = self._database.execute(
             "SELECT rowid, -rank FROM fts WHERE fts MATCH ? ORDER BY rank LIMIT 1000",
-            (f"{{title abstract notes}} : ({expression})",),
+            (expression,),
         ).fetchall()
         if rows:
             numbers, ranks = zip(*rows, strict=True)
@@ -213,7 +234,9 @@ class Scorer:
         values = list(values)
         for first in range(0, len(values), _AT_ONCE):
             some = values[first : first + _AT_ONCE]
-            yield from self._database.execute(sql.replace("?*", ",".join("?" * len(some))), (*before, *some))
+            yield from self._database.execute(
+                sql.replace("?*", ",".join("?" * len(some))), (*before, *some)
+            )
 
     def _find_slots(self, terms: Iterable[Term], slots: dict[Term, _Slot]) -> None:
         by_block: dict[int, list[str]] = defaultdict(list)
@@ -227,7 +250,9 @@ class Scorer:
     def _rows(self, seeds: Iterable[str | Row]) -> list[Row]:
         seeds = list(seeds)
         keys = [seed for seed in seeds if isinstance(seed, str)]
-        return [seed for seed in seeds if isinstance(seed, Row)] + self._rows_at(self._numbers(keys))
+        return [seed for seed in seeds if isinstance(seed, Row)] + self._rows_at(
+            self._numbers(keys)
+        )
 
     def _rows_at(self, numbers: Iterable[int]) -> list[Row]:
         sql = "SELECT key, title, authors, abstract, notes, categories FROM rows WHERE id IN (?*)"
@@ -237,16 +262,18 @@ class Scorer:
         return {seed if isinstance(seed, str) else seed.key for seed in seeds}
 
     def _numbers(self, keys: Iterable[str]) -> list[int]:
-        return [number for number, in self._select("SELECT id FROM rows WHERE key IN (?*)", keys)]
+        return [number for (number,) in self._select("SELECT id FROM rows WHERE key IN (?*)", keys)]
 
     def _before(self, since: str) -> list[int]:
-        return [n for n, in self._database.execute("SELECT id FROM rows WHERE date < ?", (since,))]
+        return [
+            n for (n,) in self._database.execute("SELECT id FROM rows WHERE date < ?", (since,))
+        ]
 
     # scores
 
     def _score(self, weights: Weights, slots: Mapping[Term, _Slot]) -> Scores:
         np = self._np
-        scores = np.zeros(self._count, np.float32)
+        scores: Scores = np.zeros(self._count, np.float32)
         for term, weight in weights.items():
             part = slice(slots[term].start, slots[term].stop)
             scores[self._docs[part]] += np.float32(weight) * self._values[part]
@@ -280,7 +307,12 @@ class Scorer:
         return [int(number) for number in some[order]]
 
     def _explained(
-        self, best: list[int], scores: Scores, weights: Weights, slots: Mapping[Term, _Slot], lists: Mapping[int, list[str]]
+        self,
+        best: list[int],
+        scores: Scores,
+        weights: Weights,
+        slots: Mapping[Term, _Slot],
+        lists: Mapping[int, list[str]],
     ) -> list[Suggestion]:
         np = self._np
         wanted = np.array(sorted(best), np.int32)
@@ -293,11 +325,18 @@ class Scorer:
             for at in np.flatnonzero(docs[places] == wanted).tolist():
                 value = weight * float(self._values[start + int(places[at])])
                 parts[int(wanted[at])].append((value, term))
-        titles = {row[0]: row[1:] for row in self._select("SELECT id, key, title FROM rows WHERE id IN (?*)", best)}
+        sql = "SELECT id, key, title FROM rows WHERE id IN (?*)"
+        names = {number: (key, title) for number, key, title in self._select(sql, best)}
         return [
-            Suggestion(*titles[number], float(scores[number]), _reasons(parts[number]), tuple(lists.get(number, ())))
+            Suggestion(
+                key=names[number][0],
+                title=names[number][1].replace(JOINT, ""),
+                score=float(scores[number]),
+                reasons=_reasons(parts[number]),
+                lists=tuple(lists.get(number, ())),
+            )
             for number in best
-        ]  # fmt: skip
+        ]
 
 
 def _terms_in(row: Row) -> dict[Term, int]:
@@ -330,4 +369,6 @@ def _largest(weights: Weights, seeds: int) -> Weights:
 def _reasons(parts: list[tuple[float, Term]]) -> tuple[Reason, ...]:
     total = sum(value for value, _ in parts)
     parts.sort(key=lambda part: (-part[0], part[1]))
-    return tuple(Reason(KINDS[block], term, value / total) for value, (block, term) in parts if total > 0)
+    return tuple(
+        Reason(KINDS[block], term, value / total) for value, (block, term) in parts if total > 0
+    )
