@@ -44,7 +44,6 @@ PAIR_OF_HEADING, OTHER_NUMBER = 0.4, 0.6
 NOT_FOR_ME = 0.15
 SHARED, POPULAR = 0.3, 0.05  # of other people's lists
 FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
-COMMON = 0.1  # of all rows: words that are searched in titles alone
 _KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
 _AT_ONCE = 500  # values of one SQL statement
@@ -204,23 +203,13 @@ class Scorer:
         """Return what a search for any of the headings' words gives each row, and its best rows."""
         np = self._np
         scores = np.zeros(self._count, np.float32)
-        words = list(dict.fromkeys(word for heading in headings for word in heading_words(heading)))
-        slots: dict[Term, _Slot] = {}
-        self._find_slots(((WORDS, word) for word in words), slots)
-        common = {
-            term
-            for (_, term), slot in slots.items()
-            if slot.stop - slot.start > COMMON * self._count
-        }
-        # A word such as "learning" in an abstract costs most of the time and tells least.
-        expression = " OR ".join(
-            f'{{title}} : "{word}"' if word in common else f'"{word}"' for word in words
-        )
+        words = dict.fromkeys(word for heading in headings for word in heading_words(heading))
         if not words:
             return scores, []
+        expression = " OR ".join(f'"{word}"' for word in words)
         rows = self._database.execute(
             "SELECT rowid, -rank FROM fts WHERE fts MATCH ? ORDER BY rank LIMIT 1000",
-            (expression,),
+            (f"{{title abstract notes}} : ({expression})",),
         ).fetchall()
         if rows:
             numbers, ranks = zip(*rows, strict=True)
