@@ -15,7 +15,7 @@ from .words import STOP_WORDS, fold, tokens
 
 COLUMNS = ("key", "title", "authors", "notes", "section", "abstract")
 _WEIGHTS = (10, 10, 5, 2, 2, 1)
-_FEW = 3  # with fewer hits that have all words, those that have some follow
+_FEW = 3  # with fewer hits that have all words, those that have all but one follow
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private characters: marks of a match
 # what a hit may show
 _SNIPPETS = ", ".join(
@@ -44,7 +44,8 @@ class Hit:
     Attributes:
         key: of the row.
         title: of the row, composed (NFKC).
-        snippet: a dozen words of notes or abstract where most of the searched words stand, else its beginning.
+        snippet: a dozen words of notes or abstract where most of the searched words stand; how they begin where all words
+            stand in title and authors.
         marks: (start, end) of each match in `snippet`.
         has: "all" words, or "some".
         score: larger is better; comparable among the hits with the same `has`.
@@ -152,14 +153,18 @@ def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     hits = _hits(database, query, in_title, limit, "all")
     if len(hits) < limit:
         hits += _hits(database, query, f"({everything} NOT {in_title})", limit - len(hits), "all")
-    if len(hits) < min(_FEW, limit) and len(words) > 1:
+    if len(hits) < min(_FEW, limit) and len(words) > 2:
+        # one word is wrong: far fewer rows, and better ones, than those with any word
+        all_but_one = (f"({' AND '.join(words[:n] + words[n + 1 :])})" for n in range(len(words)))
+        some = f"(({' OR '.join(all_but_one)}) NOT {everything})"
+        hits += _hits(database, query, some, limit - len(hits), "some")
+    if not hits and len(words) > 1:
         telling = [
             word
             for word, asked in zip(words, query.words, strict=True)
             if asked.text.lower() not in STOP_WORDS
         ]
-        some = f"(({' OR '.join(telling or words)}) NOT {everything})"
-        hits += _hits(database, query, some, limit - len(hits), "some")
+        hits = _hits(database, query, f"({' OR '.join(telling or words)})", limit, "some")
     return hits
 
 
@@ -186,20 +191,23 @@ def _hits(
         values += [name, value]
     if match:
         sql = (
-            "SELECT rows.id, rows.key, rows.title, -rank FROM fts JOIN rows ON rows.id = fts.rowid "
+            f"SELECT rows.key, rows.title, -rank, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
             f"WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
         )
     else:
         sql = (
-            f"SELECT rows.id, rows.key, rows.title, 0.0 FROM rows WHERE {' AND '.join(where)} "
+            f"SELECT rows.key, rows.title, 0.0, substr(notes, 1, 120), substr(abstract, 1, 120) FROM rows WHERE {' AND '.join(where)} "
             "ORDER BY rows.date DESC, rows.id LIMIT ?"
         )
-    found = database.execute(sql, (*values, limit)).fetchall()
-    snippets = _snippets(database, query, [number for number, *_ in found])
     return [
-        Hit(key, title.replace(JOINT, ""), *snippets.get(number, ("", ())), has, score)
-        for number, key, title, score in found
+        Hit(key, title.replace(JOINT, ""), *_shown(snippets), has, score)
+        for key, title, score, *snippets in database.execute(sql, (*values, limit))
     ]
+
+
+def _shown(snippets: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Return the snippet with most matches, one with text if none has any."""
+    return max(map(_marked, snippets), key=lambda one: (len(one[1]), bool(one[0])))
 
 
 def _expressions(query: Query) -> list[str]:
@@ -207,29 +215,6 @@ def _expressions(query: Query) -> list[str]:
     return [
         fts(word, as_prefix=query.ends_open and n == last) for n, word in enumerate(query.words)
     ]
-
-
-def _snippets(
-    database: sqlite3.Connection, query: Query, numbers: list[int]
-) -> dict[int, tuple[str, tuple[tuple[int, int], ...]]]:
-    """Return what a hit shows of its notes or abstract, whichever has more of the words, and where they stand."""
-    marks = ",".join("?" * len(numbers))
-    found: dict[int, tuple[str, tuple[tuple[int, int], ...]]] = {
-        number: (text.replace(JOINT, ""), ())
-        for number, text in database.execute(
-            f"SELECT id, substr(iif(notes = '', abstract, notes), 1, 120) FROM rows WHERE id IN ({marks})",
-            numbers,
-        )
-    }
-    if words := _expressions(query):
-        for number, *snippets in database.execute(
-            f"SELECT rowid, {_SNIPPETS} FROM fts WHERE fts MATCH ? AND rowid IN ({marks})",
-            (" OR ".join(words), *numbers),
-        ):
-            best = max(map(_marked, snippets), key=lambda one: len(one[1]))
-            if best[1]:
-                found[number] = best
-    return found
 
 
 def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:
