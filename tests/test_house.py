@@ -24,6 +24,7 @@ HEAVY = ("torch", "numpy", "scipy", "sklearn", "vl_convert")
 LIGHT_STARTS = (
     "import studiolo",
     "import studiolo.lists, studiolo.sources, studiolo.library, studiolo.metadata, studiolo.net",
+    "import studiolo.index",
     "import studiolo.claims, studiolo.runs",
     "import studiolo.report",
     "import studiolo.cli.app",

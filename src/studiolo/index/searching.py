@@ -1,0 +1,273 @@
+"""Search over SQLite's FTS5: first what has all words in title or authors, then all words anywhere, then some of them."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .query import JOINT, Query, Word, facet, fts, parse_query, readable
+from .rows import Row
+from .words import STOP_WORDS, fold, tokens
+
+
+COLUMNS = ("key", "title", "authors", "notes", "section", "abstract")
+_WEIGHTS = (10, 10, 5, 2, 2, 1)
+_FEW = 3  # with fewer hits that have all words, those that have all but one follow
+_OPEN, _CLOSE = "\ue000", "\ue001"  # private characters: marks of a match
+# what a hit may show
+_SNIPPETS = ", ".join(
+    f"snippet(fts, {COLUMNS.index(column)}, '{_OPEN}', '{_CLOSE}', '…', 16)"
+    for column in ("notes", "abstract")
+)
+_SCHEMA = f"""
+    CREATE TABLE rows (
+        id INTEGER PRIMARY KEY, year INTEGER, date TEXT, key TEXT, title TEXT, authors TEXT, notes TEXT, section TEXT,
+        categories TEXT, abstract TEXT
+    );
+    CREATE TABLE facets (name TEXT, value TEXT, row INTEGER, PRIMARY KEY (name, value, row)) WITHOUT ROWID;
+    CREATE VIRTUAL TABLE fts USING fts5 (
+        {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
+    );
+    INSERT INTO fts (fts, rank) VALUES ('rank', 'bm25({", ".join(map(str, _WEIGHTS))})');
+"""
+_APART = "\x1f"  # between the names of a row
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One row that was found.
+
+    Attributes:
+        key: of the row.
+        title: of the row, composed (NFKC).
+        snippet: a dozen words of notes or abstract where most of the searched words stand; how they begin where all words
+            stand in title and authors.
+        marks: (start, end) of each match in `snippet`.
+        has: "all" words, or "some".
+        score: larger is better; comparable among the hits with the same `has`.
+    """
+
+    key: str
+    title: str
+    snippet: str
+    marks: tuple[tuple[int, int], ...]
+    has: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        hits: best first.
+        says: sentences for the reader: what was corrected, what could not be found as typed.
+        corrected: mistyped word -> the word that was searched instead.
+        query: what to search to get the words as typed, empty if nothing was corrected.
+    """
+
+    hits: tuple[Hit, ...]
+    says: tuple[str, ...] = ()
+    corrected: tuple[tuple[str, str], ...] = ()
+
+
+def create_tables(database: sqlite3.Connection) -> None:
+    """Make the tables that `add_rows` fills."""
+    database.executescript(_SCHEMA)
+
+
+def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> None:
+    """Add rows, which are numbered from `first`."""
+    database.executemany(
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                number, row.year, row.date, row.key, readable(row.title), readable(_APART.join(row.authors)),
+                readable(row.notes), readable(_APART.join(row.section)), _APART.join(row.categories), readable(row.abstract),
+            )
+            for number, row in enumerate(rows, start=first)
+        ),
+    )  # fmt: skip
+    database.executemany(
+        "INSERT OR IGNORE INTO facets VALUES (?, ?, ?)",
+        (
+            (name, facet(value), number)
+            for number, row in enumerate(rows, start=first)
+            for name, values in (
+                ("tag", row.tags), ("state", (row.state,)), ("source", (row.source,)), ("has", row.has), ("list", (row.list,)),
+            )
+            for value in values
+            if value
+        ),
+    )  # fmt: skip
+
+
+def finish_tables(database: sqlite3.Connection) -> None:
+    """Make the full-text index of all rows."""
+    database.execute("INSERT INTO fts (fts) VALUES ('rebuild')")
+    database.execute("CREATE INDEX keys ON rows (key)")
+
+
+def row_from(found: Sequence[str]) -> Row:
+    """Return the row of `SELECT key, title, authors, abstract, notes, categories`, as suggestions read it."""
+    key, title, authors, abstract, notes, categories = (text.replace(JOINT, "") for text in found)
+    return Row(
+        key=key, title=title, authors=_names(authors), abstract=abstract, notes=notes, categories=_names(categories)
+    )  # fmt: skip
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(_APART)) if text else ()
+
+
+def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
+    """Search; see `Index.search`."""
+    query = parse_query(text)
+    if not query.words:
+        if not (query.needed or query.unwanted or query.facets or query.years):
+            return Found((), ("There is no word to search for.",))
+        return Found(tuple(_hits(database, query, "", limit, "all")))
+    says: list[str] = []
+    corrected = _corrected(database, query)
+    if corrected:
+        meant = dict(corrected)
+        query = query.with_words(
+            tuple(Word(meant.get(w.text, w.text), w.column, w.is_phrase) for w in query.words)
+        )
+        for typed, word in corrected:
+            says.append(f"Showing “{word}”: nothing here has “{typed}”.")
+    hits = _climb(database, query, limit)
+    if hits and hits[0].has == "some":
+        says.append("Nothing has all of these words; these have some.")
+    return Found(tuple(hits), tuple(says), corrected)
+
+
+def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
+    words = _expressions(query)
+    everything = f"({' AND '.join(words)})"
+    in_title = f"({{title authors}} : {everything})"
+    hits = _hits(database, query, in_title, limit, "all")
+    if len(hits) < limit:
+        hits += _hits(database, query, f"({everything} NOT {in_title})", limit - len(hits), "all")
+    if len(hits) < min(_FEW, limit) and len(words) > 2:
+        # one word is wrong: far fewer rows, and better ones, than those with any word
+        all_but_one = (f"({' AND '.join(words[:n] + words[n + 1 :])})" for n in range(len(words)))
+        some = f"(({' OR '.join(all_but_one)}) NOT {everything})"
+        hits += _hits(database, query, some, limit - len(hits), "some")
+    if not hits and len(words) > 1:
+        telling = [
+            word
+            for word, asked in zip(words, query.words, strict=True)
+            if asked.text.lower() not in STOP_WORDS
+        ]
+        hits = _hits(database, query, f"({' OR '.join(telling or words)})", limit, "some")
+    return hits
+
+
+def _hits(
+    database: sqlite3.Connection, query: Query, expression: str, limit: int, has: str
+) -> list[Hit]:
+    needed = [fts(word) for word in query.needed]
+    match = " AND ".join([*([expression] if expression else []), *(f"({word})" for word in needed)])
+    where: list[str] = []
+    values: list[str | int] = []
+    if match:
+        where.append("fts MATCH ?")
+        values.append(match)
+    for word in query.unwanted:
+        where.append("rows.id NOT IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
+        values.append(fts(word))
+    for first, last, inside in query.years:
+        where.append(f"coalesce(rows.year BETWEEN ? AND ?, 0) {'=' if inside else '!='} 1")
+        values += [first, last]
+    for name, value, there in query.facets:
+        where.append(
+            f"{'' if there else 'NOT '}EXISTS (SELECT 1 FROM facets WHERE name = ? AND value = ? AND row = rows.id)"
+        )
+        values += [name, value]
+    if match:
+        sql = (
+            f"SELECT rows.key, rows.title, -rank, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
+            f"WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
+        )
+    else:
+        sql = (
+            f"SELECT rows.key, rows.title, 0.0, substr(notes, 1, 120), substr(abstract, 1, 120) FROM rows WHERE {' AND '.join(where)} "
+            "ORDER BY rows.date DESC, rows.id LIMIT ?"
+        )
+    return [
+        Hit(key, title.replace(JOINT, ""), *_shown(snippets), has, score)
+        for key, title, score, *snippets in database.execute(sql, (*values, limit))
+    ]
+
+
+def _shown(snippets: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Return the snippet with most matches, one with text if none has any."""
+    return max(map(_marked, snippets), key=lambda one: (len(one[1]), bool(one[0])))
+
+
+def _expressions(query: Query) -> list[str]:
+    last = len(query.words) - 1
+    return [
+        fts(word, as_prefix=query.ends_open and n == last) for n, word in enumerate(query.words)
+    ]
+
+
+def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Return a snippet without its marks, and where they stood; matches that touch become one."""
+    snippet = snippet.replace(JOINT, "").replace(_APART, ", ").replace(_CLOSE + _OPEN, "")
+    text, marks = "", []
+    for piece in re.split(f"({_OPEN}[^{_CLOSE}]*{_CLOSE}?)", snippet):
+        if piece.startswith(_OPEN):
+            piece = piece.strip(_OPEN + _CLOSE)
+            marks.append((len(text), len(text) + len(piece)))
+        text += piece
+    return text, tuple(marks)
+
+
+def _corrected(database: sqlite3.Connection, query: Query) -> tuple[tuple[str, str], ...]:
+    """Return (as typed, as probably meant) for each word that stands nowhere."""
+    found = []
+    last = len(query.words) - 1
+    for number, word in enumerate(query.words):
+        is_open = query.ends_open and number == last
+        if word.is_phrase or _is_there(database, fts(word, as_prefix=is_open)):
+            continue
+        if (meant := _nearest(database, word.text)) is not None:
+            found.append((word.text, meant))
+    return tuple(found)
+
+
+def _is_there(database: sqlite3.Connection, expression: str) -> bool:
+    return bool(
+        database.execute("SELECT 1 FROM fts WHERE fts MATCH ? LIMIT 1", (expression,)).fetchone()
+    )
+
+
+def _nearest(database: sqlite3.Connection, typed: str) -> str | None:
+    """Return the most frequent word that is one edit away, one with the same first letter if there is any."""
+    split = tokens(fold(typed))
+    if len(split) != 1 or len(split[0]) < 4 or not typed.isalpha():
+        return None
+    word = split[0].decode()
+    edits = _edits(word)
+    marks = ",".join("?" * len(edits))
+    rows = database.execute(
+        f"SELECT word, rows FROM words WHERE word IN ({marks})", tuple(edits)
+    ).fetchall()
+    return max(rows, key=lambda row: (row[0][0] == word[0], row[1], row[0]), default=(None,))[0]
+
+
+def _edits(word: str) -> set[str]:
+    """Return what is one letter more, less or other, or two neighbours swapped."""
+    halves = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    return (
+        {a + b[1:] for a, b in halves if b}
+        | {a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1}
+        | {a + c + b[1:] for a, b in halves if b for c in _ALPHABET}
+        | {a + c + b for a, b in halves for c in _ALPHABET}
+    ) - {word}

@@ -1,0 +1,363 @@
+"""Which rows belong beside some rows and under a heading, and why.
+
+The score of a row is a sum over terms, so the reasons shown are the whole reason:
+
+    score(row) = sum over blocks of weight x cosine(query, row)
+
+The query is the mean of the seeds' vectors, of length 1 in each block, and a small vector of the heading's words. What
+other people's lists say is added.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from .postings import AUTHORS, BLOCKS, CATEGORIES, PAIRS, WORDS
+from .query import JOINT
+from .rows import Row
+from .searching import row_from
+from .words import fold, heading_words, is_telling, name_of, other_number, tokens
+
+
+if TYPE_CHECKING:
+    from mmap import mmap as Buffer
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Scores = NDArray[np.float32]
+
+Term = tuple[int, str]  # block, and the word, pair or name
+Weights = dict[Term, float]
+
+KINDS = ("word", "pair", "author", "category")
+BLOCK_WEIGHTS = (1.0, 0.3, 0.25, 0.1)
+HEADING_WEIGHT = 0.3  # the heading against one seed; over sqrt(seeds)
+LEVEL = 0.7  # what a heading counts against the one below it
+PAIR_OF_HEADING, OTHER_NUMBER = 0.4, 0.6
+NOT_FOR_ME = 0.15
+SHARED, POPULAR = 0.3, 0.05  # of other people's lists
+FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
+_KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
+_KEPT_OF_MANY = 600
+_AT_ONCE = 500  # values of one SQL statement
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A term that a suggestion shares with the seeds or the heading.
+
+    Attributes:
+        kind: "word", "pair" (of neighbouring words), "author" or "category".
+        term: in small letters, without accents.
+        share: of the suggestion's score that comes from terms, 0 to 1.
+    """
+
+    kind: str
+    term: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A row that may belong there.
+
+    Attributes:
+        key: of the row.
+        title: of the row.
+        score: larger is better; comparable within one answer.
+        reasons: all terms that count, largest share first; the shares add up to 1.
+        lists: names of the lists that have it.
+    """
+
+    key: str
+    title: str
+    score: float
+    reasons: tuple[Reason, ...]
+    lists: tuple[str, ...] = ()
+
+    def shown(self, count: int = 3) -> tuple[Reason, ...]:
+        """Return the words and pairs that say most, at most `count`; no word that a pair before it has already."""
+        found: list[Reason] = []
+        said: set[str] = set()
+        for reason in self.reasons:
+            words = set(reason.term.split())
+            if reason.kind in ("word", "pair") and len(found) < count and not words & said:
+                found.append(reason)
+                said |= words
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where the postings of a term lie."""
+
+    idf: float
+    start: int
+    stop: int
+
+
+class Scorer:
+    """Suggests from the rows of one index."""
+
+    def __init__(
+        self, database: sqlite3.Connection, docs: Buffer, values: Buffer, count: int
+    ) -> None:
+        import numpy as np
+
+        self._np = np
+        self._database = database
+        self._count = count
+        self._docs: NDArray[np.int32] = np.frombuffer(docs, np.int32)
+        self._values: NDArray[np.float32] = np.frombuffer(values, np.float32)
+
+    def suggest(
+        self,
+        seeds: Sequence[str | Row],
+        *,
+        headings: Sequence[str],
+        lists: Mapping[str, Iterable[str]],
+        leave_out: Iterable[str],
+        not_for_me: Sequence[str | Row],
+        only: Iterable[str] | None,
+        since: str,
+        limit: int,
+    ) -> list[Suggestion]:
+        """Suggest; see `Index.suggest`."""
+        np = self._np
+        seed_keys = {seed if isinstance(seed, str) else seed.key for seed in seeds}
+        seed_rows = self._rows(seeds)
+        slots: dict[Term, _Slot] = {}
+        found: Scores | None = None
+        if seed_rows:
+            weights = self._like(seed_rows, slots)
+            for term, weight in self._of_headings(headings, slots).items():
+                weights[term] = weights.get(term, 0.0) + HEADING_WEIGHT * weight / math.sqrt(
+                    len(seed_rows)
+                )
+        else:
+            found, best = self._search(headings)
+            weights = self._like(self._rows_at(best), slots)
+        for term, weight in self._like(self._rows(not_for_me), slots).items():
+            weights[term] = weights.get(term, 0.0) - NOT_FOR_ME * weight
+        weights = _largest(weights, len(seed_rows))
+        scores = self._score(weights, slots)
+        if found is not None and weights:
+            scores = 0.5 * found / (found.max() or 1) + 0.5 * scores / (scores.max() or 1)
+        on_lists = self._add_lists(scores, seed_keys, lists) if lists and not since else {}
+        scores[self._numbers({*seed_keys, *leave_out, *self._keys(not_for_me)})] = 0
+        if only is not None:
+            allowed = np.zeros(self._count, bool)
+            allowed[self._numbers(only)] = True
+            scores[~allowed] = 0
+        if since:
+            scores[self._before(since)] = 0
+        return self._explained(self._best(scores, limit), scores, weights, slots, on_lists)
+
+    # what is asked for
+
+    def _like(self, rows: Sequence[Row], slots: dict[Term, _Slot]) -> Weights:
+        """Return the mean of the rows' vectors with the weights of the blocks, and note where the terms lie."""
+        counted = [_terms_in(row) for row in rows]
+        self._find_slots({term for counts in counted for term in counts}, slots)
+        mean: Weights = defaultdict(float)
+        for counts in counted:
+            vector = {
+                term: (1 + math.log(count)) * slots[term].idf
+                for term, count in counts.items()
+                if term in slots
+            }
+            for term, weight in _unit(vector).items():
+                mean[term] += weight
+        return {term: BLOCK_WEIGHTS[term[0]] * weight for term, weight in _unit(mean).items()}
+
+    def _of_headings(self, headings: Sequence[str], slots: dict[Term, _Slot]) -> Weights:
+        """Return the vector of a heading path, outermost first, of length 1, and note where its terms lie."""
+        wanted: Weights = {}
+        for depth, heading in enumerate(reversed(headings)):
+            level = LEVEL**depth
+            words = heading_words(heading)
+            terms = [((WORDS, word), 1.0) for word in words]
+            terms += [((WORDS, other_number(word)), OTHER_NUMBER) for word in words]
+            for first, second in pairwise(words):
+                terms.append(((PAIRS, f"{first} {second}"), PAIR_OF_HEADING))
+                terms.append(
+                    ((PAIRS, f"{first} {other_number(second)}"), PAIR_OF_HEADING * OTHER_NUMBER)
+                )
+            for term, weight in terms:
+                wanted[term] = max(level * weight, wanted.get(term, 0.0))
+        self._find_slots(wanted, slots)
+        weights = {
+            term: weight * slots[term].idf for term, weight in wanted.items() if term in slots
+        }
+        length = math.sqrt(sum(weight * weight for weight in weights.values()))
+        return {term: weight / length for term, weight in weights.items()}
+
+    def _search(self, headings: Sequence[str]) -> tuple[Scores, list[int]]:
+        """Return what a search for any of the headings' words gives each row, and its best rows."""
+        np = self._np
+        scores = np.zeros(self._count, np.float32)
+        words = dict.fromkeys(word for heading in headings for word in heading_words(heading))
+        if not words:
+            return scores, []
+        expression = " OR ".join(f'"{word}"' for word in words)
+        rows = self._database.execute(
+            "SELECT rowid, -rank FROM fts WHERE fts MATCH ? ORDER BY rank LIMIT 1000",
+            (f"{{title abstract notes}} : ({expression})",),
+        ).fetchall()
+        if rows:
+            numbers, ranks = zip(*rows, strict=True)
+            scores[list(numbers)] = ranks
+        return scores, [number for number, _ in rows[:FEEDBACK]]
+
+    # rows and keys
+
+    def _select(self, sql: str, values: Iterable[Any], *before: Any) -> Iterator[Any]:
+        """Yield what SQL says of many values; `?*` in it stands for some of them."""
+        values = list(values)
+        for first in range(0, len(values), _AT_ONCE):
+            some = values[first : first + _AT_ONCE]
+            yield from self._database.execute(
+                sql.replace("?*", ",".join("?" * len(some))), (*before, *some)
+            )
+
+    def _find_slots(self, terms: Iterable[Term], slots: dict[Term, _Slot]) -> None:
+        by_block: dict[int, list[str]] = defaultdict(list)
+        for block, term in terms:
+            by_block[block].append(term)
+        sql = "SELECT term, idf, start, stop FROM terms WHERE block = ? AND term IN (?*)"
+        for block, names in by_block.items():
+            for term, *slot in self._select(sql, names, block):
+                slots[block, term] = _Slot(*slot)
+
+    def _rows(self, seeds: Iterable[str | Row]) -> list[Row]:
+        seeds = list(seeds)
+        keys = [seed for seed in seeds if isinstance(seed, str)]
+        return [seed for seed in seeds if isinstance(seed, Row)] + self._rows_at(
+            self._numbers(keys)
+        )
+
+    def _rows_at(self, numbers: Iterable[int]) -> list[Row]:
+        sql = "SELECT key, title, authors, abstract, notes, categories FROM rows WHERE id IN (?*)"
+        return [row_from(found) for found in self._select(sql, numbers)]
+
+    def _keys(self, seeds: Iterable[str | Row]) -> set[str]:
+        return {seed if isinstance(seed, str) else seed.key for seed in seeds}
+
+    def _numbers(self, keys: Iterable[str]) -> list[int]:
+        return [number for (number,) in self._select("SELECT id FROM rows WHERE key IN (?*)", keys)]
+
+    def _before(self, since: str) -> list[int]:
+        return [
+            n for (n,) in self._database.execute("SELECT id FROM rows WHERE date < ?", (since,))
+        ]
+
+    # scores
+
+    def _score(self, weights: Weights, slots: Mapping[Term, _Slot]) -> Scores:
+        np = self._np
+        scores: Scores = np.zeros(self._count, np.float32)
+        for term, weight in weights.items():
+            part = slice(slots[term].start, slots[term].stop)
+            scores[self._docs[part]] += np.float32(weight) * self._values[part]
+        return scores
+
+    def _add_lists(
+        self, scores: Scores, seed_keys: set[str], lists: Mapping[str, Iterable[str]]
+    ) -> dict[int, list[str]]:
+        """Add what lists say: those that have seeds, and how many have a row. Return the names of a row's lists."""
+        found: dict[int, list[str]] = defaultdict(list)
+        shared: dict[int, float] = defaultdict(float)
+        for name, keys in lists.items():
+            keys = set(keys)
+            common = len(keys & seed_keys)
+            for number in self._numbers(keys):
+                found[number].append(name)
+                if common:
+                    shared[number] += SHARED * common / (len(seed_keys) * math.sqrt(len(keys)))
+        for number, names in found.items():
+            scores[number] += shared[number] + POPULAR * math.log1p(len(names))
+        return found
+
+    def _best(self, scores: Scores, limit: int) -> list[int]:
+        np = self._np
+        limit = min(limit, self._count)
+        if limit <= 0:
+            return []
+        least = np.partition(scores, self._count - limit)[self._count - limit]
+        some = np.flatnonzero(scores >= max(least, np.float32(1e-9)))
+        order = np.lexsort((some, -scores[some]))[:limit]
+        return [int(number) for number in some[order]]
+
+    def _explained(
+        self,
+        best: list[int],
+        scores: Scores,
+        weights: Weights,
+        slots: Mapping[Term, _Slot],
+        lists: Mapping[int, list[str]],
+    ) -> list[Suggestion]:
+        np = self._np
+        wanted = np.array(sorted(best), np.int32)
+        parts: dict[int, list[tuple[float, Term]]] = defaultdict(list)
+        for term, weight in weights.items():
+            start, stop = slots[term].start, slots[term].stop
+            docs = self._docs[start:stop]
+            places = np.searchsorted(docs, wanted)
+            places[places == len(docs)] = 0
+            for at in np.flatnonzero(docs[places] == wanted).tolist():
+                value = weight * float(self._values[start + int(places[at])])
+                parts[int(wanted[at])].append((value, term))
+        sql = "SELECT id, key, title FROM rows WHERE id IN (?*)"
+        names = {number: (key, title) for number, key, title in self._select(sql, best)}
+        return [
+            Suggestion(
+                key=names[number][0],
+                title=names[number][1].replace(JOINT, ""),
+                score=float(scores[number]),
+                reasons=_reasons(parts[number]),
+                lists=tuple(lists.get(number, ())),
+            )
+            for number in best
+        ]
+
+
+def _terms_in(row: Row) -> dict[Term, int]:
+    """Return how often each term stands in a row, as `postings.text_of` reads it."""
+    counts: Counter[Term] = Counter()
+    title = fold(row.title)
+    for part in (title, title, fold(row.abstract), fold(row.notes)):
+        words = [token.decode() for token in tokens(part) if is_telling(token)]
+        counts.update((WORDS, word) for word in words)
+        counts.update((PAIRS, f"{first} {second}") for first, second in pairwise(words))
+    for block, names in ((AUTHORS, row.authors), (CATEGORIES, row.categories)):
+        counts.update(dict.fromkeys(((block, name_of(name)) for name in names), 1))
+    return counts
+
+
+def _unit(weights: Mapping[Term, float]) -> Weights:
+    """Return the weights with length 1 in each block."""
+    squares = [0.0] * len(BLOCKS)
+    for (block, _), weight in weights.items():
+        squares[block] += weight * weight
+    return {term: weight / math.sqrt(squares[term[0]]) for term, weight in weights.items()}
+
+
+def _largest(weights: Weights, seeds: int) -> Weights:
+    """Return the terms that weigh most: few seeds say little, and what they say by the way is noise."""
+    kept = next((kept for below, kept in _KEPT if seeds < below), _KEPT_OF_MANY)
+    return dict(sorted(weights.items(), key=lambda item: (-abs(item[1]), item[0]))[:kept])
+
+
+def _reasons(parts: list[tuple[float, Term]]) -> tuple[Reason, ...]:
+    total = sum(value for value, _ in parts)
+    parts.sort(key=lambda part: (-part[0], part[1]))
+    return tuple(
+        Reason(KINDS[block], term, value / total) for value, (block, term) in parts if total > 0
+    )

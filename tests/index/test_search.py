@@ -1,0 +1,192 @@
+import unicodedata
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from studiolo.errors import UsageError
+from studiolo.index import Index, Row
+from studiolo.index.query import parse_query
+
+
+ROWS = [
+    Row(key="attention", title="Attention Is All You Need", authors=("Ashish Vaswani", "Łukasz Kaiser"), abstract="A network based on attention mechanisms alone.", date="2017-06-12", tags=("nlp",), state="read", has=("code", "claims")),
+    Row(key="performers", title="Rethinking Attention with Performers", authors=("Krzysztof Choromański",), abstract="Orthogonal random features estimate softmax attention.", notes="Q: could this be used to accelerate pretraining?", date="2020-09-30", section=("Recent", "To Review"), state="to-read", has=("question",), source="github-stars", list="recent.md"),
+    Row(key="fnet", title="FNet: Mixing Tokens with Fourier Transforms", authors=("James Lee-Thorp",), abstract="Replaces attention by Fourier transforms.", date="2021-05-09", section=("Recent", "Read"), state="Read", tags=("To Try",)),
+    Row(key="schoelkopf", title="Elements of Causal Inference", authors=("Bernhard Schölkopf",), date="2017"),
+    Row(key="rl", title="深度强化学习综述", abstract="强化学习 与 transformers", authors=("李飞飞",)),
+    Row(key="arxiv:2105.03824", title="A key that looks like one"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def index():
+    with Index.build(ROWS) as index:
+        yield index
+
+
+def keys(found):
+    return [hit.key for hit in found.hits]
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("rethinking attention", ["performers"]),
+        ("transforms fourier", ["fnet"]),
+        ("mixed token", ["fnet"]),  # inflected
+        ("rethinking atten", ["performers"]),  # the last word half typed
+        ("vaswani", ["attention"]),
+        ("choromanski", ["performers"]),
+        ("SCHOLKOPF", ["schoelkopf"]),
+        ("accelerate pretraining", ["performers"]),  # a note
+        ("强化学习", ["rl"]),
+        ("强化", ["rl"]),
+        ("深度学习", []),  # not beside each other
+        ("李飞", ["rl"]),
+        ("2105.03824", ["arxiv:2105.03824"]),
+        ("arxiv:2105.03824", ["arxiv:2105.03824"]),
+        ('"random features"', ["performers"]),
+        ('"features random"', []),
+        ("attention -fourier -rethinking", ["attention"]),
+        ("author:vaswani attention", ["attention"]),
+        ('author:"ashish vaswani"', ["attention"]),
+        ("-author:vaswani title:attention", ["performers"]),
+        ("attention year:2021", ["fnet"]),
+        ("attention year:..2017", ["attention"]),
+        ("year:2019.. -year:2020", ["fnet"]),
+        ("year:2017..2020", ["performers", "attention", "schoelkopf"]),  # newest first
+        ("tag:to-try", ["fnet"]),
+        ('tag:"to try"', ["fnet"]),
+        ("tag:to", []),
+        ("section:review", ["performers"]),
+        ("state:read", ["fnet", "attention"]),
+        ("state:read -has:code", ["fnet"]),
+        ("has:question", ["performers"]),
+        ("source:github-stars list:recent.md", ["performers"]),
+        ("note:pretraining", ["performers"]),
+        ("", []),
+        ("!!! ...", []),
+    ],
+)
+def test_search_finds(index, query, first):
+    found = keys(index.search(query))
+    assert found[: len(first)] == first
+    assert found or not first
+    if not first:
+        assert found == []
+
+
+def test_titles_come_before_abstracts(index):
+    assert keys(index.search("attention"))[:2] in (
+        ["attention", "performers"],
+        ["performers", "attention"],
+    )
+    assert keys(index.search("attention"))[2] == "fnet"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_may_be_typed_in_either_form_or_left_out(index, form):
+    assert keys(index.search(unicodedata.normalize(form, "Choromański"))) == ["performers"]
+
+
+def test_a_mistyped_word_is_corrected_and_said(index):
+    found = index.search("rethinking attenttion")
+    assert keys(found)[0] == "performers"
+    assert found.corrected == (("attenttion", "attention"),)
+    assert found.says == ("Showing “attention”: nothing here has “attenttion”.",)
+
+
+@pytest.mark.parametrize("typo", ["vaswami", "vaswni", "vaswaani", "vasawni"])
+def test_each_kind_of_slip_in_a_name_is_corrected(index, typo):
+    assert keys(index.search(typo)) == ["attention"]
+
+
+def test_a_word_that_is_there_is_never_corrected(index):
+    assert index.search("causal inference").corrected == ()
+
+
+def test_a_phrase_is_never_corrected(index):
+    assert index.search('"attenttion"').hits == ()
+
+
+def test_where_nothing_has_all_words_some_are_enough_and_said(index):
+    found = index.search("fourier zebra")
+    assert keys(found) == ["fnet"]
+    assert found.hits[0].has == "some"
+    assert found.says == ("Nothing has all of these words; these have some.",)
+
+
+def test_rows_with_all_words_but_one_follow_where_few_have_all(index):
+    found = index.search("fourier transforms attention")
+    assert [(hit.key, hit.has) for hit in found.hits] == [("fnet", "all")]
+    found = index.search("fourier attention mechanisms network alone")
+    assert found.hits[0].key == "attention"
+    found = index.search("softmax attention zebra")
+    assert [(hit.key, hit.has) for hit in found.hits] == [("performers", "some")]
+
+
+def test_snippet_marks_what_was_found(index):
+    [hit] = index.search("orthogonal softmax").hits
+    assert [hit.snippet[a:b] for a, b in hit.marks] == ["Orthogonal", "softmax"]
+
+
+def test_snippet_of_a_script_without_spaces_is_as_written(index):
+    hit = index.search("强化学习 transformers").hits[0]
+    assert hit.title == "深度强化学习综述"
+    assert hit.snippet == "强化学习 与 transformers"
+    assert [hit.snippet[a:b] for a, b in hit.marks] == ["强化学习", "transformers"]
+
+
+def test_a_hit_by_its_title_shows_how_its_text_begins(index):
+    [hit] = index.search("all you need").hits
+    assert (hit.snippet, hit.marks) == ("A network based on attention mechanisms alone.", ())
+
+
+def test_a_hit_by_a_field_shows_how_its_text_begins(index):
+    [hit] = index.search("tag:nlp").hits
+    assert (hit.snippet, hit.marks) == ("A network based on attention mechanisms alone.", ())
+
+
+def test_limit_is_kept(index):
+    assert len(index.search("attention", limit=2).hits) == 2
+
+
+@pytest.mark.parametrize("value", ["20x9", "2021..2019x", "..", "21"])
+def test_what_is_not_a_year_is_refused(index, value):
+    with pytest.raises(UsageError, match=r"is not a year or a range of years. Write year:2021"):
+        index.search(f"attention year:{value}")
+
+
+def test_a_field_without_value_is_refused(index):
+    with pytest.raises(UsageError, match=r"author: needs a value, e.g. author:"):
+        index.search('author:""')
+
+
+def test_an_unknown_field_is_searched_as_words():
+    query = parse_query("https://arxiv.org/abs/2105.03824")
+    assert [word.text for word in query.words] == ["https://arxiv.org/abs/2105.03824"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["attention", "atten", '"', "-", "year:2021", "tag:nlp", "author:", ":", "*", "(", ")", "NEAR", "AND", "OR", "NOT", "^", "{title}", "强", "é", "\0", "\u200b", "'", "--", "title:attention"])
+        | st.text(max_size=6),
+        max_size=5,
+    ).map(" ".join)
+)  # fmt: skip
+def test_whatever_is_typed_is_answered_or_refused_in_a_sentence(index, text):
+    try:
+        found = index.search(text)
+    except UsageError:
+        return
+    assert len(keys(found)) == len(set(keys(found)))
+    for hit in found.hits:
+        assert all(0 <= a < b <= len(hit.snippet) for a, b in hit.marks)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(ROWS), st.data())
+def test_any_word_of_a_title_finds_its_row(index, row, data):
+    word = data.draw(st.sampled_from(row.title.split()))
+    assert row.key in keys(index.search(word, limit=len(ROWS)))
