@@ -2,7 +2,7 @@
 
 from .document import report_json, report_markdown
 from .html import render_html
-from .join import answers_to, join, papers_on
+from .rows import answers_to, join, papers_on
 from .save import write_report
 from .view import PaperView, View, load_view
 

@@ -43,7 +43,7 @@ from studiolo.runs import (
     this_machine,
 )
 
-from .join import Row, answers_to, join, papers_on, readiness
+from .rows import Row, answers_to, join, papers_on, readiness
 
 
 FIRST_CLAIMS = 6  # of a paper's claims that stand open under its entry

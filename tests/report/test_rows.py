@@ -8,7 +8,7 @@ from studiolo.claims import Answer
 from studiolo.keys import Key
 from studiolo.library import READER, Edge, Works
 from studiolo.lists import Document
-from studiolo.report.join import answers_to, join, keys_of
+from studiolo.report.rows import answers_to, join, keys_of
 
 
 ARXIV, REVIEW = Key("arxiv", "2009.14794"), Key("openreview", "Ua6zuk0WRH")
