@@ -7,9 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .result import Accuracy, Audit, Bools, Divergence, Examples, Flips, Floats, Floor, Ints, Parts, Pies
+from .result import (
+    Accuracy,
+    Audit,
+    Bools,
+    Divergence,
+    Examples,
+    Flips,
+    Floats,
+    Floor,
+    Ints,
+    Parts,
+    Pies,
+)
 from .statistics import (
     Change,
     benjamini_hochberg,
@@ -88,16 +99,18 @@ class _Right:
             return cls(material.right_before & known, material.right_after & known, null, known)
         label = np.full(n, NO_ANSWER) if material.label is None else material.label
         known = label >= 0
-        sides = [
-            None if side is None else (side == label) & known
-            for side in (material.before, material.after, material.null)
-        ]
-        assert sides[0] is not None and sides[1] is not None
-        return cls(sides[0], sides[1], sides[2], known)
+        null = None if material.null is None else (material.null == label) & known
+        before, after = ((side == label) & known for side in (material.before, material.after))
+        return cls(before, after, null, known)
 
 
 def compare(
-    material: Material, *, paired: bool = False, level: float = 0.05, draws: int = DRAWS, seed: int = 0
+    material: Material,
+    *,
+    paired: bool = False,
+    level: float = 0.05,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Audit:
     """Return the audit of what was answered before and after.
 
@@ -115,7 +128,9 @@ def compare(
     first, second, third = range(k0), range(k0, k0 + k1), range(k0 + k1, k0 + k1 + k2)
     before, after = ballots.count(first), ballots.count(second)
     alike = (
-        np.mean(material.before == material.after, axis=0) if paired else agreement(before, after, k0, k1)
+        np.mean(material.before == material.after, axis=0)
+        if paired
+        else agreement(before, after, k0, k1)
     )
     floor: Floor | None = "null" if k2 else "before" if k0 > 1 else None
     floor_flips = None
@@ -123,7 +138,9 @@ def compare(
         null_alike = agreement(before, ballots.count(third), k0, k2)
         floor_flips = _flips(null_alike, right.before, right.null, right.known, paired=False)
     elif k0 > 1:
-        floor_flips = _flips(agreement_within(before, k0), right.before, None, right.known, paired=False)
+        floor_flips = _flips(
+            agreement_within(before, k0), right.before, None, right.known, paired=False
+        )
     any_known = bool(right.known.any())
     p = q = np.full(answers.shape[1], np.nan)
     forgotten = gained = floor_findings = None
@@ -175,7 +192,9 @@ def compare(
             column: _parts(codes, names, right, flipped, paired=paired, level=level)
             for column, (codes, names) in material.groups.items()
         },
-        pies=_pies(ballots, (first, second, third), examples.pie, paired=paired, draws=draws, seed=seed),
+        pies=_pies(
+            ballots, (first, second, third), examples.pie, paired=paired, draws=draws, seed=seed
+        ),
         examples=examples,
         forgotten=forgotten,
         gained=gained,
@@ -194,7 +213,9 @@ def _about(k0: int, k1: int, k2: int, *, paired: bool) -> str:
             "what was done to them, because training again flips answers too."
         )
     if k0 == k1 == 1:
-        others = "another model that should equal" if k2 == 1 else f"{k2} other models that should equal"
+        others = (
+            "another model that should equal" if k2 == 1 else f"{k2} other models that should equal"
+        )
         return f"One model a side, judged beside {others} the one before."
     if 1 in (k0, k1):
         side = "before" if k0 > 1 else "after"
@@ -204,7 +225,9 @@ def _about(k0: int, k1: int, k2: int, *, paired: bool) -> str:
     return f"{k0} models before and {k1} after, taken to be independent: about training such models, on these examples."
 
 
-def _flips(alike: Floats, before: Bools, after: Bools | None, known: Bools, *, paired: bool) -> Flips:
+def _flips(
+    alike: Floats, before: Bools, after: Bools | None, known: Bools, *, paired: bool
+) -> Flips:
     """Return the kinds of flips; without `after`, those between different models of one side."""
     if paired and after is not None:
         lost, won = (before & ~after)[:, known].mean(), (~before & after)[:, known].mean()
@@ -250,8 +273,13 @@ def _accuracy(
     return Accuracy(
         float(before.sum() / before.shape[0] / n),
         float(after.sum() / after.shape[0] / n),
-        *(float(x[0]) for x in (change.estimate, change.low, change.high, change.p)),
-        _test_name(len(before), len(after), paired=paired).replace("binomial and score tests", "McNemar's exact test"),
+        float(change.estimate[0]),
+        float(change.low[0]),
+        float(change.high[0]),
+        float(change.p[0]),
+        _test_name(len(before), len(after), paired=paired).replace(
+            "binomial and score tests", "McNemar's exact test"
+        ),
     )
 
 
@@ -263,15 +291,24 @@ def _test_name(k0: int, k1: int, *, paired: bool) -> str:
     return "Welch's t test" if min(k0, k1) > 1 else "t test of one model against several"
 
 
-def _divergence(scores: Scores, level: float) -> Divergence:
-    """Return the mean with an interval over pairs of models; over examples where there is one pair."""
+def _divergence(scores: Scores, level: float) -> Divergence | None:
+    """Return the mean with an interval over pairs of models; over examples where there is one pair.
+
+    An example counts where every model has scores for it.
+    """
     from scipy.special import stdtrit
 
-    over = scores.divergence.mean(1) if len(scores.divergence) > 1 else scores.divergence[0]
+    known = scores.divergence[:, ~np.isnan(scores.divergence).any(0)]
+    if not known.size:
+        return None
+    over = known.mean(1) if len(known) > 1 else known[0]
     mean, half = float(over.mean()), float("inf")
     if len(over) > 1:
         half = float(stdtrit(len(over) - 1, 1 - level / 2) * over.std(ddof=1) / np.sqrt(len(over)))
-    floor = None if scores.null is None else float(scores.null.mean())
+    floor = None
+    if scores.null is not None:
+        null = scores.null[:, ~np.isnan(scores.null).any(0)]
+        floor = float(null.mean()) if null.size else None
     return Divergence(mean, max(mean - half, 0.0), mean + half, floor)
 
 
@@ -301,12 +338,12 @@ def _parts(
     size = np.bincount(part, minlength=width)[present]
 
     def counts(side: Bools) -> Ints:
-        return np.stack(
-            [np.bincount(part[one[at]], minlength=width)[present] for one in side]
-        )
+        return np.stack([np.bincount(part[one[at]], minlength=width)[present] for one in side])
 
     def change_to(after: Bools, *, paired: bool) -> Change:
-        return _relative(right.before, after, counts, at, right.known, size, paired=paired, level=level)
+        return _relative(
+            right.before, after, counts, at, right.known, size, paired=paired, level=level
+        )
 
     change = change_to(right.after, paired=paired)
     null: Change | None = None
@@ -315,7 +352,10 @@ def _parts(
         single = len(right.before) == len(right.after) == 1
         null = change_to(right.null[:1] if single else right.null, paired=False)
         if single:
-            rows = [change_to(right.null[k : k + 1], paired=False).statistic for k in range(len(right.null))]
+            rows = [
+                change_to(right.null[k : k + 1], paired=False).statistic
+                for k in range(len(right.null))
+            ]
             change = scaled_by_null(change, np.stack(rows), 1 - level)
             test += ", scaled by what retraining moves"
     with np.errstate(invalid="ignore"):
@@ -323,7 +363,7 @@ def _parts(
         after = counts(right.after).mean(0) / size
     null_q = None if null is None else benjamini_hochberg(null.p)
     return Parts(
-        names=tuple(names[code] for code in present),
+        names=tuple(names[code] for code in present.tolist()),
         size=size,
         before=before,
         after=after,
@@ -362,7 +402,9 @@ def _relative(
         total = (int(losses.sum()), int(wins.sum()), n)
         return relative_change(counts(losses)[0], counts(wins)[0], size, total, 1 - level)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shifted = [counts(side) / size - side.sum(1, keepdims=True) / max(n, 1) for side in (before, after)]
+        shifted = [
+            counts(side) / size - side.sum(1, keepdims=True) / max(n, 1) for side in (before, after)
+        ]
         grain = 1.0 / size
     if len(size) == 1 and size[0] == n:  # the part is the whole: nothing to compare with
         nan = np.full(1, np.nan)

@@ -66,12 +66,16 @@ def binomial_test(count: ArrayLike, trials: ArrayLike, chance: ArrayLike) -> Flo
     count, trials, chance = np.broadcast_arrays(count, trials, np.asarray(chance, float))
     below = bdtr(count.astype(float), trials.astype(np.int64), chance)
     above = np.where(
-        count > 0, bdtrc(np.maximum(count - 1, 0).astype(float), trials.astype(np.int64), chance), 1.0
+        count > 0,
+        bdtrc(np.maximum(count - 1, 0).astype(float), trials.astype(np.int64), chance),
+        1.0,
     )
     return np.clip(2 * np.minimum(below, above), SMALLEST_P, 1.0)
 
 
-def flip_chances(lost: ArrayLike, won: ArrayLike, n: ArrayLike, change: ArrayLike) -> tuple[Floats, Floats]:
+def flip_chances(
+    lost: ArrayLike, won: ArrayLike, n: ArrayLike, change: ArrayLike
+) -> tuple[Floats, Floats]:
     """Return the most likely chances of a loss and of a win, if the second model gets `change` more right.
 
     Args:
@@ -102,7 +106,9 @@ def paired_variance(lost: ArrayLike, won: ArrayLike, n: ArrayLike, change: Array
     return (loss + win - np.asarray(change, float) ** 2) / np.asarray(n, float)
 
 
-def paired_interval(lost: ArrayLike, won: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+def paired_interval(
+    lost: ArrayLike, won: ArrayLike, n: ArrayLike, level: float = 0.95
+) -> tuple[Floats, Floats]:
     """Return Tango's score interval of the difference between two paired shares, (won - lost) / n.
 
     It holds every change that the score test does not reject; without any flip it is ± z² / (n + z²).
@@ -128,7 +134,9 @@ def paired_interval(lost: ArrayLike, won: ArrayLike, n: ArrayLike, level: float 
 
 def paired_change(lost: ArrayLike, won: ArrayLike, n: ArrayLike, level: float = 0.95) -> Change:
     """Return the change of a share between two models that answered the same n examples, by McNemar's exact test."""
-    lost, won, n = np.broadcast_arrays(*(np.atleast_1d(np.asarray(x, np.int64)) for x in (lost, won, n)))
+    lost, won, n = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(x, np.int64)) for x in (lost, won, n))
+    )
     low, high = paired_interval(lost, won, n, level)
     with np.errstate(invalid="ignore"):
         z = np.where(lost + won > 0, (won - lost) / np.sqrt(np.maximum(lost + won, 1)), 0.0)
@@ -148,7 +156,7 @@ def relative_change(
         lost, won, n: of each part; total: the same of the whole. A part that is the whole, or has no example, is not
             tested: NaN.
     """
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtr
 
     lost, won, n = (np.atleast_1d(np.asarray(x, np.int64)) for x in (lost, won, n))
     all_lost, all_won, all_n = total
@@ -217,7 +225,12 @@ def scaled_by_null(change: Change, null: Floats, level: float = 0.95) -> Change:
 
 
 def population_change(
-    before: Floats, after: Floats, *, grain: ArrayLike = 0.0, paired: bool = False, level: float = 0.95
+    before: Floats,
+    after: Floats,
+    *,
+    grain: ArrayLike = 0.0,
+    paired: bool = False,
+    level: float = 0.95,
 ) -> Change:
     """Return the change of a mean over models, by Welch's t test; each column is a test of its own.
 
@@ -249,7 +262,10 @@ def population_change(
         variance = (several.var(0, ddof=1) + rounding) * (1 / k0 + 1 / k1)
         freedom = np.full(estimate.shape, float(len(several) - 1))
     else:
-        square0, square1 = (before.var(0, ddof=1) + rounding) / k0, (after.var(0, ddof=1) + rounding) / k1
+        square0, square1 = (
+            (before.var(0, ddof=1) + rounding) / k0,
+            (after.var(0, ddof=1) + rounding) / k1,
+        )
         variance = square0 + square1
         with np.errstate(invalid="ignore", divide="ignore"):
             freedom = variance**2 / (square0**2 / (k0 - 1) + square1**2 / (k1 - 1))
@@ -261,7 +277,12 @@ def population_change(
     half = stdtrit(freedom, 0.5 + level / 2) * error
     nan = 0 * estimate  # a part without an example stays unknown
     return Change(
-        estimate, estimate - half, estimate + half, t + nan, freedom, np.clip(p, SMALLEST_P, 1.0) + nan
+        estimate,
+        estimate - half,
+        estimate + half,
+        t + nan,
+        freedom,
+        np.clip(p, SMALLEST_P, 1.0) + nan,
     )
 
 
@@ -280,7 +301,7 @@ def _fisher(right0: int, right1: int, models0: int, models1: int) -> float:
     a = np.arange(max(0, total - models1), min(total, models0) + 1)
 
     def log_choose(n: int, k: Ints) -> Floats:
-        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)  # type: ignore[no-any-return]
+        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
 
     log_p = log_choose(models0, a) + log_choose(models1, total - a)
     weights = np.exp(log_p - log_p.max())
@@ -291,4 +312,4 @@ def _fisher(right0: int, right1: int, models0: int, models1: int) -> float:
 
 def cohens_h(before: ArrayLike, after: ArrayLike) -> Floats:
     """Return the effect size of a change from one share to another: 0.2 is small, 0.5 medium, 0.8 large."""
-    return 2 * (np.arcsin(np.sqrt(after)) - np.arcsin(np.sqrt(before)))  # type: ignore[no-any-return]
+    return 2 * (np.arcsin(np.sqrt(after)) - np.arcsin(np.sqrt(before)))

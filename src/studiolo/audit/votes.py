@@ -94,14 +94,14 @@ def taxicab(before: NDArray[Any], after: NDArray[Any], models0: int, models1: in
 
 def agreement(before: NDArray[Any], after: NDArray[Any], models0: int, models1: int) -> Floats:
     """Return for each example the share of pairs, one model of either side, that answer alike."""
-    return np.einsum("nc,nc->n", before.astype(np.float32), after.astype(np.float32)) / (
+    return np.einsum("nc,nc->n", before.astype(np.float64), after.astype(np.float64)) / (
         models0 * models1
     )
 
 
 def agreement_within(votes: NDArray[Any], models: int) -> Floats:
     """Return for each example the share of pairs of different models of one side that answer alike."""
-    table = votes.astype(np.float32)
+    table = votes.astype(np.float64)
     return np.einsum("nc,nc->n", table, table - 1) / (models * (models - 1))
 
 
