@@ -97,7 +97,7 @@ def flip_chances(lost, won, n, change):
             for count, chance in ((lost, loss), (won, win), (n - lost - won, same))
         )
 
-    for _ in range(200):
+    for _ in range(70):
         third = (high - low) / 3
         if log_likelihood(low + third) < log_likelihood(high - third):
             low += third
@@ -138,3 +138,70 @@ def benjamini_hochberg(p):
 
 def fisher(right0, k0, right1, k1):
     return stats.fisher_exact([[right0, k0 - right0], [right1, k1 - right1]]).pvalue
+
+
+def one_against_several(one, several, grain, sign):
+    """(change, t, degrees of freedom, p); sign: +1 where the single model is the one after."""
+    change = sign * (one - mean(several))
+    if change == 0:
+        return 0.0, 0.0, None, 1.0
+    k = len(several)
+    t = change / math.sqrt((variance(several) + grain**2 / 12) * (1 + 1 / k))
+    return change, t, k - 1, 2 * stats.t.sf(abs(t), k - 1)
+
+
+def paired_t(before, after, grain):
+    differences = [b - a for a, b in zip(before, after, strict=True)]
+    change, k = mean(differences), len(differences)
+    if change == 0:
+        return 0.0, 0.0, None, 1.0
+    t = change / math.sqrt((variance(differences) + grain**2 / 6) / k)
+    return change, t, k - 1, 2 * stats.t.sf(abs(t), k - 1)
+
+
+def change_of_values(before, after, grain, paired):
+    """The test of one number a model."""
+    if paired and len(before) > 1:
+        return paired_t(before, after, grain)
+    if len(before) == 1:
+        return one_against_several(before[0], after, grain, -1)
+    if len(after) == 1:
+        return one_against_several(after[0], before, grain, 1)
+    return welch(before, after, grain)
+
+
+def parts(before, after, labels, codes, paired):
+    """{part: (n, relative change, p or None, lost and won with one model a side)} of all examples with a label."""
+    labelled = [i for i, y in enumerate(labels) if y >= 0]
+    found = {}
+    for part in sorted({c for c in codes if c >= 0}):
+        rows = [i for i in labelled if codes[i] == part]
+        if not rows:
+            found[part] = (0, None, None)
+            continue
+        if len(before) == len(after) == 1:
+            total = flip_counts(before[0], after[0], labels, labelled)
+            own = flip_counts(before[0], after[0], labels, rows)
+            if len(rows) == len(labelled):
+                found[part] = (len(rows), None, None)
+                continue
+            relative, _, p = relative_change(*own, total)
+        elif len(rows) == len(labelled):
+            found[part] = (len(rows), None, None)
+            continue
+        else:
+            relative, _, _, p = change_of_values(
+                relative_recalls(before, labels, rows, labelled),
+                relative_recalls(after, labels, rows, labelled),
+                1 / len(rows),
+                paired,
+            )
+        found[part] = (len(rows), relative, p)
+    return found
+
+
+def flip_counts(a, b, labels, rows):
+    """(lost, won, n)"""
+    lost = sum(a[i] == labels[i] != b[i] for i in rows)
+    won = sum(b[i] == labels[i] != a[i] for i in rows)
+    return lost, won, len(rows)

@@ -268,7 +268,7 @@ def _accuracy(
             after.sum(1, keepdims=True) / n,
             grain=1 / n,
             paired=paired,
-            level=1 - level,
+            coverage=1 - level,
         )
     return Accuracy(
         float(before.sum() / before.shape[0] / n),
@@ -402,15 +402,12 @@ def _relative(
         total = (int(losses.sum()), int(wins.sum()), n)
         return relative_change(counts(losses)[0], counts(wins)[0], size, total, 1 - level)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shifted = [
-            counts(side) / size - side.sum(1, keepdims=True) / max(n, 1) for side in (before, after)
-        ]
-        grain = 1.0 / size
-    if len(size) == 1 and size[0] == n:  # the part is the whole: nothing to compare with
-        nan = np.full(1, np.nan)
-        return Change(np.zeros(1), nan, nan, nan, nan, nan)
-    grain = np.where(size > 0, grain, 0.0)
-    return population_change(*shifted, grain=grain, paired=paired, level=level)
+        # neither a part without examples nor one that is the whole has a rest to be compared with
+        share = np.where((size > 0) & (size < n), 1.0 / size, np.nan)
+    shifted = [
+        counts(side) * share - side.sum(1, keepdims=True) / max(n, 1) for side in (before, after)
+    ]
+    return population_change(*shifted, grain=share, paired=paired, coverage=1 - level)
 
 
 def _pies(

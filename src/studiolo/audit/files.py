@@ -84,7 +84,7 @@ def with_columns(side: Side, where: str) -> tuple[Side, list[str]]:
         )
     table = _table(where, side)
     columns = dict(table.columns)
-    if table.label is not None:
+    if not columns and table.label is not None:
         columns.setdefault(path.stem, table.label.tolist())
     added = {n: _beside(v, table, side, where) for n, v in columns.items()}
     return replace(side, columns={**side.columns, **added}), list(added)

@@ -259,7 +259,7 @@ def _ids(sides: Sequence[Side], ids: Sequence[Any] | None, n: int) -> tuple[str,
 
 def _notes(sides: Sequence[Side], reducer: Reducer) -> tuple[str, ...]:
     notes = [note for side in sides for note in side.notes]
-    if reducer.why_not and reducer.divergence:
+    if reducer.why_not and reducer.some:
         notes.append(f"No divergence: {reducer.why_not}.")
     silent = sum(
         int(sum(1 for v in part if v is None) if part.dtype.kind == "O" else (part < 0).sum())

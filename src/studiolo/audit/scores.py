@@ -41,6 +41,7 @@ class Reducer:
         self.null: list[Floats] = []
         self.margins: list[tuple[Floats, Floats]] = []
         self.chances: list[bool | None] = [None] * len(names)
+        self.some = False  # whether any model has scores
         self.why_not = ""  # no divergence
 
     def add(self, block: Sequence[Array], beside: Sequence[Array | None] = ()) -> None:
@@ -88,6 +89,7 @@ class Reducer:
 
     def _compare(self, logs: Sequence[Floats | None]) -> None:
         before, after = logs[: self.k0], logs[self.k0 : self.k0 + self.k1]
+        self.some = self.some or any(x is not None for x in logs)
         pairs = min(self.k0, self.k1)
         if any(x is None for x in (*before[:pairs], *after[:pairs])):
             self.why_not = self.why_not or "not every model has scores"

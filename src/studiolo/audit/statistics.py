@@ -21,7 +21,7 @@ class Change:
     """A change with its interval and its test.
 
     Attributes:
-        estimate, low, high: after less before, and the interval of the level that was asked for.
+        estimate, low, high: after less before, and its interval.
         statistic: t or z, positive where there is more after; freedom: its degrees of freedom, infinite for z.
         p: two-sided.
     """
@@ -107,7 +107,7 @@ def paired_variance(lost: ArrayLike, won: ArrayLike, n: ArrayLike, change: Array
 
 
 def paired_interval(
-    lost: ArrayLike, won: ArrayLike, n: ArrayLike, level: float = 0.95
+    lost: ArrayLike, won: ArrayLike, n: ArrayLike, coverage: float = 0.95
 ) -> tuple[Floats, Floats]:
     """Return Tango's score interval of the difference between two paired shares, (won - lost) / n.
 
@@ -119,7 +119,7 @@ def paired_interval(
 
     lost, won, n = np.broadcast_arrays(*(np.asarray(x, float) for x in (lost, won, n)))
     found = (won - lost) / n
-    z2 = ndtri(0.5 + level / 2) ** 2
+    z2 = ndtri(0.5 + coverage / 2) ** 2
 
     def edge(end: float) -> Floats:
         inside, outside = found.copy(), np.full(found.shape, end)
@@ -132,19 +132,23 @@ def paired_interval(
     return edge(-1.0), edge(1.0)
 
 
-def paired_change(lost: ArrayLike, won: ArrayLike, n: ArrayLike, level: float = 0.95) -> Change:
+def paired_change(lost: ArrayLike, won: ArrayLike, n: ArrayLike, coverage: float = 0.95) -> Change:
     """Return the change of a share between two models that answered the same n examples, by McNemar's exact test."""
     lost, won, n = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(x, np.int64)) for x in (lost, won, n))
     )
-    low, high = paired_interval(lost, won, n, level)
+    low, high = paired_interval(lost, won, n, coverage)
     with np.errstate(invalid="ignore"):
         z = np.where(lost + won > 0, (won - lost) / np.sqrt(np.maximum(lost + won, 1)), 0.0)
     return Change((won - lost) / n, low, high, z, np.full(z.shape, np.inf), mcnemar(lost, won))
 
 
 def relative_change(
-    lost: ArrayLike, won: ArrayLike, n: ArrayLike, total: tuple[int, int, int], level: float = 0.95
+    lost: ArrayLike,
+    won: ArrayLike,
+    n: ArrayLike,
+    total: tuple[int, int, int],
+    coverage: float = 0.95,
 ) -> Change:
     """Return how much more or less a part changed than the whole, between two models with paired answers.
 
@@ -175,8 +179,8 @@ def relative_change(
         chance = np.where(loss + win > 0, loss / (loss + win), 0.5)
     p = np.maximum(2 * ndtr(-np.abs(z)), binomial_test(lost, lost + won, chance))
     # the interval joins those of part and rest (MOVER); less the whole is a share of less the rest
-    low0, high0 = paired_interval(lost, won, own_n, level)
-    low1, high1 = paired_interval(rest_lost, rest_won, other_n, level)
+    low0, high0 = paired_interval(lost, won, own_n, coverage)
+    low1, high1 = paired_interval(rest_lost, rest_won, other_n, coverage)
     share = other_n / max(all_n, 1)
     middle = own - other
     low = share * (middle - np.hypot(own - low0, high1 - other))
@@ -192,7 +196,7 @@ def relative_change(
     )
 
 
-def scaled_by_null(change: Change, null: Floats, level: float = 0.95) -> Change:
+def scaled_by_null(change: Change, null: Floats, coverage: float = 0.95) -> Change:
     """Return a change judged by how far retraining alone moves the same parts: never a smaller p than before.
 
     The statistics z of two models that should be equal have a mean square above 1 where retraining moves whole parts.
@@ -213,7 +217,7 @@ def scaled_by_null(change: Change, null: Floats, level: float = 0.95) -> Change:
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(change.statistic == 0, 0.0, change.statistic / spread) + 0 * change.p
         p = np.where(np.isfinite(t), 2 * stdtr(freedom, -np.abs(t)), SMALLEST_P)
-    wider = max(1.0, spread * stdtrit(freedom, 0.5 + level / 2) / ndtri(0.5 + level / 2))
+    wider = max(1.0, spread * stdtrit(freedom, 0.5 + coverage / 2) / ndtri(0.5 + coverage / 2))
     return Change(
         change.estimate,
         change.estimate - wider * (change.estimate - change.low),
@@ -230,7 +234,7 @@ def population_change(
     *,
     grain: ArrayLike = 0.0,
     paired: bool = False,
-    level: float = 0.95,
+    coverage: float = 0.95,
 ) -> Change:
     """Return the change of a mean over models, by Welch's t test; each column is a test of its own.
 
@@ -274,7 +278,7 @@ def population_change(
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(estimate == 0, 0.0, estimate / error)
     p = np.where(np.isfinite(t), 2 * stdtr(freedom, -np.abs(t)), SMALLEST_P)
-    half = stdtrit(freedom, 0.5 + level / 2) * error
+    half = stdtrit(freedom, 0.5 + coverage / 2) * error
     nan = 0 * estimate  # a part without an example stays unknown
     return Change(
         estimate,

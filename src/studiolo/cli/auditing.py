@@ -235,7 +235,7 @@ def _part_lines(name: str, parts: Parts, level: float) -> Iterator[str]:
     width = max((len(parts.names[i][:30]) for i in kept), default=0)
     for i in kept:
         yield (
-            f"  {parts.names[i][:30]:<{width}}  {100 * parts.relative[i]:+7.2f} points more or less than all "
+            f"  {parts.names[i][:30]:<{width}}  {100 * parts.relative[i]:+7.2f} points against all "
             f"({100 * parts.low[i]:+.2f} to {100 * parts.high[i]:+.2f})  q {parts.q[i]:.2g}  n {parts.size[i]:,}"
         )
 
