@@ -217,6 +217,8 @@ def _groups(values: Any, name: str, n: int) -> tuple[NDArray[np.int32], list[str
     array = _sized(values, name, n)
     if array.ndim != 1:
         raise AuditError(f"The groups {name!r} are {array.shape}: one value an example is needed.")
+    if array.dtype.kind == "b":
+        array = array.astype(object)
     if array.dtype.kind == "f" and not np.isnan(array).all():
         array = np.asarray([None if np.isnan(v) else f"{v:g}" for v in array], object)
     [codes], names = encode([_negatives_as_text(as_label(array, name))])

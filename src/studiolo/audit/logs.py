@@ -24,7 +24,7 @@ from .values import Model, Side
 
 
 NAME = re.compile(
-    r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d{2}-\d{2}T[\d.:-]+))?\.jsonl(?:\.gz)?$"
+    r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d{2}-\d{2}(?:T[\d.:-]+)?))?\.jsonl(?:\.gz)?$"
 )
 PREFERRED = ("acc", "exact_match", "acc_norm")
 PROMPT = 2000  # letters that are kept, its end
@@ -171,6 +171,7 @@ def _lm_eval_sample(
         sample.answer = _choice(int(weighed.argmax()))
         sample.scores = values.tolist()
         target = row.get("target")
+        target = target[0] if isinstance(target, list) and len(target) == 1 else target
         if isinstance(target, int) or (isinstance(target, str) and target.strip().isdigit()):
             sample.label = _choice(int(target)) if 0 <= int(target) < len(values) else None
     return sample
@@ -191,9 +192,12 @@ def _likelihoods(responses: Any) -> list[tuple[float, bool]] | None:
         if not isinstance(response, list) or len(response) != 2:
             return None
         value, greedy = response
-        if not (isinstance(greedy, bool) or greedy in ("True", "False")):
+        if greedy not in (0, 1, "True", "False"):
             return None
-        found.append((float(value), greedy in (True, "True")))
+        try:
+            found.append((float(value), greedy in (1, "True")))
+        except (TypeError, ValueError):
+            return None
     return found
 
 

@@ -72,10 +72,19 @@ def _batches(data: Any) -> Iterator[tuple[Any, Any]]:
     for batch in data:
         if isinstance(batch, Mapping):
             yield {k: v for k, v in batch.items() if k != "labels"}, batch.get("labels")
-        elif isinstance(batch, list | tuple) and len(batch) == 2:
+        elif _is_pair(batch):
             yield batch[0], batch[1]
         else:
             yield batch, None
+
+
+def _is_pair(batch: Any) -> bool:
+    """Return whether a batch is inputs and labels, as a loader gives them, and not two inputs."""
+    return (isinstance(batch, tuple) and len(batch) == 2) or (
+        isinstance(batch, list)
+        and len(batch) == 2
+        and all(hasattr(part, "shape") for part in batch)
+    )
 
 
 def _classes(model: Any) -> tuple[str, ...] | None:
