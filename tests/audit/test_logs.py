@@ -215,7 +215,7 @@ def test_inspect_epochs_scores_and_stopped_runs(tmp_path):
 def test_broken_logs_are_refused_with_their_line(tmp_path):
     path = tmp_path / "samples_words.jsonl"
     path.write_text('{"doc_id": 0\n')
-    with pytest.raises(AuditError, match="Line 1 of .* is not JSON"):
+    with pytest.raises(AuditError, match=r"Line 1 of .* is not JSON"):
         load_side(path, "before")
     bad = tmp_path / "x.eval"
     bad.write_bytes(b"PK no zip")
