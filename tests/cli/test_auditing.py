@@ -5,6 +5,9 @@ import sys
 import numpy as np
 import pytest
 
+from studiolo.cli import auditing
+from studiolo.errors import UsageError
+
 
 def studiolo(*arguments, cwd):
     return subprocess.run(
@@ -84,3 +87,11 @@ def test_refusals_end_with_two_and_a_sentence(here):
     assert done.stderr == (
         "studiolo: nothing.npy does not exist. Give a file of predictions or a folder of them.\n"
     )
+
+
+def test_missing_packages_are_named(monkeypatch):
+    monkeypatch.setattr(auditing, "find_spec", lambda name: None if name == "scipy" else object())
+    with pytest.raises(
+        UsageError, match="An audit needs scipy, which is not installed: pip install scipy"
+    ):
+        auditing.audit("a.npy", "b.npy")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from studiolo.errors import UsageError
 
 from .console import err
 from .options import counted, printable
@@ -105,6 +108,11 @@ def audit(
 
       studiolo audit fp16-logs/ int4-logs/ --null fp16-again/ --groups subject --fail-if "group_loss > 2 points at q < 0.05"
     """
+    missing = [name for name in ("numpy", "scipy") if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"An audit needs {' and '.join(missing)}, which is not installed: pip install {' '.join(missing)}"
+        )
     from studiolo import audit as audits
 
     conditions = [audits.Condition.parse(text) for text in fail_if or ()]
