@@ -115,8 +115,8 @@ def power() -> None:
     """Print how often the class that loses three points is found, and how often another one is."""
     print("\n| models a side | examples | null | found % | another found % |\n|" + " --- |" * 5)
     for models, n, with_null in (
-        (1, 20_000, False), (1, 50_000, False), (1, 80_000, True), (4, 10_000, False), (6, 10_000, False),
-        (8, 5_000, False), (30, 2_000, False), (30, 5_000, False),
+        (1, 50_000, False), (1, 100_000, False), (1, 100_000, True), (4, 10_000, False), (4, 20_000, False),
+        (8, 10_000, False), (12, 10_000, False), (30, 5_000, False),
     ):  # fmt: skip
         hit = other = 0
         for seed in range(AUDITS):

@@ -222,9 +222,18 @@ def test_scaling_by_the_null_by_hand():
     assert found.high - found.estimate == pytest.approx(wider * (change.high - change.estimate))
 
 
-def test_scaling_needs_two_parts():
+def test_scaling_of_one_number_has_a_degree_of_freedom_for_each_null():
+    """A z of 8 / √10 beside null ones of 3 and 1: t = z / √5 with two degrees."""
     change = paired_change([9], [1], [100])
-    assert scaled_by_null(change, np.array([3.0])) is change
+    found = scaled_by_null(change, np.array([[3.0], [1.0]]))
+    t = change.statistic[0] / math.sqrt(5)
+    assert found.p[0] == pytest.approx(2 * stats.t.sf(abs(t), 2))
+    assert found.freedom[0] == 2
+
+
+def test_scaling_by_parts_needs_two_of_them():
+    change = relative_change([9, 0], [1, 0], [100, 0], (9, 1, 100))
+    assert scaled_by_null(change, np.array([math.nan, math.nan])) is change
 
 
 def test_effect_of_a_half_that_became_nothing():

@@ -36,6 +36,11 @@ from .votes import Ballots, agreement, agreement_within, differ, modal_answers, 
 
 NO_ANSWER = -1
 DRAWS = 10
+SCALED = ", scaled by what training again moves"
+RETRAINED = (  # python bench/audit.py retrained
+    "Without a null an audit of one model a side finds something among the classes in 86 of 100 pairs of networks that "
+    "were merely trained again, and in the accuracy in 30 of 100 (Fashion-MNIST, 10 classes, 10,000 examples)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +185,19 @@ def compare(
         flips=_flips(alike, right.before, right.after, right.known, paired=paired),
         floor_flips=floor_flips,
         floor=floor,
-        accuracy=_accuracy(right.before, right.after, right.known, paired=paired, level=level),
+        accuracy=_accuracy(
+            right.before, right.after, right.known, right.null, paired=paired, level=level
+        ),
         floor_accuracy=None
         if right.null is None
-        else _accuracy(right.before, right.null, right.known, paired=False, level=level),
+        else _accuracy(
+            right.before,
+            right.null[: 1 if k1 == 1 else None],
+            right.known,
+            None,
+            paired=False,
+            level=level,
+        ),
         divergence=None if material.scores is None else _divergence(material.scores, level),
         classes=None
         if material.label is None or not any_known
@@ -201,7 +215,9 @@ def compare(
         floor_findings=floor_findings,
         answers=material.answers,
         columns=material.columns,
-        notes=material.notes,
+        notes=material.notes
+        if max(k0, k1) > 1 or k2 or not any_known
+        else (*material.notes, RETRAINED),
         level=level,
     )
 
@@ -254,14 +270,24 @@ def _flips(
 
 
 def _accuracy(
-    before: Bools, after: Bools, known: Bools, *, paired: bool, level: float
+    before: Bools, after: Bools, known: Bools, null: Bools | None, *, paired: bool, level: float
 ) -> Accuracy | None:
+    """Test the change of the accuracy; between single models by what `null` says of training again."""
     n = int(known.sum())
     if not n:
         return None
+    test = _test_name(len(before), len(after), paired=paired)
     if len(before) == len(after) == 1:
-        lost, won = int((before & ~after).sum()), int((~before & after).sum())
-        change = paired_change(lost, won, n, 1 - level)
+
+        def to(side: Bools) -> Change:
+            lost, won = int((before & ~side).sum()), int((~before & side).sum())
+            return paired_change(lost, won, n, 1 - level)
+
+        change, test = to(after), "McNemar's exact test"
+        if null is not None:
+            moved = np.stack([to(null[k : k + 1]).statistic for k in range(len(null))])
+            change = scaled_by_null(change, moved, 1 - level)
+            test += SCALED
     else:
         change = population_change(
             before.sum(1, keepdims=True) / n,
@@ -277,9 +303,7 @@ def _accuracy(
         float(change.low[0]),
         float(change.high[0]),
         float(change.p[0]),
-        _test_name(len(before), len(after), paired=paired).replace(
-            "binomial and score tests", "McNemar's exact test"
-        ),
+        test,
     )
 
 
@@ -357,7 +381,7 @@ def _parts(
                 for k in range(len(right.null))
             ]
             change = scaled_by_null(change, np.stack(rows), 1 - level)
-            test += ", scaled by what retraining moves"
+            test += SCALED
     with np.errstate(invalid="ignore"):
         before = counts(right.before).mean(0) / size
         after = counts(right.after).mean(0) / size

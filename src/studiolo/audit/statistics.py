@@ -200,20 +200,23 @@ def scaled_by_null(change: Change, null: Floats, coverage: float = 0.95) -> Chan
     """Return a change judged by how far retraining alone moves the same parts: never a smaller p than before.
 
     The statistics z of two models that should be equal have a mean square above 1 where retraining moves whole parts.
-    z over the root of that mean follows Student's t with one degree of freedom less than there are parts.
+    z over the root of that mean follows Student's t with one degree of freedom less than there are parts, as relative
+    changes add up to nothing; for one number alone with as many as there are pairs of models.
 
     Args:
-        change: of the parts, after against before.
-        null: z of the same parts, one row for each pair of models that should be equal.
+        change: of the parts, or of one number, after against before.
+        null: z of the same, one row for each pair of models that should be equal.
     """
     from scipy.special import ndtri, stdtr, stdtrit
 
     null = np.atleast_2d(null)
+    alone = null.shape[1] == 1
     known = ~np.isnan(null).any(0) & ~np.isnan(change.p)
-    freedom = int(known.sum()) - 1
-    if freedom < 1:
+    freedom = len(null) if alone else int(known.sum()) - 1
+    if freedom < 1 or not known.any():
         return change
-    spread = np.sqrt((null[:, known] ** 2).sum() / (len(null) * freedom))
+    squares = (null[:, known] ** 2).sum()
+    spread = np.sqrt(squares / (freedom if alone else len(null) * freedom))
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(change.statistic == 0, 0.0, change.statistic / spread) + 0 * change.p
         p = np.where(np.isfinite(t), 2 * stdtr(freedom, -np.abs(t)), SMALLEST_P)

@@ -58,6 +58,7 @@ class Shown:
 
 @cache
 def templates() -> jinja2.Environment:
+    """Return the templates of the pages: everything that is put into one is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -142,7 +143,7 @@ def _script() -> Markup:
     return Markup(f"{bundle}\n{own}")
 
 
-def page_policy(script: Markup | None) -> str:
+def page_policy(script: Markup | None = None) -> str:
     """Return the content security policy: nothing from anywhere, and only the script that we wrote, if any."""
     rules = [
         "default-src 'none'",
