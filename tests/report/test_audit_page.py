@@ -6,7 +6,7 @@ import pytest
 
 from studiolo.audit import audit
 from studiolo.errors import FileError
-from studiolo.report import audit_page
+from studiolo.report import render_audit
 
 
 RNG = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def made(k=9, **settings):
 
 
 def test_page_says_floor_and_about_and_shows_every_class():
-    page = audit_page(made(), title="A")
+    page = render_audit(made(), title="A")
     assert page.count("<svg") == 2
     assert "between models that should be equal" in page
     assert "9 models before and 9 after" in page
@@ -40,7 +40,7 @@ def test_page_says_floor_and_about_and_shows_every_class():
 
 
 def test_page_escapes_every_name_and_holds_no_script():
-    page = audit_page(made(show={"text": ["<script>alert(3)</script>"] * 900}), title="<script>x")
+    page = render_audit(made(show={"text": ["<script>alert(3)</script>"] * 900}), title="<script>x")
     assert "<script" not in page.lower()
     assert (
         "onerror=alert" not in page.replace("&gt;", "").replace("onerror=alert(2)&", "")
@@ -50,7 +50,7 @@ def test_page_escapes_every_name_and_holds_no_script():
 
 
 def test_page_without_labels_shows_what_flipped():
-    page = audit_page(audit([0, 1, 2], [0, 2, 1], ids=["p", "q", "r"]), title="A")
+    page = render_audit(audit([0, 1, 2], [0, 2, 1], ids=["p", "q", "r"]), title="A")
     assert "Examples that flipped" in page
     assert "nobody knows how many of them chance explains" in page
     assert "not known, as there are no two models" in page
@@ -59,16 +59,16 @@ def test_page_without_labels_shows_what_flipped():
 def test_pictures_come_from_arrays_of_every_shape_and_from_folders(tmp_path):
     found = made()
     for shape in ((900, 5, 5), (900, 5, 5, 3), (900, 3, 5, 5), (900, 1, 5, 5), (900, 5, 5, 1)):
-        page = audit_page(found, title="A", pictures=RNG.normal(size=shape))
+        page = render_audit(found, title="A", pictures=RNG.normal(size=shape))
         assert page.count("data:image/png") == len(re.findall("<figcaption>(?!Change)", page)) > 0
-    assert "data:image/png" in audit_page(
+    assert "data:image/png" in render_audit(
         found, title="A", pictures=RNG.integers(0, 255, (900, 4, 4), np.uint8)
     )
     lost = int(np.argmax(found.examples.right_before - found.examples.right_after))
     (tmp_path / f"{lost}.jpg").write_bytes(b"jpeg")
-    assert audit_page(found, title="A", pictures=tmp_path).count("data:image/jpeg") == 1
+    assert render_audit(found, title="A", pictures=tmp_path).count("data:image/jpeg") == 1
     with pytest.raises(FileError, match=r"The pictures are \(3, 2\) and there are 900 examples"):
-        audit_page(found, title="A", pictures=np.zeros((3, 2)))
+        render_audit(found, title="A", pictures=np.zeros((3, 2)))
 
 
 def test_many_classes_show_the_ends():
@@ -76,7 +76,7 @@ def test_many_classes_show_the_ends():
     found = audit(
         np.stack([labels] * 3), np.stack([(labels + (labels % 7 == 0)) % 400] * 3), labels
     )
-    page = audit_page(found, title="A")
+    page = render_audit(found, title="A")
     assert "The 60 that changed most of 400." in page
 
 
@@ -91,7 +91,7 @@ def test_page_is_quiet_fits_and_has_no_serious_violation(tmp_path, scheme):
     from playwright.sync_api import sync_playwright
 
     path = tmp_path / "page.html"
-    path.write_text(audit_page(made(), title="A", pictures=RNG.random((900, 5, 5))))
+    path.write_text(render_audit(made(), title="A", pictures=RNG.random((900, 5, 5))))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

@@ -11,8 +11,7 @@ import typer
 
 from studiolo.errors import UsageError
 
-from .console import err
-from .options import counted, printable
+from .console import counted, say, say_file
 
 
 if TYPE_CHECKING:
@@ -147,23 +146,23 @@ def audit(
     if table is not None:
         _save(table, audits.examples_csv(found_audit))
     if page is not None or open_it:
-        from studiolo.report import audit_page
+        from studiolo.report import render_audit
 
         page = page or Path("audit.html")
         title = f"{Path(before).name} against {Path(after).name}"
-        _save(page, audit_page(found_audit, title=title, pictures=pictures))
+        _save(page, render_audit(found_audit, title=title, pictures=pictures))
         if open_it:
             typer.launch(page.resolve().as_uri())
     if as_json:
-        print(audits.audit_json(found_audit))
+        say_file(audits.audit_json(found_audit) + "\n")
     else:
         for line in _lines(found_audit):
-            print(printable(line))
+            say(line)
         if page is not None:
-            print(page)
+            say(page)
     failures = [line for condition in conditions for line in condition.failures(found_audit)]
     for line in failures:
-        err().print(printable(f"studiolo: too much: {line}."), markup=False)
+        say(f"studiolo: too much: {line}.", to_err=True)
     if failures:
         raise typer.Exit(FAILED)
 

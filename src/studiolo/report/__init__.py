@@ -1,6 +1,6 @@
 """Pages and pictures from lists and records. Nothing is measured here, and no paper is imported."""
 
-from .audit_page import audit_page
+from .audit_page import render_audit
 from .document import report_json, report_markdown
 from .html import render_html
 from .join import answers_to, join, papers_on
@@ -15,7 +15,7 @@ __all__ = [
     "join",
     "load_view",
     "papers_on",
-    "audit_page",
+    "render_audit",
     "render_html",
     "report_json",
     "report_markdown",

@@ -40,7 +40,7 @@ class _Example:
     columns: tuple[str, ...]
 
 
-def audit_page(audit: Audit, *, title: str, pictures: Any = None) -> str:
+def render_audit(audit: Audit, *, title: str, pictures: Any = None) -> str:
     """Return the page of an audit, whole without any script.
 
     Args:
