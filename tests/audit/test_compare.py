@@ -240,6 +240,13 @@ def test_one_model_without_a_second_before_speaks_of_these_two_alone():
     assert "these two models" not in audit([[0], [1]], [[0], [1]]).about
 
 
+def test_how_often_two_models_differ_by_training_alone_is_said_beside_the_result():
+    [note] = audit([0, 1], [0, 1], [0, 1]).notes
+    assert "86 of 100 pairs of networks that were merely trained again" in note
+    assert audit([0, 1], [0, 1], [0, 1], null=[0, 1]).notes == ()
+    assert audit([0, 1], [0, 1]).notes == ()
+
+
 def test_null_never_makes_a_finding_stronger():
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 4, 2000)
