@@ -8,7 +8,17 @@ import typer
 
 import studiolo
 
-from . import bibliography, collecting, identity, inbox, reading, reporting, running, start
+from . import (
+    auditing,
+    bibliography,
+    collecting,
+    identity,
+    inbox,
+    reading,
+    reporting,
+    running,
+    start,
+)
 from .console import listen, say
 
 
@@ -20,7 +30,17 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (start, reading, collecting, inbox, identity, bibliography, running, reporting):
+for group in (
+    start,
+    reading,
+    collecting,
+    inbox,
+    identity,
+    bibliography,
+    running,
+    reporting,
+    auditing,
+):
     app.add_typer(group.app)
 
 

@@ -1,5 +1,6 @@
 """Pages and pictures from lists and records. Nothing is measured here, and no paper is imported."""
 
+from .audit_page import render_audit
 from .document import report_json, report_markdown
 from .html import render_html
 from .rows import answers_to, join, papers_on
@@ -14,6 +15,7 @@ __all__ = [
     "join",
     "load_view",
     "papers_on",
+    "render_audit",
     "render_html",
     "report_json",
     "report_markdown",

@@ -57,7 +57,8 @@ class Shown:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """Return the templates of the pages: everything that is put into one is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -97,7 +98,7 @@ def render_html(view: View, *, live: bool = True) -> str:
     script = _script() if live and specs else None
     path = view.document.path
     return (
-        _environment()
+        templates()
         .get_template("page.html.j2")
         .render(
             view=view,
@@ -106,7 +107,7 @@ def render_html(view: View, *, live: bool = True) -> str:
             css=Markup((TEMPLATES / "page.css").read_text()),
             script=script,
             specs=Markup(_json_for_html(specs)) if script else None,
-            policy=_policy(script),
+            policy=page_policy(script),
             drawable=drawable,
             machine_names=_machine_names(view.machines),
         )
@@ -142,7 +143,7 @@ def _script() -> Markup:
     return Markup(f"{bundle}\n{own}")
 
 
-def _policy(script: Markup | None) -> str:
+def page_policy(script: Markup | None = None) -> str:
     """Return the content security policy: nothing from anywhere, and only the script that we wrote, if any."""
     rules = [
         "default-src 'none'",
