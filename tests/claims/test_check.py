@@ -203,13 +203,13 @@ def test_a_paper_without_claims_controls_or_version_is_told(tmp_path: Path) -> N
 def test_a_control_that_measures_the_same_is_refused(check: Check) -> None:
     twin = claim("twin", says="It is not.")
     (problem,) = check(claim(controls=("twin",)), twin)
-    assert "its control 'twin' measures the very same. Switch the effect off" in problem
+    assert "its control 'twin' measures exactly the same. Switch the effect off" in problem
 
 
 def test_an_heir_that_says_the_same_is_refused(check: Check) -> None:
     (problem,) = check(claim(), claim("longer", like="fast", config={"length": 128}))
     assert problem == (
-        "speedy, claim longer: says the same as 'fast', from which it inherits. Say in which it differs."
+        "speedy, claim longer: says the same as 'fast', from which it inherits. Say how it differs."
     )
 
 

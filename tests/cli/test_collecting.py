@@ -126,7 +126,7 @@ def test_triage_without_a_list_offers_to_make_one(here):
     with pytest.raises(UsageError, match="Triage needs a list"):
         studiolo("triage", typed="n\n")
     said = studiolo("triage", typed="y\ny\nq\n")
-    assert "Make reading-list.md with a section" in said
+    assert "Create reading-list.md with a section" in said
     assert "https://arxiv.org/abs/2105.03824" in (here / "reading-list.md").read_text()
 
 
@@ -203,7 +203,7 @@ def test_add_asks_arxiv_for_the_title_and_keeps_it(here, server):
 
 def test_add_without_any_title_says_how_to_give_one(here):
     with pytest.raises(
-        UsageError, match=r"No title is known of arxiv:2105\.03824\. Give one with --title"
+        UsageError, match=r"No title is known for arxiv:2105\.03824\. Give one with --title"
     ):
         studiolo("add", "arxiv:2105.03824", "--section", "Transformers", "--offline")
 
@@ -302,7 +302,7 @@ def test_export_takes_a_section_a_list_or_the_inbox(here):
     assert len(json.loads(studiolo("export", "json", "--inbox"))) == 3
     assert len(json.loads(studiolo("export", "json", "--list", "list.md"))) == 1
     assert len(json.loads(studiolo("export", "json", "--section", "transformers"))) == 1
-    with pytest.raises(UsageError, match="Nothing stands below a heading 'x'"):
+    with pytest.raises(UsageError, match="There is nothing below a heading 'x'"):
         studiolo("export", "json", "--section", "x")
     with pytest.raises(UsageError, match=r"There is no format 'doc'\. There are: bibtex, csl, ris"):
         studiolo("export", "doc")
@@ -321,7 +321,7 @@ def test_inbox_is_searched_and_written_as_json(here):
 
 def test_empty_inbox_says_how_to_fill_it(here):
     assert "The inbox is empty. To fill it: studiolo collect --help" in studiolo("inbox")
-    assert "No paper waits" in studiolo("triage")
+    assert "No paper is waiting" in studiolo("triage")
 
 
 def test_urls_are_typed_piped_or_in_a_file(here):

@@ -139,14 +139,14 @@ def test_note_is_written_below_the_entry(library):
 
 def test_note_without_a_place_is_kept_beside(library):
     (library / "table.md").write_text("|Paper|\n|-|\n|[A](https://arxiv.org/abs/2101.00001)|\n")
-    assert "without a column of notes. Kept in" in run("note", "A", "mine", "--list", "table.md")
+    assert "that has no column for notes. Kept in" in run("note", "A", "mine", "--list", "table.md")
     assert load_kept(library)[Key.parse("arxiv:2101.00001")].notes == ("mine",)
 
 
 def test_move_goes_to_the_end_of_a_section(library):
     assert "moved to Causal Inference" in run("move", "NADE", "Causal Inference")
     assert shown()[-1]["section"] == ["To Review", "Causal Inference"]
-    assert "is there already" in run("move", "NADE", "Causal Inference")
+    assert "is already there" in run("move", "NADE", "Causal Inference")
     with pytest.raises(UsageError, match="has no section 'Nowhere'"):
         run("move", "NADE", "Nowhere")
 
@@ -156,7 +156,7 @@ def test_name_that_may_mean_several_is_asked_back(library):
         UsageError, match=r"'attention' may mean: .*Performers \(lists/list.md:31\)"
     ):
         run("read", "attention")
-    with pytest.raises(UsageError, match=r"'arxiv:2101.99999' is on none of: lists/list.md"):
+    with pytest.raises(UsageError, match=r"'arxiv:2101.99999' is not on lists/list.md"):
         run("read", "arxiv:2101.99999")
 
 
@@ -219,7 +219,7 @@ def test_tags_are_counted(library):
 
 def test_check_fails_for_errors_and_with_strict_for_all(library):
     text = run("check", "lists/list.md")
-    assert "lists/list.md:48: empty-section: Nothing stands below 'Causal Inference'." in text
+    assert "lists/list.md:48: empty-section: There is nothing below 'Causal Inference'." in text
     assert text.endswith(("0 errors, 2 warnings\n", "0 errors, 1 warning\n"))
     run("check", "lists/list.md", "--strict", code=1)
     (library / "bad.md").write_text("* [a](nowhere.md)\n")

@@ -97,7 +97,7 @@ def test_note_that_the_list_has_no_place_for_is_kept_beside_it(library):
     plan = desk.note(library, listed(library, "A"), "n")
     assert (plan.path, plan.edits, plan.keeping[0].notes) == (None, (), ("n",))
     assert plan.done.endswith("reading.jsonl.")
-    with pytest.raises(ListError, match="without a column of notes"):
+    with pytest.raises(ListError, match="that has no column for notes"):
         desk.note(library, listed(library, "b"), "n")
 
 
@@ -114,7 +114,7 @@ def test_state_goes_where_the_list_shows_it_and_else_beside_it(library):
 def test_state_that_nothing_can_hold_is_refused(library):
     with pytest.raises(UsageError, match="'unread' is not a reading state"):
         desk.mark(library, listed(library, "FNet"), "unread")
-    with pytest.raises(UsageError, match="has no link, and the list has no place that shows"):
+    with pytest.raises(UsageError, match="has no link, and the list does not show reading states"):
         desk.mark(library, listed(library, "A thought"), "reading")
 
 
@@ -175,7 +175,7 @@ def test_added_line_has_title_notes_and_section(library):
 def test_nothing_is_added_without_title_section_or_list(library, tmp_path_factory):
     inbox = load_waiting(library)
     pending = desk.thing_to_add(inbox, "arxiv:1706.03762")
-    with pytest.raises(UsageError, match=r"No title is known of arxiv:1706\.03762"):
+    with pytest.raises(UsageError, match=r"No title is known for arxiv:1706\.03762"):
         desk.add(library, inbox, pending)
     with pytest.raises(UsageError, match="has no section 'Nowhere'"):
         desk.add(library, inbox, pending, section="Nowhere", title="T")
@@ -238,7 +238,7 @@ def test_word_means_a_key_a_name_or_a_part_of_a_title(library):
         UsageError, match=r"'e' may mean: FNet .*; Deep Double Descent .* Give more of the title"
     ):
         find_entry("e", lists)
-    with pytest.raises(UsageError, match=r"'nobody' is on none of: .*list\.md\."):
+    with pytest.raises(UsageError, match=r"'nobody' is not on .*list\.md\."):
         find_entry("nobody", lists)
     both = [*lists, Document(b"* [FNet](https://arxiv.org/abs/2105.03824)\n")]
     assert len(find_entries("arxiv:2105.03824", both)) == 2

@@ -34,7 +34,7 @@ def test_without_any_state_it_is_the_lists_own_folder_or_the_one_above_lists(tmp
 
 
 def test_folder_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(UsageError, match=r"There is no folder .*nowhere\. Make it first"):
+    with pytest.raises(UsageError, match=r"There is no folder .*nowhere\. Create it first"):
         Library.find(tmp_path / "nowhere")
 
 

@@ -81,7 +81,7 @@ def test_file_that_is_not_utf8_is_shown_and_never_written():
     assert [str(e.key) for e in doc.entries] == ["arxiv:2105.03824"]
     assert doc.entries[0].title == "Gr\ufffd\ufffde"
     assert not doc.writable
-    with pytest.raises(ListError, match=r"is not UTF-8, so Studiolo only shows it. Convert it"):
+    with pytest.raises(ListError, match=r"is not UTF-8, so Studiolo can only show it. Convert it"):
         edited(doc, [Edit(0, b"#", b"##")])
 
 

@@ -143,7 +143,7 @@ def test_linked_heading_is_read_and_written_alike():
 
 def test_table_without_notes_says_so_and_state_is_no_note():
     doc = Document(b"|Paper|Read|\n|-|-|\n|[A](https://arxiv.org/abs/2101.00001)||\n")
-    with pytest.raises(ListError, match=r"a row of a table without a column of notes"):
+    with pytest.raises(ListError, match=r"a row of a table that has no column for notes"):
         annotate(doc, doc.entries[0], "x")
     assert mark(doc, doc.entries[0], "read")[0].new.strip() == "✅".encode()
 

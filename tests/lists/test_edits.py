@@ -42,9 +42,7 @@ ITEM = Item(
 
 
 def test_stale_edit_is_refused_and_says_what_is_there():
-    with pytest.raises(
-        StaleEdit, match=r"Line 2 does not read 'b' any more but 'x'. Nothing was changed"
-    ):
+    with pytest.raises(StaleEdit, match=r"Line 2 no longer reads 'b' but 'x'. Nothing was changed"):
         apply_edits(b"a\nx\n", [Edit(2, b"b", b"c")])
 
 
@@ -76,7 +74,7 @@ def test_entry_of_an_older_document_is_refused():
     old = doc_of("* [One](https://arxiv.org/abs/2101.00001)\n")
     new = doc_of("text\n\n* [One](https://arxiv.org/abs/2101.00001)\n")
     with pytest.raises(
-        ListError, match=r"'One' is not at line 1 of this list any more. Read it again"
+        ListError, match=r"'One' is not at line 1 of this list any more. Read the list again"
     ):
         annotate(new, old.entries[0], "note")
 
@@ -336,7 +334,7 @@ def test_note_of_a_row_goes_into_the_column_of_notes():
 def test_row_without_a_column_of_notes_says_so():
     doc = doc_of("|Paper|\n|-|\n|[A](https://arxiv.org/abs/2101.00001)|\n")
     with pytest.raises(
-        ListError, match=r"'A' \(line 3\) is a row of a table without a column of notes"
+        ListError, match=r"'A' \(line 3\) is a row of a table that has no column for notes"
     ):
         annotate(doc, doc.entries[0], "n")
 

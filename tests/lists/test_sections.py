@@ -87,7 +87,7 @@ def test_section_is_found_by_itself_where_two_have_one_path():
 def test_section_of_an_edited_list_is_refused():
     doc = Document(TWICE)
     with pytest.raises(
-        UsageError, match=r"no section 'A > Misc' at line 7 any more. Read it again"
+        UsageError, match=r"no section 'A > Misc' at line 7 any more. Read the list again"
     ):
         find_section(Document(b"new\n\n" + TWICE), doc.sections[2])
 

@@ -95,10 +95,10 @@ def test_one_bad_id_does_not_spoil_its_batch(server, client):
 @pytest.mark.parametrize(
     ("trouble", "why"),
     [
-        (Said(feed(entry())[:-30]), "no complete feed"),
-        (Said(b"Rate exceeded."), "no complete feed"),
-        (Said(b"<html><body>busy</body></html>"), "no feed but 'html'"),
-        (Said(b""), "no complete feed"),
+        (Said(feed(entry())[:-30]), "not a complete feed"),
+        (Said(b"Rate exceeded."), "not a complete feed"),
+        (Said(b"<html><body>busy</body></html>"), "not a feed but 'html'"),
+        (Said(b""), "not a complete feed"),
         (
             Said(b'<!DOCTYPE feed [<!ENTITY a "aaaa">]>' + feed(entry(title="&a;"))),
             "declares a document type",
@@ -106,7 +106,7 @@ def test_one_bad_id_does_not_spoil_its_batch(server, client):
         (Said(feed(entry()).decode().encode("utf-16")), "declares a document type"),
     ],
 )
-def test_answer_that_is_no_feed_is_asked_for_again_and_then_told(server, client, trouble, why):
+def test_answer_that_is_not_a_feed_is_asked_for_again_and_then_told(server, client, trouble, why):
     server.say("/api/query", trouble, Said(feed(entry())))
     assert fetch(server, client, [FNET])[0].title.startswith("FNet")
     server.say("/api/query", trouble)

@@ -109,7 +109,7 @@ def test_failing_cross_walk_loses_nothing(server, client):
     server.say("/s2/paper/batch", Said(b"", 429))
     found = look(server, client, FNET, crosswalk=True)
     assert found.facts[FNET].title
-    assert "No cross-walk to other keys" in found.notes[0]
+    assert "No crosswalk to other keys" in found.notes[0]
 
 
 def test_facts_go_through_a_record_unchanged():

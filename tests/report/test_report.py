@@ -139,7 +139,7 @@ def test_figure_has_title_description_table_and_theme(view):
 def test_page_without_the_packages_for_figures_says_so(view, monkeypatch):
     monkeypatch.setattr(html, "find_spec", lambda name: None)
     page = render_html(view)
-    assert "Its figures are not drawn" in page
+    assert "The figures are not drawn" in page
     assert "<svg style" not in page
     assert 'class="verdict holds"' in page
 

@@ -72,7 +72,7 @@ def test_library_of_the_first_site_is_read_with_dates(tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "x").write_bytes(b"hello")
-    with pytest.raises(SourceError, match="is no SQLite database"):
+    with pytest.raises(SourceError, match="is not an SQLite database"):
         list(load_arxiv_sanity(tmp_path / "x"))
     sqlite3.connect(tmp_path / "papers.db").execute("CREATE TABLE metas (a)").connection.close()
     with pytest.raises(SourceError, match=r"has the tables metas; dict\.db has `tags`"):
@@ -93,7 +93,7 @@ def test_pickle_that_runs_something_is_refused_and_runs_nothing(tmp_path, protoc
     canary = tmp_path / "canary"
     value = pickle.dumps(Evil(os.mkdir, str(canary)), protocol)
     with pytest.raises(
-        SourceError, match=r"a pickle that is not plain data .* Nothing of it was run"
+        SourceError, match=r"a pickle that is not plain data .* Nothing in it was run"
     ):
         load_plain_pickle(zlib.compress(value) if packed else value, "dict.db")
     assert not canary.exists()
@@ -145,8 +145,8 @@ def test_deep_pickle_is_refused():
     assert pickle.Unpickler(io.BytesIO(value)).load()
 
 
-def test_tags_that_are_no_table_are_told(tmp_path):
-    with pytest.raises(SourceError, match="the tags of me are no table but list"):
+def test_tags_that_are_not_a_table_are_told(tmp_path):
+    with pytest.raises(SourceError, match="the tags of me are not a table but list"):
         list(load_arxiv_sanity(lite(tmp_path / "dict.db", me=pickle.dumps([]))))
     _, _, skipped = split(
         load_arxiv_sanity(lite(tmp_path / "e.db", me=pickle.dumps({"t": 3, 4: set()})))

@@ -264,14 +264,14 @@ def test_pinboard_json_calls_titles_descriptions(tmp_path):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"hello", r"is no bookmark file that Studiolo knows: it begins with b'hello'"),
+        (b"hello", r"is not a bookmark file that Studiolo knows: it starts with b'hello'"),
         (b"{}", r"is JSON, but neither Chrome's Bookmarks"),
         (b'{"roots": 3}', r"has no `roots`"),
         (b'{"roots": ', r"b:1: not JSON .* Was the download cut short\?"),
         (b"[" * 100_000, r"nests its brackets too deeply"),
         (b'{"a": ' + b"9" * 5000 + b"}", r"is not a JSON export"),
-        (b"\xff\xfe\xfd{", r"is no bookmark file"),
-        (LZ4_MAGIC + b"\xff\xff\xff\xff123", r"unpack to 4,294,967,295; that is no backup"),
+        (b"\xff\xfe\xfd{", r"is not a bookmark file"),
+        (LZ4_MAGIC + b"\xff\xff\xff\xff123", r"unpack to 4,294,967,295; that is not a backup"),
         (LZ4_MAGIC + b"\x10\0\0\0garbage", r"is damaged"),
         (b"bplist00garbage", r"is (not a property list|a damaged property list)"),
         (b"<?xml version='1.0'?><plist><dict/></plist>", r"has no `Children`"),

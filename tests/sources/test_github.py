@@ -77,7 +77,7 @@ def test_next_page_elsewhere_is_not_followed(server, client):
         base,
         Said.json([star(1, "o/a")], headers={"Link": '<http://evil.example/next>; rel="next"'}),
     )
-    with pytest.raises(NetworkError, match="to another place"):
+    with pytest.raises(NetworkError, match="puts the next page on another host"):
         list(fetch_stars(client, "me", api=server.url, everything=True, token="secret"))
 
 

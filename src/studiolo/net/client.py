@@ -228,7 +228,8 @@ class Client:
             if problem.wait_s is not None and problem.wait_s > LONGEST_WAIT_S:
                 tail = f"It asks us to wait {problem.wait_s:,.0f} s; run the command again then."
             raise NetworkError(
-                f"{host} did not answer after {sent} attempts: {problem}. {tail}"
+                f"{host} did not answer after {sent} {'attempt' if sent == 1 else 'attempts'}: "
+                f"{problem}. {tail}"
             ) from problem
         raise AssertionError("unreachable: the last attempt returns or raises")
 
