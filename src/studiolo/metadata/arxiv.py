@@ -17,6 +17,7 @@ from studiolo.keys import Key, find_arxiv, make_key
 from studiolo.net import Answer, Client
 
 from .facts import Facts
+from .xml import parse_xml, words_of
 
 
 BATCH = 100
@@ -65,26 +66,14 @@ def _fetch_batch(client: Client, keys: list[Key], address: str, refresh: bool) -
 
 
 def _root(body: bytes) -> ET.Element:
-    """Return the feed's root. A document type is refused: no feed has one, and entities can be made to explode."""
-    if re.search(rb"<!(?:DOCTYPE|ENTITY)", body, re.IGNORECASE) or b"\0" in body[:200]:
-        raise NetworkError("arXiv's answer declares a document type; it was not read")
-    try:
-        root = ET.fromstring(body, ET.XMLParser(encoding="utf-8"))  # whatever it says of itself
-    except ET.ParseError as problem:
-        shown = " ".join(body[:80].decode("utf-8", "replace").split())
-        raise NetworkError(
-            f"arXiv's answer is not a complete feed ({problem}; it starts with {shown!r})"
-        ) from problem
-    if root.tag != f"{_ATOM}feed":
-        raise NetworkError(f"arXiv's answer is not a feed but {root.tag[:60]!r}")
-    return root
+    return parse_xml(body, f"{_ATOM}feed", "feed")
 
 
 def _error_of(body: bytes) -> str:
     """Return the message of an error feed, or '' where it is none."""
     for entry in _root(body).iterfind(f"{_ATOM}entry"):
         if "/api/errors" in (entry.findtext(f"{_ATOM}id") or ""):
-            return _words(entry.findtext(f"{_ATOM}summary")) or "an error without a message"
+            return words_of(entry.findtext(f"{_ATOM}summary")) or "an error without a message"
     return ""
 
 
@@ -108,17 +97,17 @@ def parse_feed(body: bytes) -> list[Facts]:
         papers.append(
             Facts(
                 key=key,
-                title=_words(entry.findtext(f"{_ATOM}title")),
+                title=words_of(entry.findtext(f"{_ATOM}title")),
                 authors=tuple(
                     name
                     for author in entry.iterfind(f"{_ATOM}author")
-                    if (name := _words(author.findtext(f"{_ATOM}name")))
+                    if (name := words_of(author.findtext(f"{_ATOM}name")))
                 ),
                 year=int(published[:4]) if re.match(r"(?:19|20)\d\d-", published) else None,
                 version=f"v{version}" if version else "",
                 published=published[:40],
-                venue=_words(entry.findtext(f"{_ARXIV}journal_ref")),
-                abstract=_words(entry.findtext(f"{_ATOM}summary")),
+                venue=words_of(entry.findtext(f"{_ARXIV}journal_ref")),
+                abstract=words_of(entry.findtext(f"{_ATOM}summary")),
                 categories=tuple(
                     dict.fromkeys(
                         term
@@ -131,7 +120,3 @@ def parse_feed(body: bytes) -> list[Facts]:
             )
         )
     return papers
-
-
-def _words(text: str | None) -> str:
-    return " ".join((text or "").split())[:20_000]
