@@ -8,7 +8,7 @@ import typer
 
 import studiolo
 
-from . import bibliography, collecting, identity, inbox, reading, reporting, running, start
+from . import bibliography, collecting, identity, inbox, pools, reading, reporting, running, start
 from .console import listen, say
 
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (start, reading, collecting, inbox, identity, bibliography, running, reporting):
+for group in (start, reading, collecting, inbox, identity, bibliography, pools, running, reporting):
     app.add_typer(group.app)
 
 

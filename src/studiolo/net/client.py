@@ -279,9 +279,7 @@ class Client:
         self._reached = True
         if status in _AGAIN or (status == 403 and received.get("x-ratelimit-remaining") == "0"):
             raise _Again(f"status {status}", _asked_wait_s(received))
-        if status not in {200, 404} and not (
-            status == _UNCHANGED and "If-None-Match" in headers
-        ):
+        if status not in {200, 404} and not (status == _UNCHANGED and "If-None-Match" in headers):
             raise NetworkError(f"{url} answered with status {status}: {_excerpt(content)}")
         kept = {name: value for name, value in received.items() if name in _KEPT_HEADERS}
         return Answer(url, status, kept, content, time.time())
