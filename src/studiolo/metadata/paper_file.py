@@ -170,7 +170,7 @@ def _facts(record: Any, place: str) -> Facts | str:
     keys = _keys(record)
     title = one_line(text_of(_first(record, "title")), 2000)
     if not keys or not title:
-        lacking = "an arXiv id, DOI or address of a paper" if not keys else "a title"
+        lacking = "arXiv id, DOI or address" if not keys else "title"
         return f"{place}: no {lacking}{f': {title[:60]}' if title else ''}"
     categories = _first(record, "categories")
     if isinstance(categories, str):

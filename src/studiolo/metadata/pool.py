@@ -285,6 +285,7 @@ def _by_oai(
             continue
         except TokenRefused as problem:
             restarts += 1
+            given.clear()
             if restarts > _MOST_RESTARTS:
                 raise NetworkError(
                     f"{problem}, for the {restarts}th time in a row. Try again later; what was fetched is kept."
