@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import counted, say
+from .console import INTERRUPTED, counted, say
 from .options import LibraryOption, Offline, make_client
 
 
@@ -85,10 +86,11 @@ def fetch_pool(
         home.prepare()
         pool = Pool(pools_folder(home), path.name)
         papers = load_papers(path)
-        _report(
-            pool,
-            fill_from(pool, papers, categories=category or (), since=first, on_page=progress.show),
-        )
+        with _kept_on_ctrl_c(pool):
+            counts = fill_from(
+                pool, papers, categories=category or (), since=first, on_page=progress.show
+            )
+        _report(pool, counts)
         return
     if category:
         raise UsageError(
@@ -110,7 +112,7 @@ def _fetch(
 ) -> None:
     from studiolo.metadata import fetch_category
 
-    with make_client(home) as client:
+    with make_client(home) as client, _kept_on_ctrl_c(pool):
         counts = fetch_category(
             pool, pool.name, client, since=since, until=until, by_api=api,
             on_page=progress.show, on_note=lambda text: say(text, to_err=True),
@@ -120,6 +122,16 @@ def _fetch(
         say(
             "arXiv lists nothing there. See https://arxiv.org/category_taxonomy for the categories."
         )
+
+
+@contextmanager
+def _kept_on_ctrl_c(pool: Pool) -> Iterator[None]:
+    """Say what is kept where the reader stops a fetch."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Stopped. {_line(pool)}", to_err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 class _Progress:

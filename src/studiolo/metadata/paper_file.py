@@ -49,6 +49,7 @@ _OF_KIND = {
     "openreview": ("openreview", "forum"),
     "acl": ("acl_id", "ACL"),
 }
+_PREFIX = re.compile(r"(?i)(?:arxiv:\s*|https?://(?:dx\.)?doi\.org/|doi:\s*)")
 _ADDRESSES = ("url", "URL", "link", "pdf_url", "pdf", "paper_url", "id")
 
 OnBytes = Callable[[int], object]
@@ -203,21 +204,22 @@ def _list(value: Any) -> list[Any]:
 def _keys(record: Mapping[str, Any]) -> list[Key]:
     """Return what a record says it is, the strongest identity first."""
     others = record.get("externalIds")
-    named = {**(others if isinstance(others, Mapping) else {}), **record}
+    named = {**others, **record} if isinstance(others, Mapping) else record
     found: list[Key] = []
-    with suppress(StudioloError):
-        found.append(Key.parse(text_of(record.get("key"), 500)))
+    if "key" in named:
+        with suppress(StudioloError):
+            found.append(Key.parse(text_of(named["key"], 500)))
     for kind, names in _OF_KIND.items():
         for name in names:
-            text = text_of(named.get(name), 500).strip()
+            text = text_of(named[name], 500).strip() if named.get(name) else ""
             if kind in ("arxiv", "doi"):
-                text = re.sub(r"(?i)^(?:arxiv:\s*|https?://(?:dx\.)?doi\.org/|doi:\s*)", "", text)
+                text = text[prefix.end() :] if (prefix := _PREFIX.match(text)) else text
             if text and (
                 key := make_key(kind, _without_version(text) if kind == "arxiv" else text)
             ):
                 found.append(key)
     for name in _ADDRESSES:
-        address = text_of(record.get(name), 2000)
+        address = text_of(record[name], 2000) if record.get(name) else ""
         if "://" in address and (mention := find_mention(address)):
             found.append(mention.key)
     papers = [key for key in dict.fromkeys(found) if key.names_paper]

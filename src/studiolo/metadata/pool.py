@@ -28,7 +28,7 @@ from .oai import TokenRefused, check_category, fetch_page, set_of, wider_set
 from .services import Services
 
 
-BATCH = 1000  # rows of a file between two writes
+BATCH = 5000  # rows of a file between two writes
 _MOST_RESTARTS = 3  # of one call, because tokens were refused
 _BLOCK = 1 << 20
 _SPOILT = (StudioloError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -399,14 +399,16 @@ def fill_from(
             batch.clear()
             on_page(filling.counts)
 
-        for paper in papers:
-            if isinstance(paper, str):
-                filling.counts.skip(paper)
-                continue
-            batch.append(paper)
-            if len(batch) >= BATCH:
-                save()
-        save()
+        try:
+            for paper in papers:
+                if isinstance(paper, str):
+                    filling.counts.skip(paper)
+                    continue
+                batch.append(paper)
+                if len(batch) >= BATCH:
+                    save()
+        finally:  # a file that ends in the middle, Ctrl-C: what was read is kept
+            save()
         pool.save_state({"count": len(filling), "done": _today().isoformat(), "since": since})
         return filling.counts
 
