@@ -12,10 +12,20 @@ from .export import (
 )
 from .facts import fetch_facts, load_facts
 from .folder import Library, save_new_list
+from .following import (
+    Followed,
+    fetch_followed,
+    find_target,
+    follow,
+    load_followed,
+    load_rows,
+    unfollow,
+)
 from .history import carry_out, undo
 from .inbox import Collected, Inbox
 from .placing import Proposal, sections_of
 from .plan import Plan
+from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
 from .reading import Kept, load_kept, state_of
 from .waiting import Pending, Waiting, load_waiting
 from .works import Works, load_same, load_works
@@ -26,6 +36,7 @@ __all__ = [
     "READER",
     "Collected",
     "Edge",
+    "Followed",
     "Inbox",
     "Kept",
     "Library",
@@ -39,15 +50,25 @@ __all__ = [
     "carry_out",
     "desk",
     "fetch_facts",
+    "fetch_followed",
     "find_entries",
     "find_entry",
+    "find_target",
+    "follow",
+    "followed_lists",
     "in_section",
     "load_facts",
+    "load_followed",
     "load_kept",
     "load_lists",
+    "load_rows",
     "load_same",
     "load_waiting",
     "load_works",
+    "pool_rows",
+    "pool_stamp",
+    "pools_folder",
+    "pools_of",
     "references_in_document",
     "references_in_inbox",
     "references_in_library",
@@ -57,4 +78,5 @@ __all__ = [
     "short",
     "state_of",
     "undo",
+    "unfollow",
 ]

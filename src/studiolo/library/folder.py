@@ -6,8 +6,10 @@
 | `edges.jsonl` | what metadata services and the reader say of identity | grows |
 | `metadata.jsonl` | title, authors, year and abstract of works | grows |
 | `triage.jsonl` | what was passed over | grows |
+| `follows.jsonl` | which lists of other people are followed | grows |
 | `history.jsonl` | what was changed, so that it can be taken back | grows |
 | `reading.jsonl` | reading states, dates and notes that the lists have no place for, one line a key, sorted | rewritten |
+| `pools/` | fetched papers and lists to suggest from; git-ignored, can be fetched again | grows |
 | `results/` | the records of what was measured here | grows |
 | `report/` | the last reports; git-ignored | rewritten |
 | `cache/` | answers of services, pictures; git-ignored, may be deleted | rewritten |
@@ -30,11 +32,14 @@ from .adopt import adopt_old_state, has_state
 
 _NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
 _GIT_FILES = {
-    ".gitignore": b"cache/\nreport/\n*.tmp\n*.partial\n",
+    ".gitignore": b"cache/\npools/\nreport/\n*.tmp\n*.partial\n",
     # Both sides' lines of a file that grows; a file that is rewritten is merged line by line instead.
     ".gitattributes": b"*.jsonl merge=union\nreading.jsonl merge\n",
 }
-_OLD_ATTRIBUTES = b"*.jsonl merge=union\n"
+_OLD_GIT_FILES = {
+    ".gitignore": b"cache/\nreport/\n*.tmp\n*.partial\n",
+    ".gitattributes": b"*.jsonl merge=union\n",
+}
 
 
 class Library:
@@ -91,9 +96,7 @@ class Library:
         """
         for name, text in _GIT_FILES.items():
             path = self.state / name
-            if not path.exists() or (
-                name == ".gitattributes" and path.read_bytes() == _OLD_ATTRIBUTES
-            ):
+            if not path.exists() or path.read_bytes() == _OLD_GIT_FILES[name]:
                 save_bytes(path, text)
 
     def list_paths(self) -> list[Path]:

@@ -11,16 +11,21 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from studiolo.errors import NetworkError
 from studiolo.keys import Key, find_arxiv, make_key
 from studiolo.net import Answer, Client
 
 from .facts import Facts
+from .xml import parse_xml, words_of
 
 
 BATCH = 100
+NEWEST = 500  # papers of one page
+MOST = 30_000  # papers that arXiv shows of one question
 _ATOM = "{http://www.w3.org/2005/Atom}"
+_SEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 _ARXIV = "{http://arxiv.org/schemas/atom}"
 
 
@@ -34,6 +39,81 @@ def fetch_arxiv(
     """
     for start in range(0, len(keys), BATCH):
         yield from _fetch_batch(client, list(keys[start : start + BATCH]), address, refresh)
+
+
+@dataclass(frozen=True, slots=True)
+class NewestPage:
+    """A page of a category.
+
+    Attributes:
+        read: how many entries it has.
+        updated: ISO day of the entry that has not changed for longest.
+        total: papers of the whole category.
+        is_last: whether there is no page after it.
+        cut: papers that arXiv shows at most, where it has more; else 0.
+    """
+
+    papers: tuple[Facts, ...]
+    read: int
+    updated: str
+    total: int
+    is_last: bool
+    cut: int = 0
+
+
+def fetch_newest(
+    client: Client, address: str, category: str, start: int = 0
+) -> Iterator[NewestPage]:
+    """Yield the pages of a category, what was changed last first, from the paper number `start` on.
+
+    Raises:
+        NetworkError: arXiv did not answer; what was yielded before stands.
+    """
+    wanted = f"cat:{category}" if "." in category else f"(cat:{category} OR cat:{category}.*)"
+    while True:
+
+        def fault(answer: Answer, start: int = start) -> str | None:
+            try:
+                root = _root(answer.body)
+            except NetworkError as problem:
+                return str(problem)
+            total = _total(root)
+            if root.find(f"{_ATOM}entry") is None and start < min(total, MOST):
+                return f"an empty feed where {total:,} papers should be"
+            return None
+
+        question = {"search_query": wanted, "sortBy": "lastUpdatedDate", "sortOrder": "descending"}
+        answer = client.get(
+            address,
+            {**question, "start": str(start), "max_results": str(NEWEST)},
+            fault=fault,
+            keep=False,
+        )
+        if error := _error_of(answer.body):
+            raise NetworkError(f"arXiv answered with an error: {error}")
+        root = _root(answer.body)
+        updated = [
+            entry.findtext(f"{_ATOM}updated") or "" for entry in root.iterfind(f"{_ATOM}entry")
+        ]
+        start, total = start + len(updated), _total(root)
+        yield NewestPage(
+            papers=tuple(  # as OAI-PMH says it, so that neither changes what the other said
+                replace(facts, published=facts.published[:10], version="")
+                for facts in parse_feed(answer.body)
+            ),
+            read=len(updated),
+            updated=min(filter(None, updated), default="")[:10],
+            total=total,
+            is_last=start >= min(total, MOST) or not updated,
+            cut=MOST if start >= MOST and total > MOST else 0,
+        )
+        if start >= min(total, MOST) or not updated:
+            return
+
+
+def _total(root: ET.Element) -> int:
+    text = (root.findtext(f"{_SEARCH}totalResults") or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _fetch_batch(client: Client, keys: list[Key], address: str, refresh: bool) -> Iterator[Facts]:
@@ -65,26 +145,14 @@ def _fetch_batch(client: Client, keys: list[Key], address: str, refresh: bool) -
 
 
 def _root(body: bytes) -> ET.Element:
-    """Return the feed's root. A document type is refused: no feed has one, and entities can be made to explode."""
-    if re.search(rb"<!(?:DOCTYPE|ENTITY)", body, re.IGNORECASE) or b"\0" in body[:200]:
-        raise NetworkError("arXiv's answer declares a document type; it was not read")
-    try:
-        root = ET.fromstring(body, ET.XMLParser(encoding="utf-8"))  # whatever it says of itself
-    except ET.ParseError as problem:
-        shown = " ".join(body[:80].decode("utf-8", "replace").split())
-        raise NetworkError(
-            f"arXiv's answer is not a complete feed ({problem}; it starts with {shown!r})"
-        ) from problem
-    if root.tag != f"{_ATOM}feed":
-        raise NetworkError(f"arXiv's answer is not a feed but {root.tag[:60]!r}")
-    return root
+    return parse_xml(body, f"{_ATOM}feed", "feed")
 
 
 def _error_of(body: bytes) -> str:
     """Return the message of an error feed, or '' where it is none."""
     for entry in _root(body).iterfind(f"{_ATOM}entry"):
         if "/api/errors" in (entry.findtext(f"{_ATOM}id") or ""):
-            return _words(entry.findtext(f"{_ATOM}summary")) or "an error without a message"
+            return words_of(entry.findtext(f"{_ATOM}summary")) or "an error without a message"
     return ""
 
 
@@ -108,17 +176,17 @@ def parse_feed(body: bytes) -> list[Facts]:
         papers.append(
             Facts(
                 key=key,
-                title=_words(entry.findtext(f"{_ATOM}title")),
+                title=words_of(entry.findtext(f"{_ATOM}title")),
                 authors=tuple(
                     name
                     for author in entry.iterfind(f"{_ATOM}author")
-                    if (name := _words(author.findtext(f"{_ATOM}name")))
+                    if (name := words_of(author.findtext(f"{_ATOM}name")))
                 ),
                 year=int(published[:4]) if re.match(r"(?:19|20)\d\d-", published) else None,
                 version=f"v{version}" if version else "",
                 published=published[:40],
-                venue=_words(entry.findtext(f"{_ARXIV}journal_ref")),
-                abstract=_words(entry.findtext(f"{_ATOM}summary")),
+                venue=words_of(entry.findtext(f"{_ARXIV}journal_ref")),
+                abstract=words_of(entry.findtext(f"{_ATOM}summary")),
                 categories=tuple(
                     dict.fromkeys(
                         term
@@ -131,7 +199,3 @@ def parse_feed(body: bytes) -> list[Facts]:
             )
         )
     return papers
-
-
-def _words(text: str | None) -> str:
-    return " ".join((text or "").split())[:20_000]

@@ -11,11 +11,13 @@ class Services:
     """Addresses of the services, without a trailing slash."""
 
     arxiv: str = "https://export.arxiv.org/api/query"
+    arxiv_oai: str = "https://oaipmh.arxiv.org/oai"
     semantic_scholar: str = "https://api.semanticscholar.org/graph/v1"
     openalex: str = "https://api.openalex.org"
     crossref: str = "https://api.crossref.org"
     datacite: str = "https://api.datacite.org"
     github: str = "https://api.github.com"
+    github_raw: str = "https://raw.githubusercontent.com"
 
     @classmethod
     def from_environment(cls) -> Services:

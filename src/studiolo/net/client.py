@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -54,22 +54,29 @@ class Host:
         pause_s: least time between two requests, over all processes of this reader.
         wait_s: wait before the second attempt where the server names none; it doubles each time.
         attempts: requests before giving up.
+        clock: the name of the clock that it shares with other hosts; its own where empty.
     """
 
     pause_s: float = 0.34
     wait_s: float = 2.0
     attempts: int = 4
+    clock: str = ""
+
+
+# at most one request in three seconds over all of them, one connection: https://info.arxiv.org/help/api/tou.html
+_ARXIV = Host(pause_s=3.0, wait_s=30.0, attempts=5, clock="arxiv.org")
 
 
 HOSTS: Mapping[str, Host] = {
-    # at most one request in three seconds, one connection: https://info.arxiv.org/help/api/tou.html
-    "export.arxiv.org": Host(pause_s=3.0, wait_s=30.0, attempts=5),
-    "arxiv.org": Host(pause_s=3.0, wait_s=30.0, attempts=5),
+    "export.arxiv.org": _ARXIV,
+    "oaipmh.arxiv.org": _ARXIV,
+    "arxiv.org": _ARXIV,
     "api.semanticscholar.org": Host(pause_s=1.1, wait_s=10.0, attempts=5),
     "api.github.com": Host(pause_s=0.1, wait_s=5.0),
     "www.reddit.com": Host(pause_s=2.0, wait_s=30.0),
 }
 LONGEST_WAIT_S = 300.0
+_UNCHANGED = 304
 _UNREACHED = 2  # failed connections, with no server ever reached, after which there is no network
 
 Fault = Callable[[Answer], str | None]
@@ -131,10 +138,14 @@ class Client:
         headers: Mapping[str, str] | None = None,
         max_age_s: float | None = None,
         fault: Fault | None = None,
+        keep: bool = True,
     ) -> Answer:
         """Return the answer to a GET: from the cache if it is younger than `max_age_s` (None: any age), else asked.
 
+        A server that gave the old answer a tag (ETag) is asked whether it still holds.
+
         Args:
+            keep: False: neither the cache's answer nor a place in it, for pages that the caller keeps itself.
             fault: looks at a fresh answer and says why it is none although its status is 200 (a feed cut short, a page
                 about limits); it is then asked for again, and not kept. None where it is well.
 
@@ -147,7 +158,7 @@ class Client:
             address = str(httpx2.URL(url, params=dict(params)) if params else httpx2.URL(url))
         except httpx2.InvalidURL as problem:
             raise NetworkError(f"{url[:100]!r} is not an address: {problem}.") from problem
-        return self._ask("GET", address, b"", headers, max_age_s, fault)
+        return self._ask("GET", address, b"", headers, max_age_s, fault, keep)
 
     def post_json(
         self,
@@ -171,9 +182,11 @@ class Client:
         headers: Mapping[str, str] | None,
         max_age_s: float | None,
         fault: Fault | None,
+        keep: bool = True,
     ) -> Answer:
-        if kept := self.cache.load(method, url, body, None if self.offline else max_age_s):
-            return kept
+        old = self.cache.load(method, url, body) if keep else None
+        if old and (self.offline or max_age_s is None or time.time() - old.fetched_at <= max_age_s):
+            return old
         import httpx2
 
         host = httpx2.URL(url).host
@@ -181,13 +194,19 @@ class Client:
             raise NetworkError(
                 f"Offline, and {host} was never asked this before. Run the command again when you are online."
             )
+        sent = dict(headers or {})
+        if old and (tag := old.headers.get("etag")):
+            sent["If-None-Match"] = tag
         try:
-            answer = self._send_with_patience(method, url, body, headers or {}, host, fault)
+            answer = self._send_with_patience(method, url, body, sent, host, fault)
         except NetworkError:
-            if old := self.cache.load(method, url, body):
+            if old:
                 return old  # an old answer is better than none; its date stands in it
             raise
-        self.cache.save(method, answer, body)
+        if old and answer.status == _UNCHANGED:
+            answer = replace(old, fetched_at=answer.fetched_at)
+        if keep:
+            self.cache.save(method, answer, body)
         return answer
 
     def _send_with_patience(
@@ -218,7 +237,7 @@ class Client:
             for attempt in stamina.retry_context(on=wait_before_next, attempts=None, timeout=None):
                 with attempt:
                     sent += 1
-                    with self._pace(host, manners.pause_s):
+                    with self._pace(manners.clock or host, manners.pause_s):
                         answer = self._send(method, url, body, headers)
                     if fault and answer.status == 200 and (why := fault(answer)):
                         raise _Again(why)
@@ -261,7 +280,7 @@ class Client:
         self._reached = True
         if status in _AGAIN or (status == 403 and received.get("x-ratelimit-remaining") == "0"):
             raise _Again(f"status {status}", _asked_wait_s(received))
-        if status not in {200, 404}:
+        if status not in {200, 404} and not (status == _UNCHANGED and "If-None-Match" in headers):
             raise NetworkError(f"{url} answered with status {status}: {_excerpt(content)}")
         kept = {name: value for name, value in received.items() if name in _KEPT_HEADERS}
         return Answer(url, status, kept, content, time.time())

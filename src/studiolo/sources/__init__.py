@@ -1,5 +1,6 @@
 """One module per place where people save things: bytes in, saved things out, nothing decided."""
 
+from .guard import Counted, bounded_lines, one_line, open_source, text_of
 from .places import SOURCES, Source
 from .repository import paper_links
 from .saved import Reading, Saved, SavedFolder, SavedItem, SavedLink, Skipped
@@ -7,6 +8,7 @@ from .saved import Reading, Saved, SavedFolder, SavedItem, SavedLink, Skipped
 
 __all__ = [
     "SOURCES",
+    "Counted",
     "Reading",
     "Saved",
     "SavedFolder",
@@ -14,5 +16,9 @@ __all__ = [
     "SavedLink",
     "Skipped",
     "Source",
+    "bounded_lines",
+    "one_line",
+    "open_source",
     "paper_links",
+    "text_of",
 ]
