@@ -111,9 +111,9 @@ def test_every_field_of_a_claim_is_read(write: Write) -> None:
     assert claim.why == "Half as much again is seen by eye."
 
 
-def test_an_exact_claim_has_one_seed_by_default(write: Write) -> None:
+def test_an_exact_claim_is_run_twice(write: Write) -> None:
     paper = load_paper(write(HEAD + CLAIM + 'statistic = "exact"\n'))
-    assert paper.claim("more-data-hurts").seeds == 1
+    assert paper.claim("more-data-hurts").seeds == 2
 
 
 def test_like_inherits_what_is_not_overridden(write: Write) -> None:
@@ -371,7 +371,7 @@ def test_claims_questions_and_checks_stand_apart(write: Write) -> None:
 
 def test_a_check_is_exact_and_has_neither_place_nor_scale(write: Write) -> None:
     claim = load_paper(write(HEAD + CLAIM + CHECK)).claim("it-sums-to-one")
-    assert (claim.by, claim.statistic, claim.seeds) == ("code", "exact", 1)
+    assert (claim.by, claim.statistic, claim.seeds) == ("code", "exact", 2)
     assert (claim.where, claim.source, claim.scale) == ("", "", Scale("", "", ""))
     for field in ('where = "Section 1"', 'scale = { kind = "toy" }', 'by = "paper"', "states = 1"):
         with pytest.raises(PaperError, match=r"it-sums-to-one, \w+: found an unknown field"):

@@ -260,10 +260,11 @@ def test_a_binomial_tail_agrees_with_counting() -> None:
     assert [at_least_probability(3, 1, p) for p in (0.0, 1.0)] == [0.0, 1.0]
 
 
-def test_an_exact_value_is_its_own_interval() -> None:
+def test_exact_values_are_their_own_interval() -> None:
     assert exact([3]) == Interval(3, 3, 3)
-    with pytest.raises(ValueError, match="An exact claim has exactly one value; found 2"):
-        exact([3, 3])
+    assert exact([3, 5], tolerance=1) == Interval(3, 2, 6)
+    with pytest.raises(ValueError, match="The value of no values is not defined"):
+        exact([])
 
 
 def test_statistics_of_nothing_are_refused() -> None:

@@ -8,7 +8,15 @@ from studiolo.claims import Interval, Region
 from studiolo.keys import Key
 from studiolo.library.reading import Kept, save_kept
 from studiolo.lists import Document
-from studiolo.report import html, load_view, render_html, report_json, report_markdown, write_report
+from studiolo.report import (
+    html,
+    load_view,
+    note_seen,
+    render_html,
+    report_json,
+    report_markdown,
+    write_report,
+)
 from studiolo.report.pictures import badge, interval_strip
 
 from .synthetic import make_paper, make_records
@@ -115,15 +123,38 @@ def test_honesty_box_counts_what_a_reader_must_know(view):
 def test_busy_dirty_and_second_rules_are_said(library):
     paper = make_paper(library)
     make_records(library, paper, dirty=True, cpu_s=0.1)
+    document = Document(LIST.encode(), library / "list.md")
+    assert note_seen(load_view(document, library)) == []
     path = paper.folder / "paper.toml"
-    path.write_text(
-        path.read_text()
-        .replace("at_least = 1.5", "at_least = 1.4")
-        .replace("seeds = 5", "seeds = 5\nseries = 1")
-    )
-    honesty = load_view(Document(LIST.encode(), library / "list.md"), library).honesty
-    assert honesty.rules[0][2] == 2
-    assert (honesty.busy, honesty.dirty) == (15, 15) or honesty.total == 0
+    path.write_text(path.read_text().replace("at_least = 1.5", "at_least = 1.4"))
+    view = load_view(document, library)
+    slug, id, what = view.honesty.rules[0]
+    assert (slug, id) == ("made_up", "claim-0")
+    assert what.startswith("second rule tried. Before: holds (20")
+    assert "region: at least 1.5 -> at least 1.4" in what
+    assert (view.honesty.busy, view.honesty.dirty) == (15, 15)
+    page = render_html(view)
+    assert "second rule tried" in page
+    assert "rule changed after results: set series = 1; second rule tried" in page
+    assert "15 of 15 records were measured on a busy machine" in page
+    claims = json.loads(report_json(view))["papers"]["made_up"]["claims"]
+    assert {claim["tried"] for claim in claims} == {2}
+    assert "second rule tried" in report_markdown(view)
+    write_report(view)
+    badge_of = library / ".studiolo" / "report" / "badges" / "made_up-claim-0.svg"
+    assert "inconclusive, second rule tried" in badge_of.read_text()
+
+
+def test_claim_that_nobody_changed_carries_no_mark(library):
+    paper = make_paper(library)
+    make_records(library, paper)
+    document = Document(LIST.encode(), library / "list.md")
+    first = load_view(document, library)
+    assert note_seen(first) == []
+    for view in (first, load_view(document, library)):
+        assert view.honesty.rules == []
+        assert {v.note for v in view.papers["made_up"].verdicts.values()} == {""}
+    assert first.honesty.folders == [("made_up", "the rules of this folder have no history")]
 
 
 def test_figure_has_title_description_table_and_theme(view):

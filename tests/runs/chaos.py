@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from studiolo.runs.records import record_files
+
 
 EXPERIMENTS = '''
 """For chaos."""
@@ -69,7 +71,7 @@ def make_library(folder: Path) -> Path:
 def records_of(folder: Path) -> list[dict[str, Any]]:
     """Return the finished records; a torn last line may be there, any other must be whole."""
     records = []
-    for path in folder.glob(".studiolo/results/chaos/*.jsonl"):
+    for path in record_files(folder / ".studiolo" / "results" / "chaos"):
         whole, _, _torn = path.read_bytes().rpartition(b"\n")
         records += [json.loads(line) for line in whole.split(b"\n") if line]
     return [record for record in records if record["status"] == "ok"]

@@ -12,13 +12,14 @@ import pytest
 from studiolo.claims import load_paper
 from studiolo.runs import load_reference_evidence, paper_folders
 from studiolo.runs.fingerprint import PACKAGE_ROOT, code_of
+from studiolo.runs.records import record_files
 
 
 EXPERIMENTS = sorted(
     {
         (folder.name, record["run"])
         for folder in paper_folders()
-        for path in folder.glob("results/*.jsonl")
+        for path in record_files(folder / "results")
         for record in map(json.loads, path.read_text().splitlines())
     }
 )

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from studiolo import runs
-from studiolo.errors import RunError
 from studiolo.runs import (
     ClaimJudged,
     ClaimLeft,
@@ -17,11 +16,12 @@ from studiolo.runs import (
     Machine,
     Planned,
     SeedFinished,
+    Warned,
     load_machine,
 )
 from studiolo.runs.executor import LocalExecutor
 from studiolo.runs.fingerprint import code_of, fingerprint
-from studiolo.runs.records import load_records
+from studiolo.runs.records import load_records, record_files
 
 from .conftest import claim
 
@@ -163,13 +163,13 @@ def test_machine_of_the_worker_is_stamped_and_described(make_paper, library):
     elsewhere = Machine("Some CPU", 64, 512, "Some GPU")
 
     class Elsewhere(LocalExecutor):
-        def _run(self, task):
-            return replace(super()._run(task), machine=elsewhere, environment="python 3.99")
+        def _attempt(self, task):
+            return replace(super()._attempt(task), machine=elsewhere, environment="python 3.99")
 
     paper = make_paper(ARRAYS)
     _, evidence = drive(paper, library, executor=lambda jobs, torch: Elsewhere(jobs, torch=torch))
     folder = evidence.folder
-    [path] = folder.glob("*.jsonl")
+    [path] = record_files(folder)
     assert path.stem == elsewhere.slug
     assert load_machine(path.with_suffix(".json")) == elsewhere
     records = load_records(path)
@@ -180,7 +180,9 @@ def test_machine_of_the_worker_is_stamped_and_described(make_paper, library):
 
 
 @pytest.mark.parametrize("put_back", [False, True])
-def test_code_edited_while_it_is_measured_ends_the_run(make_paper, library, put_back):
+def test_code_edited_while_it_is_measured_is_a_sentence_and_no_record(
+    make_paper, library, put_back
+):
     paper = make_paper(
         f"""
         from pathlib import Path
@@ -195,8 +197,12 @@ def test_code_edited_while_it_is_measured_ends_the_run(make_paper, library, put_
             return Outcome({{"x": 1.0}})
         """
     )
-    with pytest.raises(RunError, match="The code of tiny was edited while it was measured"):
-        drive(paper, library)
+    events, _ = drive(paper, library)
+    warned = {event.says for event in events if isinstance(event, Warned)}
+    assert "tiny: experiments.py changed while it ran: the seed is not recorded. Run again." in (
+        warned
+    )
+    assert not any(isinstance(event, SeedFinished) for event in events)
     assert runs.load_evidence(paper, library).records == []
 
 

@@ -5,8 +5,10 @@ what is wrong with claims before anything runs. Nothing here loads numpy, scipy 
 """
 
 from .check import check_paper, seeds_that_decide
+from .history import Earlier, Histories, History, Seen, history_of
 from .paper import SCALES, Answer, Axis, By, Ceiling, Claim, Figure, Paper, Point, Scale, Series
 from .region import Interval, Region
+from .rule import changes, hash_of, rule_of, runs_of
 from .schema import load_paper
 from .statistics import ALPHA, exact, median, share, statistic
 from .verdict import (
@@ -19,8 +21,8 @@ from .verdict import (
     expected_wrong_holds,
     judge,
     judge_paper,
+    noted,
     outcome_of_check,
-    rules_tried,
 )
 
 
@@ -34,26 +36,35 @@ __all__ = [
     "By",
     "Ceiling",
     "Claim",
+    "Earlier",
     "Figure",
+    "Histories",
+    "History",
     "Interval",
     "Paper",
     "Point",
     "Region",
     "Scale",
     "Seed",
+    "Seen",
     "Series",
     "Status",
     "Verdict",
     "Word",
+    "changes",
     "check_paper",
     "exact",
     "expected_wrong_holds",
+    "hash_of",
+    "history_of",
     "judge",
     "judge_paper",
     "load_paper",
     "median",
+    "noted",
     "outcome_of_check",
-    "rules_tried",
+    "rule_of",
+    "runs_of",
     "seeds_that_decide",
     "share",
     "statistic",

@@ -15,6 +15,7 @@ from .region import Region
 from .statistics import ALPHA
 
 
+EXACT_SEEDS = 2  # of an exact claim: the second shows that its value does not vary
 SCALES = ("toy", "reduced", "paper")  # from the smallest
 
 By = Literal["paper", "us", "code"]
@@ -49,7 +50,8 @@ class Claim:
 
     `by` says whose sentence it is: the paper's, in our own words; ours (`us`), asked beyond the paper; or a check, which
     is true of our code by construction (`code`). A claim either measures (`run`, `metric`, `region`) or joins others
-    (`all_of`; then `run` and `metric` are empty, `region` is None and `seeds` is 0). docs/claims.md explains every field.
+    (`all_of`; then `run` and `metric` are empty, `region` is None and `seeds` is 0). `was` holds the ids that it had
+    before, and `reworded` its author's reason for a rule changed after results. docs/claims.md explains every field.
     """
 
     id: str
@@ -77,18 +79,22 @@ class Claim:
     timeout_s: float = 120.0
     timing: bool = False
     like: str = ""
+    tolerance: float = 0.0
+    was: tuple[str, ...] = ()
+    reworded: str = ""
 
     @property
     def rule(self) -> str:
-        """8 hex digits of everything that turns seeds into a verdict; another value means another rule.
+        """8 hex digits of what judges the seeds of a record, as records keep them; another value asks for fresh seeds.
 
-        A change of run, config or code needs no place here: it makes fresh records by itself.
+        A change of run, config or code needs no place here: it makes fresh records by itself. What was tried is counted
+        by `rule_of`, which leaves nothing out.
         """
         decides = [
             self.metric,
             *([r.kind, *r.numbers] if r else None for r in (self.region, self.weaker)),
             self.statistic,
-            self.seeds,
+            1 if self.statistic == "exact" else self.seeds,  # as before it was asked for twice
             self.failure,
             ALPHA,
             self.series,

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from studiolo.errors import PaperError
 
 from .paper import (
+    EXACT_SEEDS,
     SCALES,
     Answer,
     Axis,
@@ -40,7 +41,7 @@ FAILURES = ("error", "outside")
 FIGURE_KINDS = ("lines", "points", "heatmap", "gallery", "bars")
 AXIS_SCALES = ("linear", "log")
 ROLES = ("measured", "theory", "baseline")
-DEFAULT_SEEDS = {"median": 8, "share": 8, "exact": 1}
+DEFAULT_SEEDS = {"median": 8, "share": 8, "exact": EXACT_SEEDS}
 MOST_SEEDS = 1000
 MOST_DEPTH = 16  # of lists and tables in a config
 LARGEST_WHOLE = 2**63
@@ -55,12 +56,15 @@ PAPER_FIELDS = (
     "key", "also", "version", "title", "authors", "year", "data", "claim", "check", "figure", "answer",
 )  # fmt: skip
 MEASURES = (
-    "run", "config", "metric", "region", "weaker", "statistic", "seeds", "failure", "series",
-    "timeout_s", "timing",
+    "run", "config", "metric", "region", "weaker", "statistic", "tolerance", "seeds", "failure",
+    "series", "timeout_s", "timing",
 )  # fmt: skip
-CHECK_FIELDS = ("id", "says", "why", "controls", "needs", "all_of", "like", *MEASURES)
+CHECK_FIELDS = (
+    "id", "was", "reworded", "says", "why", "controls", "needs", "all_of", "like", *MEASURES,
+)  # fmt: skip
 CLAIM_FIELDS = (*CHECK_FIELDS, "by", "where", "source", "scale", "against", "states", "ceiling")
 FIELDS = {"claim": CLAIM_FIELDS, "check": CHECK_FIELDS}
+ITS_OWN = ("id", "was", "reworded")  # what a claim does not hand on through `like`
 PAPERS_OWN = ("where", "source", "states")  # neither a control nor a question of ours inherits it
 FIGURE_FIELDS = (
     "id", "title", "description", "run", "config", "kind", "x", "y", "z", "series", "points",
@@ -199,7 +203,7 @@ def _inherit(
 def _merged(table: Table, model: Table, is_control: bool) -> Table:
     own = dict(table.fields)
     allowed = CHECK_FIELDS if _is_check(table) else CLAIM_FIELDS
-    dropped: tuple[str, ...] = PAPERS_OWN if is_control or own.get("by") == "us" else ()
+    dropped = ITS_OWN + (PAPERS_OWN if is_control or own.get("by") == "us" else ())
     dropped += ("controls", "ceiling") if is_control else ()
     inherited = {k: v for k, v in model.fields.items() if k in allowed and k not in dropped}
     for field in ("config", "scale"):
@@ -237,6 +241,8 @@ def _claim(table: Table, is_control: bool) -> Claim:
         needs=table.matching("needs", NEED, "a list of " + NEEDS),
         all_of=all_of,
         like=table.text("like", ""),
+        was=table.matching("was", NAME, "a list of ids that this claim had before"),
+        reworded=table.text("reworded", ""),
     )
     if all_of:
         if len(all_of) < 2:
@@ -249,8 +255,15 @@ def _claim(table: Table, is_control: bool) -> Claim:
         return claim
     statistic = table.word("statistic", tuple(STATISTICS), "exact" if by == "code" else "median")
     seeds = table.whole("seeds", 1, DEFAULT_SEEDS[statistic], MOST_SEEDS)
-    if statistic == "exact" and seeds != 1:
-        raise table.error("seeds", seeds, "1, since an exact claim has one value")
+    tolerance = table.number("tolerance", 0.0)
+    if statistic == "exact":
+        if seeds > EXACT_SEEDS:
+            raise table.error("seeds", seeds, "1, since an exact claim has one value")
+        seeds = EXACT_SEEDS
+    elif "tolerance" in table.fields:
+        raise table.error("tolerance", f"it beside {statistic}", "it for exact claims alone")
+    if not 0 <= tolerance < math.inf:
+        raise table.error("tolerance", f"{tolerance:g}", "a finite number from 0 on")
     timeout_s = table.number("timeout_s", 120.0)
     if not 0 < timeout_s <= LONGEST_S:
         allowed = "a number of seconds above 0" + (", at most a week" if timeout_s > 0 else "")
@@ -263,6 +276,7 @@ def _claim(table: Table, is_control: bool) -> Claim:
         region=_region(table, "region"),
         weaker=_region(table, "weaker") if table.table("weaker").fields else None,
         statistic=statistic,
+        tolerance=tolerance,
         seeds=seeds,
         failure=table.word("failure", FAILURES, "error"),
         series=table.whole("series", 0, 0),
@@ -360,6 +374,11 @@ def _check_names(
                 raise table.error(
                     field, f'"{name}", which has all_of itself', "claims that measure"
                 )
+    for name in claim.was:
+        if name in tables or any(
+            name in other.was for other in made.values() if other is not claim
+        ):
+            raise table.error("was", shown(name), "ids that no claim has now, each named once")
     if claim.id in controls and claim.controls:
         raise table.error(
             "controls", shown(list(claim.controls)), "nothing, since this claim is a control itself"

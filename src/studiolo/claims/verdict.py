@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Literal
 
 from .paper import Claim, Paper
 from .region import Interval, Region
-from .statistics import ALPHA, can_decide, statistic
+from .statistics import ALPHA, can_decide, exact, neighbours_alike, statistic
 
 
 class Word(StrEnum):
@@ -33,6 +33,7 @@ PASSES, DOES_NOT_PASS = "passes", "does not pass"  # instead of holding or not: 
 CONTROL_NOT_SHOWN = "control not shown"
 CONTROL_FAILED = "control failed"
 NEWER = "claim newer than its results"
+ALIKE = "neighbouring seeds are alike"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Seed:
         status: ok, error, timeout, killed, or needs (the machine lacks something).
         value: the claim's metric; None unless ok.
         why: the reason of a failure, or what is lacking ("data fashion_mnist", "cuda").
+        values: all that the seed gave, to see whether two seeds gave the very same.
         rule: `claim.rule` as it was when the seed ran; empty where the claim did not exist yet, None where nobody
             kept it.
     """
@@ -53,6 +55,7 @@ class Seed:
     value: float | None
     why: str = ""
     rule: str | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Verdict:
         interval: what was held against the region; None before the last seed.
         n: seeds that came, of those that count.
         of: seeds that the claim asks for.
+        failed: those of them that failed and count as outside the region.
         note: what must stand beside the verdict, such as "control not shown".
         alpha: bound on the probability that this claim is said to hold although it does not. 0 where that cannot
             happen: exact claims, and claims that are not decided yet.
@@ -76,6 +80,7 @@ class Verdict:
     of: int = 0
     note: str = ""
     alpha: float = 0.0
+    failed: int = 0
 
     @property
     def decided(self) -> bool:
@@ -133,14 +138,16 @@ def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdic
         return Verdict(Word.INCONCLUSIVE, f"{n} of {of} seeds", n=n, of=of)
 
     values = [None if _failure(claim, seed) else seed.value for seed in counted]
-    readings = _readings(claim.statistic, region, values)
+    if claim.statistic == "exact" and (varies := _varies(claim, values)):
+        return Verdict(Word.ERROR, varies, n=n, of=of)
+    readings = _readings(claim, region, values)
     interval = Interval(
         readings[0].estimate, min(r.low for r in readings), max(r.high for r in readings)
     )
     word, why = Word.INCONCLUSIVE, ""
     if all(map(region.contains_interval, readings)):
         word = Word.HOLDS
-    elif weaker and all(map(weaker.contains_interval, _readings(claim.statistic, weaker, values))):
+    elif weaker and all(map(weaker.contains_interval, _readings(claim, weaker, values))):
         word = Word.DIRECTION
     elif any(map(region.excludes, readings)):
         word = Word.DOES_NOT_HOLD
@@ -151,8 +158,10 @@ def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdic
         notes.append(f"{failed} of {of} seeds failed and count as outside")
     if any(seed.rule == "" for seed in counted):
         notes.append(NEWER)
+    if claim.statistic != "exact":
+        notes += [_same_seeds(counted), ALIKE if neighbours_alike(values) else ""]
     alpha = 0.0 if claim.statistic == "exact" else ALPHA
-    return Verdict(word, why, interval, n, of, _noted(*notes), alpha)
+    return Verdict(word, why, interval, n, of, noted(*notes), alpha, failed)
 
 
 def outcome_of_check(verdict: Verdict) -> str:
@@ -192,23 +201,19 @@ def judge_paper(paper: Paper, seeds_of: Callable[[Claim], Iterable[Seed]]) -> di
     return {claim.id: verdicts[claim.id] for claim in paper.claims}
 
 
-def rules_tried(claim: Claim, hashes_in_order: Iterable[str]) -> int:
-    """Return how many rules the claim was run under, today's included; more than 1 belongs beside its verdict.
-
-    Args:
-        hashes_in_order: `claim.rule` as kept in the claim's records of every series, oldest first.
-    """
-    return len({claim.rule, *hashes_in_order} - {""})
-
-
-def expected_wrong_holds(verdicts: Iterable[Verdict]) -> float:
+def expected_wrong_holds(verdicts: Iterable[tuple[Verdict, int]]) -> float:
     """Return a bound on the expected number of claims wrongly said to hold: the sum of the error rates.
 
-    To be given all claims that were decided, not only those that hold: each could have held wrongly.
+    To be given all claims that were decided, not only those that hold: each could have held wrongly, and once more
+    under every other rule that was tried.
+
+    Args:
+        verdicts: each with the number of rules that were tried for its claim, at least 1.
+
     Expectations add up whether or not claims share seeds. Exact claims add 0. A joined claim adds the rate of one
     part: if it is false then one of its parts is, and it cannot hold unless that part is wrongly said to hold.
     """
-    return math.fsum(verdict.alpha for verdict in verdicts)
+    return math.fsum(verdict.alpha * tries for verdict, tries in verdicts)
 
 
 def _failure(claim: Claim, seed: Seed) -> str:
@@ -231,13 +236,54 @@ def _mistake(claim: Claim, seed: Seed) -> str:
     return ""
 
 
-def _readings(name: str, region: Region, values: Sequence[float | None]) -> list[Interval]:
+def _varies(claim: Claim, values: Sequence[float | None]) -> str:
+    """Say how the seeds of an exact claim differ, or return an empty string."""
+    first, *others = values
+    for index, value in enumerate(others, start=1):
+        if first is None or value is None:
+            if first is not value:
+                return f"exact, but only one of seeds 0 and {index} gave a value"
+        elif abs(first - value) > claim.tolerance:
+            return f"exact, but seeds 0 and {index} differ: {_apart(first, value)}"
+    return ""
+
+
+def _apart(a: float, b: float) -> str:
+    """Write two numbers with as many digits as tell them apart."""
+    for digits in range(2, 17):
+        if f"{a:.{digits}g}" != f"{b:.{digits}g}":
+            return f"{a:.{digits}g} and {b:.{digits}g}"
+    return f"{a!r} and {b!r}"
+
+
+def _same_seeds(seeds: Sequence[Seed]) -> str:
+    """Name the first two seeds that gave the very same values, some of which are not whole; or an empty string.
+
+    Whole numbers (counts, shares) may well agree; two draws that agree in every digit of a measurement are one draw.
+    """
+    seen: dict[frozenset[tuple[str, float]], int] = {}
+    for seed in seeds:
+        if seed.status == "ok" and not all(map(_is_whole, seed.values.values())):
+            first = seen.setdefault(frozenset(seed.values.items()), seed.index)
+            if first != seed.index:
+                return f"seeds {first} and {seed.index} gave the very same values"
+    return ""
+
+
+def _is_whole(value: float) -> bool:
+    return not math.isfinite(value) or value == round(value)
+
+
+def _readings(claim: Claim, region: Region, values: Sequence[float | None]) -> list[Interval]:
     """The interval, once for every side of the region on which seeds that failed (None) may lie.
 
     A region with one edge has one outside. One with two edges has two, and nobody knows on which of them a run
     that diverged would have ended: to hold, both readings must be inside; to fail, one outside is enough.
     """
+    name = claim.statistic
     if None not in values:
+        if name == "exact":
+            return [exact([x for x in values if x is not None], tolerance=claim.tolerance)]
         return [statistic(name)(values)]
     extremes = (0.0, 1.0) if name == "share" else (-math.inf, math.inf)
     outsides = [x for x in extremes if not region.contains(x)] or list(extremes)
@@ -245,11 +291,12 @@ def _readings(name: str, region: Region, values: Sequence[float | None]) -> list
 
 
 def _with_controls(verdict: Verdict, controls: Sequence[Verdict]) -> Verdict:
-    if not verdict.decided or all(control.word == Word.DOES_NOT_HOLD for control in controls):
+    shown = all(c.word == Word.DOES_NOT_HOLD and not c.failed for c in controls)
+    if not verdict.decided or shown:
         return verdict
     if any(control.word == Word.HOLDS for control in controls):
         return replace(verdict, word=Word.INCONCLUSIVE, why=CONTROL_FAILED)
-    return replace(verdict, note=_noted(verdict.note, CONTROL_NOT_SHOWN))
+    return replace(verdict, note=noted(verdict.note, CONTROL_NOT_SHOWN))
 
 
 def _joined(parts: dict[str, Verdict]) -> Verdict:
@@ -270,10 +317,12 @@ def _joined(parts: dict[str, Verdict]) -> Verdict:
         "" if weakest.word == Word.HOLDS else f"{id}: {weakest.why}" if weakest.why else id,
         n=sum(part.n for part in parts.values()),
         of=sum(part.of for part in parts.values()),
-        note=_noted(*(part.note for part in parts.values())),
+        note=noted(*(part.note for part in parts.values())),
+        failed=sum(part.failed for part in parts.values()),
         alpha=max(part.alpha for part in parts.values()) if decided else 0.0,
     )
 
 
-def _noted(*notes: str) -> str:
+def noted(*notes: str) -> str:
+    """Join notes, each once; empty ones are left out."""
     return "; ".join(dict.fromkeys(note for note in notes if note))

@@ -131,7 +131,7 @@ class _Plain:
 
         self.state.take(event)
         match event:
-            case runs.Planned() | runs.Stopping() | runs.WaitsForTiming():
+            case runs.Planned() | runs.Stopping() | runs.WaitsForTiming() | runs.Warned():
                 say(_sentence(event), to_err=True)
             case runs.SeedStarted() if time.monotonic() > self.next:
                 self.next = time.monotonic() + PLAIN_EVERY_S
@@ -151,7 +151,7 @@ def _live() -> Iterator[Callable[[Event], None]]:
         def tell(event: Event) -> None:
             display.state.take(event)
             match event:
-                case runs.Planned() | runs.Stopping() | runs.WaitsForTiming():
+                case runs.Planned() | runs.Stopping() | runs.WaitsForTiming() | runs.Warned():
                     console.print(_sentence(event), style="dim", markup=False, soft_wrap=False)
 
         yield tell
@@ -223,6 +223,8 @@ def _sentence(event: Event) -> str:
             if killed:
                 return f"Stopping at once: {seeds} in flight {'is' if in_flight == 1 else 'are'} killed."
             return f"Stopping after {seeds} in flight; Ctrl-C again kills {'it' if in_flight == 1 else 'them'}."
+        case runs.Warned(says):
+            return clean(says)
         case runs.WaitsForTiming():
             return "Another run on this machine is timing something; waiting for it."
     return ""
@@ -250,6 +252,8 @@ def _tell_json(event: Event) -> None:
             return  # to a program it means that seeds in flight are finished
         case runs.Stopping(in_flight):
             fields = {"in_flight": in_flight}
+        case runs.Warned(says):
+            fields = {"says": says}
         case runs.Finished(done, stopped):
             fields = {"done": done, "stopped": stopped}
     print(json.dumps({"event": type(event).__name__, **fields}, allow_nan=False), flush=True)

@@ -57,6 +57,8 @@ def report(
 
     document, home = Document.load(path), home_of(path, library)
     view = reports.load_view(document, home)
+    for complaint in reports.note_seen(view):
+        say(complaint, to_err=True)
     if format_ is Format.html:
         page = reports.write_report(view, live=not static)
         if open_it:

@@ -23,7 +23,7 @@ from .verdicts import show_counts, show_left, show_next, show_verdicts
 
 if TYPE_CHECKING:
     from studiolo.claims import Paper
-    from studiolo.runs import LeftOut, Replayed
+    from studiolo.runs import Evidence, LeftOut, Replayed
 
 T = TypeVar("T")
 
@@ -55,7 +55,10 @@ def run(
         list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Repeat seeds that timed out.")] = False,
+    retry: Annotated[
+        bool,
+        typer.Option("--retry", help="Repeat seeds that timed out, where timeout_s is longer now."),
+    ] = False,
     memory: Annotated[
         str | None, typer.Option(help="Kill a seed that uses more, such as 800MiB or 4GiB.")
     ] = None,
@@ -132,6 +135,8 @@ def run(
             tell=tell,
         )
     view = view.with_evidence(evidence)
+    if retry:
+        _say_kept(evidence)
     with working("Writing the report"):
         report = write_report(view)
     if as_json:
@@ -294,6 +299,19 @@ def _only(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
                 f"There is no paper folder {name!r} for this list. There are: {there}."
             )
     return {slug: paper for slug, paper in papers.items() if slug in names}
+
+
+def _say_kept(evidence: Sequence[Evidence]) -> None:
+    """Say which timeouts stay, since another try under the same limit would be another draw."""
+    from studiolo import runs
+
+    for source in evidence:
+        if kept := runs.kept_timeouts(source):
+            say(
+                f"{source.paper.slug}: --retry repeats no seed of {', '.join(kept)}, which took too long: timeout_s is "
+                "what it was. A longer one is a new rule, which is counted.",
+                to_err=True,
+            )
 
 
 def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:

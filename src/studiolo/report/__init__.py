@@ -4,7 +4,7 @@ from .audit_page import render_audit
 from .document import report_json, report_markdown
 from .html import render_html
 from .rows import answers_to, join, papers_on
-from .save import write_report
+from .save import note_seen, write_report
 from .view import PaperView, View, load_view
 
 
@@ -14,6 +14,7 @@ __all__ = [
     "answers_to",
     "join",
     "load_view",
+    "note_seen",
     "papers_on",
     "render_audit",
     "render_html",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from studiolo.claims import Claim, Verdict, outcome_of_check
+from studiolo.claims import Claim, History, Verdict, outcome_of_check
 
 from .view import PaperView, View
 
@@ -66,6 +66,10 @@ def _markdown(view: View) -> Iterator[str]:
         )
     yield ""
     yield f"{view.honesty} That is an error rate over seeds of this code on this machine."
+    changed = [(slug, f"{id}: {what}") for slug, id, what in view.honesty.rules]
+    for slug, says in (*changed, *view.honesty.folders):
+        yield ""
+        yield _plain(f"{slug}: {says}.")
 
 
 def _tallied(view: View) -> str:
@@ -142,17 +146,19 @@ def _claim(paper: PaperView, claim: Claim, *, control: bool) -> dict[str, Any]:
         "metric": claim.metric or None,
         "scale": claim.scale.kind,
         "against": claim.against or None,
-        **_verdict(verdict),
+        **_verdict(verdict, paper.histories.of(claim.id)),
         "elsewhere": {m: str(v[claim.id]) for m, v in paper.elsewhere.items()},
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict, history: History) -> dict[str, Any]:
     interval = verdict.interval
     return {
         "verdict": verdict.word,
         "why": verdict.why or None,
         "note": verdict.note or None,
+        "tried": history.tried,
+        "marks": list(history.marks),
         "seeds": [verdict.n, verdict.of],
         "interval": interval
         and [_json(x) for x in (interval.estimate, interval.low, interval.high)],

@@ -35,6 +35,16 @@ def write_report(view: View, *, live: bool = True) -> Path:
     return page
 
 
+def note_seen(view: View) -> list[str]:
+    """Write down which verdicts a report shows under which rules, and return what could not be written where."""
+    complaints = [
+        says
+        for paper in view.papers.values()
+        for says in paper.ledger.note(paper.evidence, found=True)
+    ]
+    return list(dict.fromkeys(complaints))
+
+
 def _page_path(view: View) -> Path:
     folder = (view.library / ".studiolo" / "report").resolve()
     path = view.document.path
@@ -63,10 +73,13 @@ def _save_badges(view: View, folder: Path) -> None:
         summary = ", ".join(f"{n} {word}" for word, n in paper.tally) or "no claims"
         _save(folder / f"{slug}.svg", badge(slug.replace("_", " "), summary))
         for claim in (*paper.claims, *paper.questions):
-            text = badge(claim.id, paper.verdicts[claim.id].word, claim.scale.kind)
+            word = ", ".join(filter(None, [paper.verdicts[claim.id].word, paper.marks(claim)]))
+            text = badge(claim.id, word, claim.scale.kind)
             _save(folder / f"{slug}-{claim.id}.svg", text)
         for check in paper.checks:
-            text = badge(check.id, outcome_of_check(paper.verdicts[check.id]), "check")
+            word = outcome_of_check(paper.verdicts[check.id])
+            word = ", ".join(filter(None, [word, paper.marks(check)]))
+            text = badge(check.id, word, "check")
             _save(folder / f"{slug}-{check.id}.svg", text)
 
 

@@ -19,25 +19,28 @@ from studiolo.claims import (
     Answer,
     Claim,
     Figure,
+    Histories,
     Paper,
     Verdict,
     Word,
     expected_wrong_holds,
     outcome_of_check,
-    rules_tried,
 )
 from studiolo.errors import PaperError, StudioloError
 from studiolo.keys import Key
 from studiolo.library import Kept, Library, Works, load_kept, load_same, state_of
 from studiolo.lists import Document, Entry
 from studiolo.runs import (
+    NO_HISTORY,
     Evidence,
+    Ledger,
     Machine,
     Record,
     discover,
     experiment_of,
     experiment_of_figure,
     load_evidence,
+    load_ledger,
     load_reference_evidence,
     this_environment,
     this_machine,
@@ -59,11 +62,23 @@ class PaperView:
     paper: Paper
     evidence: Evidence
     reference: Sequence[Evidence]
+    ledger: Ledger
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
-        """This machine's verdicts by claim id."""
-        return self.evidence.verdicts()
+        """This machine's verdicts by claim id, each with the marks of what was tried."""
+        return self.ledger.verdicts(self.evidence, self.histories)
+
+    @cached_property
+    def histories(self) -> Histories:
+        """What was tried for each claim."""
+        return self.ledger.histories(self.evidence)
+
+    def marks(self, claim: Claim) -> str:
+        """What was tried for a claim, as it stands beside its verdict; empty where nobody changed anything."""
+        if self.verdicts[claim.id].word is Word.NOT_RUN:
+            return ""
+        return "; ".join(self.histories.of(claim.id).marks)
 
     @cached_property
     def elsewhere(self) -> dict[str, dict[str, Verdict]]:
@@ -149,7 +164,8 @@ class Honesty:
     Attributes:
         wrong_holds: at most so many wrong "holds" are expected among the claims that were decided.
         holds, decided: how many hold, and of how many all seeds came.
-        rules: (paper, claim, number of rules tried) where more than one was.
+        rules: (paper, claim, what was tried before today's rule and how it came out) where there is a mark.
+        folders: (paper, sentence): claims that were deleted, rules without a history, other code with other verdicts.
         busy, dirty: records measured on a busy machine; from uncommitted code. total: of all records.
         recalled: (paper, claim) whose figure nobody read in the paper.
         not_testable: (paper, claim, why).
@@ -159,7 +175,8 @@ class Honesty:
     wrong_holds: float
     holds: int
     decided: int
-    rules: list[tuple[str, str, int]]
+    rules: list[tuple[str, str, str]]
+    folders: list[tuple[str, str]]
     busy: int
     dirty: int
     total: int
@@ -211,7 +228,14 @@ class View:
 
     def with_evidence(self, evidence: Iterable[Evidence]) -> View:
         """Return the same list with newer evidence of this machine for some of its papers."""
-        newer = {e.paper.slug: replace(self.papers[e.paper.slug], evidence=e) for e in evidence}
+        newer = {
+            e.paper.slug: replace(
+                self.papers[e.paper.slug],
+                evidence=e,
+                ledger=load_ledger(e.paper, self.library),
+            )
+            for e in evidence
+        }
         return replace(self, papers={**self.papers, **newer}, made=_now())
 
     @property
@@ -286,16 +310,17 @@ class View:
         claims = [(v, c, v.verdicts[c.id]) for v in self.papers.values() for c in v.claims]
         ours = [(v, c, v.verdicts[c.id]) for v in self.papers.values() for c in v.questions]
         records = [r for view in self.papers.values() for r in view.evidence.current.values()]
-        decided = [verdict for _, _, verdict in claims if verdict.decided]
-        tried = [
-            (v.paper.slug, c.id, rules_tried(c, v.evidence.rules_before(c)))
-            for v, c, _ in (*claims, *ours)
+        decided = [
+            (verdict, v.histories.of(c.id).draws) for v, c, verdict in claims if verdict.decided
         ]
         return Honesty(
             wrong_holds=expected_wrong_holds(decided),
-            holds=sum(verdict.word is Word.HOLDS for verdict in decided),
+            holds=sum(verdict.word is Word.HOLDS for verdict, _ in decided),
             decided=len(decided),
-            rules=[item for item in tried if item[2] > 1],
+            rules=[
+                (v.paper.slug, c.id, what) for v, c, _ in (*claims, *ours) if (what := _tried(v, c))
+            ],
+            folders=[item for v in self.papers.values() for item in _of_folder(v)],
             busy=sum(record.busy for record in records),
             dirty=sum(record.dirty for record in records),
             total=len(records),
@@ -370,11 +395,32 @@ def _paper_view(paper: Paper, library: Path) -> PaperView:
             raise PaperError(
                 f"{paper.folder / 'experiments.py'} is not Python: {evidence.code.problem}."
             )
-        return PaperView(paper, evidence, load_reference_evidence(paper))
+        reference = load_reference_evidence(paper)
+        return PaperView(paper, evidence, reference, load_ledger(paper, library))
     except PaperError:
         raise
     except (StudioloError, OSError) as error:
         raise PaperError(f"{paper.folder} cannot be read: {error}.") from error
+
+
+def _tried(view: PaperView, claim: Claim) -> str:
+    """What was tried for a claim, and how each of its other rules came out."""
+    earlier = view.histories.of(claim.id).earlier
+    return ". Before: ".join(filter(None, [view.marks(claim), "; ".join(map(str, earlier))]))
+
+
+def _of_folder(view: PaperView) -> Iterator[tuple[str, str]]:
+    """What the rules of a whole paper folder have behind them."""
+    slug = view.paper.slug
+    if not view.ledger.has_history(view.evidence, view.reference):
+        yield slug, NO_HISTORY
+    yield from ((slug, sentence) for sentence in view.histories.deleted)
+    for id, history in view.histories.claims.items():
+        if history.other_code:
+            yield (
+                slug,
+                f"{id} came out differently with other versions: {', '.join(history.other_code)}",
+            )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from .drive import (
     SeedStarted,
     Stopping,
     WaitsForTiming,
+    Warned,
     run,
 )
 from .evidence import (
@@ -22,20 +23,23 @@ from .evidence import (
 )
 from .fingerprint import code_of
 from .keep import save_reference
+from .ledger import NO_HISTORY, Ledger, load_ledger
 from .machine import Machine, load_machine, this_environment, this_machine
 from .outcome import Outcome
-from .plan import LeftOut, Plan, SeedToRun, bundles_of, plan_next
+from .plan import LeftOut, Plan, SeedToRun, bundles_of, kept_timeouts, plan_next
 from .records import Record
 from .replay import Replayed, replay
 
 
 __all__ = [
+    "NO_HISTORY",
     "ClaimJudged",
     "ClaimLeft",
     "Event",
     "Evidence",
     "Finished",
     "LeftOut",
+    "Ledger",
     "Machine",
     "Outcome",
     "Plan",
@@ -47,13 +51,16 @@ __all__ = [
     "SeedToRun",
     "Stopping",
     "WaitsForTiming",
+    "Warned",
     "bundles_of",
     "code_of",
     "discover",
     "experiment_of",
     "experiment_of_figure",
     "is_readers_own",
+    "kept_timeouts",
     "load_evidence",
+    "load_ledger",
     "load_machine",
     "load_reference_evidence",
     "paper_folders",

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from pathlib import Path
 from types import FrameType
 
 from studiolo.claims import Claim, Paper, Verdict
-from studiolo.errors import RunError
 
 from .evidence import (
     Evidence,
+    SeedKey,
     Setting,
     experiment_of,
     load_evidence,
@@ -32,10 +32,14 @@ from .evidence import (
 )
 from .executor import Executor, LocalExecutor
 from .fingerprint import fingerprint, seed_of
+from .ledger import Ledger, load_ledger
 from .machine import save_machine, this_machine
 from .plan import UNKNOWN_SEED_S, LeftOut, Plan, SeedToRun, bundles_of, plan
-from .records import Record, append_record, save_content
+from .records import Record, Status, append_record, save_content
 from .worker import Result, Task
+
+
+MOST_ATTEMPTS = 3  # in one run, at a seed that somebody else ends each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,13 @@ class ClaimLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that the reader should know and that does not end the run."""
+
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class WaitsForTiming:
     """Another run on this machine is timing something; ours waits, so that neither disturbs the other."""
 
@@ -111,6 +122,7 @@ Event = (
     | SeedFinished
     | ClaimJudged
     | ClaimLeft
+    | Warned
     | WaitsForTiming
     | Stopping
     | Finished
@@ -136,13 +148,13 @@ def run(
         jobs: seeds at a time; default: one for each usable core.
         budget_s: seconds on the wall; claims that do not fit are left for the next run.
         scales: only claims at these scales; empty for all.
-        retry: run seeds again that ended in a timeout.
+        retry: run seeds again that ended in a timeout, where the claim's limit is longer now.
         memory_bytes: a worker that uses more is killed.
         tell: is called with every event, in this thread.
         executor: makes the executor from (jobs, whether torch is needed); default: processes on this machine.
 
     Raises:
-        RunError: records cannot be read, or code was edited while it was measured.
+        RunError: records cannot be read.
         FileError: records cannot be written.
     """
     jobs = jobs or this_machine().cores
@@ -151,11 +163,14 @@ def run(
         slug: dict(typical_wall_s([source, *load_reference_evidence(source.paper)]))
         for slug, source in evidence.items()
     }
+    ledgers = {paper.slug: load_ledger(paper, library) for paper in papers}
     chosen = plan(list(evidence.values()), typical, scales=scales, retry=retry)
     tell(Planned(chosen, jobs, budget_s))
     for left in chosen.left_out:
         tell(ClaimLeft(left))
-    drive = _Drive(chosen, evidence, typical, library, jobs, budget_s, memory_bytes, tell)
+    drive = _Drive(chosen, evidence, ledgers, typical, jobs, budget_s, memory_bytes, tell)
+    for slug, source in evidence.items():
+        drive.warn(ledgers[slug].note(source, found=True))
     if chosen.bundles:
         torch = any("torch" in evidence[s.paper.slug].code.imports for s in chosen.seeds)
         with (executor or _local)(jobs, torch) as workers, _interrupts(drive, workers):
@@ -175,8 +190,8 @@ class _Drive:
         self,
         chosen: Plan,
         evidence: dict[str, Evidence],
+        ledgers: dict[str, Ledger],
         typical: dict[str, dict[Setting, float]],
-        library: Path,
         jobs: int,
         budget_s: float | None,
         memory_bytes: int | None,
@@ -184,6 +199,7 @@ class _Drive:
     ) -> None:
         self.bundles = deque(chosen.bundles)
         self.evidence = evidence
+        self.ledgers = ledgers
         self.typical = typical
         self.jobs = jobs
         self.deadline = None if budget_s is None else time.monotonic() + budget_s
@@ -193,20 +209,41 @@ class _Drive:
         self.done = 0
         self.stopping = self.killed = self.told_stopping = self.told_waiting = False
         self.in_flight: dict[Future[Result], tuple[SeedToRun, str]] = {}
+        self.again: deque[SeedToRun] = deque()  # interrupted from outside
+        self.attempts: Counter[tuple[str, SeedKey]] = Counter()
+        self.changed: set[str] = set()  # papers whose code is not what was planned
+        self.warned: set[str] = set()
+
+    def warn(self, complaints: Iterable[str]) -> None:
+        """Tell each complaint once."""
+        for says in complaints:
+            if says not in self.warned:
+                self.warned.add(says)
+                self.tell(Warned(says))
 
     def all_seeds(self, workers: Executor) -> None:
         """Keep `jobs` seeds in flight until there is none left."""
         queue = self._seeds_within_budget()
-        upcoming = next(queue, None)
+        upcoming = self._next(queue)
         while upcoming is not None or self.in_flight:
             while upcoming is not None and self._has_room(upcoming) and not self.stopping:
                 self._submit(workers, upcoming)
                 if upcoming.experiment.timing:
                     self._collect(workers)
-                upcoming = next(queue, None)
+                upcoming = self._next(queue)
             if self.stopping:
                 upcoming = None
             self._collect(workers)
+            if upcoming is None and not self.stopping:
+                upcoming = self._next(queue)
+
+    def _next(self, queue: Iterator[SeedToRun]) -> SeedToRun | None:
+        """Return what was interrupted, then what was planned; no more of a paper whose code has changed."""
+        while True:
+            seed = self.again.popleft() if self.again else next(queue, None)
+            if seed is None or seed.paper.slug not in self.changed:
+                return seed
+            self.total -= 1
 
     def _has_room(self, seed: SeedToRun) -> bool:
         """A timing experiment needs the run to itself."""
@@ -247,15 +284,20 @@ class _Drive:
 
     def _submit(self, workers: Executor, seed: SeedToRun) -> None:
         wanted = seed.experiment
+        source = self.evidence[seed.paper.slug]
         task = Task(
             folder=seed.paper.folder,
             run=wanted.run,
             config=wanted.config,
             seed=seed_of(seed.paper.key, wanted.run, wanted.config, wanted.series, seed.index),
             timeout_s=wanted.timeout_s,
+            code=source.code.of(wanted.run),
             timing=wanted.timing,
             memory_bytes=self.memory_bytes,
         )
+        key = wanted.key(seed.index)
+        self.attempts[seed.paper.slug, key] += 1
+        self.ledgers[seed.paper.slug].begin(key, task, self._fingerprint(seed))
         started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self.in_flight[workers.submit(task)] = (seed, started)
         self.tell(SeedStarted(seed))
@@ -275,16 +317,41 @@ class _Drive:
         for future in finished:
             seed, started = self.in_flight.pop(future)
             result = future.result()
-            if not (result.status == "killed" and self.stopping):
-                self._record(seed, started, result)
+            if result.status == "interrupted":
+                self._interrupted(seed, result.why)
+            elif result.status == "changed":
+                self._changed(seed, result.why)
+            else:
+                self._record(seed, started, result, result.status)
 
-    def _record(self, seed: SeedToRun, started: str, result: Result) -> None:
+    def _interrupted(self, seed: SeedToRun, why: str) -> None:
+        """Let a seed that somebody else ended run again, the same seed of the same code, up to a limit."""
+        key = seed.experiment.key(seed.index)
+        self.ledgers[seed.paper.slug].interrupt(key, self._fingerprint(seed), why)
+        if self.stopping:
+            return
+        if self.attempts[seed.paper.slug, key] < MOST_ATTEMPTS:
+            self.again.append(seed)
+            return
+        self.total -= 1
+        left = f"seed {seed.index} of {seed.experiment.run} was ended {MOST_ATTEMPTS} times ({why})"
+        for name in seed.rules:
+            self.tell(ClaimLeft(LeftOut(seed.paper, name, left)))
+
+    def _changed(self, seed: SeedToRun, why: str) -> None:
+        """Leave the rest of a paper whose code is not what was planned; nothing of this seed is recorded."""
+        self.total -= 1
+        self.changed.add(seed.paper.slug)
+        self.warn([f"{seed.paper.slug}: {why}: the seed is not recorded. Run again."])
+        for name in seed.rules:
+            self.tell(ClaimLeft(LeftOut(seed.paper, name, why)))
+
+    def _fingerprint(self, seed: SeedToRun) -> str:
+        wanted, code = seed.experiment, self.evidence[seed.paper.slug].code
+        return fingerprint(code, wanted.run, wanted.config, wanted.series, seed.index)
+
+    def _record(self, seed: SeedToRun, started: str, result: Result, status: Status) -> None:
         source = self.evidence[seed.paper.slug]
-        if not source.code.is_unchanged():
-            raise RunError(
-                f"The code of {seed.paper.slug} was edited while it was measured, so nobody knows which version this "
-                "seed comes from. Earlier records are kept; run again."
-            )
         wanted = seed.experiment
         commit, dirty = _commit(seed.paper.folder)
         record = Record(
@@ -294,7 +361,7 @@ class _Drive:
             series=wanted.series,
             index=seed.index,
             seed=seed_of(seed.paper.key, wanted.run, wanted.config, wanted.series, seed.index),
-            status=result.status,
+            status=status,
             why=result.why,
             values=result.values,
             arrays=None
@@ -304,9 +371,7 @@ class _Drive:
                 name: save_content(source.folder, content, Path(name).suffix)
                 for name, content in result.files.items()
             },
-            fingerprint=fingerprint(
-                source.code, wanted.run, wanted.config, wanted.series, seed.index
-            ),
+            fingerprint=self._fingerprint(seed),
             rules=seed.rules,
             machine=result.machine.slug,
             environment=result.environment,
@@ -319,8 +384,10 @@ class _Drive:
             peak_mem_bytes=result.peak_mem_bytes,
         )
         save_machine(source.folder, result.machine)
-        append_record(source.folder / f"{record.machine}.jsonl", record)
-        source = self.evidence[seed.paper.slug] = source.with_record(record)
+        folder, source = source.folder, source.with_record(record)
+        self.warn(self.ledgers[seed.paper.slug].note(source))  # before anybody can see the value
+        append_record(folder / f"{record.machine}.jsonl", record)
+        self.evidence[seed.paper.slug] = source
         self.done += 1
         self.typical[seed.paper.slug].setdefault(wanted.setting, result.wall_s)
         waiting = [s for bundle in self.bundles for s in bundle.seeds]
@@ -336,7 +403,7 @@ class _Drive:
         }
         for claims in bundles_of(source.paper):
             if all(complete[c.id] for c in claims) and any(c.id in seed.rules for c in claims):
-                verdicts = source.verdicts()
+                verdicts = self.ledgers[source.paper.slug].verdicts(source)
                 for claim in claims:
                     self.tell(ClaimJudged(source.paper, claim, verdicts[claim.id]))
 

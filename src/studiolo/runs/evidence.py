@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from studiolo.claims import Claim, Figure, Paper, Seed, Verdict, judge_paper
+from studiolo.claims import Claim, Figure, Paper, Seed, Verdict, judge_paper, rule_of, runs_of
 
-from .fingerprint import Code, canonical, code_of, fingerprint
+from .fingerprint import Code, canonical, code_of, digest_of, fingerprint
 from .machine import this_environment, this_machine
 from .records import Record, load_records, record_files
 
@@ -17,6 +19,7 @@ from .records import Record, load_records, record_files
 Setting = tuple[str, str]  # run, canonical config
 SeedKey = tuple[str, str, int, int]  # run, canonical config, series, index
 
+TIMED_OUT = re.compile(r"no result after (\d+(?:\.\d+)?(?:e\+?\d+)?) s")
 FIGURE_SEEDS = 5  # of an experiment that no claim asks for: enough for a median with an interval
 FIGURE_TIMEOUT_S = 120.0
 
@@ -104,20 +107,25 @@ class Evidence:
         return [_seed(claim, record) for record in self.records_of(experiment_of(claim))]
 
     def with_record(self, record: Record) -> Evidence:
-        """Return this evidence and one more record, which speaks."""
+        """Return this evidence and one more record, which speaks unless its seed has spoken before."""
+        key = record_key(record)
+        limit_s = time_limits(self.paper).get(key[:3], 0.0)
+        speaks = _speaks_first(self.current.get(key), record, limit_s)
         return replace(
             self,
             records=[*self.records, record],
-            current={**self.current, record_key(record): record},
+            current={**self.current, key: record} if speaks else self.current,
         )
 
     def verdicts(self) -> dict[str, Verdict]:
         """Judge all claims of the paper by these records."""
         return judge_paper(self.paper, self.seeds_of)
 
-    def rules_before(self, claim: Claim) -> list[str]:
-        """Return the hashes of the rules under which this claim was measured, in order of time, older code included."""
-        return [r.rules[claim.id] for r in self.records if claim.id in r.rules]
+    def code_of(self, claim: Claim) -> str:
+        """Return 16 hex digits of the code that a claim's verdict rests on, controls and parts included."""
+        runs = sorted(runs_of(rule_of(self.paper, claim)))
+        digests = [self.code.of(run) for run in runs]
+        return digests[0] if len(digests) == 1 else digest_of(digests)
 
 
 def load_evidence(paper: Paper, library: Path) -> Evidence:
@@ -133,16 +141,47 @@ def load_reference_evidence(paper: Paper) -> list[Evidence]:
 
 
 def _evidence(paper: Paper, path: Path, *, here: bool) -> Evidence:
-    """Read a file of records; those of other code, or here of another environment, do not speak, later ones replace."""
+    """Read a file of records; those of other code, or here of another environment, do not speak.
+
+    Of several records of a seed the first speaks: no completed value is ever replaced.
+    """
     code, records = code_of(paper.folder), load_records(path)
-    environment = this_environment()
-    current = {
-        record_key(r): r
-        for r in records
-        if r.fingerprint == fingerprint(code, r.run, r.config, r.series, r.index)
-        and (not here or r.environment == environment)
-    }
+    environment, limits = this_environment(), time_limits(paper)
+    current: dict[SeedKey, Record] = {}
+    for r in records:
+        key = record_key(r)
+        if (
+            r.fingerprint == fingerprint(code, r.run, r.config, r.series, r.index)
+            and (not here or r.environment == environment)
+            and _speaks_first(current.get(key), r, limits.get(key[:3], 0.0))
+        ):
+            current[key] = r
     return Evidence(paper, path.stem, records, path.parent, here, code, current)
+
+
+def time_limits(paper: Paper) -> dict[tuple[str, str, int], float]:
+    """Return the longest time limit, in seconds, that claims give the seeds of (run, config, series)."""
+    limits: dict[tuple[str, str, int], float] = {}
+    for claim in paper.claims:
+        if not claim.all_of:
+            key = experiment_of(claim).key(0)[:3]
+            limits[key] = max(limits.get(key, 0.0), claim.timeout_s)
+    return limits
+
+
+def timed_out_at(record: Record) -> float:
+    """Return the limit, in seconds, under which a record's seed took too long; of any other record infinity."""
+    found = TIMED_OUT.match(record.why) if record.status == "timeout" else None
+    return float(found[1]) if found else math.inf
+
+
+def _speaks_first(earlier: Record | None, record: Record, limit_s: float) -> bool:
+    """Whether a record speaks for its seed although there is an earlier one.
+
+    Only where the earlier is no outcome: it lacked something that is there now, or it was stopped at a limit that is
+    longer now, which is another rule.
+    """
+    return earlier is None or earlier.status == "needs" or timed_out_at(earlier) < limit_s
 
 
 def lacks(claim: Claim) -> str | None:
@@ -180,4 +219,4 @@ def _seed(claim: Claim, record: Record) -> Seed:
         names = ", ".join(sorted(record.values)) or "nothing"
         why = f"{claim.run} gave no value {claim.metric!r}; it gave {names}"
         return Seed(record.index, "error", None, why, rule)
-    return Seed(record.index, "ok", record.values[claim.metric], rule=rule)
+    return Seed(record.index, "ok", record.values[claim.metric], rule=rule, values=record.values)

@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
+from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -39,6 +40,12 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
 DIED = "the worker process died"
+FROM_OUTSIDE = {
+    signal.SIGKILL,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGINT,
+}  # sent by the machine or its reader
 POLL_S = 0.1  # how often memory and the kill switch are looked at
 KEPT_OUTPUT_BYTES = 4096  # of what a worker prints
 LONGEST_WORDS = 300  # characters of its last line that are told
@@ -54,7 +61,7 @@ class Executor(Protocol):
         ...
 
     def kill(self) -> None:
-        """Kill what runs and drop what waits: those futures give `killed`."""
+        """Kill what runs and drop what waits: those futures give `interrupted`."""
         ...
 
     def waits_for_timing(self) -> bool:
@@ -94,10 +101,10 @@ class LocalExecutor:
 
     def submit(self, task: Task) -> Future[Result]:
         """Start `task` as soon as one of the `jobs` places is free."""
-        return self._threads.submit(self._run, task)
+        return self._threads.submit(self._attempt, task)
 
     def kill(self) -> None:
-        """Kill every worker with its process group; tasks that wait end as `killed` too."""
+        """Kill every worker with its process group; tasks that wait end as `interrupted` too."""
         self._killed.set()
 
     def waits_for_timing(self) -> bool:
@@ -117,16 +124,9 @@ class LocalExecutor:
             self.kill()
         self._threads.shutdown(wait=True, cancel_futures=False)
 
-    def _run(self, task: Task) -> Result:
-        """Run a task; once more if its worker, or the fork server, was killed by somebody else."""
-        result = self._attempt(task)
-        if result.status == "killed" and result.why.startswith(DIED) and not self._killed.is_set():
-            result = self._attempt(task)
-        return result
-
     def _attempt(self, task: Task) -> Result:
         if self._killed.is_set():
-            return Result(status="killed", why="stopped before it began")
+            return Result(status="interrupted", why="stopped before it began")
         receiving, sending = self._context.Pipe(duplex=False)
         reading, writing = self._context.Pipe(duplex=False)
         output = _Output(reading)
@@ -134,16 +134,17 @@ class LocalExecutor:
         try:
             with _starting, _hidden_main(), _one_thread(), _no_ctrl_c():
                 process.start()
+                server = _server_pid()
         except (OSError, EOFError) as error:  # the fork server died while it was asked
             receiving.close()
             reading.close()
-            return Result(status="killed", why=f"{DIED} before it began: {error}")
+            return Result(status="interrupted", why=f"{DIED} before it began: {error}")
         finally:
             sending.close()
             writing.close()
         pid = process.pid or 0
         try:
-            return self._wait(task, pid, process.sentinel, receiving, output)
+            return self._wait(task, process, server, receiving, output)
         finally:
             self._waiting.discard(pid)
             _kill_tree(pid)
@@ -155,12 +156,13 @@ class LocalExecutor:
     def _wait(
         self,
         task: Task,
-        pid: int,
-        sentinel: int,
+        process: BaseProcess,
+        server: int,
         receiving: connection.Connection,
         output: _Output,
     ) -> Result:
         """Wait for the worker's result, its end, its deadline, its memory limit, or the kill switch."""
+        pid, sentinel = process.pid or 0, process.sentinel
         started = time.monotonic()
         while True:
             left_s = task.timeout_s - (time.monotonic() - started)
@@ -174,16 +176,16 @@ class LocalExecutor:
             if receiving in ready or receiving.poll():
                 try:
                     sent: Result | Waiting = receiving.recv()
-                except (EOFError, OSError):
-                    return Result(status="killed", why=output.last_words(), wall_s=elapsed)
+                except (EOFError, OSError):  # it is gone, or about to be
+                    return _ended(process, server, output, elapsed)
                 if isinstance(sent, Result):
                     return sent
                 (self._waiting.discard if sent.over else self._waiting.add)(pid)
                 continue
             if sentinel in ready:  # it ended without a word
-                return Result(status="killed", why=output.last_words(), wall_s=elapsed)
+                return _ended(process, server, output, elapsed)
             if self._killed.is_set():
-                return Result(status="killed", why="stopped", wall_s=elapsed)
+                return Result(status="interrupted", why="stopped", wall_s=elapsed)
             if elapsed >= task.timeout_s:
                 return Result(
                     status="timeout", why=f"no result after {task.timeout_s:g} s", wall_s=elapsed
@@ -192,6 +194,32 @@ class LocalExecutor:
             if task.memory_bytes is not None and used > task.memory_bytes:
                 why = f"used {used / 2**30:.1f} GiB of {task.memory_bytes / 2**30:.1f} GiB allowed"
                 return Result(status="killed", why=why, wall_s=elapsed, peak_mem_bytes=used)
+
+
+def _ended(process: BaseProcess, server: int, output: _Output, wall_s: float) -> Result:
+    """Say how a worker ended that gave no result: interrupted from outside, or by what it did itself."""
+    process.join(timeout=5)
+    code = process.exitcode
+    if code is not None and -code in FROM_OUTSIDE:
+        why = f"{signal.Signals(-code).name} from outside"
+        return Result(status="interrupted", why=why, wall_s=wall_s)
+    if not _is_running(server):
+        return Result(status="interrupted", why="the fork server ended", wall_s=wall_s)
+    return Result(status="killed", why=output.last_words(), wall_s=wall_s)
+
+
+def _server_pid() -> int:
+    """Return the process that workers are forked from; 0 if there is none."""
+    return getattr(forkserver._forkserver, "_forkserver_pid", None) or 0
+
+
+def _is_running(pid: int) -> bool:
+    import psutil
+
+    try:
+        return _is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
 
 
 class _Output:

@@ -27,19 +27,29 @@ class Code:
         digest: 16 hex digits over all that experiments.py reaches.
         digests: the same over what one function of it reaches.
         imports: top-level names of the other packages that running it imports, such as {"torch", "numpy"}.
-        files: what was read, as it was then.
         problem: why experiments.py is not Python, or empty.
     """
 
     digest: str
     digests: Mapping[str, str]
     imports: frozenset[str]
-    files: Mapping[Path, State]
     problem: str = ""
 
-    def is_unchanged(self) -> bool:
-        """True if no file was written to since it was read."""
-        return all(state_of(path) == state for path, state in self.files.items())
+    def of(self, run: str) -> str:
+        """Return the digest of what one function reaches; of one that experiments.py does not define that of all."""
+        return self.digests.get(run, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What one experiment reaches: the digest of it, and the files that were read, as they were then."""
+
+    digest: str
+    files: Mapping[Path, State]
+
+    def changed_files(self) -> list[Path]:
+        """Return the files that were written to since, whatever they hold now."""
+        return [path for path, state in self.files.items() if state_of(path) != state]
 
 
 def code_of(folder: Path) -> Code:
@@ -58,13 +68,25 @@ def code_of(folder: Path) -> Code:
         everything.whole(module)
     imports = frozenset(everything.packages)
     problem = module.problem if module else ""
-    return Code(everything.digest, digests, imports, dict(everything.files), problem)
+    return Code(everything.digest, digests, imports, problem)
+
+
+def reached_by(folder: Path, run: str) -> Reached:
+    """Return what one experiment of a paper folder reaches; its digest is that of `code_of` for it."""
+    source = Source(folder, PACKAGE_ROOT)
+    reach = Reach(source)
+    module = source.file(folder / "experiments.py")
+    if module is not None:
+        if run in module.defined:
+            reach.name(module, run)
+        else:
+            reach.whole(module)
+    return Reached(reach.digest, dict(reach.files))
 
 
 def fingerprint(code: Code, run: str, config: Mapping[str, Any], series: int, index: int) -> str:
     """Return 16 hex digits over what the experiment reaches, its name, config and series, and the seed's index."""
-    digest = code.digests.get(run, code.digest)
-    return _hash([digest, run, config, series, index])[:16]
+    return _hash([code.of(run), run, config, series, index])[:16]
 
 
 def seed_of(key: str, run: str, config: Mapping[str, Any], series: int, index: int) -> int:
@@ -75,6 +97,11 @@ def seed_of(key: str, run: str, config: Mapping[str, Any], series: int, index: i
 def canonical(config: Mapping[str, Any]) -> str:
     """Return a config as JSON with sorted keys, so that equal configs are equal strings."""
     return json.dumps(config, sort_keys=True, separators=(",", ":"))
+
+
+def digest_of(digests: list[str]) -> str:
+    """Return 16 hex digits over several digests."""
+    return _hash(digests)[:16]
 
 
 def _hash(parts: list[Any]) -> str:

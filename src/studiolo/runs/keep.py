@@ -9,13 +9,14 @@ from studiolo.claims import Paper
 from studiolo.files import save_bytes
 
 from .evidence import experiment_of_figure, load_evidence
+from .ledger import load_ledger, save_ledger, seen_in
 from .machine import save_machine, this_machine
 
 
 def save_reference(paper: Paper, library: Path) -> Path | None:
     """Copy the records that speak, and the arrays that figures need, into the paper folder's `results/`.
 
-    Replaces what this machine kept there before; `<machine>.json` beside it says what the machine is. Returns the file
+    The ledger goes with them: all that is known of how the claims came to their rules. It is only added to. Replaces what this machine kept there before; `<machine>.json` beside it says what the machine is. Returns the file
     of records, or None if there is none to keep.
 
     Raises:
@@ -39,4 +40,5 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
     save_machine(folder, this_machine())
     target = folder / f"{evidence.machine}.jsonl"
     save_bytes(target, "".join(f"{line}\n" for line in lines).encode())
+    save_ledger(paper, [*load_ledger(paper, library).lines, *seen_in(evidence)])
     return target

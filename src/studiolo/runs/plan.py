@@ -15,13 +15,15 @@ from .evidence import (
     experiment_of,
     experiment_of_figure,
     lacks,
+    time_limits,
+    timed_out_at,
     typical_wall_s,
 )
 
 
 UNKNOWN_SEED_S = 5.0  # what a seed is taken to cost before any machine has measured it
 FIRST_VERDICTS_S = 40.0  # of one worker, for each paper, before any paper gets more
-FINISHED = ("ok", "error", "timeout")  # a worker that somebody killed gets another chance
+OUTCOMES = ("ok", "error", "timeout", "killed")  # what lacked data is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def plan(
         evidence: one for each paper, in the order of the list.
         typical_wall_s: by paper slug, then (run, config): what a seed took before.
         scales: only claims at these scales; empty for all.
-        retry: run seeds again that ended in a timeout.
+        retry: run seeds again that ended in a timeout, where the limit is longer now.
     """
     left_out: list[LeftOut] = []
     queues = []
@@ -125,6 +127,21 @@ def plan(
     first = [[bundle for bundle in queue if bundle.first] for queue in queues]
     later = [[bundle for bundle in queue if not bundle.first] for queue in queues]
     return Plan((*_in_turns(first), *_in_turns(later)), tuple(left_out))
+
+
+def kept_timeouts(source: Evidence) -> list[str]:
+    """Return the claims with seeds that took too long and that `retry` leaves alone, since their limit is no longer."""
+    limits = time_limits(source.paper)
+    return [
+        claim.id
+        for claim in source.paper.claims
+        if not claim.all_of
+        for experiment in [experiment_of(claim)]
+        if any(
+            record.status == "timeout" and not timed_out_at(record) < limits[experiment.key(0)[:3]]
+            for record in source.records_of(experiment)
+        )
+    ]
 
 
 def plan_next(evidence: Mapping[str, Sequence[Evidence]], *, scales: Collection[str] = ()) -> Plan:
@@ -196,10 +213,15 @@ def _bundle(
     typical: Mapping[Setting, float],
     retry: bool,
 ) -> Bundle:
-    done = FINISHED[:2] if retry else FINISHED
+    limits = time_limits(source.paper) if retry else {}
     seeds: dict[SeedKey, SeedToRun] = {}
     for experiment in experiments:
-        recorded = {r.index for r in source.records_of(experiment) if r.status in done}
+        limit_s = limits.get(experiment.key(0)[:3], 0.0)
+        recorded = {
+            r.index
+            for r in source.records_of(experiment)
+            if r.status in OUTCOMES and not timed_out_at(r) < limit_s
+        }
         rules = _rules(source.paper, experiment)
         for index in range(experiment.seeds):
             if index not in recorded:

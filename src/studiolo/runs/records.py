@@ -166,6 +166,9 @@ def _plain(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
+LEDGER = "ledger.jsonl"  # beside the records; see `ledger`
+
+
 def record_files(folder: Path) -> Iterator[Path]:
     """Yield the record files of a results folder in the order of their names."""
-    yield from sorted(folder.glob("*.jsonl"))
+    yield from sorted(path for path in folder.glob("*.jsonl") if path.name != LEDGER)

@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from studiolo.errors import NeedsData, RunError
 
+from .fingerprint import reached_by
 from .machine import Machine, this_environment, this_machine
 from .outcome import Outcome
 from .records import Status
@@ -47,6 +48,8 @@ class Task:
 
     Attributes:
         folder: the paper folder, where the worker finds it too. run: the function in its experiments.py.
+        code: digest of the code that the experiment is to reach; a worker that finds another one runs nothing. Empty
+            where nobody knows it.
         timing: it needs the machine to itself: it waits until nothing else is timed there.
     """
 
@@ -55,6 +58,7 @@ class Task:
     config: Mapping[str, Any]
     seed: int
     timeout_s: float
+    code: str = ""
     timing: bool = False
     memory_bytes: int | None = None
 
@@ -64,11 +68,13 @@ class Result:
     """How a task ended, where, and what it gave.
 
     Attributes:
+        status: as in a record; or "interrupted" by somebody else, or "changed" for code that is not what was planned:
+            neither is an outcome, and the seed is run again.
         arrays: the named arrays as a NumPy archive. files: name -> content.
         machine, environment: of the worker, which may not be the driver's.
     """
 
-    status: Status
+    status: Status | Literal["interrupted", "changed"]
     why: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
     arrays: bytes | None = None
@@ -100,9 +106,23 @@ def main(task: Task, results: connection.Connection, output: connection.Connecti
     _redirect_output(output)
     if task.timing:
         hold_timing_lock(lambda over: results.send(Waiting(over)))
-    results.send(_run(task))
+    results.send(_checked(task))
     while True:
         signal.pause()
+
+
+def _checked(task: Task) -> Result:
+    """Run a task, and give its result only if the code was the planned one from before it was loaded to the end."""
+    if not task.code:
+        return _run(task)
+    code = reached_by(task.folder, task.run)
+    if code.digest != task.code:
+        return Result(status="changed", why="its code changed before it ran")
+    result = _run(task)
+    if changed := code.changed_files():
+        names = ", ".join(path.name for path in changed)
+        return Result(status="changed", why=f"{names} changed while it ran")
+    return result
 
 
 def _run(task: Task) -> Result:
