@@ -160,11 +160,7 @@ def _history(paper: Paper, claim: Claim, own: Sequence[Seen], code: str, built_i
     ]
     known = {series_of(line.rule) for line in own if series_of(line.rule) < series}
     if len(known) < series and not claim.all_of:
-        draws = "draw" if series == 1 else "draws"
-        marks.append(
-            f"series {series}, of whose {series} earlier {draws} only {len(known)} "
-            f"{'is' if len(known) == 1 else 'are'} known"
-        )
+        marks.append(_of_series(series, len(known)))
     if claim.by != "paper" and not claim.reworded and "paper" in {x.rule.get("by") for x in own}:
         marks.append("was a claim of the paper")
     if len(codes) > 1:
@@ -225,6 +221,13 @@ def _last(lines: Sequence[Seen]) -> Seen:
 
 def _verdicts(lines: Iterable[Seen]) -> dict[str, None]:
     return dict.fromkeys(line.verdict for line in lines if line.decided)
+
+
+def _of_series(series: int, known: int) -> str:
+    if series == 1:
+        return "series 1, whose earlier draw is not known"
+    which = f"only {known} {'is' if known == 1 else 'are'} known" if known else "none is known"
+    return f"series {series}, of whose {series} earlier draws {which}"
 
 
 def _ordinal(number: int) -> str:

@@ -205,6 +205,7 @@ def _merged(table: Table, model: Table, is_control: bool) -> Table:
     allowed = CHECK_FIELDS if _is_check(table) else CLAIM_FIELDS
     dropped = ITS_OWN + (PAPERS_OWN if is_control or own.get("by") == "us" else ())
     dropped += ("controls", "ceiling") if is_control else ()
+    dropped += ("tolerance",) if own.get("statistic", "exact") != "exact" else ()
     inherited = {k: v for k, v in model.fields.items() if k in allowed and k not in dropped}
     for field in ("config", "scale"):
         if field in own and field in inherited:

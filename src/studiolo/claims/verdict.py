@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
@@ -257,21 +259,38 @@ def _apart(a: float, b: float) -> str:
 
 
 def _same_seeds(seeds: Sequence[Seed]) -> str:
-    """Name the first two seeds that gave the very same values, some of which are not whole; or an empty string.
+    """Name the first two seeds that gave the very same values, some of which have many digits; or an empty string.
 
-    Whole numbers (counts, shares) may well agree; two draws that agree in every digit of a measurement are one draw.
+    Counts, shares and multiples of a rounding error may well agree. Draws that agree in every digit are one draw.
     """
     seen: dict[frozenset[tuple[str, float]], int] = {}
     for seed in seeds:
-        if seed.status == "ok" and not all(map(_is_whole, seed.values.values())):
+        if seed.status == "ok" and not all(map(_is_coarse, seed.values.values())):
             first = seen.setdefault(frozenset(seed.values.items()), seed.index)
             if first != seed.index:
                 return f"seeds {first} and {seed.index} gave the very same values"
     return ""
 
 
-def _is_whole(value: float) -> bool:
-    return not math.isfinite(value) or value == round(value)
+def _is_coarse(value: float) -> bool:
+    """Whether a number is one of few: a ratio of small whole numbers, or a small multiple of a power of two."""
+    if not math.isfinite(value):
+        return True
+    numerator, _ = value.as_integer_ratio()
+    odd_part = numerator // (numerator & -numerator) if numerator else 0
+    return abs(odd_part) < 4096 or any(
+        _float32(value) == _float32(ratio) if digits == 32 else value == ratio
+        for digits, most in ((64, 100_000), (32, 1000))
+        for ratio in [float(Fraction(value).limit_denominator(most))]
+        if digits == 64 or value == _float32(value)
+    )
+
+
+def _float32(value: float) -> float:
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.inf
 
 
 def _readings(claim: Claim, region: Region, values: Sequence[float | None]) -> list[Interval]:
