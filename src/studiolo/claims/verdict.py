@@ -265,9 +265,9 @@ def _same_seeds(seeds: Sequence[Seed]) -> str:
     """
     seen: dict[frozenset[tuple[str, float]], int] = {}
     for seed in seeds:
-        if seed.status == "ok" and not all(map(_is_coarse, seed.values.values())):
+        if seed.status == "ok":
             first = seen.setdefault(frozenset(seed.values.items()), seed.index)
-            if first != seed.index:
+            if first != seed.index and not all(map(_is_coarse, seed.values.values())):
                 return f"seeds {first} and {seed.index} gave the very same values"
     return ""
 

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
-from studiolo.claims import Claim, Paper, Verdict
+from studiolo.claims import Claim, Histories, Paper, Verdict
 
 from .evidence import (
     Evidence,
@@ -213,6 +213,8 @@ class _Drive:
         self.attempts: Counter[tuple[str, SeedKey]] = Counter()
         self.changed: set[str] = set()  # papers whose code is not what was planned
         self.warned: set[str] = set()
+        self.bundles_by_paper: dict[str, list[tuple[Claim, ...]]] = {}
+        self.histories: dict[str, Histories] = {}
 
     def warn(self, complaints: Iterable[str]) -> None:
         """Tell each complaint once."""
@@ -385,7 +387,9 @@ class _Drive:
         )
         save_machine(source.folder, result.machine)
         folder, source = source.folder, source.with_record(record)
-        self.warn(self.ledgers[seed.paper.slug].note(source))  # before anybody can see the value
+        bundles, ids = self._touched(seed)
+        # before anybody can see the value
+        self.warn(self.ledgers[seed.paper.slug].note(source.only(ids)))
         append_record(folder / f"{record.machine}.jsonl", record)
         self.evidence[seed.paper.slug] = source
         self.done += 1
@@ -393,19 +397,36 @@ class _Drive:
         waiting = [s for bundle in self.bundles for s in bundle.seeds]
         left_s = self._cost_s(waiting[max(0, len(waiting) - self.total + self.done) :])
         self.tell(SeedFinished(seed, record, self.done, self.total, left_s))
-        self._tell_verdicts(source, seed)
+        self._tell_verdicts(source.only(ids), bundles)
 
-    def _tell_verdicts(self, source: Evidence, seed: SeedToRun) -> None:
-        """Tell the verdicts that this seed was the last one for, controls and parts included."""
+    def _touched(self, seed: SeedToRun) -> tuple[list[tuple[Claim, ...]], set[str]]:
+        """Return the bundles of claims that a seed speaks for, and the ids of all that is in them."""
+        slug = seed.paper.slug
+        if slug not in self.bundles_by_paper:
+            self.bundles_by_paper[slug] = bundles_of(seed.paper)
+        bundles = [
+            claims
+            for claims in self.bundles_by_paper[slug]
+            if any(claim.id in seed.rules for claim in claims)
+        ]
+        return bundles, {claim.id for claims in bundles for claim in claims}
+
+    def _tell_verdicts(self, source: Evidence, bundles: Sequence[tuple[Claim, ...]]) -> None:
+        """Tell the verdicts of bundles whose last seed came, controls and parts included."""
         complete = {
             claim.id: claim.all_of or len(source.records_of(experiment_of(claim))) >= claim.seeds
             for claim in source.paper.claims
         }
-        for claims in bundles_of(source.paper):
-            if all(complete[c.id] for c in claims) and any(c.id in seed.rules for c in claims):
-                verdicts = self.ledgers[source.paper.slug].verdicts(source)
-                for claim in claims:
-                    self.tell(ClaimJudged(source.paper, claim, verdicts[claim.id]))
+        finished = [claims for claims in bundles if all(complete[claim.id] for claim in claims)]
+        if not finished:
+            return
+        slug = source.paper.slug
+        if slug not in self.histories:  # what this run adds is today's rule, which counts already
+            self.histories[slug] = self.ledgers[slug].histories(self.evidence[slug])
+        verdicts = self.ledgers[slug].verdicts(source, self.histories[slug])
+        for claims in finished:
+            for claim in claims:
+                self.tell(ClaimJudged(self.evidence[slug].paper, claim, verdicts[claim.id]))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,8 @@ class Evidence:
 
     def records_of(self, experiment: Experiment) -> list[Record]:
         """Return the records of an experiment's seeds that speak, in seed order."""
-        found = (self.current.get(experiment.key(index)) for index in range(experiment.seeds))
+        first = experiment.key(0)[:3]
+        found = (self.current.get((*first, index)) for index in range(experiment.seeds))
         return [record for record in found if record is not None]
 
     def seeds_of(self, claim: Claim) -> list[Seed]:
@@ -116,6 +117,11 @@ class Evidence:
             records=[*self.records, record],
             current={**self.current, key: record} if speaks else self.current,
         )
+
+    def only(self, ids: Collection[str]) -> Evidence:
+        """Return the same evidence for some of the claims; their controls and parts must be among them."""
+        kept = tuple(claim for claim in self.paper.claims if claim.id in ids)
+        return replace(self, paper=replace(self.paper, claims=kept))
 
     def verdicts(self) -> dict[str, Verdict]:
         """Judge all claims of the paper by these records."""

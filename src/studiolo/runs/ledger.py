@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -75,26 +76,25 @@ class Ledger:
     def verdicts(self, source: Evidence, histories: Histories | None = None) -> dict[str, Verdict]:
         """Judge the claims, each verdict with the marks of what was tried beside it."""
         histories = histories or self.histories(source)
-        finished = Counter((record_key(record), record.fingerprint) for record in source.records)
         verdicts = source.verdicts()
         for id, verdict in verdicts.items():
             if verdict.n:
-                often = self._interrupted(source, self.paper.claim(id), finished)
+                often = self._interrupted(source, source.paper.claim(id))
                 attempts = f"{often} attempt{'s were' if often > 1 else ' was'} interrupted"
                 note = noted(verdict.note, *histories.of(id).marks, attempts if often else "")
                 verdicts[id] = replace(verdict, note=note)
         return verdicts
 
-    def _interrupted(
-        self, source: Evidence, claim: Claim, finished: Mapping[tuple[SeedKey, str], int]
-    ) -> int:
+    def _interrupted(self, source: Evidence, claim: Claim) -> int:
         """Return how many attempts at the seeds that count brought no record."""
         if claim.all_of:
-            return sum(
-                self._interrupted(source, self.paper.claim(part), finished) for part in claim.all_of
-            )
+            return sum(self._interrupted(source, source.paper.claim(id)) for id in claim.all_of)
         seeds = [(record_key(r), r.fingerprint) for r in source.records_of(experiment_of(claim))]
-        return sum(max(0, self.began[seed] - finished[seed]) for seed in seeds)
+        often = {seed: self.began[seed] for seed in seeds if self.began[seed] > 1}
+        if not often:
+            return 0
+        finished = Counter((record_key(r), r.fingerprint) for r in source.records)
+        return sum(max(0, began - finished[seed]) for seed, began in often.items())
 
     def has_history(self, source: Evidence, reference: Iterable[Evidence]) -> bool:
         """False where there are verdicts and the ledger does not know how they came about."""
@@ -284,6 +284,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+@cache
 def _version() -> str:
     try:
         return version("studiolo")
