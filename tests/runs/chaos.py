@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from studiolo.claims import load_paper
+from studiolo.runs import load_evidence
 from studiolo.runs.records import record_files
 
 
@@ -130,11 +132,16 @@ def round_of_chaos(path: Path, rng: random.Random) -> str:
 
 
 def verdicts(path: Path) -> list[str]:
-    """Finish the run undisturbed and return what it then says."""
+    """Finish the run undisturbed and return what it then says: values, and verdicts without their notes."""
     output, _ = start(path).communicate(timeout=120)
     assert json.loads(output.splitlines()[-1])["event"] == "report"
-    found = {key(record): record["values"]["x"] for record in records_of(path.parent)}
-    return [f"{place}: {value}" for place, value in sorted(found.items())]
+    records = records_of(path.parent)
+    found = {key(record): record["values"]["x"] for record in records}
+    assert len(found) == len(records), "a completed value was measured again"
+    paper = load_paper(path.parent / "papers" / "chaos")
+    judged = load_evidence(paper, path.parent).verdicts()
+    values = [f"{place}: {value}" for place, value in sorted(found.items())]
+    return values + [f"{id}: {verdict}" for id, verdict in judged.items()]
 
 
 def chaos(rounds: int, seed: int) -> dict[str, int]:
@@ -143,12 +150,12 @@ def chaos(rounds: int, seed: int) -> dict[str, int]:
     killed: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="studiolo-chaos-") as root:
         expected = verdicts(make_library(Path(root, "undisturbed")))
-        assert len(expected) == 54
+        assert len(expected) == 54 + 3
         made = 0
         while rounds:
             path = make_library(Path(root, f"library-{made}"))
             made += 1
-            while rounds and len(records_of(path.parent)) < len(expected):
+            while rounds and len(records_of(path.parent)) < 54:
                 what = round_of_chaos(path, rng)
                 killed[what] = killed.get(what, 0) + 1
                 rounds -= what != "nothing"  # the run was over before

@@ -24,7 +24,7 @@ from studiolo.runs.worker import Result
 
 
 HEAD = """
-key = "arxiv:2001.00001"
+key = "arxiv:2001.{number:05d}"
 version = "v1"
 title = "A paper for tests"
 authors = ["A. Author"]
@@ -83,6 +83,7 @@ class Author:
 
     root: Path
     size: int
+    number: int  # of its paper; seeds depend on it
     first: dict[str, Any] = field(default_factory=dict)
     salt: int = 0
     library: Path = Path()
@@ -101,7 +102,9 @@ class Author:
     def paper(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         tables = [{"id": id} | claim for id, claim in self.claims.items()]
-        text = HEAD + "".join(f"\n[[claim]]\n{_toml(table)}" for table in tables)
+        text = HEAD.format(number=self.number) + "".join(
+            f"\n[[claim]]\n{_toml(table)}" for table in tables
+        )
         (self.folder / "paper.toml").write_text(text)
         (self.folder / "__init__.py").write_text("")
         (self.folder / "experiments.py").write_text(CODE % self.salt)
@@ -366,7 +369,10 @@ def count(tmp_path, name, batches, size):
     tried = unmarked = holds = marked = 0
     for number in range(batches):
         author = Author(
-            tmp_path / f"{name.replace(' ', '-').replace(',', '')}-{number}", size, dict(first)
+            tmp_path / f"{name.replace(' ', '-').replace(',', '')}-{number}",
+            size,
+            number,
+            dict(first),
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_STATE_HOME", str(author.root / "state"))

@@ -46,6 +46,8 @@ FROM_OUTSIDE = {
     signal.SIGHUP,
     signal.SIGINT,
 }  # sent by the machine or its reader
+NOBODY_KNOWS = 255  # the exit code of a worker whose fork server cannot be asked any more
+GRACE_S = 2.0  # in which a fork server that was killed is gone
 POLL_S = 0.1  # how often memory and the kill switch are looked at
 KEPT_OUTPUT_BYTES = 4096  # of what a worker prints
 LONGEST_WORDS = 300  # characters of its last line that are told
@@ -203,7 +205,7 @@ def _ended(process: BaseProcess, server: int, output: _Output, wall_s: float) ->
     if code is not None and -code in FROM_OUTSIDE:
         why = f"{signal.Signals(-code).name} from outside"
         return Result(status="interrupted", why=why, wall_s=wall_s)
-    if not _is_running(server):
+    if code in (None, NOBODY_KNOWS) and _ends(server):
         return Result(status="interrupted", why="the fork server ended", wall_s=wall_s)
     return Result(status="killed", why=output.last_words(), wall_s=wall_s)
 
@@ -213,13 +215,19 @@ def _server_pid() -> int:
     return getattr(forkserver._forkserver, "_forkserver_pid", None) or 0
 
 
-def _is_running(pid: int) -> bool:
+def _ends(pid: int) -> bool:
+    """Whether a process is gone or about to go: what it had open closes a moment before it ends."""
     import psutil
 
-    try:
-        return _is_alive(psutil.Process(pid))
-    except psutil.NoSuchProcess:
-        return False
+    deadline = time.monotonic() + GRACE_S
+    while time.monotonic() < deadline:
+        try:
+            if not _is_alive(psutil.Process(pid)):
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 class _Output:
