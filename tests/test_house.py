@@ -186,3 +186,9 @@ def test_a_newcomer_finds_no_crowded_file():
     lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     crowded = {str(p.relative_to(PACKAGE)): n for p, n in lengths.items() if n > 600}
     assert crowded == {}
+
+
+def test_ci_runs_what_make_test_leaves_out():
+    made = (ROOT / "Makefile").read_text()
+    assert re.findall(r"-m '(.+?)' \$\(ON\)", made) == ["not slow"]  # pytest reads the last -m
+    assert "make test ON='-m slow'" in (ROOT / ".ci" / "run").read_text().splitlines()
