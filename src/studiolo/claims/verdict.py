@@ -35,7 +35,7 @@ CONTROL_FAILED = "control failed"
 NEWER = "claim newer than its results"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seed:
     """What one seed gave for one claim.
 
@@ -55,7 +55,7 @@ class Seed:
     rule: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the seeds say of a claim.
 
