@@ -41,8 +41,8 @@ run: .venv/run $(LIST) ## Run a list (the bundled one, or LIST=path) and write i
 report: .venv/run $(LIST) ## Write the report of a list from what is recorded
 	@$(BIN)/studiolo report $(LIST)
 
-test: .venv/dev ## All tests that this machine can run; ON='-k lists' for pytest options
-	@$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=studiolo.nn,studiolo.papers,beartype.beartype $(ON)
+test: .venv/dev ## The tests, without those marked slow; ON='-k lists' or ON='-m slow' for pytest options
+	@$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=studiolo.nn,studiolo.papers,beartype.beartype -m 'not slow' $(ON)
 
 fmt: .venv/dev ## Format and fix
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -66,7 +66,7 @@ smoke: ## Install without extras somewhere clean, and read a list with it
 	&& grep -q "pip install 'studiolo\[run\]'" run.log && rm -r $$d \
 	&& echo "A clean install without extras reads, collects and reports, and says what running needs."
 
-check: lint types imports test smoke ## All of the above, as CI does
+check: lint types imports test smoke ## All of the above; CI also runs the slow tests
 
 bench: .venv/dev ## Side by side with the strongest peers: make bench ON=nade
 	@$(BIN)/python bench/$(ON).py

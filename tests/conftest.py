@@ -1,10 +1,4 @@
-import os
-
 import pytest
-
-
-# Fork servers started by tests compute with one thread, as those of the command do.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

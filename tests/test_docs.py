@@ -47,6 +47,7 @@ def run_python(page, folder):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks(PAGES, "sh"))
 def test_shell_blocks_run(page, tmp_path):
     """Run the `studiolo` lines of a page one after the other; `make` lines must name targets that exist."""

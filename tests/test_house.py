@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import studiolo
 from studiolo.claims import check_paper, load_paper
 from studiolo.cli.app import app
 from studiolo.cli.doctor import RUN_EXTRA
+from studiolo.keys import find_mention
 from studiolo.runs import paper_folders
 
 
@@ -186,3 +188,29 @@ def test_a_newcomer_finds_no_crowded_file():
     lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     crowded = {str(p.relative_to(PACKAGE)): n for p, n in lengths.items() if n > 600}
     assert crowded == {}
+
+
+def test_ci_runs_what_make_test_leaves_out():
+    made = (ROOT / "Makefile").read_text()
+    assert re.findall(r"-m '(.+?)' \$\(ON\)", made) == ["not slow"]  # pytest reads the last -m
+    assert "make test ON='-m slow'" in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_every_room_is_in_the_drawings():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} | {"errors", "files"}
+    for drawing in (studiolo.__doc__, (ROOT / "CONTRIBUTING.md").read_text()):
+        assert {room for room in rooms if f"`{room}`" not in drawing} == set()
+
+
+def test_folders_of_tests_are_rooms():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert tested - rooms == set()
+    assert rooms - tested == {"example", "papers"}  # papers hold their own tests
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_addresses_in_help_are_of_places_we_know(name):
+    for address in re.findall(r"https?://[^\s'\")]+", COMMANDS[name].help or ""):
+        key = find_mention(address).key
+        assert key.kind != "url" or re.match(r"https://(reddit|gist\.github)\.com/", key.value)

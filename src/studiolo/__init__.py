@@ -1,8 +1,9 @@
 """Studiolo: a reading list you can run.
 
-Two wings and a face. Reading (`lists`, `net`, `sources`, `metadata`, `library`) gathers papers into one
-Markdown list. Running (`claims`, `runs`, `measure`, `data`, `train`, `nn`, `papers`) re-measures what they claim.
-The face (`report`, `cli`) joins the two. Importing `studiolo` loads none of them.
+Two wings and a face, on the ground of `errors` and `files`. Reading (`keys`, `lists`, `net`, `sources`,
+`metadata`, `index`, `library`) gathers papers into one Markdown list. Running (`claims`, `runs`, `measure`, `data`,
+`train`, `nn`, `audit`, `papers`) re-measures what they claim. The face (`report`, `cli`, `example`) joins the two.
+Importing `studiolo` loads none of them.
 """
 
 __version__ = "0.1.0"

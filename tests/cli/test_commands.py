@@ -39,6 +39,7 @@ def test_init_beside_own_lists_adds_only_its_folder(tmp_path):
     assert (tmp_path / "mine.md").read_bytes() == b"* https://arxiv.org/abs/2105.03824"
 
 
+@pytest.mark.slow
 def test_run_ends_with_the_path_of_the_report_and_remembers(example):
     done = studiolo("run", example, "--only", "double_descent", "--budget", "20s")
     report = done.stdout.splitlines()[-1]

@@ -64,7 +64,7 @@ RELATED = [
     ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"factorized_layers", "nade", "pruning_identified_exemplars"}, None),
     ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"pruning_identified_exemplars"}, {"compare"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
-    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"nade", "pruning_identified_exemplars"}, None),
+    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "nade", "pruning_identified_exemplars"}, None),
     ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet"}, None),
 ]  # fmt: skip
 
@@ -116,6 +116,7 @@ def test_copy_has_the_fingerprints_of_the_package(copy):
     assert digests_in(copy) == {(p, run): codes[p].digests[run] for p, run in EXPERIMENTS}
 
 
+@pytest.mark.slow
 def test_unrelated_edits_silence_no_record(copy):
     silenced = silenced_by(copy, UNRELATED)
     assert len(silenced) == len(UNRELATED)

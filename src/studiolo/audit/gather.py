@@ -225,7 +225,7 @@ def _groups(values: Any, name: str, n: int) -> tuple[NDArray[np.int32], list[str
     found = int((np.bincount(codes[codes >= 0], minlength=1) > 0).sum())
     if found > MOST_GROUPS or (found > 20 and found > n / 2):
         raise AuditError(
-            f"{name!r} has {found:,} different values at {n:,} examples: that is no group. Cut it into a few ranges."
+            f"{name!r} has {found:,} different values at {n:,} examples: that is not a group. Cut it into a few ranges."
         )
     return codes, names
 

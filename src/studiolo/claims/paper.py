@@ -21,7 +21,7 @@ SCALES = ("toy", "reduced", "paper")  # from the smallest
 By = Literal["paper", "us", "code"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scale:
     """At which size a claim is measured here, beside the paper's size. Never part of the verdict; empty for checks."""
 
@@ -30,7 +30,7 @@ class Scale:
     here: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ceiling:
     """The most that an efficiency claim can reach at the size that is run, and the count that says so.
 
@@ -44,7 +44,7 @@ class Ceiling:
         return ", ".join(filter(None, ["" if self.value is None else f"{self.value:g}", self.why]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Claim:
     """One sentence with the region of values that agree with it and how they are measured.
 
@@ -103,7 +103,7 @@ class Claim:
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Axis:
     """One axis: the array that it shows (or fixed labels, for bars), its label with the unit, and its scale."""
 
@@ -113,7 +113,7 @@ class Axis:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Series:
     """One drawn line, point set or group of bars.
 
@@ -126,7 +126,7 @@ class Series:
     role: str = "measured"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """A point that the paper prints."""
 
@@ -135,7 +135,7 @@ class Point:
     label: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A picture drawn from records alone. `images` and `captions` name arrays of a gallery, (k, h, w) and (k,)."""
 
@@ -154,7 +154,7 @@ class Figure:
     captions: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What this paper's claims say to a question that stands on a reader's list under the work `work`."""
 
@@ -164,7 +164,7 @@ class Answer:
     claims: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Paper:
     """A paper folder's `paper.toml`. Keys are plain strings such as "arxiv:1912.07242"."""
 

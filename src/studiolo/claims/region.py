@@ -15,7 +15,7 @@ CLOSED = ("at_least", "at_most", "between", "within")
 OPEN = ("above", "below")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Interval:
     """An estimate with the two ends between which the truth lies; infinite where nothing is known."""
 
@@ -27,7 +27,7 @@ class Interval:
         return f"{self.estimate:.4g} ({self.low:.4g} to {self.high:.4g})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Region:
     """A stretch of the number line that agrees with a claim.
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 LARGEST = sys.float_info.max
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Table:
     """One table of the file, with enough to say where a mistake stands."""
 

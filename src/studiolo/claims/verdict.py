@@ -38,7 +38,7 @@ NEWER = "claim newer than its results"
 ALIKE = "neighbouring seeds are alike"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seed:
     """What one seed gave for one claim.
 
@@ -60,7 +60,7 @@ class Seed:
     values: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the seeds say of a claim.
 

@@ -13,6 +13,7 @@ from .options import PANEL, LibraryOption, Offline, make_client
 
 if TYPE_CHECKING:
     from studiolo.keys import Key
+    from studiolo.library import Grade
 
 app = typer.Typer()
 
@@ -56,7 +57,7 @@ def why(
         say(edge)
 
 
-def _decide(one: Key, other: Key, grade: str, folder: Path | None) -> None:
+def _decide(one: Key, other: Key, grade: Grade, folder: Path | None) -> None:
     from studiolo.library import READER, Edge, Library, save_edges
 
     save_edges(Library.find(folder), [Edge(one, other, grade, "the reader says so", READER)])
@@ -71,7 +72,7 @@ def same(
     """Say that two keys are one work, or that a repository, talk or post is about a paper. Your word
     overrides every service's, and your last word counts.
 
-    Example:  studiolo same arxiv:2009.14794 https://openrewaiting.net/forum?id=Ua6zuk0WRH
+    Example:  studiolo same arxiv:2009.14794 https://openreview.net/forum?id=Ua6zuk0WRH
     """
     from studiolo.keys import find_key
 

@@ -1,7 +1,7 @@
 """The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
 from . import desk
-from .edges import READER, Edge, save_edges
+from .edges import READER, Edge, Grade, save_edges
 from .entries import Listed, called, find_entries, find_entry, load_lists, short
 from .export import (
     FORMATS,
@@ -37,6 +37,7 @@ __all__ = [
     "Collected",
     "Edge",
     "Followed",
+    "Grade",
     "Inbox",
     "Kept",
     "Library",

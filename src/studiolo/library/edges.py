@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, get_args
 
 from studiolo.errors import StudioloError
 from studiolo.files import append_json_lines, load_json_lines
@@ -25,11 +26,12 @@ from .folder import Library
 
 
 _MAY_NAME = re.compile(r"(?i)https?://|arxiv")
-GRADES = ("same", "about", "maybe", "different")
+Grade = Literal["same", "about", "maybe", "different"]
+GRADES: tuple[Grade, ...] = get_args(Grade)
 READER = "reader"
 
 # What a link's role in a saved thing is worth, and how to say it.
-ROLES: Mapping[str, tuple[str, str]] = {
+ROLES: Mapping[str, tuple[Grade, str]] = {
     "same": ("same", "one entry of BibTeX names both"),
     "target": ("about", "the post links to it"),
     "post": ("about", "the comment is on this post"),
@@ -63,7 +65,7 @@ class Edge:
 
     a: Key
     b: Key
-    grade: str
+    grade: Grade
     evidence: str
     said_by: str
     place: str = ""
@@ -115,11 +117,11 @@ def _edges_of_text(item: SavedItem, own: Key) -> Iterator[Edge]:
     if own.names_paper or item.source == "github-stars" or not _MAY_NAME.search(text):
         return
     named = [key for key in papers_in(text[:20_000]) if key != own]
-    grade, evidence = (
-        ("about", "its text names this paper and no other")
-        if len(named) == 1
-        else ("maybe", "its text names it among several papers")
-    )
+    grade: Grade = "about" if len(named) == 1 else "maybe"
+    evidence = {
+        "about": "its text names this paper and no other",
+        "maybe": "its text names it among several papers",
+    }[grade]
     for key in named[:20]:
         yield Edge(own, key, grade, evidence, item.source, item.place)
 

@@ -43,7 +43,7 @@ class Proposal:
     below: str = ""
 
 
-def words_of(text: str) -> list[str]:
+def telling_words(text: str) -> list[str]:
     """Return the telling words of a text, small letters, a plural's s taken off."""
     words = [word.casefold() for word in _WORD.findall(text)]
     return [
@@ -88,11 +88,11 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
         *(("tag", tag) for tag in pending.tags),
     ]
     for what, name in names:
-        wanted = set(words_of(name))
+        wanted = set(telling_words(name))
         if not wanted:
             continue
         for section in places:
-            have = set(words_of(section.path[-1]))
+            have = set(telling_words(section.path[-1]))
             if have and (wanted <= have or have <= wanted):
                 offer(
                     section,
@@ -125,12 +125,12 @@ def _alike(
     text: str, document: Document, places: Iterable[Section]
 ) -> list[tuple[Section, float, list[str]]]:
     """Return (section, cosine, its three strongest shared words), by tf-idf over the list's own sections."""
-    bags = {section: Counter(words_of(" ".join(section.path))) for section in places}
+    bags = {section: Counter(telling_words(" ".join(section.path))) for section in places}
     for entry in document.entries:
         bag = bags.get(document.section_of(entry))
         if bag is not None:
             bag.update(
-                words_of(
+                telling_words(
                     f"{entry.title} {entry.name or ''} {' '.join(note.text for note in entry.notes)}"
                 )
             )
@@ -138,7 +138,7 @@ def _alike(
     idf = {word: math.log((1 + len(bags)) / count) for word, count in frequency.items()}
     query = {
         word: (1 + math.log(count)) * idf[word]
-        for word, count in Counter(words_of(text)).items()
+        for word, count in Counter(telling_words(text)).items()
         if word in idf
     }
     length = math.sqrt(sum(weight**2 for weight in query.values()))

@@ -32,7 +32,7 @@ Arrays = dict[str, Any]
 Spec = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """A figure ready for a page.
 

@@ -41,7 +41,7 @@ FIGURES_NEED = (
 WEB = ("http://", "https://")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A figure on the page, or why it could not be drawn.
 

@@ -157,7 +157,7 @@ class PaperView:
         return self.evidence.folder / f"{self.evidence.machine}.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Honesty:
     """What a reader must know before believing the verdicts. Counts are of the papers' claims alone.
 
@@ -191,7 +191,7 @@ class Honesty:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SectionView:
     """A heading of the list, outermost first, with the rows under it; it may be empty."""
 

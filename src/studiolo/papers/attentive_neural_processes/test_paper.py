@@ -358,6 +358,7 @@ def test_curve_fitting_at_its_smallest_repeats_and_is_complete():
     assert {len(first.arrays[f"curve_{arm}"]) for arm in experiments.ARMS} == {
         len(first.arrays["step"])
     }
+    assert first.arrays["x"].shape == first.arrays["truth"].shape == (101,)
     assert np.isfinite(first.arrays["context"]).sum() == 3 * experiments.SHOWN_CONTEXT
     given = np.isfinite(first.arrays["context"])[1:-1]
     gap = np.abs(first.arrays["gp"] - first.arrays["context"])[1:-1][given]
@@ -369,12 +370,6 @@ def test_blind_attention_gathers_the_same_for_all_targets():
     attention = experiments.BlindAttention(1, 6, 2)
     gathered = attention(torch.randn(2, 5, 1), torch.randn(2, 5, 6), torch.randn(2, 4, 1))
     assert gathered.shape == (2, 1, 6)
-
-
-def test_shown_task_has_its_context_on_the_curve():
-    x, curve, context = experiments._shown_task()
-    assert x.shape == curve.shape == (1, 101, 1)
-    assert len(set(context.tolist())) == experiments.SHOWN_CONTEXT
 
 
 def test_cost_of_attention_is_quadratic_and_that_of_the_mean_linear():

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from studiolo.measure import flops
+
 from . import experiments, reference
 from .convert import choose_ranks, densify, factorize, factorize_with
 from .decay import (
@@ -167,9 +169,16 @@ def test_convolution_equals_the_whole_kernel_in_values_and_gradients(settings, u
         kernel = rebuild(dense.weight, layer.U, layer.V)
         return torch.func.functional_call(theirs, {"weight": kernel, "bias": layer.bias}, (x,))
 
-    assert layer._forms_product == (rank == 9)
     assert_same_function(layer, whole, normal(2, 4, 9, 8), [layer.U, layer.V])
     assert_same(layer(normal(4, 9, 8)), layer(normal(1, 4, 9, 8))[0])
+
+
+@pytest.mark.parametrize("rank", [1, 11, 12, 13, 40])
+def test_factors_cost_what_they_save_or_their_product_is_formed_once(rank):
+    dense, x = nn.Linear(20, 30), torch.randn(256, 20)
+    layer = FactorizedLinear.from_dense(dense, rank, init=kaiming_init)
+    apart, formed = 2 * 256 * rank * (20 + 30), 2 * 256 * 20 * 30 + 2 * rank * 20 * 30
+    assert flops(lambda: layer(x)) == (apart if rank <= 12 else formed)
 
 
 @pytest.mark.parametrize("unfolding", ["spatial", "channel"])
@@ -390,6 +399,7 @@ def test_bound_is_tight_with_spectral_init_only():
     assert drawn > 1.2
 
 
+@pytest.mark.slow
 def test_train_digits_at_its_smallest():
     found = experiments.train_digits(seed=0, epochs=2, num_train=400)
     assert found.values["acc_dense"] > 50
