@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from studiolo.errors import FileError, UsageError
-from studiolo.files import save_bytes
+from studiolo.files import STATE, load_bytes, save_bytes
 from studiolo.lists import Document, find_section
 
 from .adopt import adopt_old_state, has_state
@@ -76,7 +76,7 @@ class Library:
     @property
     def state(self) -> Path:
         """Where Studiolo keeps its facts."""
-        return self.folder / ".studiolo"
+        return self.folder / STATE
 
     @property
     def cache(self) -> Path:
@@ -91,9 +91,8 @@ class Library:
         """
         for name, text in _GIT_FILES.items():
             path = self.state / name
-            if not path.exists() or (
-                name == ".gitattributes" and path.read_bytes() == _OLD_ATTRIBUTES
-            ):
+            found = load_bytes(path) if path.is_file() or not os.path.lexists(path) else b""
+            if found is None or (name == ".gitattributes" and found == _OLD_ATTRIBUTES):
                 save_bytes(path, text)
 
     def list_paths(self) -> list[Path]:
@@ -104,7 +103,9 @@ class Library:
             found += [
                 Path(folder, name)
                 for name in files
-                if name.lower().endswith((".md", ".markdown")) and not name.startswith(".")
+                if name.lower().endswith((".md", ".markdown"))
+                and not name.startswith(".")
+                and os.path.isfile(Path(folder, name))  # noqa: PTH113  (not a pipe, not a link to nowhere)
             ]
         return sorted(found)
 
