@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from studiolo.errors import FileError, PaperError, RunError, UsageError
+from studiolo.errors import FileError, PaperError, RunError, StudioloError, UsageError
 
 from .console import Styled, counted, say, say_event, say_file
 from .options import home_of
@@ -207,11 +207,22 @@ def keep_records(
 
     home = Library.find(near=path)
     library = home.folder
-    rows = join(Document.load(path), runs.discover(library), load_same(home))
+    problems: list[PaperError] = []
+    rows = join(Document.load(path), runs.discover(library, problems=problems), load_same(home))
+    for problem in problems:
+        say(f"Left out: {problem}", to_err=True)
     papers = {paper.slug: paper for paper in papers_on(rows)}
+    failed = False
     for paper in (_only(papers, only) if only else papers).values():
-        kept = runs.save_reference(paper, library)
-        say(f"{paper.slug}: {kept or 'nothing is recorded'}")
+        try:
+            kept = runs.save_reference(paper, library)
+        except StudioloError as error:  # the others' records are kept all the same
+            say(f"{paper.slug}: {error}", to_err=True)
+            failed = True
+        else:
+            say(f"{paper.slug}: {kept or 'nothing is recorded'}")
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command("check-papers", rich_help_panel=PANEL)
