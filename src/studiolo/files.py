@@ -242,9 +242,10 @@ def _content(path: Path) -> bytes | None:
 def _opened(path: Path) -> BinaryIO:
     """Open a file to read it; a pipe or a device in its place may never end."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
         os.close(handle)
-        raise OSError(None, "it is not a file")
+        raise OSError(None, "Is a directory" if stat.S_ISDIR(mode) else "Is not a file")
     return os.fdopen(handle, "rb")
 
 

@@ -49,6 +49,7 @@ FIGURES = {
         line for line in FIGURE.splitlines() if line[:4] not in ("x = ", "y = ", "z = ", "seri")
     ),
 }
+FIGURES = {kind: text.replace("KIND", kind) for kind, text in FIGURES.items()}
 GOOD = "    return Outcome({'x': 1.0})"
 PRINTED = 3_000_000  # bytes; the findings had a hundred times as many, on the same path
 
@@ -177,7 +178,7 @@ TOMLS = {
     "like-chain": HEAD
     + CLAIM
     + "".join(
-        f'\n[[claim]]\nid = "c{n}"\nlike = "{f"c{n - 1}" if n else "x-is-large"}"\n' for n in range(1500)
+        f'\n[[claim]]\nid = "c{n}"\nlike = "{f"c{n - 1}" if n else "x-is-large"}"\n' for n in range(300)
     ),
     "needs-odd": HEAD + CLAIM + 'needs = ["world:99999999999999999999"]\n',
     "types": HEAD + CLAIM.replace("timeout_s = 20", 'seeds = "5"').replace("0.5", '"a"'),

@@ -374,7 +374,7 @@ def _paper_view(paper: Paper, library: Path) -> PaperView:
     except PaperError:
         raise
     except (StudioloError, OSError) as error:
-        raise PaperError(f"{paper.folder} cannot be read: {error}.") from error
+        raise PaperError(f"{paper.folder} cannot be read: {str(error).rstrip('.')}.") from error
 
 
 def _counted(number: int, noun: str) -> str:

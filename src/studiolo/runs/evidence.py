@@ -36,6 +36,7 @@ class Experiment:
     seeds: int
     timeout_s: float
     timing: bool
+    quiet: bool = False
 
     @property
     def setting(self) -> Setting:
@@ -49,8 +50,9 @@ class Experiment:
 
 def experiment_of(claim: Claim) -> Experiment:
     """Return what a claim that measures wants measured."""
+    quiet = "quiet" in claim.needs
     return Experiment(
-        claim.run, claim.config, claim.series, claim.seeds, claim.timeout_s, claim.timing
+        claim.run, claim.config, claim.series, claim.seeds, claim.timeout_s, claim.timing, quiet
     )
 
 

@@ -199,7 +199,11 @@ def _bundle(
     done = FINISHED[:2] if retry else FINISHED
     seeds: dict[SeedKey, SeedToRun] = {}
     for experiment in experiments:
-        recorded = {r.index for r in source.records_of(experiment) if r.status in done}
+        recorded = {
+            r.index
+            for r in source.records_of(experiment)
+            if r.status in done and not (experiment.quiet and r.busy)  # a quieter hour may come
+        }
         rules = _rules(source.paper, experiment)
         for index in range(experiment.seeds):
             if index not in recorded:

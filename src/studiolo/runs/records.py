@@ -74,12 +74,12 @@ class Record:
         Raises:
             ValueError: it is not such a line; says what is wrong with it.
         """
-        own = dict(fields)
+        own = {**_OPTIONAL, **fields}
         try:
             if own.pop("v") != FORMAT:
                 raise ValueError(f"its format is {fields['v']!r:.40}")
             for name, kind in _KINDS.items():
-                if not isinstance(own.get(name, _OPTIONAL.get(name)), kind):
+                if not isinstance(own.get(name), kind):
                     raise TypeError(f"{name} is {own.get(name)!r:.40}")
             own["values"] = {name: float(value) for name, value in own["values"].items()}
             _check(own)
@@ -88,7 +88,13 @@ class Record:
             raise ValueError(str(error)) from error
 
 
-_OPTIONAL: dict[str, Any] = {"why": "", "dirty": False, "files": {}, "values": {}, "rules": {}}
+_OPTIONAL: dict[str, Any] = {
+    "why": "",
+    "dirty": False,
+    "files": {},
+    "values": {},
+    "rules": {},
+}  # what a line may lack
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("paper", "run", "status", "fingerprint", "machine", "environment"), str),
     **dict.fromkeys(("why", "started"), str),
