@@ -4,6 +4,7 @@
 StudioloError             a sentence with the value in it and the next step; exit code 1
 ├── UsageError          what was asked for does not exist or cannot be meant; exit code 2
 ├── FileError           a file cannot be read or written
+│   └── NewerFormat     a record was written by a later Studiolo
 ├── ListError           a Markdown list cannot be read or edited
 │   └── StaleEdit       the bytes to be replaced are not there any more
 ├── SourceError         an export or a page to collect from cannot be read
@@ -31,6 +32,10 @@ class UsageError(StudioloError):
 
 class FileError(StudioloError):
     """A file cannot be read or written; says why, and what became of its content."""
+
+
+class NewerFormat(FileError):
+    """A record was written by a later Studiolo."""
 
 
 class ListError(StudioloError):

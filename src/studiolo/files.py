@@ -9,13 +9,36 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
-from studiolo.errors import FileError, StaleEdit
+from studiolo.errors import FileError, NewerFormat, StaleEdit, StudioloError
+
+
+T = TypeVar("T")
+
+STATE = ".studiolo"  # the folder of our own files in a library
+FORMAT = 1  # of our records, in their field `v` where they have one
+DEEPEST = 64  # levels of lists and tables in a record
+LONGEST_LINE = 2**28  # bytes; a longer one is not a record of ours
+# What a line may raise that is JSON and yet none of ours.
+SPOILT = (
+    StudioloError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
+_log = logging.getLogger("studiolo")
+_said: set[str] = set()  # what was said of damaged files in this run
 
 
 class _Unchecked:
@@ -60,11 +83,12 @@ def update_bytes(path: Path, change: Callable[[bytes | None], bytes]) -> None:
     Raises:
         FileError: it cannot be read or written; says why.
     """
-    path = path.resolve()
+    _refuse_to_leave(path)
+    path = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError on links in a circle
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.parent):
-            found = path.read_bytes() if path.exists() else None
+            found = _content(path)
             if (data := change(found)) != found:
                 _replace(path, data)
     except OSError as error:
@@ -98,6 +122,7 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
     data = b"".join(line + b"\n" for line in lines)
     if not data:
         return
+    _refuse_to_leave(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
@@ -122,41 +147,136 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
         ) from error
 
 
-def load_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file of JSON lines in order; a missing file has none.
+def load_bytes(path: Path) -> bytes | None:
+    """Return what a file holds, None where there is none.
 
-    Lines that are not records are passed over: a torn last line, and the markers that a merge in git may leave.
+    Raises:
+        FileError: it cannot be read, or is not a file; says why.
+    """
+    try:
+        return _content(path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {_reason(error)}.") from error
+
+
+def load_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file of JSON lines in order, as `load_records` does."""
+    return load_records(path, lambda record: record)
+
+
+def load_records(path: Path, made_of: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """Yield what `made_of` makes of the records of a file of JSON lines, in order; a missing file has none.
+
+    A line that is not such a record is passed over and stays where it is: spoilt by hand, left by a merge in git, or
+    written by a newer Studiolo. The first of a file is said, once. A torn last line is what a kill leaves, so it is not.
+
+    Args:
+        made_of: may raise any of `SPOILT`.
 
     Raises:
         FileError: the file cannot be read; says why.
     """
-    for line in load_lines(path):
-        if (record := _record(line)) is not None:
-            yield record
+    wrong: list[str] = []
+    for number, line in enumerate(load_lines(path), start=1):
+        why = "is not a record"
+        try:
+            record = record_in(line)
+            if record is not None:
+                _refuse_newer(record)
+                yield made_of(record)
+                continue
+        except NewerFormat as error:
+            why = str(error)
+        except SPOILT:
+            pass
+        if record is not None or (line.endswith(b"\n") and line.strip()):
+            wrong.append(f"{path}:{number} {why}")
+    _say_passed_over(wrong)
+
+
+def _refuse_newer(record: Mapping[str, Any]) -> None:
+    version = record.get("v", FORMAT)
+    if isinstance(version, int) and version > FORMAT:
+        raise NewerFormat(
+            f"was written in format {version}; this Studiolo reads {FORMAT}. Update: pip install -U studiolo"
+        )
+
+
+def _say_passed_over(wrong: list[str]) -> None:
+    """Say once that lines of a file were passed over: `file:line` and why, the first in full."""
+    if not wrong or wrong[0] in _said:
+        return
+    _said.add(wrong[0])
+    others = f", and so were {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    _log.warning(f"{wrong[0]}. It was passed over and kept{others}.")
 
 
 def load_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file that only grows, without their newlines; a missing file has none.
+    """Yield the lines of a file that only grows, with their newlines; a missing file has none.
+
+    Of a line beyond any sense only the beginning is given.
 
     Raises:
         FileError: the file cannot be read; says why.
     """
     try:
-        with path.open("rb") as file:
-            for line in file:
-                yield line.removesuffix(b"\n")
+        with _opened(path) as file:
+            while line := file.readline(LONGEST_LINE):
+                yield line
+                while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    line = file.readline(LONGEST_LINE)
     except FileNotFoundError:
         return
     except OSError as error:
         raise FileError(f"{path} cannot be read: {_reason(error)}.") from error
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _content(path: Path) -> bytes | None:
+    try:
+        with _opened(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file to read it; a pipe or a device in its place may never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise OSError(None, "Is a directory" if stat.S_ISDIR(mode) else "Is not a file")
+    return os.fdopen(handle, "rb")
+
+
+def _refuse_to_leave(path: Path) -> None:
+    """Refuse to write by a link in a library's state to a place outside of the library: it may be a stranger's work."""
+    parts = Path(os.path.abspath(path)).parts  # noqa: PTH100  (resolve would follow the link)
+    if STATE not in parts:
+        return
+    library = Path(*parts[: len(parts) - 1 - parts[::-1].index(STATE)])
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(library)):
+        raise FileError(
+            f"{path} leads out of {library} by a symbolic link, so it is not written. Remove the link."
+        )
+
+
+def record_in(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a line holds; None if it holds anything else, or has lists in lists without end."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    if not isinstance(record, dict):
+        return None
+    if line.count(b"[") + line.count(b"{") > DEEPEST and not _is_shallow(record, DEEPEST):
+        return None  # json could read it and yet not write it
+    return record
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
 
 
 def _mend_last_line(handle: int) -> int:
@@ -165,7 +285,7 @@ def _mend_last_line(handle: int) -> int:
     start = _end_of_last_newline(handle, end)
     if start == end:
         return end
-    if _record(os.pread(handle, end - start, start)) is not None:
+    if record_in(os.pread(handle, end - start, start)) is not None:
         _write_all(handle, b"\n")
         return end + 1
     os.ftruncate(handle, start)

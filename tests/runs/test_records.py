@@ -62,12 +62,15 @@ def test_torn_last_line_is_left_out_and_cut_by_the_next_record(tmp_path):
     assert load_records(path) == [record(0), record(1)]
 
 
-def test_broken_line_in_the_middle_is_named(tmp_path):
+def test_broken_line_in_the_middle_is_said_passed_over_and_kept(tmp_path, caplog):
     path = tmp_path / "m.jsonl"
     append_record(path, record(0))
     path.write_bytes(b"nonsense\n" + path.read_bytes())
-    with pytest.raises(RunError, match=r"m.jsonl:1 is not a record"):
-        load_records(path)
+    assert load_records(path) == [record(0)]
+    append_record(path, record(1))
+    assert load_records(path) == [record(0), record(1)]
+    assert path.read_bytes().startswith(b"nonsense\n")
+    assert caplog.messages == [f"{path}:1 is not a record. It was passed over and kept."]
 
 
 def test_last_record_without_its_newline_counts_and_gets_it(tmp_path):
@@ -81,25 +84,26 @@ def test_last_record_without_its_newline_counts_and_gets_it(tmp_path):
 
 DAMAGES: tuple[dict[str, Any], ...] = (
     {"values": []}, {"values": {"x": None}}, {"wall_s": None}, {"config": 3}, {"index": "1"},
-    {"run": 1}, {"odd": 1}, {"rules": None}, {"arrays": 1}, {"values": {"x": 10**400}},
+    {"arrays": "../x.npz"}, {"files": {"a": "../x"}}, {"wall_s": 1e999}, {"config": {"a": 1e999}},
+    {"why": 1}, {"dirty": 1}, {"rules": {"a": 1}}, {"v": "1"}, {"run": 1}, {"odd": 1}, {"rules": None}, {"arrays": 1}, {"values": {"x": 10**400}},
 )  # fmt: skip
 DAMAGED_LINES = ["1", "null", "[]", '"text"', "{}", "[" * 100_000, '{"v": 1}']
 DAMAGED_LINES += [json.dumps(json.loads(record(0).to_json()) | damage) for damage in DAMAGES]
 
 
 @pytest.mark.parametrize("line", DAMAGED_LINES, ids=range(len(DAMAGED_LINES)))
-def test_damaged_line_is_named(tmp_path, line):
+def test_damaged_line_blocks_no_other(tmp_path, line, caplog):
     path = tmp_path / "m.jsonl"
     path.write_text(f"{record(0).to_json()}\n{line}\n{record(1).to_json()}\n")
-    with pytest.raises(RunError, match=r"m.jsonl:2 is not a record \(.*Remove that line"):
-        load_records(path)
+    assert load_records(path) == [record(0), record(1)]
+    assert caplog.messages == [f"{path}:2 is not a record. It was passed over and kept."]
 
 
-def test_record_of_a_newer_format_is_not_to_be_removed(tmp_path):
+def test_record_of_a_newer_format_asks_for_an_update(tmp_path, caplog):
     path = tmp_path / "m.jsonl"
     path.write_text(record(0).to_json().replace('"v": 1', '"v": 2') + "\n")
-    with pytest.raises(RunError, match=r"m.jsonl:1 was written in format 2; this .* Update:"):
-        load_records(path)
+    assert load_records(path) == []
+    assert "m.jsonl:1 was written in format 2; this Studiolo reads 1. Update:" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Iterator
 
-from studiolo.errors import PaperError
+from studiolo.errors import FileError, PaperError
+from studiolo.files import load_bytes
 
 from .paper import Claim, Figure, Paper
 from .region import Region
@@ -245,9 +246,12 @@ def _functions(paper: Paper) -> dict[str, ast.FunctionDef | None]:
     """The top-level functions of experiments.py by name; None for names that are imported there."""
     path = paper.folder / "experiments.py"
     try:
-        module = ast.parse(path.read_bytes())
-    except OSError as error:
-        raise PaperError(f"{path}: cannot be read ({error.strerror}). Claims need it.") from error
+        data = load_bytes(path)
+        if data is None:
+            raise PaperError(f"{path}: there is no such file. Claims need it.")
+        module = ast.parse(data)
+    except FileError as error:
+        raise PaperError(f"{error} Claims need it.") from error
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise PaperError(f"{path}: not Python: {str(error) or 'nested too deeply'}.") from error
     functions: dict[str, ast.FunctionDef | None] = {}

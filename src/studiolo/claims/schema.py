@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-from studiolo.errors import PaperError
+from studiolo.errors import FileError, PaperError
+from studiolo.files import load_bytes
 
 from .paper import (
     EXACT_SEEDS,
@@ -81,11 +82,13 @@ def load_paper(folder: Path) -> Paper:
     """
     path = Path(folder) / "paper.toml"
     try:
-        document = tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
+        data = load_bytes(path)
+        if data is None:
+            raise FileError(f"{path} is not there.")
+        document = tomllib.loads(data.decode())
+    except FileError as error:
         raise PaperError(
-            f"{path}: cannot be read ({error.strerror}). A paper folder holds a paper.toml; "
-            "start one with `studiolo new-paper`."
+            f"{error} A paper folder holds a paper.toml; start one with `studiolo new-paper`."
         ) from error
     except UnicodeDecodeError as error:
         raise PaperError(

@@ -15,7 +15,7 @@ import typer
 
 from studiolo.sources import SOURCES
 
-from .console import clean, counted, err, out
+from .console import counted, err, say
 from .options import PANEL, LibraryOption, Offline, make_client
 
 
@@ -98,28 +98,25 @@ class _Run:
 
 
 def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
-    console = out()
     changed = (
         f" ({counts.changed} of them say something new, which was kept)" if counts.changed else ""
     )
-    console.print(
-        f"read {counts.read:,} = new {counts.new:,} + known {counts.known:,}{changed} + skipped {counts.num_skipped:,}",
-        markup=False,
+    say(
+        f"read {counts.read:,} = new {counts.new:,} + known {counts.known:,}{changed} + skipped {counts.num_skipped:,}"
     )
     if counts.folders:
-        console.print(f"in {counted(counts.folders, 'folder')}", markup=False)
+        say(f"in {counted(counts.folders, 'folder')}")
     shown = counts.skipped if list_skipped else counts.skipped[:5]
     for skipped in shown:
-        console.print(f"  skipped {clean(str(skipped))}", markup=False)
+        say(f"  skipped {skipped}")
     if counts.num_skipped > len(shown):
-        console.print(
-            f"  … and {counts.num_skipped - len(shown):,} more{'' if list_skipped else ' (list them with --skipped)'}",
-            markup=False,
+        say(
+            f"  … and {counts.num_skipped - len(shown):,} more{'' if list_skipped else ' (list them with --skipped)'}"
         )
     if dry_run:
-        console.print("Nothing was written (--dry-run).")
+        say("Nothing was written (--dry-run).")
     elif counts.new:
-        console.print("Next: studiolo inbox")
+        say("Next: studiolo inbox")
 
 
 def _github_api() -> dict[str, str]:

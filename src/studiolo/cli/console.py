@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -64,6 +64,13 @@ def say_json(value: object) -> None:
     """Print a value as JSON, for programs; what no UTF-8 can hold is escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     _write(re.sub("[\ud800-\udfff]", lambda m: f"\\u{ord(m[0]):04x}", text) + "\n", sys.stdout)
+
+
+def say_event(event: Mapping[str, Any]) -> None:
+    """Print one event as a line of JSON, at once, for programs."""
+    _write(json.dumps(event, allow_nan=False) + "\n", sys.stdout)
+    with _sentences(sys.stdout):
+        sys.stdout.flush()
 
 
 def say_file(text: str) -> None:

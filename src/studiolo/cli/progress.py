@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .console import clean, counted, err, say
+from .console import clean, counted, err, say, say_event
 
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def progress(*, as_json: bool) -> Iterator[Callable[[Event], None]]:
 def working(what: str) -> Iterator[None]:
     """Say what is being done, such as "Writing the report": at once to somebody who watches, in a log after a while."""
     if _is_watched():
-        with err().status(f"{what} ..."):
+        from rich.text import Text
+
+        with err().status(Text(clean(f"{what} ..."))):
             yield
         return
     timer = threading.Timer(QUIET_S, say, (f"{what} ...",), {"to_err": True})
@@ -152,7 +154,9 @@ def _live() -> Iterator[Callable[[Event], None]]:
             display.state.take(event)
             match event:
                 case runs.Planned() | runs.Stopping() | runs.WaitsForTiming() | runs.Warned():
-                    console.print(_sentence(event), style="dim", markup=False, soft_wrap=False)
+                    console.print(
+                        clean(_sentence(event)), style="dim", markup=False, soft_wrap=False
+                    )
 
         yield tell
 
@@ -256,4 +260,4 @@ def _tell_json(event: Event) -> None:
             fields = {"says": says}
         case runs.Finished(done, stopped):
             fields = {"done": done, "stopped": stopped}
-    print(json.dumps({"event": type(event).__name__, **fields}, allow_nan=False), flush=True)
+    say_event({"event": type(event).__name__, **fields})

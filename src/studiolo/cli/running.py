@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from studiolo.errors import PaperError, RunError, UsageError
+from studiolo.errors import FileError, PaperError, RunError, StudioloError, UsageError
 
-from .console import Styled, counted, say, say_file
+from .console import Styled, counted, say, say_event, say_file
 from .options import home_of
 from .progress import progress, working
 from .verdicts import show_counts, show_left, show_next, show_verdicts
@@ -111,7 +111,7 @@ def run(
     if not as_json:
         say(view.readiness)
     _require_packages(papers)
-    _announce(papers, home)
+    _announce(papers)
     if replay is not None:
         _replay(papers, home, replay)
         return
@@ -140,7 +140,7 @@ def run(
     with working("Writing the report"):
         report = write_report(view)
     if as_json:
-        say_file(json.dumps({"event": "report", "path": str(report)}) + "\n")
+        say_event({"event": "report", "path": str(report)})
         return
     measured = [view.papers[slug] for slug in chosen]
     rest = runs.plan_next(
@@ -212,11 +212,22 @@ def keep_records(
 
     home = Library.find(near=path)
     library = home.folder
-    rows = join(Document.load(path), runs.discover(library), load_same(home))
+    problems: list[PaperError] = []
+    rows = join(Document.load(path), runs.discover(library, problems=problems), load_same(home))
+    for problem in problems:
+        say(f"Left out: {problem}", to_err=True)
     papers = {paper.slug: paper for paper in papers_on(rows)}
+    failed = False
     for paper in (_only(papers, only) if only else papers).values():
-        kept = runs.save_reference(paper, library)
-        say(f"{paper.slug}: {kept or 'nothing is recorded'}")
+        try:
+            kept = runs.save_reference(paper, library)
+        except StudioloError as error:  # the others' records are kept all the same
+            say(f"{paper.slug}: {error}", to_err=True)
+            failed = True
+        else:
+            say(f"{paper.slug}: {kept or 'nothing is recorded'}")
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command("check-papers", rich_help_panel=PANEL)
@@ -334,23 +345,31 @@ def _require_packages(papers: Sequence[Paper]) -> None:
         )
 
 
-def _announce(papers: Sequence[Paper], library: Path) -> None:
-    """Before a library's own code runs for the first time, say so; remember which code was announced."""
-    from studiolo import runs
-    from studiolo.runs import code_of
+def _announce(papers: Sequence[Paper]) -> None:
+    """Before a library's own code runs for the first time, say so; remember in the reader's own folder what was said.
 
-    seen_file = library / ".studiolo" / "announced.txt"
-    seen = set(seen_file.read_text().splitlines()) if seen_file.exists() else set()
-    new = []
-    for paper in papers:
-        line = f"{paper.slug} {code_of(paper.folder).digest}"
-        if runs.is_readers_own(paper) and line not in seen:
-            say(
-                f"Note: {paper.folder} is this library's own code and now runs on your machine "
-                "for the first time in this form.",
-                to_err=True,
-            )
-            new.append(line)
+    What lies in a library may be a stranger's: it cannot say what its reader has seen.
+    """
+    import platformdirs
+
+    from studiolo import runs
+    from studiolo.files import append_json_lines, load_json_lines
+
+    seen_file = Path(platformdirs.user_state_dir("studiolo")) / "announced.jsonl"
+    new = [
+        {"folder": str(paper.folder.resolve()), "code": runs.code_of(paper.folder).digest}
+        for paper in papers
+        if runs.is_readers_own(paper)
+    ]
     if new:
-        seen_file.parent.mkdir(parents=True, exist_ok=True)
-        seen_file.write_text("".join(f"{line}\n" for line in sorted(seen | set(new))))
+        with suppress(FileError):  # then it is said again
+            seen = list(load_json_lines(seen_file))
+            new = [one for one in new if one not in seen]
+    for one in new:
+        say(
+            f"Note: {one['folder']} is this library's own code and now runs on your machine "
+            "for the first time in this form.",
+            to_err=True,
+        )
+    with suppress(FileError):
+        append_json_lines(seen_file, new)

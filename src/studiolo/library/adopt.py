@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from pathlib import Path
+
+from studiolo.errors import FileError
+from studiolo.files import save_bytes
 
 
 _NEW, _OLD = ".studiolo", ".carrel"
@@ -24,7 +28,7 @@ _log = logging.getLogger("studiolo")  # without a handler a warning is one line 
 
 def has_state(folder: Path) -> bool:
     """Whether a folder holds our facts, under today's name or the one of before."""
-    return (folder / _NEW).is_dir() or _has_old(folder)
+    return os.path.isdir(folder / _NEW) or _has_old(folder)  # noqa: PTH112  (False where it may not be looked at)
 
 
 def adopt_old_state(folder: Path) -> None:
@@ -39,9 +43,10 @@ def adopt_old_state(folder: Path) -> None:
         _log.warning(
             f"{old} is left as it is, because {new} is there too. Move what you miss from it by hand."
         )
-        with contextlib.suppress(OSError):  # a library to read only: it is said again the next time
-            said.parent.mkdir(exist_ok=True)
-            said.touch()
+        with contextlib.suppress(
+            FileError
+        ):  # a library to read only: it is said again the next time
+            save_bytes(said, b"")
         return
     try:
         old.rename(new)
@@ -55,4 +60,5 @@ def adopt_old_state(folder: Path) -> None:
 
 def _has_old(folder: Path) -> bool:
     """Whether the folder of before is there and ours: another program has the same name."""
-    return (folder / _OLD).is_dir() and any((folder / _OLD / name).exists() for name in _OURS)
+    old = folder / _OLD
+    return os.path.isdir(old) and any(os.path.exists(old / name) for name in _OURS)  # noqa: PTH110, PTH112

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from studiolo.errors import StudioloError
-from studiolo.files import append_json_lines, load_json_lines
+from studiolo.files import append_json_lines, load_records
 from studiolo.keys import Key, find_mention, papers_in
 from studiolo.lists import Document
 from studiolo.metadata import Facts
@@ -165,20 +164,24 @@ def edges_path(library: Library) -> Path:
 def load_edges(library: Library) -> Iterator[Edge]:
     """Yield the kept edges; of the reader's words about one pair the last counts."""
     latest: dict[tuple[str, ...], Edge | None] = {}
-    for record in load_json_lines(edges_path(library)):
-        try:
-            a, b = Key.parse(record["a"]), Key.parse(record["b"])
-            grade, said_by = str(record["grade"]), str(record["said_by"])
-        except (StudioloError, KeyError, TypeError, AttributeError):
-            continue  # a line that somebody spoilt says nothing
-        pair = (str(min(a, b)), str(max(a, b)), said_by)
-        if grade in GRADES:
-            latest[pair] = Edge(
-                a, b, grade, str(record.get("evidence", "")), said_by, str(record.get("place", ""))
-            )
-        elif grade == "forgotten":
-            latest[pair] = None
+    for edge in load_records(edges_path(library), _edge):
+        pair = (str(min(edge.a, edge.b)), str(max(edge.a, edge.b)), edge.said_by)
+        latest[pair] = None if edge.grade == "forgotten" else edge
     yield from (edge for edge in latest.values() if edge)
+
+
+def _edge(record: Mapping[str, Any]) -> Edge:
+    grade = record["grade"]
+    if grade not in (*GRADES, "forgotten"):
+        raise ValueError(grade)
+    return Edge(
+        Key.parse(record["a"]),
+        Key.parse(record["b"]),
+        grade,
+        str(record.get("evidence", "")),
+        str(record["said_by"]),
+        str(record.get("place", "")),
+    )
 
 
 def save_edges(library: Library, edges: Iterable[Edge]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from studiolo.errors import StudioloError
-from studiolo.files import append_json_lines, load_json_lines
+from studiolo.files import append_json_lines, load_records
 from studiolo.keys import Key
 from studiolo.metadata import Facts, Fetched, Services, fetch_facts as ask_services
 from studiolo.net import Client
@@ -21,14 +20,7 @@ def facts_path(library: Library) -> Path:
 
 def load_facts(library: Library) -> dict[Key, Facts]:
     """Return what is known of each key, the last word on each."""
-    facts: dict[Key, Facts] = {}
-    for record in load_json_lines(facts_path(library)):
-        try:
-            known = Facts.from_record(record)
-        except (StudioloError, KeyError, TypeError, ValueError, AttributeError):
-            continue  # a line that somebody spoilt says nothing
-        facts[known.key] = known
-    return facts
+    return {known.key: known for known in load_records(facts_path(library), Facts.from_record)}
 
 
 def fetch_facts(

@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from studiolo.errors import FileError, UsageError
-from studiolo.files import save_bytes
+from studiolo.files import STATE, load_bytes, save_bytes
 from studiolo.lists import Document, find_section
 
 from .adopt import adopt_old_state, has_state
@@ -81,7 +81,7 @@ class Library:
     @property
     def state(self) -> Path:
         """Where Studiolo keeps its facts."""
-        return self.folder / ".studiolo"
+        return self.folder / STATE
 
     @property
     def cache(self) -> Path:
@@ -96,7 +96,8 @@ class Library:
         """
         for name, text in _GIT_FILES.items():
             path = self.state / name
-            if not path.exists() or path.read_bytes() == _OLD_GIT_FILES[name]:
+            found = load_bytes(path) if path.is_file() or not os.path.lexists(path) else b""
+            if found is None or found == _OLD_GIT_FILES[name]:
                 save_bytes(path, text)
 
     def list_paths(self) -> list[Path]:
@@ -107,7 +108,9 @@ class Library:
             found += [
                 Path(folder, name)
                 for name in files
-                if name.lower().endswith((".md", ".markdown")) and not name.startswith(".")
+                if name.lower().endswith((".md", ".markdown"))
+                and not name.startswith(".")
+                and os.path.isfile(Path(folder, name))  # noqa: PTH113  (not a pipe, not a link to nowhere)
             ]
         return sorted(found)
 

@@ -16,11 +16,12 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from studiolo.errors import FileError, ListError, StaleEdit, StudioloError, UsageError
-from studiolo.files import append_lines, load_json_lines, save_bytes
+from studiolo.files import append_lines, load_json_lines, load_records, save_bytes
 from studiolo.keys import Key
 from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 
@@ -31,7 +32,6 @@ from .waiting import passed_names, save_passed
 
 
 _OLD_JOURNALS = ("edits.jsonl", "undo.jsonl")
-_SPOILT = (UsageError, KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +106,20 @@ def history_path(library: Library) -> Path:
 
 def load_changes(library: Library) -> list[Change]:
     """Return the changes that can be taken back, oldest first; lines that are not ours are passed over."""
-    records = list(load_json_lines(history_path(library)))
+    lines = list(load_records(history_path(library), _line))
     changes: dict[str, Change] = {}
-    if not _read_old_journals(records):
+    if not _read_old_journals(record for record, _ in lines):
         changes = {change.id: change for change in _old_changes(library)}
-    for record in records:
-        if record.get("id"):
-            with contextlib.suppress(*_SPOILT):  # what somebody spoilt cannot be taken back
-                change = Change.from_record(record)
-                changes.setdefault(change.id, change)
-    undone = {str(record["undone"]) for record in records if "undone" in record}
+    for _, change in lines:
+        if change:
+            changes.setdefault(change.id, change)
+    undone = {str(record["undone"]) for record, _ in lines if "undone" in record}
     return [change for change in changes.values() if change.id not in undone]
+
+
+def _line(record: dict[str, Any]) -> tuple[dict[str, Any], Change | None]:
+    """Return a line of a journal and the change in it; a line that takes one back has none."""
+    return record, Change.from_record(record) if record.get("id") else None
 
 
 def carry_out(library: Library, plan: Plan) -> Change:
@@ -334,30 +337,34 @@ def _old_changes(library: Library) -> list[Change]:
 
 
 def _changes_of_commands(library: Library) -> Iterator[Change]:
-    for number, record in enumerate(load_json_lines(library.state / "edits.jsonl")):
-        with contextlib.suppress(*_SPOILT):
-            yield Change(
-                f"edits-{number}-{str(record['digest'])[:12]}",
-                str(record["what"]),
-                str(record["at"]),
-                str(record["list"]) if record["edits"] else "",
-                tuple(
-                    Edit(int(e["start"]), _bytes(e["old"]), _bytes(e["new"]))
-                    for e in record["edits"]
-                ),
-                after=str(record["digest"]),
-                kept_before=_kept(record.get("kept", {})),
-            )
+    def made_of(record: dict[str, Any]) -> Change:
+        digest = str(record["digest"])
+        return Change(
+            f"edits-{next(numbers)}-{digest[:12]}",
+            str(record["what"]),
+            str(record["at"]),
+            str(record["list"]) if record["edits"] else "",
+            tuple(
+                Edit(int(e["start"]), _bytes(e["old"]), _bytes(e["new"])) for e in record["edits"]
+            ),
+            after=digest,
+            kept_before=_kept(record.get("kept", {})),
+        )
+
+    numbers = count()
+    return load_records(library.state / "edits.jsonl", made_of)
 
 
 def _changes_of_adding(library: Library) -> list[Change]:
     open_changes: dict[str, Change] = {}
-    for record in load_json_lines(library.state / "undo.jsonl"):
+
+    def made_of(record: dict[str, Any]) -> tuple[dict[str, Any], Change | None]:
+        return _line({**record, "at": record.get("on", "")})
+
+    for record, change in load_records(library.state / "undo.jsonl", made_of):
         if "undone" in record:
             open_changes.pop(str(record["undone"]), None)
-        elif record.get("id"):
-            with contextlib.suppress(*_SPOILT):
-                change = Change.from_record({**record, "at": record.get("on", "")})
-                open_changes.pop(change.id, None)
-                open_changes[change.id] = change
+        elif change:
+            open_changes.pop(change.id, None)
+            open_changes[change.id] = change
     return list(open_changes.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from studiolo.files import append_json_lines, load_json_lines
+from studiolo.files import append_json_lines, load_json_lines, load_records
 from studiolo.sources import Saved, SavedFolder, SavedItem, Skipped
 
 from .folder import Library
@@ -154,11 +153,14 @@ class Inbox:
 
 def load_items(library: Library) -> Iterator[SavedItem]:
     """Yield the collected items, the latest words of each, in the order in which they were first collected."""
-    latest: dict[str, dict[str, Any]] = {}
-    for record in load_json_lines(inbox_path(library)):
-        if "id" in record and record.get("kind") != "folder":
-            latest[str(record["id"])] = record
-    for record in latest.values():
-        if all(isinstance(record.get(name), str) for name in ("source", "url")):
-            with contextlib.suppress(TypeError, ValueError, AttributeError):
-                yield SavedItem.from_record(record)  # else a line that somebody spoilt
+    latest: dict[str, SavedItem] = {}
+    for identity, item in load_records(inbox_path(library), _item):
+        if item is not None:
+            latest[identity] = item
+    yield from latest.values()
+
+
+def _item(record: dict[str, Any]) -> tuple[str, SavedItem | None]:
+    """Return the id of a record and its item; a folder, or where a reading began or ended, has none."""
+    identity = str(record.get("id", ""))
+    return identity, SavedItem.from_record(record) if identity and "kind" not in record else None

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from studiolo.errors import FileError, UsageError
-from studiolo.files import update_bytes
+from studiolo.files import FORMAT, SPOILT, load_records, record_in, update_bytes
 from studiolo.keys import Key
 from studiolo.lists import STATES, Entry
 
@@ -87,8 +87,11 @@ def kept_path(root: Path) -> Path:
 
 
 def load_kept(root: Path) -> dict[Key, Kept]:
-    """Return what is kept in the library at `root`; lines that are none of ours are passed over."""
-    return _read(_bytes(kept_path(root)))[0]
+    """Return what is kept in the library at `root`; lines that are not ours are passed over."""
+    kept: dict[Key, Kept] = {}
+    for one in load_records(kept_path(root), kept_from):
+        kept[one.key] = kept[one.key].merged(one) if one.key in kept else one
+    return kept
 
 
 def state_of(entry: Entry, kept: Mapping[Key, Kept]) -> tuple[str | None, str]:
@@ -146,15 +149,6 @@ def _with(
     return b"".join(line + b"\n" for line in (*lines, *strange))
 
 
-def _bytes(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror}.") from error
-
-
 def _read(data: bytes | None) -> tuple[dict[Key, Kept], list[bytes]]:
     kept: dict[Key, Kept] = {}
     strange: list[bytes] = []
@@ -162,9 +156,8 @@ def _read(data: bytes | None) -> tuple[dict[Key, Kept], list[bytes]]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            one = kept_from(record)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError):
+            one = kept_from(record_in(line) or {})
+        except SPOILT:
             strange.append(line)
             continue
         kept[one.key] = kept[one.key].merged(one) if one.key in kept else one
@@ -175,7 +168,7 @@ def kept_from(record: dict[str, Any]) -> Kept:
     """Return what `Kept.to_record` wrote.
 
     Raises:
-        UsageError, KeyError, TypeError, AttributeError: the record is none of ours.
+        UsageError, KeyError, TypeError, ValueError, AttributeError: the record is not ours.
     """
     known = {
         "key",
@@ -189,18 +182,21 @@ def kept_from(record: dict[str, Any]) -> Kept:
         "url",
         "notes",
     }
-    state = record.get("state")
-    year = record.get("year")
+    state, year = record.get("state"), record.get("year")
+    if record.get("v", FORMAT) != FORMAT:
+        raise ValueError("another format")
+    texts = {
+        name: record.get(name, "") for name in ("since", "title", "published", "abstract", "url")
+    }
+    lists = {name: record.get(name, []) for name in ("authors", "notes")}
+    if not all(isinstance(text, str) for text in chain(texts.values(), *lists.values())):
+        raise TypeError("what should be text is not")
     return Kept(
         Key.parse(record["key"]),
         state if state in STATES else None,
-        str(record.get("since", "")),
-        str(record.get("title", "")),
-        tuple(map(str, record.get("authors", ()))),
-        year if isinstance(year, int) else None,
-        str(record.get("published", "")),
-        str(record.get("abstract", "")),
-        str(record.get("url", "")),
-        tuple(map(str, record.get("notes", ()))),
-        {name: value for name, value in record.items() if name not in known},
+        year=year if isinstance(year, int) else None,
+        authors=tuple(lists["authors"]),
+        notes=tuple(lists["notes"]),
+        more={name: value for name, value in record.items() if name not in known},
+        **texts,
     )

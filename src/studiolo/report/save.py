@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from studiolo.claims import outcome_of_check
-from studiolo.files import save_bytes
+from studiolo.files import update_bytes
 
 from .html import render_html
 from .pictures import badge
@@ -46,7 +46,7 @@ def note_seen(view: View) -> list[str]:
 
 
 def _page_path(view: View) -> Path:
-    folder = (view.library / ".studiolo" / "report").resolve()
+    folder = view.library.resolve() / ".studiolo" / "report"
     path = view.document.path
     if path is None:
         return folder / "list.html"
@@ -86,5 +86,4 @@ def _save_badges(view: View, folder: Path) -> None:
 def _save(path: Path, text: str) -> None:
     """Write a whole file or nothing; a file that holds this already stays."""
     data = text.encode("utf-8", "replace")
-    if not (path.is_file() and path.read_bytes() == data):
-        save_bytes(path, data)
+    update_bytes(path, lambda _: data)

@@ -400,7 +400,7 @@ def _paper_view(paper: Paper, library: Path) -> PaperView:
     except PaperError:
         raise
     except (StudioloError, OSError) as error:
-        raise PaperError(f"{paper.folder} cannot be read: {error}.") from error
+        raise PaperError(f"{paper.folder} cannot be read: {str(error).rstrip('.')}.") from error
 
 
 def _tried(view: PaperView, claim: Claim) -> str:

@@ -39,6 +39,7 @@ class Experiment:
     seeds: int
     timeout_s: float
     timing: bool
+    quiet: bool = False
 
     @property
     def setting(self) -> Setting:
@@ -52,8 +53,9 @@ class Experiment:
 
 def experiment_of(claim: Claim) -> Experiment:
     """Return what a claim that measures wants measured."""
+    quiet = "quiet" in claim.needs
     return Experiment(
-        claim.run, claim.config, claim.series, claim.seeds, claim.timeout_s, claim.timing
+        claim.run, claim.config, claim.series, claim.seeds, claim.timeout_s, claim.timing, quiet
     )
 
 
@@ -111,7 +113,7 @@ class Evidence:
         """Return this evidence and one more record, which speaks unless its seed has spoken before."""
         key = record_key(record)
         limit_s = time_limits(self.paper).get(key[:3], 0.0)
-        speaks = _speaks_first(self.current.get(key), record, limit_s)
+        speaks = _speaks_first(self.current.get(key), limit_s, key[:3] in _quiet(self.paper))
         return replace(
             self,
             records=[*self.records, record],
@@ -152,14 +154,14 @@ def _evidence(paper: Paper, path: Path, *, here: bool) -> Evidence:
     Of several records of a seed the first speaks: no completed value is ever replaced.
     """
     code, records = code_of(paper.folder), load_records(path)
-    environment, limits = this_environment(), time_limits(paper)
+    environment, limits, quiet = this_environment(), time_limits(paper), _quiet(paper)
     current: dict[SeedKey, Record] = {}
     for r in records:
         key = record_key(r)
         if (
             r.fingerprint == fingerprint(code, r.run, r.config, r.series, r.index)
             and (not here or r.environment == environment)
-            and _speaks_first(current.get(key), r, limits.get(key[:3], 0.0))
+            and _speaks_first(current.get(key), limits.get(key[:3], 0.0), key[:3] in quiet)
         ):
             current[key] = r
     return Evidence(paper, path.stem, records, path.parent, here, code, current)
@@ -175,19 +177,30 @@ def time_limits(paper: Paper) -> dict[tuple[str, str, int], float]:
     return limits
 
 
+def _quiet(paper: Paper) -> set[tuple[str, str, int]]:
+    """Return (run, config, series) of the experiments that ask for a quiet machine."""
+    experiments = [experiment_of(claim) for claim in paper.claims if not claim.all_of]
+    return {experiment.key(0)[:3] for experiment in experiments if experiment.quiet}
+
+
 def timed_out_at(record: Record) -> float:
     """Return the limit, in seconds, under which a record's seed took too long; of any other record infinity."""
     found = TIMED_OUT.match(record.why) if record.status == "timeout" else None
     return float(found[1]) if found else math.inf
 
 
-def _speaks_first(earlier: Record | None, record: Record, limit_s: float) -> bool:
+def _speaks_first(earlier: Record | None, limit_s: float, is_quiet: bool) -> bool:
     """Whether a record speaks for its seed although there is an earlier one.
 
-    Only where the earlier is no outcome: it lacked something that is there now, or it was stopped at a limit that is
-    longer now, which is another rule.
+    Only where the earlier is not an outcome: it lacked something that is there now (a quiet machine too), or it was
+    stopped at a limit that is longer now, which is another rule.
     """
-    return earlier is None or earlier.status == "needs" or timed_out_at(earlier) < limit_s
+    return (
+        earlier is None
+        or earlier.status == "needs"
+        or timed_out_at(earlier) < limit_s
+        or (is_quiet and earlier.busy)
+    )
 
 
 def lacks(claim: Claim) -> str | None:

@@ -5,8 +5,10 @@ The seam is `submit(task) -> Future[Result]`: an executor for another cluster ha
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -17,8 +19,10 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, get_args
 
+from .machine import Machine
+from .records import Status
 from .worker import Result, Task, Waiting, main
 
 
@@ -50,6 +54,7 @@ NOBODY_KNOWS = 255  # the exit code of a worker whose fork server cannot be aske
 GRACE_S = 2.0  # in which a fork server that was killed is gone
 POLL_S = 0.1  # how often memory and the kill switch are looked at
 KEPT_OUTPUT_BYTES = 4096  # of what a worker prints
+LARGEST_RESULT = 2**31 - 1  # bytes
 LONGEST_WORDS = 300  # characters of its last line that are told
 
 _starting = threading.Lock()  # `__main__` and the environment are changed while a process starts
@@ -177,7 +182,7 @@ class LocalExecutor:
             elapsed = time.monotonic() - started
             if receiving in ready or receiving.poll():
                 try:
-                    sent: Result | Waiting = receiving.recv()
+                    sent = _received(receiving, pid, left_s)
                 except (EOFError, OSError):  # it is gone, or about to be
                     return _ended(process, server, output, elapsed)
                 if isinstance(sent, Result):
@@ -228,6 +233,44 @@ def _ends(pid: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def _received(receiving: connection.Connection, pid: int, left_s: float) -> Result | Waiting:
+    """Return what a worker sent; an error, if it sent anything else, since a stranger's code holds the other end.
+
+    Raises:
+        EOFError, OSError: it is gone.
+    """
+    late = threading.Timer(max(left_s, 1.0), _kill_tree, (pid,))  # else half a message is for ever
+    late.start()
+    try:
+        sent = pickle.loads(receiving.recv_bytes(LARGEST_RESULT))
+    except (EOFError, OSError):
+        if late.is_alive():
+            raise
+        return Result(status="error", why="the worker sent half a message")
+    except Exception:  # noqa: BLE001  (bytes that are not a pickle may raise anything)
+        return Result(status="error", why="the worker sent something that is not a result")
+    finally:
+        late.cancel()
+    if isinstance(sent, Waiting) or (isinstance(sent, Result) and _is_well_typed(sent)):
+        return sent
+    return Result(status="error", why="the worker sent something that is not a result")
+
+
+def _is_well_typed(result: Result) -> bool:
+    """Whether every field of a result can be written down."""
+    numbers = (result.wall_s, result.cpu_s, result.load, result.peak_mem_bytes)
+    return (
+        result.status in get_args(Status)
+        and isinstance(result.why, str)
+        and isinstance(result.arrays, bytes | None)
+        and all(isinstance(n, str) and isinstance(v, float) for n, v in result.values.items())
+        and all(isinstance(n, str) and isinstance(v, bytes) for n, v in result.files.items())
+        and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+        and isinstance(result.machine, Machine)
+        and isinstance(result.environment, str)
+    )
 
 
 class _Output:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from studiolo.claims import Paper
-from studiolo.files import save_bytes
+from studiolo.errors import FileError
+from studiolo.files import load_bytes, save_bytes
 
 from .evidence import experiment_of_figure, load_evidence
 from .ledger import load_ledger, save_ledger, seen_in
@@ -35,7 +36,12 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
     for record in evidence.current.values():
         kept = record.arrays if record.arrays in drawn else None
         if kept is not None:
-            save_bytes(folder / kept, (evidence.folder / kept).read_bytes())
+            data = load_bytes(evidence.folder / kept)
+            if data is None:
+                raise FileError(
+                    f"{evidence.folder / kept}, which a figure of {paper.slug} needs, is gone. Nothing was kept: run again."
+                )
+            save_bytes(folder / kept, data)
         lines.append(replace(record, arrays=kept, files={}).to_json())
     save_machine(folder, this_machine())
     target = folder / f"{evidence.machine}.jsonl"

@@ -220,7 +220,9 @@ def _bundle(
         recorded = {
             r.index
             for r in source.records_of(experiment)
-            if r.status in OUTCOMES and not timed_out_at(r) < limit_s
+            if r.status in OUTCOMES
+            and not timed_out_at(r) < limit_s
+            and not (experiment.quiet and r.busy)  # a quieter hour may come
         }
         rules = _rules(source.paper, experiment)
         for index in range(experiment.seeds):

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from studiolo.errors import FileError
+from studiolo.files import load_bytes
 
 from .syntax import (
     Chain,
@@ -30,7 +34,7 @@ from .syntax import (
 
 State = tuple[int, ...]
 
-_NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, OSError)
+_NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, FileError)
 
 
 @dataclass(slots=True)
@@ -122,6 +126,10 @@ class Reach:
         self._source = source
         self._parts: set[str] = set()
         self._done: set[tuple[Path, int | str]] = set()
+        self._is_following = False
+        self._steps: list[
+            Callable[[], None]
+        ] = []  # a list, because code may go deeper than Python does
         self.packages: set[str] = set()
         self.files: dict[Path, State] = {}
 
@@ -132,6 +140,28 @@ class Reach:
 
     def name(self, module: Module, name: str, attributes: Chain = ()) -> None:
         """Reach what a name of a module is bound to."""
+        self._follow(lambda: self._name(module, name, attributes))
+
+    def whole(self, module: Module) -> None:
+        """Reach all of a module, and everything that it imports by name."""
+        self._follow(lambda: self._whole(module))
+
+    def module(self, module: Module) -> None:
+        """Reach what importing a module does, before any of its names is used."""
+        self._follow(lambda: self._module(module))
+
+    def _follow(self, step: Callable[[], None]) -> None:
+        """Take a step and all that it leads to; a step that was led to waits for its turn."""
+        self._steps.append(step)
+        if not self._is_following:
+            self._is_following = True
+            while self._steps:
+                self._steps.pop()()
+            self._is_following = False
+
+    def _name(self, module: Module, name: str, attributes: Chain) -> None:
+        if not self._is_new(module, f"name {'.'.join((name, *attributes))}"):
+            return
         self.module(module)
         for place in module.names.get(name, ()):
             if isinstance(place, int):
@@ -139,8 +169,7 @@ class Reach:
             else:
                 self._import(place, attributes)
 
-    def whole(self, module: Module) -> None:
-        """Reach all of a module, and everything that it imports by name."""
+    def _whole(self, module: Module) -> None:
         if self._is_new(module, "whole"):
             self.module(module)
             for number in range(len(module.body)):
@@ -148,8 +177,7 @@ class Reach:
             for name in module.names:
                 self.name(module, name)
 
-    def module(self, module: Module) -> None:
-        """Reach what importing a module does, before any of its names is used."""
+    def _module(self, module: Module) -> None:
         if not self._is_new(module, "module"):
             return
         self.files[module.path] = module.state
@@ -246,7 +274,7 @@ def _is_init(path: Path) -> bool:
 def _parse(path: Path, state: State) -> Module:
     module = Module(path, state)
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(load_bytes(path) or b"", filename=str(path))
     except _NOT_PYTHON as error:
         module.problem = str(error) or "it is nested too deeply"
         return module
@@ -279,6 +307,6 @@ def _add(module: Module, statement: ast.stmt) -> None:
 
 def _hash_of_file(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        return str(error.strerror)
+        return hashlib.sha256(load_bytes(path) or b"").hexdigest()
+    except FileError as error:
+        return str(error)

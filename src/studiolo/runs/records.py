@@ -11,13 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from studiolo.errors import RunError
-from studiolo.files import append_lines, load_lines, save_bytes
+from studiolo.files import FORMAT, append_lines, load_records as load_lines_as, save_bytes
 
 
 Status = Literal["ok", "error", "timeout", "killed", "needs"]
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,67 +68,74 @@ class Record:
         return json.dumps(fields, sort_keys=True, allow_nan=False)
 
     @classmethod
-    def from_json(cls, line: str) -> Self:
-        """Read a line that `to_json` wrote.
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Read the fields of a line that `to_json` wrote; it may be spoilt, or a stranger's work.
 
         Raises:
-            NewerFormat: a later Studiolo wrote it.
-            ValueError: it is not such a line.
+            ValueError: it is not such a line; says what is wrong with it.
         """
+        own = {**_OPTIONAL, **fields}
         try:
-            fields = json.loads(line)
-            version = fields.pop("v")
-            if version != FORMAT:
-                raise NewerFormat(
-                    f"was written in format {version!r}; this Studiolo reads {FORMAT}"
-                )
+            if own.pop("v") != FORMAT:
+                raise ValueError(f"its format is {fields['v']!r:.40}")
             for name, kind in _KINDS.items():
-                if not isinstance(fields[name], kind):
-                    raise TypeError(f"{name} is {fields[name]!r:.40}")
-            fields["values"] = {name: float(value) for name, value in fields["values"].items()}
-            return cls(**fields)
-        except NewerFormat:
-            raise
-        except KeyError as error:
-            raise ValueError(f"it lacks {error}") from error
-        except (TypeError, AttributeError, OverflowError, RecursionError) as error:
+                if not isinstance(own.get(name), kind):
+                    raise TypeError(f"{name} is {own.get(name)!r:.40}")
+            own["values"] = {name: float(value) for name, value in own["values"].items()}
+            _check(own)
+            return cls(**own)
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(str(error)) from error
 
 
-class NewerFormat(RunError):
-    """A record that a later Studiolo wrote."""
-
-
+_OPTIONAL: dict[str, Any] = {
+    "why": "",
+    "dirty": False,
+    "files": {},
+    "values": {},
+    "rules": {},
+}  # what a line may lack
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("paper", "run", "status", "fingerprint", "machine", "environment"), str),
+    **dict.fromkeys(("why", "started"), str),
     **dict.fromkeys(("series", "index", "seed", "peak_mem_bytes"), int),
     **dict.fromkeys(("config", "values", "files", "rules"), dict),
     **dict.fromkeys(("wall_s", "cpu_s", "load"), (int, float)),
-    "arrays": (str, type(None)),
+    **dict.fromkeys(("arrays", "commit"), (str, type(None))),
+    "dirty": bool,
 }
 
 
-def load_records(path: Path) -> list[Record]:
-    """Read the records of a file, oldest first; a missing file has none, a torn last line is left out.
+def _check(fields: Mapping[str, Any]) -> None:
+    """Refuse what has the right type and would still lead astray.
 
     Raises:
-        RunError: a line before the last cannot be read; names the line.
+        ValueError: a number is not finite, a file is not beside the records, or a rule is not text.
+    """
+    for name in ("wall_s", "cpu_s", "load"):
+        if not math.isfinite(fields[name]):
+            raise ValueError(f"{name} is {fields[name]}")
+    for name in (fields.get("arrays"), *fields["files"].values()):
+        if name is not None and not (isinstance(name, str) and _is_beside(name)):
+            raise ValueError(f"{name!r:.40} is not a file beside it")
+    if not all(isinstance(rule, str) for rule in fields["rules"].values()):
+        raise ValueError("a rule is not text")
+    json.dumps(fields["config"], allow_nan=False)
+
+
+def _is_beside(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
+
+
+def load_records(path: Path) -> list[Record]:
+    """Read the records of a file, oldest first; a missing file has none.
+
+    A line that is not a record is passed over and kept, and that is said with its file and line; see `studiolo.files`.
+
+    Raises:
         FileError: the file cannot be read.
     """
-    records: list[Record] = []
-    torn: RunError | None = None
-    for number, line in enumerate(load_lines(path), start=1):
-        if torn is not None:
-            raise torn
-        try:
-            records.append(Record.from_json(line.decode()))
-        except NewerFormat as error:
-            raise RunError(f"{path}:{number} {error}. Update: pip install -U studiolo") from error
-        except ValueError as error:
-            torn = RunError(
-                f"{path}:{number} is not a record ({error}). Remove that line; no other line depends on it."
-            )
-    return records
+    return list(load_lines_as(path, Record.from_fields))
 
 
 def append_record(path: Path, record: Record) -> None:

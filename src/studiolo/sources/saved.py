@@ -104,20 +104,35 @@ class SavedItem:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> SavedItem:
-        """Return the item that `to_record` wrote; unknown fields of later versions are ignored."""
+        """Return the item that `to_record` wrote; unknown fields of later versions are ignored.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: the record is not one of ours.
+        """
+        texts = {
+            name: record.get(name, "") for name in ("title", "note", "about", "native", "place")
+        }
+        texts |= {name: record[name] for name in ("source", "url")}
+        folder, tags, extra = (
+            record.get(n, e) for n, e in (("folder", []), ("tags", []), ("extra", {}))
+        )
+        links = tuple(SavedLink(*link) for link in record.get("links", ()))
+        saved_at = record.get("saved_at")
+        of_links = (text for link in links for text in (link.role, link.url, link.title))
+        if not (
+            isinstance(folder, list) and isinstance(tags, list) and isinstance(extra, dict)
+        ) or not all(
+            isinstance(text, str)
+            for text in (*texts.values(), *folder, *tags, saved_at or "", *of_links)
+        ):
+            raise TypeError("what should be text is not")
         return cls(
-            source=record["source"],
-            url=record["url"],
-            title=record.get("title", ""),
-            note=record.get("note", ""),
-            about=record.get("about", ""),
-            folder=tuple(record.get("folder", ())),
-            tags=tuple(record.get("tags", ())),
-            saved_at=record.get("saved_at"),
-            native=record.get("native", ""),
-            links=tuple(SavedLink(*link) for link in record.get("links", ())),
-            extra=record.get("extra", {}),
-            place=record.get("place", ""),
+            folder=tuple(folder),
+            tags=tuple(tags),
+            saved_at=saved_at,
+            links=links,
+            extra=extra,
+            **texts,
         )
 
     @property
