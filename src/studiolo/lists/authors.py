@@ -20,7 +20,7 @@ _PERSON = re.compile(
 _BY = re.compile(r"(?:by|authors?:?)\s+", re.IGNORECASE)
 _NO_PERSON = re.compile(r"[?!=<>@#|\"“{}\[\]()]|\d")
 _AND_OTHERS = re.compile(
-    r"[\s,]*(?:\band\s+others\b|\bet\.?\s+al\b\.?|等|\.\.\.|…).*$", re.IGNORECASE | re.DOTALL
+    r"(?<![\s,])[\s,]*+(?:\band\s+others\b|\bet\.?\s+al\b\.?|等|\.\.\.|…).*$", re.IGNORECASE | re.DOTALL
 )
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;]\s*|\s*,\s*and\s+")
 _SENTENCE = re.compile(r"(?<=[^\W\d_]{3})\.\s+(?!and\b)")  # not behind an initial
@@ -31,9 +31,9 @@ _INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
 def split_authors(text: str) -> tuple[str, ...]:
     """Return the people that `text` lists, or () if it does not read like a list of people."""
     text = text.strip().lstrip(".,;:- *").rstrip(",;:- *")
-    text = _FULL_STOP.sub("", text)
     if " " not in text:
         return ()  # one word is a name, or nothing
+    text = _FULL_STOP.sub("", text)
     if by := _BY.match(text):
         text = text[by.end() :]
     text = _SENTENCE.split(text[:4000], maxsplit=1)[0]
