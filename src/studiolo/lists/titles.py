@@ -154,7 +154,8 @@ def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
         return Naming(_title_of_links(parts, pieces), year=_year(parts))
     index, title, before, behind = found
     rest = [part for part in parts[index + 1 :] if not part.is_link or not is_label(part.text)]
-    year = _year([_Part(before), _Part(behind), *parts[:index], *rest])
+    said = [_Part(text) for text in (before, behind) if text]
+    year = _year([*said, *parts[:index], *rest])
     cites = (
         year is not None
         or any(part.link and part.link.key.names_paper for part in parts)
@@ -175,7 +176,7 @@ def _title_of_links(parts: list[_Part], pieces: list[Piece]) -> str:
     """Return the title of a head that is nothing but links: a label says less than an address."""
     links = [piece for piece in pieces if piece.kind != "image"]
     bare = next((piece.url for piece in links if piece.kind in ("bare", "auto")), None)
-    url = bare or next((piece.url for piece in links if find_mention(piece.url)), None)
+    url = bare or next((piece.url for piece in links if piece.mention), None)
     if url is not None:
         return title_from_url(url)
     label = next((part.text for part in parts if part.text), None)
@@ -199,12 +200,11 @@ def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
                 or (words == piece.url and piece.kind != "wiki")
                 or _ADDRESS.match(words)
             ):
-                parts.append(_Part("", find_mention(piece.url), True))
+                parts.append(_Part("", piece.mention, True))
             else:
                 lead = data[at : piece.start].rstrip()[-1:]
                 aside = lead in (b"[", b"(") and data[piece.end : piece.end + 1] in (b"]", b")")
-                mention = find_mention(piece.url)
-                parts.append(_Part(words, mention, True, aside, runs_on=lead.isalnum()))
+                parts.append(_Part(words, piece.mention, True, aside, runs_on=lead.isalnum()))
         at = piece.end
     if end > at:
         _add_text(parts, data[at:end])
@@ -334,7 +334,9 @@ def _split_title(text: str) -> tuple[str, str, str]:
 def _without_stop(title: str) -> str:
     """Return `title` without the punctuation that sets it off from what follows."""
     title = title.rstrip(" ,:")
-    return title[:-1] if _STOP.search(title) and not title.endswith("etc.") else title
+    if not title.endswith(".") or title.endswith("etc."):
+        return title
+    return title[:-1] if _STOP.search(title[-3:]) else title
 
 
 def _year_part(text: str) -> int | None:
@@ -363,10 +365,10 @@ def _is_name(text: str) -> bool:
 def _name(parts: list[_Part], before: str) -> tuple[str | None, tuple[str, ...]]:
     name: str | None = None
     authors: tuple[str, ...] = ()
-    for text in (
-        *(part.text for part in parts if not (part.is_link and is_label(part.text))),
-        before,
-    ):
+    texts = [part.text for part in parts if not (part.is_link and is_label(part.text))]
+    if before:
+        texts.append(before)
+    for text in texts:
         text = text.strip().rstrip('"“ ')
         if text[:1] in "[(" and text[-1:] in ")]":
             text = text[1:-1].strip()
