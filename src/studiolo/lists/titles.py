@@ -52,6 +52,7 @@ LABELS = frozenset({
     "代码", "项目", "链接", "主页",
 })  # fmt: skip
 _SEPARATOR = re.compile(r"(?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|(?:\s--\s)|\u0000")
+_SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
 _YEAR_PART = re.compile(
     r"[(\[]?\s*((?:19|20)\d\d)(?:[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:[-./]\d\d?)?)?\s*[)\]]?[.,:]?"
 )
@@ -86,7 +87,7 @@ _LETTER = re.compile(r"[^\W_]")
 _TWO_DIGITS = re.compile(r"\d\d")
 _NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(])")
-_DASH = re.compile(r"\s[-–—|]\s|\s[-–—|]$")
+_DASH = re.compile(r"\s[-–—|](?:\s|$)")
 _STOP = re.compile(r"[^\W\d_]{2}\.$")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
 _ET_AL = re.compile(r"\bet al\b", re.IGNORECASE)
@@ -96,7 +97,7 @@ _YEAR_BEHIND = re.compile(
 )
 _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*")
-_SENTENCE_END = re.compile(r"(?<=[^\W_]{2})[.?!]\s+(?=[A-Z])")
+_SENTENCE_END = re.compile(r"[.?!](?<=[^\W_]{2}[.?!])\s+(?=[A-Z])")
 _LONGEST = 4000  # characters of a name or a list of people
 
 
@@ -232,13 +233,15 @@ def _add_text(parts: list[_Part], data: bytes) -> None:
 def _add_words(parts: list[_Part], data: bytes) -> None:
     words = strip_marks(data)
     if not parts:
-        words = _DECORATION.sub("", words.lstrip())
-        words = _NUMBERING.sub("", words)
+        words = words.lstrip()
+        for lead in (_DECORATION, _NUMBERING):
+            if match := lead.match(words):
+                words = words[match.end() :]
     if "#" in words:
         words = _HASHTAGS.sub("", words)
     if not _LETTER.search(words):
         return
-    for text in _SEPARATOR.split(words):
+    for text in _SEPARATOR.split(words) if _SEPARATES.search(words) else (words,):
         text = " ".join(text.split()).strip("*~ ").removesuffix("[").removesuffix("(").rstrip()
         if text and _LETTER.search(text):
             parts.append(_Part(text))
@@ -374,7 +377,7 @@ def _name(parts: list[_Part], before: str) -> tuple[str | None, tuple[str, ...]]
             text = text[1:-1].strip()
         if not text or len(text) > _LONGEST or _year_part(text) or _NUMBER.fullmatch(text):
             continue
-        people = split_authors(_YEAR_AT_END.sub("", text))
+        people = split_authors(_YEAR_AT_END.sub("", text)) if " " in text else ()
         if people and (len(people) > 1 or _ET_AL.search(text)):
             authors = people
             continue
