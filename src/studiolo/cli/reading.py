@@ -54,11 +54,18 @@ def show(
 
     Example:  studiolo show lists/recent-ml-research.md
     """
-    from studiolo.library import Library, load_kept, state_of
-    from studiolo.lists import STATES, Document
+    from studiolo.lists import STATES, collector_paused
 
     if state is not None and state not in STATES:
         raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")
+    with collector_paused():
+        _show(path, state, as_json=as_json)
+
+
+def _show(path: Path, state: str | None, *, as_json: bool) -> None:
+    from studiolo.library import Library, load_kept, state_of
+    from studiolo.lists import Document
+
     document = Document.load(path)
     kept = load_kept(Library.find(near=path).folder)
     entries = [(entry, *state_of(entry, kept)) for entry in document.entries]
