@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -39,6 +39,8 @@ class Styled(NamedTuple):
 
 def clean(text: str) -> str:
     """Return text on one line, without characters that could write over the terminal."""
+    if text.isprintable():
+        return text
     return _HARMFUL.sub("\ufffd", re.sub(r"[\t\n\r]+", " ", text))
 
 
@@ -58,6 +60,11 @@ def say(*parts: object, style: str = "", to_err: bool = False) -> None:
         text = clean(text)
         line += f"\x1b[{_STYLES[named]}m{text}\x1b[0m" if coloured and named and text else text
     _write(line + "\n", stream)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Print many lines as `say` prints each, without a style, at the cost of one."""
+    _write("".join([clean(line) + "\n" for line in lines]), sys.stdout)
 
 
 def say_json(value: object) -> None:

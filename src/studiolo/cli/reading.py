@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 
 from studiolo.errors import UsageError
 
-from .console import Styled, counted, say, say_json
+from .console import Styled, counted, say, say_json, say_lines
 from .options import AsJson, ListPath
 
 
@@ -53,11 +54,18 @@ def show(
 
     Example:  studiolo show lists/recent-ml-research.md
     """
-    from studiolo.library import Library, load_kept, state_of
-    from studiolo.lists import STATES, Document
+    from studiolo.lists import STATES, collector_paused
 
     if state is not None and state not in STATES:
         raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")
+    with collector_paused():
+        _show(path, state, as_json=as_json)
+
+
+def _show(path: Path, state: str | None, *, as_json: bool) -> None:
+    from studiolo.library import Library, load_kept, state_of
+    from studiolo.lists import Document
+
     document = Document.load(path)
     kept = load_kept(Library.find(near=path).folder)
     entries = [(entry, *state_of(entry, kept)) for entry in document.entries]
@@ -65,16 +73,15 @@ def show(
     if as_json:
         say_json(_as_json(path, document, entries))
         return
-    section: tuple[str, ...] = ()
-    for entry, now, _ in entries:
-        if entry.section != section:
-            section = entry.section
+    for section, rows in groupby(entries, key=lambda row: row[0].section):
+        if section:
             say()
             say(" › ".join(section), style="bold")
-        say(_line(entry, now))
-        for question in entry.questions:
-            if question.answer is None:
-                say(f"      ? {question.text}")
+        lines = []
+        for entry, now, _ in rows:
+            lines.append(_line(entry, now))
+            lines += (f"      ? {q.text}" for q in entry.questions if q.answer is None)
+        say_lines(lines)
     questions = sum(q.answer is None for entry, _, _ in entries for q in entry.questions)
     say()
     say(f"{counted(len(entries), 'entry', 'entries')}, {counted(questions, 'open question')}")

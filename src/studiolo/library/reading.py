@@ -99,6 +99,8 @@ def state_of(entry: Entry, kept: Mapping[Key, Kept]) -> tuple[str | None, str]:
 
     The list has the last word, except that it may have no place for what is begun.
     """
+    if not kept:
+        return entry.state, ""
     keys = (entry.key, *entry.keys) if entry.key else entry.keys
     one = next((kept[key] for key in keys if key in kept), None)
     if one is None:

@@ -4,7 +4,7 @@
 `edited` makes and checks them. Nothing here writes a file: the library carries edits out and remembers them.
 """
 
-from .blocks import Block
+from .blocks import Block, collector_paused
 from .checks import check
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
@@ -35,6 +35,7 @@ __all__ = [
     "annotate",
     "apply_edits",
     "check",
+    "collector_paused",
     "edited",
     "escape",
     "find_links",

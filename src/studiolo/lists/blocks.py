@@ -75,13 +75,13 @@ _FENCE = re.compile(rb"(`{3,})[^`]*$|(~{3,})")
 _RULE = re.compile(rb"(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _BULLET = re.compile(rb"[*+-](?=[ \t]|$)")
 _ORDERED = re.compile(rb"(\d{1,9})[.)](?=[ \t]|$)")
-_DELIMITER = re.compile(rb"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_DELIMITER = re.compile(rb"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _DEFINITION = re.compile(
-    rb"\[((?:[^\[\]\\\n]|\\.){1,999})\]:[ \t]*\n?[ \t]*(?:<([^<>\n]*)>|([^\s<]\S*))"
-    rb"(?:[ \t]*\n?[ \t]*(?<=\s)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?[ \t]*(?:\n|$)"
+    rb"\[((?:[^\[\]\\\n]|\\.){1,999})\]:[ \t]*+(?:\n[ \t]*+)?(?:<([^<>\n]*)>|([^\s<]\S*))"
+    rb"(?:[ \t]*+(?:\n[ \t]*+)?(?<=\s)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?[ \t]*(?:\n|$)"
 )
 _DEFINITION_PLAIN = re.compile(
-    rb"\[((?:[^\[\]\\\n]|\\.){1,999})\]:[ \t]*\n?[ \t]*(?:<([^<>\n]*)>|([^\s<]\S*))[ \t]*(?:\n|$)"
+    rb"\[((?:[^\[\]\\\n]|\\.){1,999})\]:[ \t]*+(?:\n[ \t]*+)?(?:<([^<>\n]*)>|([^\s<]\S*))[ \t]*(?:\n|$)"
 )
 _HTML_6 = (
     rb"address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|"
@@ -116,13 +116,19 @@ def scan(data: bytes) -> Block:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Keep Python's garbage collector from walking a long list again and again while it grows: a third of the time."""
+    """Keep Python's garbage collector from walking a long list again and again while it grows: a third of the time.
+
+    Afterwards what was made counts as old, so that it is not walked at once either.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -160,7 +166,8 @@ class _Scanner:
             self.line += 1
             self.column = self.indent = 0
             self.pos = begin
-            self._skip_spaces()
+            if stop > begin and data[begin] <= 32:
+                self._skip_spaces()
             blank = self.pos >= self.stop
             if not (blank and was_blank and self.leaf is None):
                 self._read_line()
@@ -363,8 +370,10 @@ class _Scanner:
     def _begin(self, depth: int, opened: bool) -> int:
         """Close what does not go on before a block is opened; return the depth of the container at hand."""
         if not opened:
-            self._close_to(depth)
-            self._close_leaf()
+            if len(self.stack) > depth:
+                self._close_to(depth)
+            elif self.leaf is not None:
+                self._close_leaf()
         return len(self.stack)
 
     def _add(self, kind: str) -> Block:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, get_args
 
 from studiolo.keys import Key, Mention
+
+from .titles import Naming, read_naming
+
+
+if TYPE_CHECKING:
+    from .texts import Text
 
 
 Span = tuple[int, int]
@@ -61,14 +68,11 @@ class Question:
     answer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
-    """One work on the list, with everything nested below it.
+    """One work on the list, with everything nested below it. What it is called is read when it is first asked for.
 
     Attributes:
-        title: what the list calls it; never empty unless the item is.
-        name: the short name written before the title (`FNet`), if any.
-        authors, year: as far as the list says them.
         keys: what its links point at, in order, each once.
         links, notes, questions: its own and those nested below it, entries of their own excepted.
         section: the headings it stands under, outermost first.
@@ -78,12 +82,10 @@ class Entry:
         state_by: what shows it: box, column, mark or section.
         text: its own bytes, as text.
         parent: index of the entry it is nested in, in `Document.entries`.
+        head: the text that its title is in, None for a row.
+        said: what a row or lines such as `Authors:` say of it.
     """
 
-    title: str
-    name: str | None
-    authors: tuple[str, ...]
-    year: int | None
     keys: tuple[Key, ...]
     links: tuple[Link, ...]
     notes: tuple[Note, ...]
@@ -96,6 +98,36 @@ class Entry:
     text: str
     state_by: Literal["box", "column", "mark", "section"] | None = None
     parent: int | None = None
+    head: Text | None = field(default=None, compare=False, repr=False)
+    said: Naming = field(default=Naming(""), repr=False)
+
+    @cached_property
+    def _naming(self) -> Naming:
+        said, head = self.said, self.head
+        if head is None:
+            return said
+        own = read_naming(head.run.data, head.pieces)
+        return Naming(own.title, own.name, own.authors or said.authors, own.year or said.year)
+
+    @property
+    def title(self) -> str:
+        """What the list calls it; never empty unless the item is."""
+        return self._naming.title
+
+    @property
+    def name(self) -> str | None:
+        """The short name written before the title (`FNet`), if any."""
+        return self._naming.name
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """As far as the list says them."""
+        return self._naming.authors
+
+    @property
+    def year(self) -> int | None:
+        """As far as the list says it."""
+        return self._naming.year
 
     @property
     def key(self) -> Key | None:

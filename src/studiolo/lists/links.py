@@ -13,6 +13,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from studiolo.keys import Mention, find_mention
 
 
 @dataclass(slots=True)
@@ -30,6 +33,14 @@ class Piece:
     end: int
     text: tuple[int, int]
     url: str
+    _mention: Mention | Literal[False] | None = False  # not looked for yet
+
+    @property
+    def mention(self) -> Mention | None:
+        """What the address points at; None where it is no web address."""
+        if self._mention is False:
+            self._mention = find_mention(self.url)
+        return self._mention
 
 
 class Run:
@@ -57,10 +68,14 @@ class Run:
 
     def line(self, offset: int) -> int:
         """Return which line of the text `offset` is on, from 0."""
+        if len(self._at) == 1:
+            return 0
         return bisect_right(self._at, offset) - 1
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the bytes of the document that `start` to `end` are."""
+        if len(self._at) == 1:
+            return self._from[0] + start, self._from[0] + end
         return (
             (self.place(start), self.place(end - 1) + 1)
             if end > start
@@ -73,6 +88,8 @@ _SPECIAL = re.compile(
     re.IGNORECASE,
 )
 _HINT = re.compile(rb"[\[:<]|www\.|WWW\.")  # without any of these a text has no link
+# the link that most are, which needs no counting of brackets
+_PLAIN = re.compile(rb"\[([^\[\]\\`<]*+)\]\(([^()\\\s\x00-\x1f<]++)\)")
 _AUTO = re.compile(rb"<([a-z][a-z0-9+.-]{1,31}:[^\s<>\x00-\x1f]*)>", re.IGNORECASE)
 _MAIL = re.compile(rb"<[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}>", re.ASCII)
 _TAG = re.compile(
@@ -211,6 +228,11 @@ class _Scan:
                 pos = self._code_end(start, pos)
             elif char == 60:
                 pos = self._angle(start)
+            elif char == 91 and not self.brackets and (plain := _PLAIN.match(text, start)):
+                self.pieces.append(
+                    Piece("inline", start, plain.end(), plain.span(1), unescape(plain[2]))
+                )
+                pos = plain.end()
             elif char in b"![":
                 pos = self._open(start, pos)
             elif char == 93:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
-from studiolo.keys import Key, find_mention
+from studiolo.keys import Key
 
 from .authors import split_authors
 from .blocks import Block
@@ -52,6 +51,9 @@ class Part:
     texts: list[Text] = field(default_factory=list)
 
 
+_NOTHING_SAID = Naming("")
+
+
 @dataclass(slots=True)
 class Draft:
     """An entry before its words are taken apart.
@@ -66,7 +68,7 @@ class Draft:
     section: tuple[str, ...]
     parent: int | None = None
     head: Text | None = None
-    said: Naming = field(default_factory=partial(Naming, ""))
+    said: Naming = _NOTHING_SAID
     links: list[Link] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Draft:
 
 _WORDS = ("paragraph", "heading")
 _QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
+_MAYBE_QUESTION = re.compile(rb"[qQ&]")  # an entity may stand for anything
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 _TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
@@ -221,10 +224,10 @@ class Reader:
             crowd: how many of its siblings and itself are nothing but a link to a paper.
         """
         children = item.children
-        texts = {i: self._own(block) for i, block in enumerate(children) if block.kind in _WORDS}
-        names_paper = any(text.links_paper() for text in texts.values())
+        texts = [self._own(block) if block.kind in _WORDS else None for block in children]
+        names_paper = any(text.links_paper() for text in texts if text is not None and text.pieces)
         starts_entry = owner is None or (
-            names_paper and not named and not _belongs_to_parent(texts.get(0), crowd)
+            names_paper and not named and not _belongs_to_parent(texts[0] if texts else None, crowd)
         )
         if owner is None or starts_entry:
             parent = owner.index if owner is not None else None
@@ -234,7 +237,7 @@ class Reader:
             draft = owner
         named = named or names_paper
         crowd = 0
-        if not named:
+        if not named and None in texts:
             heads = [
                 self._own(c.children[0])
                 for c in children
@@ -243,9 +246,8 @@ class Reader:
             bare = [head for head in heads if head.links_paper() and head.only_links()]
             crowd = len(bare)
             named = any(_belongs_to_parent(head, crowd) for head in bare)
-        for i, block in enumerate(children):
-            if i in texts:
-                text = texts[i]
+        for i, (block, text) in enumerate(zip(children, texts, strict=True)):
+            if text is not None:
                 self._take_links(text, draft)
                 if i == 0 and starts_entry:
                     self._head(item, text, draft)
@@ -281,20 +283,24 @@ class Reader:
 
     def _head(self, item: Block, text: Text, draft: Draft) -> None:
         data = text.run.data
-        words = text.words()
+        draft.head = text
+        if b"#" in data:
+            draft.tags += hashtags(text)
         box = BOX.match(data)
         if box:
             draft.state, draft.state_by = BOX_STATES[chr(box[1][0])], "box"
-        elif state := state_of_mark(words):
+        if data.isascii() and not _MAYBE_QUESTION.search(data):
+            return  # neither a mark nor a question
+        words = text.words()
+        if not box and (state := state_of_mark(words)):
             draft.state, draft.state_by = state, "mark"
-        draft.head = text
-        draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], item.line, draft)
 
     def _note(self, text: Text, line: int, depth: int, draft: Draft) -> None:
         words = text.words()
-        draft.tags += hashtags(text)
+        if b"#" in text.run.data:
+            draft.tags += hashtags(text)
         if match := _QUESTION.match(words):
             self._ask(words[match.end() :], line, draft)
             return
@@ -395,13 +401,12 @@ class Reader:
     def _take_links(self, text: Text, draft: Draft | None) -> None:
         run = text.run
         for piece in text.pieces:
-            inner = run.data[slice(*piece.text)]
             link = Link(
                 piece.url
                 if piece.kind == "bare"
-                else " ".join(inner.decode("utf-8", "replace").split()),
+                else " ".join(run.data[slice(*piece.text)].decode("utf-8", "replace").split()),
                 piece.url,
-                find_mention(piece.url) if piece.kind != "wiki" else None,
+                piece.mention if piece.kind != "wiki" else None,
                 text.line + run.line(piece.start),
                 run.span(piece.start, piece.end),
                 piece.kind,
@@ -419,36 +424,26 @@ class Reader:
 
     def entry(self, draft: Draft) -> Entry:
         """Return the entry that a draft becomes."""
-        keys: dict[Key, None] = dict.fromkeys(
-            link.mention.key for link in draft.links if link.mention
-        )
+        keys = [link.mention.key for link in draft.links if link.mention]
         state, by = draft.state, draft.state_by
         if state is None and (state := state_of_section(draft.section)):
             by = "section"
         block = draft.block
-        naming = draft.said
-        if draft.head is not None:
-            own = read_naming(draft.head.run.data, draft.head.pieces)
-            naming = Naming(
-                own.title, own.name, own.authors or naming.authors, own.year or naming.year
-            )
         return Entry(
-            title=naming.title,
-            name=naming.name,
-            authors=naming.authors,
-            year=naming.year,
-            keys=tuple(keys),
+            keys=tuple(dict.fromkeys(keys) if len(keys) > 1 else keys),
             links=tuple(draft.links),
             notes=tuple(draft.notes),
             questions=tuple(draft.questions),
             section=draft.section,
-            tags=tuple(dict.fromkeys(draft.tags)),
+            tags=tuple(dict.fromkeys(draft.tags)) if draft.tags else (),
             line=block.line,
             span=(block.start, block.end),
             state=state,
             text=self.data[block.start : block.end].decode("utf-8", "replace"),
             state_by=by,
             parent=draft.parent,
+            head=draft.head,
+            said=draft.said,
         )
 
 
@@ -470,7 +465,7 @@ def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
     for papers in (True, False):
         for i, cell in enumerate(cells):
             for piece in cell.pieces:
-                mention = find_mention(piece.url)
+                mention = piece.mention
                 shown = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
                 if (
                     piece.kind == "image"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from studiolo.keys import find_mention
-
 from .links import Piece, Run
 from .titles import is_label
 from .words import plain_with_links
@@ -32,7 +30,7 @@ class Text:
         for piece in self.pieces:
             if (
                 piece.kind not in ("image", "wiki")
-                and (mention := find_mention(piece.url))
+                and (mention := piece.mention)
                 and mention.key.names_paper
             ):
                 return True

@@ -52,6 +52,7 @@ LABELS = frozenset({
     "代码", "项目", "链接", "主页",
 })  # fmt: skip
 _SEPARATOR = re.compile(r"(?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|(?:\s--\s)|\u0000")
+_SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
 _YEAR_PART = re.compile(
     r"[(\[]?\s*((?:19|20)\d\d)(?:[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:[-./]\d\d?)?)?\s*[)\]]?[.,:]?"
 )
@@ -80,20 +81,21 @@ _IN_PARENS_AT_END = re.compile(
 
 
 _SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+")
-_MARKS = re.compile(r"[\[\](){}:.,!*_`\"'“”]")
+_MARKS = str.maketrans(dict.fromkeys("[](){}:.,!*_`\"'“”", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
 _LETTER = re.compile(r"[^\W_]")
+_TWO_DIGITS = re.compile(r"\d\d")
 _NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(])")
-_DASH = re.compile(r"\s[-–—|]\s|\s[-–—|]$")
+_DASH = re.compile(r"\s[-–—|](?:\s|$)")
 _STOP = re.compile(r"[^\W\d_]{2}\.$")
-_YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
 _ET_AL = re.compile(r"\bet al\b", re.IGNORECASE)
 _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|\(|\)|;\s")
-_YEAR_BEHIND = re.compile(r"[,\s]*(?:\b(?:19|20)\d\d\b)?[\s.,]*$")
+_YEAR_BEHIND = re.compile(r"(?<![,\s])[,\s]*+\b(?:19|20)\d\d\b[\s.,]*+$|(?<![\s.,])[\s.,]++$")
 _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*")
-_SENTENCE_END = re.compile(r"(?<=[^\W_]{2})[.?!]\s+(?=[A-Z])")
+_SENTENCE_END = re.compile(r"[.?!](?<=[^\W_]{2}[.?!])\s+(?=[A-Z])")
 _LONGEST = 4000  # characters of a name or a list of people
 
 
@@ -135,12 +137,12 @@ def title_from_url(url: str) -> str:
 
 def is_label(text: str) -> bool:
     """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
-    words = _MARKS.sub(" ", text).lower().split()
+    words = text.translate(_MARKS).lower().split()
     if not words:
         return True
     if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
         return True
-    return len(text) < 60 and _BARE_ID.fullmatch(text.strip()) is not None
+    return len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip()) is not None
 
 
 def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
@@ -151,10 +153,12 @@ def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
         return Naming(_title_of_links(parts, pieces), year=_year(parts))
     index, title, before, behind = found
     rest = [part for part in parts[index + 1 :] if not part.is_link or not is_label(part.text)]
-    year = _year([_Part(before), _Part(behind), *parts[:index], *rest])
-    quoted = _QUOTED.search(data.decode("utf-8", "replace")) is not None
+    said = [_Part(text) for text in (before, behind) if text]
+    year = _year([*said, *parts[:index], *rest])
     cites = (
-        year is not None or quoted or any(part.link and part.link.key.names_paper for part in parts)
+        year is not None
+        or any(part.link and part.link.key.names_paper for part in parts)
+        or _QUOTED.search(data.decode("utf-8", "replace")) is not None
     )
     if not cites and not any(part.is_link for part in parts):
         return Naming(" - ".join(part.text for part in parts))  # a thought, not a citation
@@ -171,7 +175,7 @@ def _title_of_links(parts: list[_Part], pieces: list[Piece]) -> str:
     """Return the title of a head that is nothing but links: a label says less than an address."""
     links = [piece for piece in pieces if piece.kind != "image"]
     bare = next((piece.url for piece in links if piece.kind in ("bare", "auto")), None)
-    url = bare or next((piece.url for piece in links if find_mention(piece.url)), None)
+    url = bare or next((piece.url for piece in links if piece.mention), None)
     if url is not None:
         return title_from_url(url)
     label = next((part.text for part in parts if part.text), None)
@@ -185,7 +189,8 @@ def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
     for piece in pieces:
         if piece.start < at:
             continue
-        _add_text(parts, data[at : piece.start])
+        if piece.start > at:
+            _add_text(parts, data[at : piece.start])
         if piece.kind != "image":
             inner = data[slice(*piece.text)]
             words = plain_words(drop_images(inner) if b"![" in inner else inner)
@@ -194,41 +199,47 @@ def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
                 or (words == piece.url and piece.kind != "wiki")
                 or _ADDRESS.match(words)
             ):
-                parts.append(_Part("", find_mention(piece.url), True))
+                parts.append(_Part("", piece.mention, True))
             else:
                 lead = data[at : piece.start].rstrip()[-1:]
                 aside = lead in (b"[", b"(") and data[piece.end : piece.end + 1] in (b"]", b")")
-                mention = find_mention(piece.url)
-                parts.append(_Part(words, mention, True, aside, runs_on=lead.isalnum()))
+                parts.append(_Part(words, piece.mention, True, aside, runs_on=lead.isalnum()))
         at = piece.end
-    _add_text(parts, data[at:end])
+    if end > at:
+        _add_text(parts, data[at:end])
     return parts
 
 
 _BOLD_OUTSIDE = re.compile(rb"(\*\*|__)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)
-_HARD_BREAK = re.compile(rb" {2,}\n|\\\n|<br\s{0,3}/?>", re.IGNORECASE)
+_HARD_BREAK = re.compile(rb"(?<! ) {2,}+\n|\\\n|<br\s{0,3}/?>", re.IGNORECASE)
 
 
 def _add_text(parts: list[_Part], data: bytes) -> None:
-    data = _HARD_BREAK.sub(b" \x00 ", data)
+    if b"\n" in data or b"<" in data:
+        data = _HARD_BREAK.sub(b" \x00 ", data)
     at = 0
-    for match in _BOLD_OUTSIDE.finditer(data):
-        _add_words(parts, data[at : match.start()])
-        words = plain_words(match[2])
-        if words:
-            parts.append(_Part(words, bold=True))
-        at = match.end()
+    if b"**" in data or b"__" in data:
+        for match in _BOLD_OUTSIDE.finditer(data):
+            _add_words(parts, data[at : match.start()])
+            words = plain_words(match[2])
+            if words:
+                parts.append(_Part(words, bold=True))
+            at = match.end()
     _add_words(parts, data[at:])
 
 
 def _add_words(parts: list[_Part], data: bytes) -> None:
     words = strip_marks(data)
     if not parts:
-        words = _DECORATION.sub("", words.lstrip())
-        words = _NUMBERING.sub("", words)
+        words = words.lstrip()
+        for lead in (_DECORATION, _NUMBERING):
+            if match := lead.match(words):
+                words = words[match.end() :]
     if "#" in words:
         words = _HASHTAGS.sub("", words)
-    for text in _SEPARATOR.split(words):
+    if not _LETTER.search(words):
+        return
+    for text in _SEPARATOR.split(words) if _SEPARATES.search(words) else (words,):
         text = " ".join(text.split()).strip("*~ ").removesuffix("[").removesuffix("(").rstrip()
         if text and _LETTER.search(text):
             parts.append(_Part(text))
@@ -287,10 +298,10 @@ def _find_title(parts: list[_Part]) -> tuple[int, str, str, str] | None:
 def _split_title(text: str) -> tuple[str, str, str]:
     """Split what a link shows into (title, before, behind): `"Title" - 2019 - Someone -`."""
     text = text.strip()
-    if (quoted := _QUOTED.match(text)) and _ENDS.match(text, quoted.end()):
-        return quoted[1].strip().rstrip(".,;"), "", text[quoted.end() :]
-    if (quoted := _QUOTED.search(text)) and (split_authors(text[: quoted.start()])):
-        return quoted[1].strip().rstrip(".,;"), text[: quoted.start()], text[quoted.end() :]
+    if quoted := _QUOTED.search(text):
+        lead = text[: quoted.start()]
+        if (not lead and _ENDS.match(text, quoted.end())) or split_authors(lead):
+            return quoted[1].strip().rstrip(".,;"), lead, text[quoted.end() :]
     before = ""
     if date := _LEAD_DATE.match(text):
         before, text = date[0], text[date.end() :].lstrip("-–—: ")
@@ -324,13 +335,15 @@ def _split_title(text: str) -> tuple[str, str, str]:
 def _without_stop(title: str) -> str:
     """Return `title` without the punctuation that sets it off from what follows."""
     title = title.rstrip(" ,:")
-    return title[:-1] if _STOP.search(title) and not title.endswith("etc.") else title
+    if not title.endswith(".") or title.endswith("etc."):
+        return title
+    return title[:-1] if _STOP.search(title[-3:]) else title
 
 
 def _year_part(text: str) -> int | None:
     """Return the year if a stretch is nothing but one: 2019, (2019-05), NeurIPS 2019, 2019-NIPS."""
     text = text.strip(" -–—,;")
-    if not 4 <= len(text) <= 30 or text.isalpha():
+    if not 4 <= len(text) <= 30 or not _TWO_DIGITS.search(text):
         return None
     if match := _YEAR_PART.fullmatch(text):
         return int(match[1])
@@ -353,16 +366,16 @@ def _is_name(text: str) -> bool:
 def _name(parts: list[_Part], before: str) -> tuple[str | None, tuple[str, ...]]:
     name: str | None = None
     authors: tuple[str, ...] = ()
-    for text in (
-        *(part.text for part in parts if not (part.is_link and is_label(part.text))),
-        before,
-    ):
+    texts = [part.text for part in parts if not (part.is_link and is_label(part.text))]
+    if before:
+        texts.append(before)
+    for text in texts:
         text = text.strip().rstrip('"“ ')
         if text[:1] in "[(" and text[-1:] in ")]":
             text = text[1:-1].strip()
         if not text or len(text) > _LONGEST or _year_part(text) or _NUMBER.fullmatch(text):
             continue
-        people = split_authors(_YEAR_AT_END.sub("", text))
+        people = split_authors(_YEAR_AT_END.sub("", text)) if " " in text else ()
         if people and (len(people) > 1 or _ET_AL.search(text)):
             authors = people
             continue
@@ -376,7 +389,7 @@ def _name(parts: list[_Part], before: str) -> tuple[str | None, tuple[str, ...]]
 
 
 def _authors_in(text: str) -> tuple[str, ...]:
-    if len(text) > _LONGEST:
+    if " " not in text or len(text) > _LONGEST:
         return ()
     for piece in _PEOPLE_ENDS.split(text):
         piece = _YEAR_BEHIND.sub("", piece.strip())
@@ -386,6 +399,7 @@ def _authors_in(text: str) -> tuple[str, ...]:
 
 
 def _year(parts: list[_Part]) -> int | None:
+    parts = [part for part in parts if _TWO_DIGITS.search(part.text)]
     for part in parts:
         if year := _year_part(part.text):
             return year

@@ -61,6 +61,8 @@ def plain_with_links(
 ) -> str:
     """Return the words of `data[start:end]`, each link replaced by its text and images left out."""
     end = len(data) if end is None else end
+    if not pieces:
+        return plain_words(data[start:end])
     out: list[bytes] = []
     at = start
     for piece in pieces:
