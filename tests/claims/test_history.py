@@ -188,7 +188,10 @@ def test_rewording_that_is_registered_is_said_once_and_is_no_second_rule() -> No
 def test_rewording_counts_as_a_try_without_the_next_series_or_the_earlier_rule_in_the_folder() -> (
     None
 ):
-    edge = {"region": Region("at_least", (1.1,)), "reworded": "an edge too sharp"}
+    edge: dict[str, Any] = {
+        "region": Region("at_least", (1.1,)),
+        "reworded": "an edge too sharp",
+    }
     assert "second rule tried" in marks(claim(**edge), seen(claim(), 1, shipped=True))
     assert "second rule tried" in marks(claim(series=1, **edge), seen(claim(), 1))
 

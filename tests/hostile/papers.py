@@ -189,7 +189,18 @@ RECORD = {
     "values": {"x": 1.0}, "arrays": None, "fingerprint": "0" * 16, "machine": "m", "environment": "e",
     "started": "2026-01-01T00:00:00Z", "wall_s": 1.0, "cpu_s": 1.0, "load": 0.1, "peak_mem_bytes": 1,
 }  # fmt: skip
-OTHER = (1, "text", None, [], {}, {"a": []}, "../../../outside/new", -1, "\ud800\x1b[2J", 10**400)
+OTHER: tuple[object, ...] = (
+    1,
+    "text",
+    None,
+    [],
+    {},
+    {"a": []},
+    "../../../outside/new",
+    -1,
+    "\ud800\x1b[2J",
+    10**400,
+)
 
 
 def damaged_records():

@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from .fuzz import SAMPLES, reads_or_refuses, spoil
+from tests.sources.fuzz import spoil
+
+from .fuzz import SAMPLES, reads_or_refuses
 
 
 SECONDS = float(os.environ.get("STUDIOLO_FUZZ_S", "0"))  # a kind of file

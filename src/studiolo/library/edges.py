@@ -164,17 +164,18 @@ def edges_path(library: Library) -> Path:
 def load_edges(library: Library) -> Iterator[Edge]:
     """Yield the kept edges; of the reader's words about one pair the last counts."""
     latest: dict[tuple[str, ...], Edge | None] = {}
-    for edge in load_records(edges_path(library), _edge):
+    for edge, is_forgotten in load_records(edges_path(library), _edge):
         pair = (str(min(edge.a, edge.b)), str(max(edge.a, edge.b)), edge.said_by)
-        latest[pair] = None if edge.grade == "forgotten" else edge
+        latest[pair] = None if is_forgotten else edge
     yield from (edge for edge in latest.values() if edge)
 
 
-def _edge(record: Mapping[str, Any]) -> Edge:
+def _edge(record: Mapping[str, Any]) -> tuple[Edge, bool]:
+    """Return a kept edge and whether it was taken back."""
     grade = record["grade"]
     if grade not in (*GRADES, "forgotten"):
         raise ValueError(grade)
-    return Edge(
+    edge = Edge(
         Key.parse(record["a"]),
         Key.parse(record["b"]),
         grade,
@@ -182,6 +183,7 @@ def _edge(record: Mapping[str, Any]) -> Edge:
         str(record["said_by"]),
         str(record.get("place", "")),
     )
+    return edge, grade == "forgotten"
 
 
 def save_edges(library: Library, edges: Iterable[Edge]) -> None:
