@@ -493,15 +493,16 @@ def test_a_second_rule_doubles_the_bound_and_covers_the_better_of_two_draws() ->
 
 
 def test_seeds_that_gave_the_very_same_values_are_named() -> None:
-    values = [1.5, 1.25, 1.75, 1.5, 1.0, 2.0, 3.0, 2.5]
+    values = [math.sqrt(x) for x in (2, 5, 3, 2, 7, 6, 11, 10)]
     came = [Seed(i, "ok", x, values={"ratio": x, "n": 3.0}) for i, x in enumerate(values)]
     assert judge(claim(), came).note == "seeds 0 and 3 gave the very same values"
-    came[3] = replace(came[3], values={"ratio": 1.5, "n": 4.0})
+    came[3] = replace(came[3], values=came[3].values | {"n": 4.0})
     assert judge(claim(), came).note == ""
 
 
-def test_whole_numbers_may_agree() -> None:
-    came = [Seed(i, "ok", 2.0, values={"ratio": 2.0, "n": 3.0}) for i in range(8)]
+def test_counts_shares_and_multiples_of_a_rounding_error_may_agree() -> None:
+    values = {"n": 3.0, "accuracy": 713 / 1797, "rounding": 3 * 2.0**-23}
+    came = [Seed(i, "ok", 2.0, values=values) for i in range(8)]
     assert judge(claim(), came).note == ""
 
 
