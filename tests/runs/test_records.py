@@ -18,7 +18,7 @@ from studiolo.runs import (
 from studiolo.runs.evidence import results_folder
 from studiolo.runs.fingerprint import code_of, fingerprint
 from studiolo.runs.machine import save_machine
-from studiolo.runs.records import Record, append_record, load_records, save_content
+from studiolo.runs.records import Record, append_record, load_records, record_files, save_content
 
 from .conftest import claim
 
@@ -133,7 +133,7 @@ def test_machine_comes_back_and_another_under_its_name_is_refused(tmp_path):
 
 
 def test_committed_machines_are_described():
-    records = [path for folder in paper_folders() for path in folder.glob("results/*.jsonl")]
+    records = [path for folder in paper_folders() for path in record_files(folder / "results")]
     assert records
     for path in records:
         assert load_machine(path.with_suffix(".json")).slug == path.stem
