@@ -199,7 +199,7 @@ def test_long_exception_is_cut(submit):
 def test_name_that_is_not_plain_text_is_an_error(submit, which):
     result = submit("named", config={"which": which})
     assert result.status == "error"
-    assert "a name is printable text, not empty" in result.why
+    assert "a name is printable text of 1 to 200 characters" in result.why
 
 
 @pytest.mark.parametrize("name", ["hungry", "hungry_child"])

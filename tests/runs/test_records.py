@@ -18,13 +18,7 @@ from studiolo.runs import (
 from studiolo.runs.evidence import results_folder
 from studiolo.runs.fingerprint import code_of, fingerprint
 from studiolo.runs.machine import save_machine
-from studiolo.runs.records import (
-    Record,
-    append_record,
-    load_records,
-    record_files,
-    save_content,
-)
+from studiolo.runs.records import Record, append_record, load_records, record_files, save_content
 
 from .conftest import claim
 

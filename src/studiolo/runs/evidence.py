@@ -235,7 +235,8 @@ def _seed(claim: Claim, record: Record) -> Seed:
     if "quiet" in claim.needs and record.busy:
         return Seed(record.index, "needs", None, "needs a quiet machine", rule)
     if claim.metric not in record.values:
-        names = ", ".join(sorted(record.values)) or "nothing"
+        given = sorted(record.values)
+        names = ", ".join([*given[:12], "..."] if len(given) > 12 else given) or "nothing"
         why = f"{claim.run} gave no value {claim.metric!r}; it gave {names}"
         return Seed(record.index, "error", None, why, rule)
     return Seed(record.index, "ok", record.values[claim.metric], rule=rule, values=record.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
         for record in evidence.records_of(experiment_of_figure(paper, figure))
     }
     folder = paper.folder / "results"
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(paper.folder)):
+        raise FileError(
+            f"{folder} leads out of the paper folder by a symbolic link. Remove the link."
+        )
     lines = []
     for record in evidence.current.values():
         kept = record.arrays if record.arrays in drawn else None

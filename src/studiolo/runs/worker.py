@@ -39,6 +39,7 @@ READERS_PAPERS = (
 )
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+LONGEST_NAME = 200  # characters of a value's, an array's or a file's
 LONGEST_WHY = 1000  # characters of an exception that a record keeps
 
 
@@ -216,8 +217,10 @@ def _result_of(outcome: object, task: Task, wall_s: float, cpu_s: float) -> Resu
 
 
 def _name(name: object, kind: str) -> str:
-    if not isinstance(name, str) or not name or not name.isprintable():
-        raise RunError(f"A {kind} is named {name!r:.80}; a name is printable text, not empty.")
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise RunError(
+            f"A {kind} is named {name!r:.80}; a name is printable text of 1 to {LONGEST_NAME} characters."
+        )
     return str(name)
 
 
