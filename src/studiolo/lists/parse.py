@@ -224,6 +224,12 @@ class Reader:
             crowd: how many of its siblings and itself are nothing but a link to a paper.
         """
         children = item.children
+        if owner is None and len(children) == 1 and children[0].kind in _WORDS:  # as most are
+            text = self._own(children[0])
+            draft = self._draft(item)
+            self._take_links(text, draft)
+            self._head(item, text, draft)
+            return
         texts = [self._own(block) if block.kind in _WORDS else None for block in children]
         names_paper = any(text.links_paper() for text in texts if text is not None and text.pieces)
         starts_entry = owner is None or (
