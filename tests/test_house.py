@@ -88,7 +88,8 @@ def imported_by(*patterns):
             else:
                 continue
             for name in {module.partition(".")[0] for module in modules}:
-                if name not in sys.stdlib_module_names and name not in ("studiolo", "tests"):
+                beside = path.with_name(f"{name}.py").exists()  # benches share one file
+                if name not in {*sys.stdlib_module_names, "studiolo", "tests"} and not beside:
                     found.setdefault(name, path.relative_to(ROOT).as_posix())
     return found
 
