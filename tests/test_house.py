@@ -206,7 +206,7 @@ def test_every_room_is_in_the_drawings():
 def test_folders_of_tests_are_rooms():
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
-    assert tested - rooms == set()
+    assert tested - rooms == {"hostile"}  # what strangers write, through several rooms
     assert rooms - tested == {"example", "papers"}  # papers hold their own tests
 
 
