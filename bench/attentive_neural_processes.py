@@ -16,14 +16,13 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import torch
+from side_by_side import cells, print_head, print_row
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from studiolo.claims import statistic
 from studiolo.measure import abba
 from studiolo.papers.attentive_neural_processes import (
     Gaussian,
@@ -137,20 +136,12 @@ def main() -> None:
         f"Training step, multi-head attention, width {WIDTH}, {HEADS} heads, {POINTS} points of which {GIVEN} are "
         f"given, float32, torch {torch.__version__}, one thread.\n"
     )
-    print("| batch | peer | ours s | peer s | peer / ours (interval) | pairs | busy |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print_head("batch", "peer", "ours s", "peer s", "peer / ours (interval)", "pairs", "busy")
     for batch in (16, 64):
         tasks = gp_tasks(batch, num_points=POINTS, num_context=(GIVEN, GIVEN))
         for name, model, loss in peers:
             times = abba(step(model, loss, tasks), step(ours, own_loss, tasks), pairs=20)
-            ratios = [a / b for a, b in zip(times.a_s, times.b_s, strict=True)]
-            interval = statistic("median")(ratios)
-            print(
-                f"| {batch} | {name} | {median(times.b_s):.4f} | {median(times.a_s):.4f} "
-                f"| {interval.estimate:.2f} ({interval.low:.2f} to {interval.high:.2f}) | 20 "
-                f"| {'yes' if times.busy else 'no'} |",
-                flush=True,
-            )
+            print_row(batch, name, *cells(times, digits=4))
     if package is None:
         print("\nneuralprocesses is not installed: no rows.")
 

@@ -12,12 +12,11 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
-from statistics import median
 
 import torch
+from side_by_side import cells, print_head, print_row
 from torch import nn
 
-from studiolo.claims import statistic
 from studiolo.measure import abba
 from studiolo.papers.factorized_layers import (
     FactorizedConv2d,
@@ -103,18 +102,12 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"float32, torch {torch.__version__}, one thread.\n")
-    print("| what | size | against | ours ms | other ms | other / ours (interval) | pairs | busy |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print_head(
+        "what", "size", "against", "ours ms", "other ms", "other / ours (interval)", "pairs", "busy"
+    )
     for what, size, against, other, ours, pairs in decay_rows() + other_rows():
         times = abba(other, ours, pairs=pairs, warmup=1)
-        ratios = [a / b for a, b in zip(times.a_s, times.b_s, strict=True)]
-        interval = statistic("median")(ratios)
-        print(
-            f"| {what} | {size} | {against} | {1e3 * median(times.b_s):.2f} | {1e3 * median(times.a_s):.2f} "
-            f"| {interval.estimate:.2f} ({interval.low:.2f} to {interval.high:.2f}) | {pairs} "
-            f"| {'yes' if times.busy else 'no'} |",
-            flush=True,
-        )
+        print_row(what, size, against, *cells(times, "ms", 2))
 
 
 if __name__ == "__main__":

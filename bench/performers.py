@@ -15,13 +15,12 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
-from statistics import median
 
 import torch
+from side_by_side import cells, print_head, print_row
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from studiolo.claims import statistic
 from studiolo.measure import abba
 from studiolo.papers.performers import RandomFeatures, favor_attention
 
@@ -79,19 +78,11 @@ def main() -> None:
     print(
         f"Causal, {HEADS} heads of {DIM}, {FEATURES} features, float32, torch {torch.__version__}, one thread.\n"
     )
-    print("| pass | L | peer | ours s | peer s | peer / ours (interval) | pairs | busy |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print_head("pass", "L", "peer", "ours s", "peer s", "peer / ours (interval)", "pairs", "busy")
     for attention, name, run, length, pairs in rows:
         inputs = list(torch.randn(3, 1, HEADS, length, DIM) * 0.5)
         times = abba(run(attention, inputs), run(favor, inputs), pairs=pairs, warmup=1)
-        ratios = [a / b for a, b in zip(times.a_s, times.b_s, strict=True)]
-        interval = statistic("median")(ratios)
-        print(
-            f"| {run.__name__} | {length} | {name} | {median(times.b_s):.3f} | {median(times.a_s):.3f} "
-            f"| {interval.estimate:.2f} ({interval.low:.2f} to {interval.high:.2f}) | {pairs} "
-            f"| {'yes' if times.busy else 'no'} |",
-            flush=True,
-        )
+        print_row(run.__name__, length, name, *cells(times))
     if peer is None:
         print("\nperformer-pytorch is not installed: no row.")
 

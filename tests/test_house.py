@@ -88,7 +88,8 @@ def imported_by(*patterns):
             else:
                 continue
             for name in {module.partition(".")[0] for module in modules}:
-                if name not in sys.stdlib_module_names and name not in ("studiolo", "tests"):
+                beside = path.with_name(f"{name}.py").exists()  # benches share one file
+                if name not in {*sys.stdlib_module_names, "studiolo", "tests"} and not beside:
                     found.setdefault(name, path.relative_to(ROOT).as_posix())
     return found
 
@@ -205,7 +206,7 @@ def test_every_room_is_in_the_drawings():
 def test_folders_of_tests_are_rooms():
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
-    assert tested - rooms == set()
+    assert tested - rooms == {"hostile"}  # what strangers write, through several rooms
     assert rooms - tested == {"example", "papers"}  # papers hold their own tests
 
 

@@ -492,10 +492,10 @@ def test_a_second_rule_doubles_the_bound_and_covers_the_better_of_two_draws() ->
 # warnings
 
 
-def test_seeds_that_gave_the_very_same_values_are_named() -> None:
+def test_seeds_that_gave_the_same_values_are_named() -> None:
     values = [math.sqrt(x) for x in (2, 5, 3, 2, 7, 6, 11, 10)]
     came = [Seed(i, "ok", x, values={"ratio": x, "n": 3.0}) for i, x in enumerate(values)]
-    assert judge(claim(), came).note == "seeds 0 and 3 gave the very same values"
+    assert judge(claim(), came).note == "seeds 0 and 3 gave exactly the same values"
     came[3] = replace(came[3], values=came[3].values | {"n": 4.0})
     assert judge(claim(), came).note == ""
 

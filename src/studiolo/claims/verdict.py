@@ -47,7 +47,7 @@ class Seed:
         status: ok, error, timeout, killed, or needs (the machine lacks something).
         value: the claim's metric; None unless ok.
         why: the reason of a failure, or what is lacking ("data fashion_mnist", "cuda").
-        values: all that the seed gave, to see whether two seeds gave the very same.
+        values: all that the seed gave, to see whether two seeds gave exactly the same.
         rule: `claim.rule` as it was when the seed ran; empty where the claim did not exist yet, None where nobody
             kept it.
     """
@@ -259,7 +259,7 @@ def _apart(a: float, b: float) -> str:
 
 
 def _same_seeds(seeds: Sequence[Seed]) -> str:
-    """Name the first two seeds that gave the very same values, some of which have many digits; or an empty string.
+    """Name the first two seeds that gave exactly the same values, some of which have many digits; or an empty string.
 
     Counts, shares and multiples of a rounding error may well agree. Draws that agree in every digit are one draw.
     """
@@ -268,7 +268,7 @@ def _same_seeds(seeds: Sequence[Seed]) -> str:
         if seed.status == "ok":
             first = seen.setdefault(frozenset(seed.values.items()), seed.index)
             if first != seed.index and not all(map(_is_coarse, seed.values.values())):
-                return f"seeds {first} and {seed.index} gave the very same values"
+                return f"seeds {first} and {seed.index} gave exactly the same values"
     return ""
 
 
