@@ -22,10 +22,12 @@ _SNIPPETS = ", ".join(
     f"snippet(fts, {COLUMNS.index(column)}, '{_OPEN}', '{_CLOSE}', '…', 16)"
     for column in ("notes", "abstract")
 )
+READ = "key, title, authors, abstract, notes, categories"  # of a row by suggestions
+SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
 _SCHEMA = f"""
     CREATE TABLE rows (
         id INTEGER PRIMARY KEY, year INTEGER, date TEXT, key TEXT, title TEXT, authors TEXT, notes TEXT, section TEXT,
-        categories TEXT, abstract TEXT
+        categories TEXT, place TEXT, url TEXT, abstract TEXT
     );
     CREATE TABLE facets (name TEXT, value TEXT, row INTEGER, PRIMARY KEY (name, value, row)) WITHOUT ROWID;
     CREATE VIRTUAL TABLE fts USING fts5 (
@@ -49,6 +51,7 @@ class Hit:
         marks: (start, end) of each match in `snippet`.
         has: "all" words, or "some".
         score: larger is better; comparable among the hits with the same `has`.
+        authors, date, place, url: of the row.
     """
 
     key: str
@@ -57,6 +60,10 @@ class Hit:
     marks: tuple[tuple[int, int], ...]
     has: str
     score: float
+    authors: tuple[str, ...] = ()
+    date: str = ""
+    place: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,6 @@ class Found:
         hits: best first.
         says: sentences for the reader: what was corrected, what could not be found as typed.
         corrected: mistyped word -> the word that was searched instead.
-        query: what to search to get the words as typed, empty if nothing was corrected.
     """
 
     hits: tuple[Hit, ...]
@@ -83,11 +89,11 @@ def create_tables(database: sqlite3.Connection) -> None:
 def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> None:
     """Add rows, which are numbered from `first`."""
     database.executemany(
-        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 number, row.year, row.date, row.key, readable(row.title), readable(_APART.join(row.authors)),
-                readable(row.notes), readable(_APART.join(row.section)), _APART.join(row.categories), readable(row.abstract),
+                readable(row.notes), readable(_APART.join(row.section)), _APART.join(row.categories), row.place, row.url, readable(row.abstract),
             )
             for number, row in enumerate(rows, start=first)
         ),
@@ -98,7 +104,7 @@ def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> N
             (name, facet(value), number)
             for number, row in enumerate(rows, start=first)
             for name, values in (
-                ("tag", row.tags), ("state", (row.state,)), ("source", (row.source,)), ("has", row.has), ("list", (row.list,)),
+                ("tag", row.tags), ("state", (row.state,)), ("source", row.source.split()), ("has", row.has), ("list", (row.list,)),
             )
             for value in values
             if value
@@ -113,15 +119,16 @@ def finish_tables(database: sqlite3.Connection) -> None:
 
 
 def row_from(found: Sequence[str]) -> Row:
-    """Return the row of `SELECT key, title, authors, abstract, notes, categories`, as suggestions read it."""
+    """Return the row of `SELECT READ`, as suggestions read it."""
     key, title, authors, abstract, notes, categories = (text.replace(JOINT, "") for text in found)
     return Row(
-        key=key, title=title, authors=_names(authors), abstract=abstract, notes=notes, categories=_names(categories)
+        key=key, title=title, authors=names(authors), abstract=abstract, notes=notes, categories=names(categories)
     )  # fmt: skip
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(_APART)) if text else ()
+def names(text: str) -> tuple[str, ...]:
+    """Return the names that a row keeps as one text."""
+    return tuple(text.replace(JOINT, "").split(_APART)) if text else ()
 
 
 def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
@@ -191,17 +198,27 @@ def _hits(
         values += [name, value]
     if match:
         sql = (
-            f"SELECT rows.key, rows.title, -rank, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
+            f"SELECT {SHOWN}, -rank, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
             f"WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
         )
     else:
         sql = (
-            f"SELECT rows.key, rows.title, 0.0, substr(notes, 1, 120), substr(abstract, 1, 120) FROM rows WHERE {' AND '.join(where)} "
+            f"SELECT {SHOWN}, 0.0, substr(notes, 1, 120), substr(abstract, 1, 120) FROM rows WHERE {' AND '.join(where)} "
             "ORDER BY rows.date DESC, rows.id LIMIT ?"
         )
     return [
-        Hit(key, title.replace(JOINT, ""), *_shown(snippets), has, score)
-        for key, title, score, *snippets in database.execute(sql, (*values, limit))
+        Hit(
+            key,
+            title.replace(JOINT, ""),
+            *_shown((notes, abstract)),
+            has,
+            score,
+            names(authors),
+            *said,
+        )
+        for key, title, authors, *said, score, notes, abstract in database.execute(
+            sql, (*values, limit)
+        )
     ]
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .postings import AUTHORS, BLOCKS, CATEGORIES, PAIRS, WORDS
 from .query import JOINT
 from .rows import Row
-from .searching import row_from
+from .searching import READ, SHOWN, names, row_from
 from .words import fold, heading_words, is_telling, name_of, other_number, tokens
 
 
@@ -74,6 +74,7 @@ class Suggestion:
         score: larger is better; comparable within one answer.
         reasons: all terms that count, largest share first; the shares add up to 1.
         lists: names of the lists that have it.
+        authors, date, place, url: of the row.
     """
 
     key: str
@@ -81,6 +82,10 @@ class Suggestion:
     score: float
     reasons: tuple[Reason, ...]
     lists: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    date: str = ""
+    place: str = ""
+    url: str = ""
 
     def shown(self, count: int = 3) -> tuple[Reason, ...]:
         """Return the words and pairs that say most, at most `count`; no word that a pair before it has already."""
@@ -244,7 +249,7 @@ class Scorer:
         )
 
     def _rows_at(self, numbers: Iterable[int]) -> list[Row]:
-        sql = "SELECT key, title, authors, abstract, notes, categories FROM rows WHERE id IN (?*)"
+        sql = f"SELECT {READ} FROM rows WHERE id IN (?*)"
         return [row_from(found) for found in self._select(sql, numbers)]
 
     def _keys(self, seeds: Iterable[str | Row]) -> set[str]:
@@ -314,18 +319,25 @@ class Scorer:
             for at in np.flatnonzero(docs[places] == wanted).tolist():
                 value = weight * float(self._values[start + int(places[at])])
                 parts[int(wanted[at])].append((value, term))
-        sql = "SELECT id, key, title FROM rows WHERE id IN (?*)"
-        names = {number: (key, title) for number, key, title in self._select(sql, best)}
-        return [
-            Suggestion(
-                key=names[number][0],
-                title=names[number][1].replace(JOINT, ""),
-                score=float(scores[number]),
-                reasons=_reasons(parts[number]),
-                lists=tuple(lists.get(number, ())),
+        sql = f"SELECT id, {SHOWN} FROM rows WHERE id IN (?*)"
+        shown = {number: row for number, *row in self._select(sql, best)}
+        found = []
+        for number in best:
+            key, title, authors, date, place, url = shown[number]
+            found.append(
+                Suggestion(
+                    key=key,
+                    title=title.replace(JOINT, ""),
+                    score=float(scores[number]),
+                    reasons=_reasons(parts[number]),
+                    lists=tuple(lists.get(number, ())),
+                    authors=names(authors),
+                    date=date,
+                    place=place,
+                    url=url,
+                )
             )
-            for number in best
-        ]
+        return found
 
 
 def _terms_in(row: Row) -> dict[Term, int]:

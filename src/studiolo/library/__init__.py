@@ -11,6 +11,7 @@ from .export import (
     references_in_library,
 )
 from .facts import fetch_facts, load_facts
+from .finding import Pool, find, open_pool
 from .folder import Library, save_new_list
 from .following import (
     Followed,
@@ -27,6 +28,16 @@ from .placing import Proposal, sections_of
 from .plan import Plan
 from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
 from .reading import Kept, load_kept, state_of
+from .suggesting import (
+    Suggested,
+    Suggester,
+    Wanted,
+    wanted_by_list,
+    wanted_by_section,
+    wanted_by_tag,
+    wanted_by_words,
+    wanted_in,
+)
 from .waiting import Pending, Waiting, load_waiting
 from .works import Works, load_same, load_works
 
@@ -44,14 +55,19 @@ __all__ = [
     "Listed",
     "Pending",
     "Plan",
+    "Pool",
     "Proposal",
+    "Suggested",
+    "Suggester",
     "Waiting",
+    "Wanted",
     "Works",
     "called",
     "carry_out",
     "desk",
     "fetch_facts",
     "fetch_followed",
+    "find",
     "find_entries",
     "find_entry",
     "find_target",
@@ -66,6 +82,7 @@ __all__ = [
     "load_same",
     "load_waiting",
     "load_works",
+    "open_pool",
     "pool_rows",
     "pool_stamp",
     "pools_folder",
@@ -80,4 +97,9 @@ __all__ = [
     "state_of",
     "undo",
     "unfollow",
+    "wanted_by_list",
+    "wanted_by_section",
+    "wanted_by_tag",
+    "wanted_by_words",
+    "wanted_in",
 ]

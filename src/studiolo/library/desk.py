@@ -134,6 +134,15 @@ def pass_over(pending: Pending) -> Plan:
     return Plan(f"passed over {pending.title!r}", passing=(pending.name,))
 
 
+def say_no(key: Key, title: str = "") -> Plan:
+    """Plan never to suggest a paper again, and to suggest less of what is like it."""
+    return Plan(
+        f"not for me: {title or key}",
+        refusing=(str(key),),
+        done=f"{title or key} is not suggested any more. Take it back: studiolo undo",
+    )
+
+
 def _worth_keeping(library: Library, entry: Entry) -> Iterator[Kept]:
     """Yield what is worth holding on to: what metadata services said before, else what the list says."""
     own = kept_of(entry)
