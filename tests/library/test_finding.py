@@ -94,7 +94,7 @@ def found(library, query, **options):
     ("query", "key"),
     [
         ("fourier mixing", "arxiv:2105.03824"),
-        ("softmax kernel", "arxiv:2009.14794"),  # an abstract that was fetched
+        ("orthogonal kernel", "arxiv:2009.14794"),  # an abstract that was fetched
         ("choromanski", "arxiv:2009.14794"),  # an author that was fetched
         ("accelerate pretraining", "arxiv:2105.03824"),  # a question
         ("mercer", "topics/kernels.md"),
