@@ -6,7 +6,7 @@ import pytest
 from studiolo.errors import UsageError
 from studiolo.keys import Key
 from studiolo.library import Inbox, Library, carry_out, desk, find, undo
-from studiolo.library.finding import library_rows, open_pool
+from studiolo.library.finding import library_rows
 from studiolo.library.reading import Kept, save_kept
 from studiolo.library.suggesting import (
     Suggester,
@@ -264,22 +264,16 @@ def test_since_leaves_out_what_is_older(with_pool):
     assert set(keys(suggested.suggestions)) == {"arxiv:2106.00003", "arxiv:2106.00004"}
 
 
-def test_lists_that_the_reader_follows_are_named(library):
-    records = [
-        {"key": key, "title": title, "abstract": abstract, "list": name}
-        for name in ("ada", "bob")
-        for key, title, abstract in POOL
-        if name == "ada" or key.endswith(("00003", "14794"))
-    ]
-    keep_jsonl(library.state / "pools/followed.jsonl", records)
-    for _ in range(2):  # built, then kept
-        found = Suggester(library).suggest(wanted_by_words(library, ["arxiv:2009.14794"]))
-        assert {s.key: s.lists for s in found.suggestions}["arxiv:2106.00003"] == ("ada", "bob")
-    with open_pool(library) as pool:
-        assert {name: len(keys) for name, keys in pool.lists.items()} == {"ada": 6, "bob": 2}
-    (library.cache / "find/followed.json").unlink()
-    with open_pool(library) as pool:
-        assert {name: len(keys) for name, keys in pool.lists.items()} == {"ada": 6, "bob": 2}
+def test_lists_that_the_reader_follows_are_named(with_pool, monkeypatch):
+    followed = {
+        "ada": frozenset(key for key, *_ in POOL),
+        "bob": frozenset({"arxiv:2106.00003", "arxiv:2009.14794"}),
+    }
+    monkeypatch.setattr("studiolo.library.finding.followed_lists", lambda library: followed)
+    suggested = Suggester(with_pool).suggest(wanted_by_words(with_pool, ["arxiv:2009.14794"]))
+    lists = {one.key: one.lists for one in suggested.suggestions}
+    assert lists["arxiv:2106.00003"] == ("ada", "bob")
+    assert lists["arxiv:2106.00004"] == ("ada",)
 
 
 def test_a_pool_that_grows_is_read_again(with_pool):

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import studiolo
 from studiolo.errors import FileError
-from studiolo.files import save_bytes
 from studiolo.index import Found, Index, Row, load_or_build
 from studiolo.keys import Key, address_of
 from studiolo.lists import Block, Document, Entry, find_links, plain_with_links
@@ -27,7 +24,7 @@ from studiolo.metadata import Facts
 from .facts import facts_path
 from .folder import Library
 from .inbox import inbox_path
-from .pools import pool_rows
+from .pools import followed_lists, pool_rows, pool_stamp
 from .reading import Kept, kept_path, load_kept, state_of
 from .waiting import Waiting, load_waiting
 
@@ -214,42 +211,11 @@ class Pool:
 @contextlib.contextmanager
 def open_pool(library: Library, says: list[str] | None = None) -> Iterator[Pool | None]:
     """Give the pools and followed lists of the library, or None where there is nothing in them."""
-    files = [*_files(library.state / "pools"), *_files(library.state / "follow")]
-    if not files:
+    if next(pool_rows(library), None) is None:
         yield None
         return
-    stamp = _stamp(files)
-    lists: dict[str, set[str]] = defaultdict(set)
-
-    def rows() -> Iterator[Row]:
-        for row in pool_rows(library):
-            if row.list:
-                lists[row.list].add(row.key)
-            yield row
-
-    with _opened(library, "pool", rows, stamp, says) as index:
-        yield Pool(index, _kept_lists(library, stamp, lists)) if len(index) else None
-
-
-def _kept_lists(
-    library: Library, stamp: str, lists: Mapping[str, set[str]]
-) -> dict[str, frozenset[str]]:
-    """Return which keys each followed list has: kept beside the index, because of a row's lists it knows one only."""
-    path = library.cache / "find" / "followed.json"
-    if not lists:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            kept = json.loads(path.read_bytes())
-            if kept["stamp"] == stamp:
-                return {str(name): frozenset(keys) for name, keys in kept["lists"].items()}
-        found: dict[str, set[str]] = defaultdict(set)
-        for row in pool_rows(library):
-            if row.list:
-                found[row.list].add(row.key)
-        lists = found
-    record = {"stamp": stamp, "lists": {name: sorted(keys) for name, keys in lists.items()}}
-    with contextlib.suppress(FileError):
-        save_bytes(path, json.dumps(record).encode())
-    return {name: frozenset(keys) for name, keys in lists.items()}
+    with _opened(library, "pool", lambda: pool_rows(library), pool_stamp(library), says) as index:
+        yield Pool(index, followed_lists(library))
 
 
 @contextlib.contextmanager
@@ -273,27 +239,20 @@ def _opened(
 
 def _stamp_of_library(library: Library) -> str:
     """Return what the library's rows are made of: the bytes of its lists, so that no edit is missed, and its own files."""
-    state = (inbox_path(library), facts_path(library), kept_path(library.folder), library.state / "triage.jsonl", library.state / "edges.jsonl")  # fmt: skip
-    runnable = sorted((library.folder / "papers").glob("*/paper.toml"))
-    stamp = hashlib.sha256(_stamp([*state, *runnable]).encode())
+    stamp = hashlib.sha256(studiolo.__version__.encode())
+    state = [library.state / name for name in ("triage.jsonl", "edges.jsonl")]
+    state += [inbox_path(library), facts_path(library), kept_path(library.folder)]
+    for path in (*state, *sorted((library.folder / "papers").glob("*/paper.toml"))):
+        with contextlib.suppress(FileNotFoundError):
+            about = path.stat()
+            stamp.update(
+                f"{path.name}/{about.st_size}/{about.st_mtime_ns}/{about.st_ino}\0".encode()
+            )
     for path in library.list_paths():
-        stamp.update(f"\0{library.relative(path)}\0".encode("utf-8", "surrogateescape"))
+        stamp.update(f"{library.relative(path)}\0".encode("utf-8", "surrogateescape"))
         with contextlib.suppress(OSError):  # it is said where the list is read
             stamp.update(hashlib.sha256(path.read_bytes()).digest())
     return stamp.hexdigest()
-
-
-def _stamp(paths: Iterable[Path]) -> str:
-    parts = [studiolo.__version__]
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            stat = path.stat()
-            parts.append(f"{path.name}/{stat.st_size}/{stat.st_mtime_ns}/{stat.st_ino}")
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def find(
