@@ -30,20 +30,27 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to sh
 SomeList = Annotated[Path | None, typer.Option("--list", metavar="FILE", help="Only this list.")]
 
 
-@app.command(rich_help_panel=PANEL)
+# a query may begin with "-word", so there are no short options here
+@app.command(
+    rich_help_panel=PANEL,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
 def find(
     query: Annotated[
         list[str],
         typer.Argument(metavar="QUERY...", help='Words, "phrases", -words and fields.'),
     ],
-    limit: Limit = 10,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many to show.")] = 10,
     as_json: AsJson = False,
-    library: LibraryOption = None,
+    library: Annotated[
+        Path | None,
+        typer.Option("--library", metavar="DIR", help="The library; default: this one."),
+    ] = None,
 ) -> None:
     """Find what you have: on lists, topic pages and in the inbox; titles, authors, abstracts, notes and questions.
 
     Words are found in any inflection, with or without accents; the last one may be half typed, and a typing error is
-    corrected and said. A - before a word or field leaves out what has it; write -- before a query that begins so.
+    corrected and said. A - before a word or field leaves out what has it.
 
     Fields: author:, title:, section:, note:, year:2021, year:2019..2021, tag:, state:to-read, source:, list:,
     has:question, has:code, has:talk, has:claims.
@@ -56,6 +63,10 @@ def find(
     """
     from studiolo import library as rooms
 
+    if strange := [word for word in query if word.startswith("--")]:
+        raise UsageError(
+            f"There is no option {strange[0]}. To see which there are: studiolo find --help"
+        )
     home = rooms.Library.find(library)
     found, says = rooms.find(home, " ".join(query), limit=limit, can_run=lambda: _can_run(home))
     if as_json:
@@ -278,6 +289,7 @@ def _wanted(
 
 
 _AGO = re.compile(r"(\d{1,5})([dwmy])")
+_DAY = re.compile(r"\d{4}(-\d\d){0,2}")
 _DAYS = {"d": 1, "w": 7, "m": 30.44, "y": 365.25}
 
 
@@ -290,10 +302,10 @@ def since_day(text: str, today: date) -> str:
     if match := _AGO.fullmatch(text.strip().lower()):
         days = int(int(match[1]) * _DAYS[match[2]])
         return (today - timedelta(min(days, (today - date.min).days))).isoformat()
-    parts = text.strip().split("-")
     try:
-        year, month, day = (*map(int, parts), 1, 1)[:3]
-        return date(year, month, day).isoformat()
+        if _DAY.fullmatch(text.strip()) is None:
+            raise ValueError(text)
+        return date.fromisoformat((text.strip() + "-01-01")[:10]).isoformat()
     except ValueError:
         raise UsageError(f"{text!r} is not a time. Write 30d, 8w, 6m, 1y or 2024-05-01.") from None
 
