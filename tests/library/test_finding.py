@@ -250,7 +250,7 @@ def test_not_for_me_is_never_suggested_again_until_it_is_taken_back(with_pool):
     wanted = wanted_by_words(with_pool, ["FNet"])
     before = keys(Suggester(with_pool).suggest(wanted).suggestions)
     assert "arxiv:2106.00004" in before
-    carry_out(with_pool, desk.say_no(Key.parse("arxiv:2106.00004"), "Fourier mixing"))
+    carry_out(with_pool, desk.say_no(with_pool, Key.parse("arxiv:2106.00004"), "Fourier mixing"))
     assert refused_names(with_pool) == {"arxiv:2106.00004"}
     assert "arxiv:2106.00004" not in keys(Suggester(with_pool).suggest(wanted).suggestions)
     assert undo(with_pool).what == "not for me: Fourier mixing"
@@ -302,7 +302,7 @@ def test_what_comes_next_is_like_what_was_read(library):
 
 def test_what_was_begun_or_refused_does_not_come_next(library):
     save_kept(library.folder, [Kept(Key.parse("arxiv:2009.14794"), state="reading", since="2026-01-01")])  # fmt: skip
-    carry_out(library, desk.say_no(Key.parse("arxiv:1811.12560")))
+    carry_out(library, desk.say_no(library, Key.parse("arxiv:1811.12560")))
     following = Suggester(library).next_unread(wanted_by_list(library))
     assert keys(following.suggestions) == ["arxiv:2105.03824"]
 

@@ -360,9 +360,13 @@ def not_for_me(
         if not 1 <= int(what) <= len(last):
             raise UsageError(f"The last result has {counted(len(last), 'line')}, so there is no number {what}.")  # fmt: skip
         what, title = last[int(what) - 1]["key"], last[int(what) - 1]["title"]
-    plan = desk.say_no(find_key(what), title)
-    carry_out(home, plan)
-    say(plan.done)
+    key = find_key(what)
+    plan = desk.say_no(home, key, title)
+    if plan is None:
+        say(f"You said no to {title or key} before.")
+    else:
+        carry_out(home, plan)
+        say(plan.done)
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

@@ -122,11 +122,11 @@ def row_from(found: Sequence[str]) -> Row:
     """Return the row of `SELECT READ`, as suggestions read it."""
     key, title, authors, abstract, notes, categories = (text.replace(JOINT, "") for text in found)
     return Row(
-        key=key, title=title, authors=names(authors), abstract=abstract, notes=notes, categories=names(categories)
+        key=key, title=title, authors=split_names(authors), abstract=abstract, notes=notes, categories=split_names(categories)
     )  # fmt: skip
 
 
-def names(text: str) -> tuple[str, ...]:
+def split_names(text: str) -> tuple[str, ...]:
     """Return the names that a row keeps as one text."""
     return tuple(text.replace(JOINT, "").split(_APART)) if text else ()
 
@@ -213,7 +213,7 @@ def _hits(
             *_shown((notes, abstract)),
             has,
             score,
-            names(authors),
+            split_names(authors),
             *said,
         )
         for key, title, authors, *said, score, notes, abstract in database.execute(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .postings import AUTHORS, BLOCKS, CATEGORIES, PAIRS, WORDS
 from .query import JOINT
 from .rows import Row
-from .searching import READ, SHOWN, names, row_from
+from .searching import READ, SHOWN, row_from, split_names
 from .words import fold, heading_words, is_telling, name_of, other_number, tokens
 
 
@@ -55,7 +55,7 @@ class Reason:
 
     Attributes:
         kind: "word", "pair" (of neighbouring words), "author" or "category".
-        term: in small letters, without accents.
+        term: in small letters, without accents; a category as it is written.
         share: of the suggestion's score that comes from terms, 0 to 1.
     """
 
@@ -331,7 +331,7 @@ class Scorer:
                     score=float(scores[number]),
                     reasons=_reasons(parts[number]),
                     lists=tuple(lists.get(number, ())),
-                    authors=names(authors),
+                    authors=split_names(authors),
                     date=date,
                     place=place,
                     url=url,
@@ -348,8 +348,8 @@ def _terms_in(row: Row) -> dict[Term, int]:
         words = [token.decode() for token in tokens(part) if is_telling(token)]
         counts.update((WORDS, word) for word in words)
         counts.update((PAIRS, f"{first} {second}") for first, second in pairwise(words))
-    for block, names in ((AUTHORS, row.authors), (CATEGORIES, row.categories)):
-        counts.update(dict.fromkeys(((block, name_of(name)) for name in names), 1))
+    counts.update(dict.fromkeys(((AUTHORS, name_of(name)) for name in row.authors), 1))
+    counts.update(dict.fromkeys(((CATEGORIES, name) for name in row.categories), 1))
     return counts
 
 

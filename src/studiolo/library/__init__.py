@@ -1,5 +1,7 @@
 """The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
+from studiolo.index import Suggestion
+
 from . import desk
 from .edges import READER, Edge, Grade, save_edges
 from .entries import Listed, called, find_entries, find_entry, load_lists, short
@@ -32,6 +34,7 @@ from .suggesting import (
     Suggested,
     Suggester,
     Wanted,
+    suggest_for_empty,
     wanted_by_list,
     wanted_by_section,
     wanted_by_tag,
@@ -59,6 +62,7 @@ __all__ = [
     "Proposal",
     "Suggested",
     "Suggester",
+    "Suggestion",
     "Waiting",
     "Wanted",
     "Works",
@@ -95,6 +99,7 @@ __all__ = [
     "sections_of",
     "short",
     "state_of",
+    "suggest_for_empty",
     "undo",
     "unfollow",
     "wanted_by_list",

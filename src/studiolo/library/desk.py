@@ -39,7 +39,7 @@ from .folder import Library
 from .placing import Proposal, propose
 from .plan import Plan
 from .reading import Kept, kept_of, kept_path
-from .waiting import Pending, Waiting, tidy_title
+from .waiting import Pending, Waiting, refused_names, tidy_title
 
 
 def note(library: Library, listed: Listed, text: str) -> Plan:
@@ -134,8 +134,10 @@ def pass_over(pending: Pending) -> Plan:
     return Plan(f"passed over {pending.title!r}", passing=(pending.name,))
 
 
-def say_no(key: Key, title: str = "") -> Plan:
-    """Plan never to suggest a paper again, and to suggest less of what is like it."""
+def say_no(library: Library, key: Key, title: str = "") -> Plan | None:
+    """Plan never to suggest a paper again, and less of what is like it; None where the reader said so before."""
+    if str(key) in refused_names(library):
+        return None
     return Plan(
         f"not for me: {title or key}",
         refusing=(str(key),),

@@ -61,10 +61,10 @@ def wanted_by_section(library: Library, name: str, path: Path | None = None) -> 
     if path is None:
         raise UsageError(f"There is no list in {library.folder}. Create one with: studiolo init")
     document = _document(library, path)
-    return wanted_in(library, document, find_section(document, name))
+    return wanted_in(document, find_section(document, name))
 
 
-def wanted_in(library: Library, document: Document, section: Section) -> Wanted:
+def wanted_in(document: Document, section: Section) -> Wanted:
     """Return what a section of a list asks for."""
     entries = [e for e in document.entries if e.section[: len(section.path)] == section.path]
     return Wanted(
@@ -292,6 +292,29 @@ class Suggester:
             return row
         names = [row.key, *sorted(map(str, self._works_of(row.key)))]
         return next(filter(None, map(pool.index.row, names)), row)
+
+
+def suggest_for_empty(
+    library: Library, document: Document, limit: int = 3
+) -> dict[int, list[Suggestion]]:
+    """Return suggestions for the sections of a list that hold nothing, by the line of their heading.
+
+    Empty where nothing was fetched to suggest from; at most 20 sections.
+    """
+    holds = {document.section_of(entry) for entry in document.entries}
+    holds |= {section.above for section in document.sections if section.above}
+    empty = [section for section in document.sections if section.path and section not in holds]
+    found: dict[int, list[Suggestion]] = {}
+    if not empty:
+        return found
+    with open_pool(library) as pool:
+        if pool is None:
+            return found
+        suggester = Suggester(library)
+        for section in empty[:20]:
+            wanted = wanted_in(document, section)
+            found[section.line] = suggester.suggest_from(pool, wanted, limit=limit)
+    return found
 
 
 def _unranked(row: Row) -> Suggestion:
