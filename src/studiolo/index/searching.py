@@ -7,6 +7,7 @@ import sqlite3
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from .query import JOINT, Query, Word, facet, fts, parse_query, readable
 from .rows import Row
@@ -22,6 +23,8 @@ _SNIPPETS = ", ".join(
     f"snippet(fts, {COLUMNS.index(column)}, '{_OPEN}', '{_CLOSE}', '…', 16)"
     for column in ("notes", "abstract")
 )
+_BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
+_REORDERED = 50  # best hits in titles among which words as they were typed come first
 READ = "key, title, authors, abstract, notes, categories"  # of a row by suggestions
 SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
 _SCHEMA = f"""
@@ -33,6 +36,7 @@ _SCHEMA = f"""
     CREATE VIRTUAL TABLE fts USING fts5 (
         {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
     );
+    INSERT INTO fts (fts, rank) VALUES ('hashsize', 67108864);
     INSERT INTO fts (fts, rank) VALUES ('rank', 'bm25({", ".join(map(str, _WEIGHTS))})');
 """
 _APART = "\x1f"  # between the names of a row
@@ -157,26 +161,54 @@ def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     words = _expressions(query)
     everything = f"({' AND '.join(words)})"
     in_title = f"({{title authors}} : {everything})"
-    hits = _hits(database, query, in_title, limit, "all")
+    hits = _hits(database, query, in_title, max(limit, _REORDERED), "all", snippets=_BEGINNINGS)
+    if len(hits) > 1 and len(words) > 1:
+        run = fts(Word(" ".join(word.text for word in query.words)), as_prefix=query.ends_open)
+        in_a_row = _hits(database, query, f"{{title}} : {run}", _REORDERED, "all", _BEGINNINGS)
+        hits = _as_typed_first(hits, query, {hit.key for hit in in_a_row})
+    hits = hits[:limit]
     if len(hits) < limit:
         hits += _hits(database, query, f"({everything} NOT {in_title})", limit - len(hits), "all")
+    telling = [
+        word
+        for word, asked in zip(words, query.words, strict=True)
+        if asked.text.lower() not in STOP_WORDS
+    ] or words
     if len(hits) < min(_FEW, limit) and len(words) > 2:
         # one word is wrong: far fewer rows, and better ones, than those with any word
-        all_but_one = (f"({' AND '.join(words[:n] + words[n + 1 :])})" for n in range(len(words)))
-        some = f"(({' OR '.join(all_but_one)}) NOT {everything})"
+        count = len(telling) - 1 if len(telling) > 2 else len(telling)
+        several = (f"({' AND '.join(some)})" for some in combinations(telling, count))
+        some = f"(({' OR '.join(several)}) NOT {everything})"
         hits += _hits(database, query, some, limit - len(hits), "some")
     if not hits and len(words) > 1:
-        telling = [
-            word
-            for word, asked in zip(words, query.words, strict=True)
-            if asked.text.lower() not in STOP_WORDS
-        ]
-        hits = _hits(database, query, f"({' OR '.join(telling or words)})", limit, "some")
+        hits = _hits(database, query, f"({' OR '.join(telling)})", limit, "some")
     return hits
 
 
+def _as_typed_first(hits: list[Hit], query: Query, in_a_row: set[str]) -> list[Hit]:
+    """Put titles first that have the words side by side, in any inflection, and of these first those as they were typed."""
+    typed = [b" ".join(tokens(fold(word.text))) for word in query.words]
+    run = b" " + b" ".join(typed)
+    single = [b" " + word for word in typed]
+
+    def other(hit: Hit) -> tuple[bool, bool, bool]:
+        title = b" %b " % b" ".join(tokens(fold(hit.title)))
+        return (
+            hit.key not in in_a_row,
+            run not in title,
+            not all(word + b" " in title for word in single),
+        )
+
+    return sorted(hits, key=other)
+
+
 def _hits(
-    database: sqlite3.Connection, query: Query, expression: str, limit: int, has: str
+    database: sqlite3.Connection,
+    query: Query,
+    expression: str,
+    limit: int,
+    has: str,
+    snippets: str = "",
 ) -> list[Hit]:
     needed = [fts(word) for word in query.needed]
     match = " AND ".join([*([expression] if expression else []), *(f"({word})" for word in needed)])
@@ -198,12 +230,12 @@ def _hits(
         values += [name, value]
     if match:
         sql = (
-            f"SELECT {SHOWN}, -rank, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
+            f"SELECT {SHOWN}, -rank, {snippets or _SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
             f"WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
         )
     else:
         sql = (
-            f"SELECT {SHOWN}, 0.0, substr(notes, 1, 120), substr(abstract, 1, 120) FROM rows WHERE {' AND '.join(where)} "
+            f"SELECT {SHOWN}, 0.0, {_BEGINNINGS} FROM rows WHERE {' AND '.join(where)} "
             "ORDER BY rows.date DESC, rows.id LIMIT ?"
         )
     return [
