@@ -36,7 +36,6 @@ _SCHEMA = f"""
     CREATE VIRTUAL TABLE fts USING fts5 (
         {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
     );
-    INSERT INTO fts (fts, rank) VALUES ('hashsize', 67108864);
     INSERT INTO fts (fts, rank) VALUES ('rank', 'bm25({", ".join(map(str, _WEIGHTS))})');
 """
 _APART = "\x1f"  # between the names of a row
