@@ -2,7 +2,7 @@
 
 STUDIOLO_DATA names the folder with `arxiv_ml` (51,116 papers) and `reading_lists` (sections of real lists: which papers
 stand in them, and draws of k of them as seeds). Times are CPU time of one thread. `quality` takes half an hour, nearly all of it lite's;
-`--without-lite` leaves that out.
+`--without-lite` leaves that out, `--lite-draws 40` asks it 40 queries of each k.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import statistics
 import string
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
 from studiolo.index import Index, Row
+from studiolo.index.words import telling_words
 
 
 KS = (0, 1, 3, 10, 20)
@@ -130,8 +131,12 @@ def timed(function, *args, **options):
     return result, 1e3 * (time.process_time() - start)
 
 
-def quality(without_lite):
-    """Print nDCG@20 and its kin of each method and k, and the paired difference to lite."""
+def quality(without_lite, lite_draws=0):
+    """Print nDCG@20 and its kin of each method and k, and the paired difference to lite.
+
+    Args:
+        lite_draws: if given, lite answers so many queries of each k only, one a section; differences are over these.
+    """
     rows = paper_rows()
     queries = load("reading_lists/queries_dev.jsonl.xz")
     sections = load("reading_lists/list_sections_dev.jsonl.xz")
@@ -164,13 +169,22 @@ def quality(without_lite):
         asked = [query for query in queries if query["k"] == k]
         base = None
         if lite and k:
-            results = [timed(lite.suggest, query["seeds"], 100) for query in asked]
-            base = report(k, "lite's SVM", asked, results)
+            some = one_a_section(asked, lite_draws) if lite_draws else asked
+            results = [timed(lite.suggest, query["seeds"], 100) for query in some]
+            base = some, report(k, f"lite's SVM ({len(some)} queries)", some, results)
         for name, method in methods.items():
             if k or name != "content":
                 results = [timed(method, query) for query in asked]
                 found = [([one.key for one in result], ms) for result, ms in results]
                 report(k, name, asked, found, base)
+
+
+def one_a_section(queries, count):
+    """Return at most `count` queries, each of another section."""
+    sections = {}
+    for query in random.Random(3).sample(queries, len(queries)):
+        sections.setdefault((query["list"], query["path"], tuple(query["section"])), query)
+    return list(sections.values())[:count]
 
 
 def report(k, name, queries, results, base=None):
@@ -182,7 +196,10 @@ def report(k, name, queries, results, base=None):
     low, high = interval(means[:, 0])
     against = ""
     if base is not None:
-        difference = means[:, 0] - base[:, 0]
+        some, theirs = base
+        score_of = {id(query): score for query, score in zip(queries, scores, strict=True)}
+        ours = unit_means(some, [score_of[id(query)] for query in some])
+        difference = ours[:, 0] - theirs[:, 0]
         least, most = interval(difference)
         against = f"{difference.mean():+.3f} [{least:+.3f}, {most:+.3f}]"
     ndcg, *rest = means.mean(axis=0)
@@ -195,23 +212,32 @@ def report(k, name, queries, results, base=None):
 
 
 def known_items(rows, count=300):
-    """Return (kind, query, key): words of a title as they stand, one inflected, one mistyped, the last half typed."""
+    """Return (kind, query, key): what somebody remembers of a title that only one paper has.
+
+    That is its three rarest words in the title's order: as they stand, one inflected, one mistyped, the last half typed;
+    and, which is harder, three of its words in a row, wherever they stand.
+    """
     rng = random.Random(1)
+    frequency = Counter(
+        word for row in rows for word in set(telling_words(f"{row.title} {row.abstract}"))
+    )
     titles = defaultdict(list)
     for row in rows:
         titles[row.title.casefold()].append(row)
     items = []
-    while len(items) < 4 * count:
+    while len(items) < 5 * count:
         row = rng.choice(rows)
         words = [
             w
             for w in (w.strip(string.punctuation) for w in row.title.split())
             if len(w) > 3 and w.isalpha() and w.isascii()
         ]
-        if len(words) < 4 or len(titles[row.title.casefold()]) > 1:
+        if len(set(words)) < 4 or len(titles[row.title.casefold()]) > 1:
             continue
         start = rng.randrange(len(words) - 2)
-        some = words[start : start + 3]
+        items.append(("three in a row", words[start : start + 3], row.key))
+        rare = sorted(set(words), key=lambda word: (frequency[word.lower()], word))[:3]
+        some = sorted(rare, key=words.index)
         which = max(range(3), key=lambda n: len(some[n]))
         items.append(("exact", some, row.key))
         items.append(("inflected", replaced(some, which, inflected(some[which])), row.key))
@@ -319,11 +345,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=["quality", "search", "speed"])
     parser.add_argument("--without-lite", action="store_true")
+    parser.add_argument(
+        "--lite-draws", type=int, default=0, help="queries of each k for lite; 0: all"
+    )
     options = parser.parse_args()
     for part in options.parts:
         match part:
             case "quality":
-                quality(options.without_lite)
+                quality(options.without_lite, options.lite_draws)
             case "search":
                 search()
             case "speed":

@@ -190,3 +190,27 @@ def test_whatever_is_typed_is_answered_or_refused_in_a_sentence(index, text):
 def test_any_word_of_a_title_finds_its_row(index, row, data):
     word = data.draw(st.sampled_from(row.title.split()))
     assert row.key in keys(index.search(word, limit=len(ROWS)))
+
+
+def test_titles_with_the_words_side_by_side_come_first_then_as_they_were_typed():
+    titles = [
+        "Graphs of causal things",
+        "Causal graph",
+        "Causal graphs",
+        "The graphs are causal",
+        "Graphs, more graphs, causal graphs: many causal graphs of graphs",
+    ]
+    rows = [Row(key=title, title=title, abstract="causal graphs " * n) for n, title in enumerate(titles)]  # fmt: skip
+    with Index.build(rows) as index:
+        found = keys(index.search("causal graphs "))
+        assert set(found[:2]) == {titles[2], titles[4]}
+        assert found[2] == titles[1]
+        assert set(found[3:]) == {titles[0], titles[3]}
+        assert titles[1] == keys(index.search("causal graph "))[0]
+
+
+def test_words_that_say_nothing_are_left_out_before_others(index):
+    found = index.search("softmax features of your")
+    assert keys(found)[0] == "performers"
+    assert found.hits[0].has == "some"
+    assert "fnet" not in keys(found)

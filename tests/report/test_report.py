@@ -5,6 +5,7 @@ import time
 import pytest
 
 from studiolo.claims import Interval, Region
+from studiolo.index import Row
 from studiolo.keys import Key
 from studiolo.library.reading import Kept, save_kept
 from studiolo.lists import Document
@@ -260,3 +261,29 @@ def test_list_of_five_thousand_entries_is_rendered_in_three_seconds(library):
     started = time.process_time()
     write_report(load_view(document, library))
     assert time.process_time() - started < 3
+
+
+def test_an_empty_section_shows_what_was_fetched_and_the_list_stays_as_it_is(tmp_path, monkeypatch):
+    rows = [
+        Row(key="arxiv:2106.00001", title="Causal inference <b>now</b>", url="javascript:alert(1)"),
+        Row(key="arxiv:2106.00002", title="On causal inference", url="https://arxiv.org/abs/2106.00002"),
+    ]  # fmt: skip
+    monkeypatch.setattr("studiolo.library.finding.pool_rows", lambda library: iter(rows))
+    text = b"# List\n\n## Full\n\n* [A paper](https://arxiv.org/abs/2101.00001)\n\n## Causal Inference\n"
+    path = tmp_path / "list.md"
+    path.write_bytes(text)
+    view = load_view(Document.load(path), tmp_path)
+    assert {line: len(found) for line, found in view.suggestions.items()} == {7: 2}
+    page = render_html(view)
+    assert "Suggested by the heading from what was fetched; not on the list:" in page
+    assert "Causal inference &lt;b&gt;now&lt;/b&gt;" in page
+    assert "javascript:alert" not in page
+    assert 'href="https://arxiv.org/abs/2106.00002"' in page
+    assert path.read_bytes() == text
+
+
+def test_without_a_pool_nothing_is_suggested(tmp_path):
+    (tmp_path / "list.md").write_bytes(b"# List\n\n## Causal Inference\n")
+    view = load_view(Document.load(tmp_path / "list.md"), tmp_path)
+    assert view.suggestions == {}
+    assert "Suggested" not in render_html(view)

@@ -12,6 +12,7 @@ from . import (
     auditing,
     bibliography,
     collecting,
+    finding,
     identity,
     inbox,
     pools,
@@ -34,6 +35,7 @@ app = typer.Typer(
 for group in (
     start,
     reading,
+    finding,
     collecting,
     inbox,
     identity,
@@ -65,6 +67,7 @@ def root(
     Read:   [bold]studiolo show LIST[/]  what is on the list.
     Run:    [bold]studiolo run LIST[/]  re-measures what its papers claim, on this machine.
     Look:   [bold]studiolo report LIST[/]  one HTML page with every verdict.
+    Find:   [bold]studiolo find WORDS[/]  in titles, authors, abstracts, notes; [bold]studiolo suggest[/]  what to read next.
     Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox.
     """
     listen()

@@ -18,7 +18,7 @@ from studiolo.errors import FileError
 from . import store
 from .postings import CHUNK, Postings
 from .rows import Row, rows_of
-from .searching import Found, add_rows, create_tables, finish_tables, search
+from .searching import READ, Found, add_rows, create_tables, finish_tables, row_from, search
 from .suggesting import Scorer, Suggestion
 
 
@@ -78,6 +78,16 @@ class Index:
 
     def __len__(self) -> int:
         return self.count
+
+    def row(self, key: str) -> Row | None:
+        """Return the row of a key as suggestions read it (title, authors, abstract, notes, categories), or None.
+
+        Raises:
+            FileError: the index is damaged; it is put aside and built anew next time.
+        """
+        with self._healing():
+            found = self._database.execute(f"SELECT {READ} FROM rows WHERE key = ?", (key,))
+            return next(map(row_from, found), None)
 
     def close(self) -> None:
         """Let go of the files."""

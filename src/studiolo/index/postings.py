@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -50,14 +50,19 @@ def text_of(row: Row) -> bytes:
 
 
 class _Names(dict[str, int]):
-    """Numbers names as they come; spellings of one name share their number."""
+    """Numbers names as they come; spellings of one name share their number.
 
-    def __init__(self) -> None:
+    Args:
+        named: returns a name as names are compared.
+    """
+
+    def __init__(self, named: Callable[[str], str]) -> None:
         super().__init__()
+        self._named = named
         self.numbers: dict[str, int] = defaultdict(itertools.count().__next__)
 
     def __missing__(self, written: str) -> int:
-        self[written] = number = self.numbers[name_of(written)]
+        self[written] = number = self.numbers[self._named(written)]
         return number
 
 
@@ -77,7 +82,7 @@ class Postings:
         self._break = self._words[PART]
         self._end = self._words[END]
         self._telling = np.zeros(0, bool)
-        self._named = (_Names(), _Names())
+        self._named = (_Names(name_of), _Names(str))
         self._frequency = np.zeros(len(self._words), np.int64)
         self._chunks: list[tuple[int, list[int]]] = []
         self._spill: BinaryIO = (folder / "spill").open("w+b")

@@ -25,10 +25,12 @@ class Row:
         list: file or list that it stands on; filtered by `list:`.
         tags: filtered by `tag:`.
         state: one word, filtered by `state:` ("to-read", "reading", "read").
-        source: where it was collected, filtered by `source:` ("github-stars").
+        source: where it was collected, filtered by `source:` ("github-stars"); several are parted by blanks.
         has: what hangs on it, filtered by `has:` ("question", "code", "talk", "claims").
         categories: of its archive ("cs.LG", "stat.ML"); for suggestions.
         date: ISO 8601, `2021-05-09`; also `2021-05` or `2021`. Filtered by `year:` and by `since`.
+        place: where it stands, `lists/recent.md:33`; neither searched nor read, only handed back.
+        url: its address; likewise.
     """
 
     key: str
@@ -44,6 +46,8 @@ class Row:
     has: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     date: str = ""
+    place: str = ""
+    url: str = ""
 
     def __post_init__(self) -> None:
         for name in ("authors", "section", "tags", "has", "categories"):

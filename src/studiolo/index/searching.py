@@ -7,6 +7,7 @@ import sqlite3
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from .query import JOINT, Query, Word, facet, fts, parse_query, readable
 from .rows import Row
@@ -22,10 +23,14 @@ _SNIPPETS = ", ".join(
     f"snippet(fts, {COLUMNS.index(column)}, '{_OPEN}', '{_CLOSE}', '…', 16)"
     for column in ("notes", "abstract")
 )
+_BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
+_REORDERED = 50  # best hits in titles among which words as they were typed come first
+READ = "key, title, authors, abstract, notes, categories"  # of a row by suggestions
+SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
 _SCHEMA = f"""
     CREATE TABLE rows (
         id INTEGER PRIMARY KEY, year INTEGER, date TEXT, key TEXT, title TEXT, authors TEXT, notes TEXT, section TEXT,
-        categories TEXT, abstract TEXT
+        categories TEXT, place TEXT, url TEXT, abstract TEXT
     );
     CREATE TABLE facets (name TEXT, value TEXT, row INTEGER, PRIMARY KEY (name, value, row)) WITHOUT ROWID;
     CREATE VIRTUAL TABLE fts USING fts5 (
@@ -49,6 +54,7 @@ class Hit:
         marks: (start, end) of each match in `snippet`.
         has: "all" words, or "some".
         score: larger is better; comparable among the hits with the same `has`.
+        authors, date, place, url: of the row.
     """
 
     key: str
@@ -57,6 +63,10 @@ class Hit:
     marks: tuple[tuple[int, int], ...]
     has: str
     score: float
+    authors: tuple[str, ...] = ()
+    date: str = ""
+    place: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,6 @@ class Found:
         hits: best first.
         says: sentences for the reader: what was corrected, what could not be found as typed.
         corrected: mistyped word -> the word that was searched instead.
-        query: what to search to get the words as typed, empty if nothing was corrected.
     """
 
     hits: tuple[Hit, ...]
@@ -83,11 +92,11 @@ def create_tables(database: sqlite3.Connection) -> None:
 def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> None:
     """Add rows, which are numbered from `first`."""
     database.executemany(
-        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 number, row.year, row.date, row.key, readable(row.title), readable(_APART.join(row.authors)),
-                readable(row.notes), readable(_APART.join(row.section)), _APART.join(row.categories), readable(row.abstract),
+                readable(row.notes), readable(_APART.join(row.section)), _APART.join(row.categories), row.place, row.url, readable(row.abstract),
             )
             for number, row in enumerate(rows, start=first)
         ),
@@ -98,7 +107,7 @@ def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> N
             (name, facet(value), number)
             for number, row in enumerate(rows, start=first)
             for name, values in (
-                ("tag", row.tags), ("state", (row.state,)), ("source", (row.source,)), ("has", row.has), ("list", (row.list,)),
+                ("tag", row.tags), ("state", (row.state,)), ("source", row.source.split()), ("has", row.has), ("list", (row.list,)),
             )
             for value in values
             if value
@@ -113,15 +122,16 @@ def finish_tables(database: sqlite3.Connection) -> None:
 
 
 def row_from(found: Sequence[str]) -> Row:
-    """Return the row of `SELECT key, title, authors, abstract, notes, categories`, as suggestions read it."""
+    """Return the row of `SELECT READ`, as suggestions read it."""
     key, title, authors, abstract, notes, categories = (text.replace(JOINT, "") for text in found)
     return Row(
-        key=key, title=title, authors=_names(authors), abstract=abstract, notes=notes, categories=_names(categories)
+        key=key, title=title, authors=split_names(authors), abstract=abstract, notes=notes, categories=split_names(categories)
     )  # fmt: skip
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(_APART)) if text else ()
+def split_names(text: str) -> tuple[str, ...]:
+    """Return the names that a row keeps as one text."""
+    return tuple(text.replace(JOINT, "").split(_APART)) if text else ()
 
 
 def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
@@ -150,26 +160,54 @@ def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     words = _expressions(query)
     everything = f"({' AND '.join(words)})"
     in_title = f"({{title authors}} : {everything})"
-    hits = _hits(database, query, in_title, limit, "all")
+    hits = _hits(database, query, in_title, max(limit, _REORDERED), "all", snippets=_BEGINNINGS)
+    if len(hits) > 1 and len(words) > 1:
+        run = fts(Word(" ".join(word.text for word in query.words)), as_prefix=query.ends_open)
+        in_a_row = _hits(database, query, f"{{title}} : {run}", _REORDERED, "all", _BEGINNINGS)
+        hits = _as_typed_first(hits, query, {hit.key for hit in in_a_row})
+    hits = hits[:limit]
     if len(hits) < limit:
         hits += _hits(database, query, f"({everything} NOT {in_title})", limit - len(hits), "all")
+    telling = [
+        word
+        for word, asked in zip(words, query.words, strict=True)
+        if asked.text.lower() not in STOP_WORDS
+    ] or words
     if len(hits) < min(_FEW, limit) and len(words) > 2:
         # one word is wrong: far fewer rows, and better ones, than those with any word
-        all_but_one = (f"({' AND '.join(words[:n] + words[n + 1 :])})" for n in range(len(words)))
-        some = f"(({' OR '.join(all_but_one)}) NOT {everything})"
+        count = len(telling) - 1 if len(telling) > 2 else len(telling)
+        several = (f"({' AND '.join(some)})" for some in combinations(telling, count))
+        some = f"(({' OR '.join(several)}) NOT {everything})"
         hits += _hits(database, query, some, limit - len(hits), "some")
     if not hits and len(words) > 1:
-        telling = [
-            word
-            for word, asked in zip(words, query.words, strict=True)
-            if asked.text.lower() not in STOP_WORDS
-        ]
-        hits = _hits(database, query, f"({' OR '.join(telling or words)})", limit, "some")
+        hits = _hits(database, query, f"({' OR '.join(telling)})", limit, "some")
     return hits
 
 
+def _as_typed_first(hits: list[Hit], query: Query, in_a_row: set[str]) -> list[Hit]:
+    """Put titles first that have the words side by side, in any inflection, and of these first those as they were typed."""
+    typed = [b" ".join(tokens(fold(word.text))) for word in query.words]
+    run = b" " + b" ".join(typed)
+    single = [b" " + word for word in typed]
+
+    def other(hit: Hit) -> tuple[bool, bool, bool]:
+        title = b" %b " % b" ".join(tokens(fold(hit.title)))
+        return (
+            hit.key not in in_a_row,
+            run not in title,
+            not all(word + b" " in title for word in single),
+        )
+
+    return sorted(hits, key=other)
+
+
 def _hits(
-    database: sqlite3.Connection, query: Query, expression: str, limit: int, has: str
+    database: sqlite3.Connection,
+    query: Query,
+    expression: str,
+    limit: int,
+    has: str,
+    snippets: str = "",
 ) -> list[Hit]:
     needed = [fts(word) for word in query.needed]
     match = " AND ".join([*([expression] if expression else []), *(f"({word})" for word in needed)])
@@ -191,17 +229,27 @@ def _hits(
         values += [name, value]
     if match:
         sql = (
-            f"SELECT rows.key, rows.title, -rank, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
+            f"SELECT {SHOWN}, -rank, {snippets or _SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
             f"WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
         )
     else:
         sql = (
-            f"SELECT rows.key, rows.title, 0.0, substr(notes, 1, 120), substr(abstract, 1, 120) FROM rows WHERE {' AND '.join(where)} "
+            f"SELECT {SHOWN}, 0.0, {_BEGINNINGS} FROM rows WHERE {' AND '.join(where)} "
             "ORDER BY rows.date DESC, rows.id LIMIT ?"
         )
     return [
-        Hit(key, title.replace(JOINT, ""), *_shown(snippets), has, score)
-        for key, title, score, *snippets in database.execute(sql, (*values, limit))
+        Hit(
+            key,
+            title.replace(JOINT, ""),
+            *_shown((notes, abstract)),
+            has,
+            score,
+            split_names(authors),
+            *said,
+        )
+        for key, title, authors, *said, score, notes, abstract in database.execute(
+            sql, (*values, limit)
+        )
     ]
 
 

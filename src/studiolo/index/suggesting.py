@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .postings import AUTHORS, BLOCKS, CATEGORIES, PAIRS, WORDS
 from .query import JOINT
 from .rows import Row
-from .searching import row_from
+from .searching import READ, SHOWN, row_from, split_names
 from .words import fold, heading_words, is_telling, name_of, other_number, tokens
 
 
@@ -55,7 +55,7 @@ class Reason:
 
     Attributes:
         kind: "word", "pair" (of neighbouring words), "author" or "category".
-        term: in small letters, without accents.
+        term: in small letters, without accents; a category as it is written.
         share: of the suggestion's score that comes from terms, 0 to 1.
     """
 
@@ -74,6 +74,7 @@ class Suggestion:
         score: larger is better; comparable within one answer.
         reasons: all terms that count, largest share first; the shares add up to 1.
         lists: names of the lists that have it.
+        authors, date, place, url: of the row.
     """
 
     key: str
@@ -81,6 +82,10 @@ class Suggestion:
     score: float
     reasons: tuple[Reason, ...]
     lists: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    date: str = ""
+    place: str = ""
+    url: str = ""
 
     def shown(self, count: int = 3) -> tuple[Reason, ...]:
         """Return the words and pairs that say most, at most `count`; no word that a pair before it has already."""
@@ -244,7 +249,7 @@ class Scorer:
         )
 
     def _rows_at(self, numbers: Iterable[int]) -> list[Row]:
-        sql = "SELECT key, title, authors, abstract, notes, categories FROM rows WHERE id IN (?*)"
+        sql = f"SELECT {READ} FROM rows WHERE id IN (?*)"
         return [row_from(found) for found in self._select(sql, numbers)]
 
     def _keys(self, seeds: Iterable[str | Row]) -> set[str]:
@@ -314,18 +319,25 @@ class Scorer:
             for at in np.flatnonzero(docs[places] == wanted).tolist():
                 value = weight * float(self._values[start + int(places[at])])
                 parts[int(wanted[at])].append((value, term))
-        sql = "SELECT id, key, title FROM rows WHERE id IN (?*)"
-        names = {number: (key, title) for number, key, title in self._select(sql, best)}
-        return [
-            Suggestion(
-                key=names[number][0],
-                title=names[number][1].replace(JOINT, ""),
-                score=float(scores[number]),
-                reasons=_reasons(parts[number]),
-                lists=tuple(lists.get(number, ())),
+        sql = f"SELECT id, {SHOWN} FROM rows WHERE id IN (?*)"
+        shown = {number: row for number, *row in self._select(sql, best)}
+        found = []
+        for number in best:
+            key, title, authors, date, place, url = shown[number]
+            found.append(
+                Suggestion(
+                    key=key,
+                    title=title.replace(JOINT, ""),
+                    score=float(scores[number]),
+                    reasons=_reasons(parts[number]),
+                    lists=tuple(lists.get(number, ())),
+                    authors=split_names(authors),
+                    date=date,
+                    place=place,
+                    url=url,
+                )
             )
-            for number in best
-        ]
+        return found
 
 
 def _terms_in(row: Row) -> dict[Term, int]:
@@ -336,8 +348,8 @@ def _terms_in(row: Row) -> dict[Term, int]:
         words = [token.decode() for token in tokens(part) if is_telling(token)]
         counts.update((WORDS, word) for word in words)
         counts.update((PAIRS, f"{first} {second}") for first, second in pairwise(words))
-    for block, names in ((AUTHORS, row.authors), (CATEGORIES, row.categories)):
-        counts.update(dict.fromkeys(((block, name_of(name)) for name in names), 1))
+    counts.update(dict.fromkeys(((AUTHORS, name_of(name)) for name in row.authors), 1))
+    counts.update(dict.fromkeys(((CATEGORIES, name) for name in row.categories), 1))
     return counts
 
 

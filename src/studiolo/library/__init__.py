@@ -1,5 +1,7 @@
 """The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
+from studiolo.index import Suggestion
+
 from . import desk
 from .edges import READER, Edge, Grade, save_edges
 from .entries import Listed, called, find_entries, find_entry, load_lists, short
@@ -11,6 +13,7 @@ from .export import (
     references_in_library,
 )
 from .facts import fetch_facts, load_facts
+from .finding import Pool, find, open_pool
 from .folder import Library, save_new_list
 from .following import (
     Followed,
@@ -27,6 +30,17 @@ from .placing import Proposal, sections_of
 from .plan import Plan
 from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
 from .reading import Kept, load_kept, state_of
+from .suggesting import (
+    Suggested,
+    Suggester,
+    Wanted,
+    suggest_for_empty,
+    wanted_by_list,
+    wanted_by_section,
+    wanted_by_tag,
+    wanted_by_words,
+    wanted_in,
+)
 from .waiting import Pending, Waiting, load_waiting
 from .works import Works, load_same, load_works
 
@@ -44,14 +58,20 @@ __all__ = [
     "Listed",
     "Pending",
     "Plan",
+    "Pool",
     "Proposal",
+    "Suggested",
+    "Suggester",
+    "Suggestion",
     "Waiting",
+    "Wanted",
     "Works",
     "called",
     "carry_out",
     "desk",
     "fetch_facts",
     "fetch_followed",
+    "find",
     "find_entries",
     "find_entry",
     "find_target",
@@ -66,6 +86,7 @@ __all__ = [
     "load_same",
     "load_waiting",
     "load_works",
+    "open_pool",
     "pool_rows",
     "pool_stamp",
     "pools_folder",
@@ -78,6 +99,12 @@ __all__ = [
     "sections_of",
     "short",
     "state_of",
+    "suggest_for_empty",
     "undo",
     "unfollow",
+    "wanted_by_list",
+    "wanted_by_section",
+    "wanted_by_tag",
+    "wanted_by_words",
+    "wanted_in",
 ]

@@ -39,7 +39,7 @@ from .folder import Library
 from .placing import Proposal, propose
 from .plan import Plan
 from .reading import Kept, kept_of, kept_path
-from .waiting import Pending, Waiting, tidy_title
+from .waiting import Pending, Waiting, refused_names, tidy_title
 
 
 def note(library: Library, listed: Listed, text: str) -> Plan:
@@ -132,6 +132,17 @@ def move(library: Library, listed: Listed, section: str) -> Plan | None:
 def pass_over(pending: Pending) -> Plan:
     """Plan never to show a pending thing again."""
     return Plan(f"passed over {pending.title!r}", passing=(pending.name,))
+
+
+def say_no(library: Library, key: Key, title: str = "") -> Plan | None:
+    """Plan never to suggest a paper again, and less of what is like it; None where the reader said so before."""
+    if str(key) in refused_names(library):
+        return None
+    return Plan(
+        f"not for me: {title or key}",
+        refusing=(str(key),),
+        done=f"{title or key} is not suggested any more. Take it back: studiolo undo",
+    )
 
 
 def _worth_keeping(library: Library, entry: Entry) -> Iterator[Kept]:

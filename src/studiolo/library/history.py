@@ -28,7 +28,7 @@ from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 from .folder import Library
 from .plan import Plan
 from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
-from .waiting import passed_names, save_passed
+from .waiting import passed_names, refused_names, save_passed, save_refused
 
 
 _OLD_JOURNALS = ("edits.jsonl", "undo.jsonl")
@@ -48,6 +48,7 @@ class Change:
         kept_before, kept_after: what is kept beside the lists of the keys concerned; `kept_after` is empty where it is
             not known.
         passed: names of pending things that were passed over.
+        refused: keys that the reader said no to.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Change:
     kept_before: Mapping[Key, Kept | None] = field(default_factory=dict)
     kept_after: Mapping[Key, Kept | None] = field(default_factory=dict)
     passed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain JSON values, empty ones left out."""
@@ -73,8 +75,9 @@ class Change:
         for name in ("kept_before", "kept_after"):
             if kept := getattr(self, name):
                 record[name] = {str(k): one.to_record() if one else None for k, one in kept.items()}
-        if self.passed:
-            record["passed"] = list(self.passed)
+        for name in ("passed", "refused"):
+            if names := getattr(self, name):
+                record[name] = list(names)
         return record
 
     @classmethod
@@ -96,6 +99,7 @@ class Change:
             kept_before=_kept(record.get("kept_before", {})),
             kept_after=_kept(record.get("kept_after", {})),
             passed=tuple(map(str, record.get("passed", ()))),
+            refused=tuple(map(str, record.get("refused", ()))),
         )
 
 
@@ -151,6 +155,7 @@ def carry_out(library: Library, plan: Plan) -> Change:
         {key: kept.get(key) for key in keeping},
         keeping,
         plan.passing,
+        plan.refusing,
     )
     _append(library, change.to_record())
     if path and before and after:
@@ -164,6 +169,8 @@ def carry_out(library: Library, plan: Plan) -> Change:
         save_kept(library.folder, plan.keeping)
     if plan.passing:
         save_passed(library, plan.passing)
+    if plan.refusing:
+        save_refused(library, plan.refusing)
     library.forget()
     return change
 
@@ -193,6 +200,7 @@ def _take_back(library: Library, change: Change) -> bool:
     written = _list_without(library, change) if change.edits else None
     kept = _kept_without(library, change)
     passed = [name for name in change.passed if name in passed_names(library)]
+    refused = [name for name in change.refused if name in refused_names(library)]
     if written:
         path, document, new = written
         save_bytes(path, new, document.data)
@@ -200,7 +208,9 @@ def _take_back(library: Library, change: Change) -> bool:
         restore_kept(library.folder, kept)
     if passed:
         save_passed(library, passed, back=True)
-    return bool(written or kept or passed)
+    if refused:
+        save_refused(library, refused, back=True)
+    return bool(written or kept or passed or refused)
 
 
 def _list_without(library: Library, change: Change) -> tuple[Path, Document, bytes] | None:

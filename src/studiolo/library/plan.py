@@ -21,6 +21,7 @@ class Plan:
         edits: what makes the one from the other.
         keeping: what is kept beside the lists in the same step.
         passing: names of pending things that are passed over.
+        refusing: keys that the reader says no to.
         reason: why it goes where it goes, one sentence; empty where the reader said so.
         section: the headings it goes under.
         done: what to say to the reader once it is made.
@@ -32,6 +33,7 @@ class Plan:
     edits: tuple[Edit, ...] = ()
     keeping: tuple[Kept, ...] = ()
     passing: tuple[str, ...] = ()
+    refusing: tuple[str, ...] = ()
     reason: str = ""
     section: tuple[str, ...] = ()
     done: str = ""

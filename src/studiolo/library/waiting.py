@@ -115,10 +115,11 @@ def keys_on_lists(library: Library) -> dict[Key, str]:
     """Return where each key first stands in an entry: `file:line`. A link in a paragraph puts nothing on a list."""
     found: dict[Key, str] = {}
     for path, document in library.documents.items():
+        name = library.relative(path)
         for entry in document.entries:
             for link in entry.links:
                 if link.mention is not None:
-                    found.setdefault(link.mention.key, f"{library.relative(path)}:{link.line}")
+                    found.setdefault(link.mention.key, f"{name}:{link.line}")
     return found
 
 
@@ -126,14 +127,14 @@ def load_waiting(library: Library, *, with_passed: bool = False) -> Waiting:
     """Return what waits in the inbox, newest first.
 
     Args:
-        with_passed: also what was passed over.
+        with_passed: also what was passed over or said no to.
     """
     items = list(load_items(library))
     facts = load_facts(library)
     works = load_works(library, items, facts)
     on_lists = keys_on_lists(library)
     listed_works = {works.work(key): place for key, place in reversed(on_lists.items())}
-    passed = set() if with_passed else passed_names(library)
+    passed = set() if with_passed else passed_names(library) | refused_names(library)
     groups: dict[str, Pending] = {}
     for item in items:
         own = key_at(item.url)
@@ -198,20 +199,37 @@ def title_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
 
 def passed_names(library: Library) -> set[str]:
     """Return the names that were passed over and not taken back."""
+    return _decided(library, "pass", "back")
+
+
+def refused_names(library: Library) -> set[str]:
+    """Return the keys that the reader said no to and did not take back."""
+    return _decided(library, "no", "not no")
+
+
+def _decided(library: Library, decision: str, back: str) -> set[str]:
     names: set[str] = set()
     for record in load_json_lines(library.state / "triage.jsonl"):
-        if record.get("decision") == "pass":
+        if record.get("decision") == decision:
             names.add(str(record.get("name")))
-        elif record.get("decision") == "back":
+        elif record.get("decision") == back:
             names.discard(str(record.get("name")))
     return names
 
 
 def save_passed(library: Library, names: Iterable[str], *, back: bool = False) -> None:
     """Remember that things are not to be shown again, or take that back."""
+    _save_decision(library, names, "back" if back else "pass")
+
+
+def save_refused(library: Library, names: Iterable[str], *, back: bool = False) -> None:
+    """Remember what the reader said no to, or take that back."""
+    _save_decision(library, names, "not no" if back else "no")
+
+
+def _save_decision(library: Library, names: Iterable[str], decision: str) -> None:
     library.prepare()
     day = datetime.now(UTC).strftime("%Y-%m-%d")
-    decision = "back" if back else "pass"
     append_json_lines(
         library.state / "triage.jsonl",
         ({"name": name, "decision": decision, "on": day} for name in names),

@@ -28,7 +28,16 @@ from studiolo.claims import (
 )
 from studiolo.errors import PaperError, StudioloError
 from studiolo.keys import Key
-from studiolo.library import Kept, Library, Works, load_kept, load_same, state_of
+from studiolo.library import (
+    Kept,
+    Library,
+    Suggestion,
+    Works,
+    load_kept,
+    load_same,
+    state_of,
+    suggest_for_empty,
+)
 from studiolo.lists import Document, Entry
 from studiolo.runs import (
     NO_HISTORY,
@@ -205,7 +214,8 @@ class SectionView:
 class View:
     """Everything that a report of one list says.
 
-    `papers` holds those of the list whose folders can be read; `problems` says why others cannot.
+    `papers` holds those of the list whose folders can be read; `problems` says why others cannot. `suggestions` are for
+    sections that hold nothing, by the line of their heading: never written, and only there if something was fetched.
     """
 
     document: Document
@@ -218,6 +228,7 @@ class View:
     environment: str
     made: str
     works: Works | None = None
+    suggestions: Mapping[int, Sequence[Suggestion]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -371,6 +382,7 @@ def load_view(
         environment=this_environment(),
         made=_now(),
         works=works,
+        suggestions=suggest_for_empty(Library(library), document),
     )
 
 

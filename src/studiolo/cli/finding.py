@@ -1,0 +1,421 @@
+"""Commands that find what one has and suggest what to read: find, open, similar, suggest, not-for-me."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from studiolo.errors import FileError, UsageError
+
+from .console import Styled, counted, say, say_json
+from .options import AsJson, LibraryOption
+
+
+if TYPE_CHECKING:
+    from studiolo.index import Hit, Suggestion
+    from studiolo.library import Library, Wanted
+
+app = typer.Typer()
+PANEL = "Find"
+SHOWN_REASONS = 3
+
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show.")]
+SomeList = Annotated[Path | None, typer.Option("--list", metavar="FILE", help="Only this list.")]
+
+
+# a query may begin with "-word", so there are no short options here
+@app.command(
+    rich_help_panel=PANEL,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
+def find(
+    query: Annotated[
+        list[str],
+        typer.Argument(metavar="QUERY...", help='Words, "phrases", -words and fields.'),
+    ],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many to show.")] = 10,
+    as_json: AsJson = False,
+    library: Annotated[
+        Path | None,
+        typer.Option("--library", metavar="DIR", help="The library; default: this one."),
+    ] = None,
+) -> None:
+    """Find what you have: on lists, topic pages and in the inbox; titles, authors, abstracts, notes and questions.
+
+    Words are found in any inflection, with or without accents; the last one may be half typed, and a typing error is
+    corrected and said. A - before a word or field leaves out what has it.
+
+    Fields: author:, title:, section:, note:, year:2021, year:2019..2021, tag:, state:to-read, source:, list:,
+    has:question, has:code, has:talk, has:claims.
+
+    \b
+    Examples:
+      studiolo find random features
+      studiolo find attention year:2020.. has:question
+      studiolo find state:to-read -tag:theory
+    """
+    from studiolo import library as rooms
+
+    if strange := [word for word in query if word.startswith("--")]:
+        raise UsageError(
+            f"There is no option {strange[0]}. To see which there are: studiolo find --help"
+        )
+    home = rooms.Library.find(library)
+    found, says = rooms.find(home, " ".join(query), limit=limit, can_run=lambda: _can_run(home))
+    if as_json:
+        say_json({"says": says, "corrected": dict(found.corrected), "hits": [_hit_json(h) for h in found.hits]})  # fmt: skip
+    else:
+        for sentence in says:
+            say(sentence, to_err=True)
+        for typed, _ in found.corrected:
+            say(f"To search for it as typed: studiolo find '\"{typed}\"'", to_err=True)
+        for number, hit in enumerate(found.hits, 1):
+            _say_thing(number, hit)
+            if hit.snippet:
+                say("      ", *_marked(hit))
+        if not found.hits:
+            say("Nothing was found.")
+    _remember(home, found.hits)
+
+
+def _can_run(library: Library) -> frozenset[str]:
+    """Return the keys of the papers whose claims can be run."""
+    from studiolo import runs
+
+    papers = runs.discover(library.folder, problems=[])
+    return frozenset(key for paper in papers for key in (paper.key, *paper.also))
+
+
+def _marked(hit: Hit) -> list[str | Styled]:
+    parts: list[str | Styled] = []
+    at = 0
+    for start, end in hit.marks:
+        parts += [hit.snippet[at:start], Styled(hit.snippet[start:end], "bold")]
+        at = end
+    return [*parts, hit.snippet[at:]]
+
+
+def _say_thing(number: int, one: Hit | Suggestion) -> None:
+    year = f" ({one.date[:4]})" if one.date[:4].isdecimal() else ""
+    key = "" if one.place.startswith(one.key) else f"  {one.key}"
+    place = f"  {one.place}" if one.place else ""
+    say(f"{number:3}  ", Styled(one.title or one.key, "bold"), year, Styled(f"{key}{place}", "dim"))
+
+
+@app.command("open", rich_help_panel=PANEL)
+def open_(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="N|KEY",
+            help="A number of the last result, a key, or a name or title on a list.",
+        ),
+    ],
+    library: LibraryOption = None,
+) -> None:
+    """Open something in the browser: a number of the last `find`, `similar` or `suggest`, or a key.
+
+    Without a browser the address is printed.
+
+    \b
+    Examples:
+      studiolo open 1
+      studiolo open arxiv:2105.03824
+    """
+    from studiolo.library import Library
+
+    home = Library.find(library)
+    url = _address_of_number(home, int(what)) if what.isdecimal() else _address_of(home, what)
+    say(url)
+    if _has_browser():
+        typer.launch(url)
+
+
+def _address_of_number(library: Library, number: int) -> str:
+    last = _last(library)
+    if not 1 <= number <= len(last):
+        raise UsageError(
+            f"The last result has {counted(len(last), 'line')}, so there is no number {number}. Search first: studiolo find WORD"
+        )
+    one = last[number - 1]
+    if not one["url"].startswith(("http://", "https://")):
+        raise UsageError(f"“{one['title']}” has no web address. It stands in {one['place']}.")
+    return one["url"]
+
+
+def _address_of(library: Library, word: str) -> str:
+    from studiolo.keys import address_of, find_key
+    from studiolo.library import find_entries
+
+    try:
+        listed = find_entries(word, list(library.documents.values()))[0]
+    except UsageError:
+        url = word if word.startswith(("http://", "https://")) else address_of(find_key(word))
+    else:
+        urls = [link.url.strip() for link in listed.entry.links if link.mention]
+        url = urls[0] if urls else ""
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"{word!r} has no web address.")
+    return url
+
+
+def _has_browser() -> bool:
+    import webbrowser
+
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+@app.command(rich_help_panel=PANEL)
+def similar(
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="A key, an address, or a name or title on a list.")
+    ],
+    limit: Limit = 10,
+    as_json: AsJson = False,
+    library: LibraryOption = None,
+) -> None:
+    """Show what is like one paper: first what you have, then what was fetched, each with the words they share.
+
+    Example:  studiolo similar FNet
+    """
+    from studiolo.library import Library, Suggester
+
+    home = Library.find(library)
+    here, there = Suggester(home).similar(key, limit=limit)
+    if as_json:
+        say_json({"says": here.says, "yours": [_suggestion_json(s) for s in here.suggestions], "others": [_suggestion_json(s) for s in there.suggestions]})  # fmt: skip
+    else:
+        for sentence in here.says:
+            say(sentence, to_err=True)
+        say("What you have:" if here.suggestions else "You have nothing like it.")
+        _say_suggestions(here.suggestions)
+        if there.suggestions:
+            say("What was fetched:")
+        _say_suggestions(there.suggestions, len(here.suggestions))
+    _remember(home, [*here.suggestions, *there.suggestions])
+
+
+@app.command(rich_help_panel=PANEL)
+def suggest(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY...]",
+            help="Suggest what belongs beside these; default: beside all entries.",
+        ),
+    ] = None,
+    section: Annotated[
+        str,
+        typer.Option(
+            "--section",
+            "-s",
+            help="Beside the entries of this section; by its headings alone where it is empty.",
+        ),
+    ] = "",
+    tag: Annotated[str, typer.Option("--tag", help="Beside the entries with this tag.")] = "",
+    path: SomeList = None,
+    since: Annotated[
+        str,
+        typer.Option("--since", help="Only what appeared since: 30d, 8w, 6m, 1y, or 2024-05-01."),
+    ] = "",
+    unread: Annotated[
+        bool, typer.Option("--unread", help="Which of your own unread entries to read next.")
+    ] = False,
+    limit: Limit = 10,
+    as_json: AsJson = False,
+    library: LibraryOption = None,
+) -> None:
+    """Suggest what to read, from what was fetched and the lists you follow, with the words that made it so.
+
+    What you have, passed over or said no to is never suggested. Percentages are shares of the score. Nothing is written.
+
+    \b
+    Examples:
+      studiolo suggest --section "Causal Inference"
+      studiolo suggest arxiv:2105.03824 --since 30d
+      studiolo suggest --unread
+    """
+    from studiolo.library import Library, Suggester
+
+    if sum(map(bool, (keys, section, tag))) > 1:
+        raise UsageError("Give keys, --section or --tag, one of them.")
+    day = since_day(since, datetime.now(UTC).date()) if since else ""
+    if unread and day:
+        raise UsageError(
+            "--since looks at what was fetched, --unread at your lists. Give one of them."
+        )
+    home = Library.find(library)
+    wanted = _wanted(home, keys or [], section, tag, path)
+    suggester = Suggester(home)
+    found = (
+        suggester.next_unread(wanted, limit=limit)
+        if unread
+        else suggester.suggest(wanted, since=day, limit=limit)
+    )
+    if as_json:
+        say_json({"says": found.says, "suggestions": [_suggestion_json(s) for s in found.suggestions]})  # fmt: skip
+    else:
+        for sentence in found.says:
+            say(sentence, to_err=True)
+        _say_suggestions(found.suggestions)
+        if not found.suggestions and not found.says:
+            say("Nothing that was fetched belongs there." if not unread else "Nothing is unread.")
+    _remember(home, found.suggestions)
+
+
+def _wanted(
+    library: Library, keys: Sequence[str], section: str, tag: str, path: Path | None
+) -> Wanted:
+    from studiolo import library as rooms
+
+    if section:
+        return rooms.wanted_by_section(library, section, path)
+    if tag:
+        return rooms.wanted_by_tag(library, tag, path)
+    if keys:
+        return rooms.wanted_by_words(library, keys, path)
+    return rooms.wanted_by_list(library, path)
+
+
+_AGO = re.compile(r"(\d{1,5})([dwmy])")
+_DAY = re.compile(r"\d{4}(-\d\d){0,2}")
+_DAYS = {"d": 1, "w": 7, "m": 30.44, "y": 365.25}
+
+
+def since_day(text: str, today: date) -> str:
+    """Return the day that a reader means by `30d`, `6m`, `2024`, `2024-05` or `2024-05-01`, ISO 8601.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if match := _AGO.fullmatch(text.strip().lower()):
+        days = int(int(match[1]) * _DAYS[match[2]])
+        return (today - timedelta(min(days, (today - date.min).days))).isoformat()
+    try:
+        if _DAY.fullmatch(text.strip()) is None:
+            raise ValueError(text)
+        return date.fromisoformat((text.strip() + "-01-01")[:10]).isoformat()
+    except ValueError:
+        raise UsageError(f"{text!r} is not a time. Write 30d, 8w, 6m, 1y or 2024-05-01.") from None
+
+
+def _say_suggestions(suggestions: Iterable[Suggestion], first: int = 0) -> None:
+    for number, one in enumerate(suggestions, first + 1):
+        _say_thing(number, one)
+        why = _because(one)
+        if why:
+            say("      ", why)
+
+
+def _because(one: Suggestion) -> str:
+    """Return why something is suggested, in words with their shares; authors and categories apart."""
+    parts = [", ".join(f"{r.term} {_share(r.share)}" for r in one.shown(SHOWN_REASONS))]
+    for kind, before in (("author", "by "), ("category", "in ")):
+        found = [r for r in one.reasons if r.kind == kind][:2]
+        parts.append(
+            before + ", ".join(f"{r.term} {_share(r.share)}" for r in found) if found else ""
+        )
+    if one.lists:
+        parts.append(f"on {counted(len(one.lists), 'list')} you follow: {', '.join(one.lists[:3])}")
+    return "; ".join(filter(None, parts))
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
+
+
+@app.command("not-for-me", rich_help_panel=PANEL)
+def not_for_me(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="N|KEY", help="A number of the last result, a key or an address."),
+    ],
+    library: LibraryOption = None,
+) -> None:
+    """Never suggest a paper again, and less of what is like it. `studiolo undo` takes it back.
+
+    \b
+    Examples:
+      studiolo not-for-me 3
+      studiolo not-for-me arxiv:2105.03824
+    """
+    from studiolo.keys import find_key
+    from studiolo.library import Library, carry_out, desk
+
+    home = Library.find(library)
+    title = ""
+    if what.isdecimal():
+        last = _last(home)
+        if not 1 <= int(what) <= len(last):
+            raise UsageError(f"The last result has {counted(len(last), 'line')}, so there is no number {what}.")  # fmt: skip
+        what, title = last[int(what) - 1]["key"], last[int(what) - 1]["title"]
+    key = find_key(what)
+    plan = desk.say_no(home, key, title)
+    if plan is None:
+        say(f"You said no to {title or key} before.")
+    else:
+        carry_out(home, plan)
+        say(plan.done)
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    return {
+        **_thing_json(hit),
+        "snippet": hit.snippet,
+        "marks": [list(mark) for mark in hit.marks],
+        "has": hit.has,
+    }
+
+
+def _suggestion_json(one: Suggestion) -> dict[str, Any]:
+    reasons = [
+        {"kind": r.kind, "term": r.term, "share": round(r.share, 4)} for r in one.reasons[:20]
+    ]
+    return {**_thing_json(one), "reasons": reasons, "lists": list(one.lists)}
+
+
+def _thing_json(one: Hit | Suggestion) -> dict[str, Any]:
+    return {
+        "key": one.key,
+        "title": one.title,
+        "authors": list(one.authors),
+        "date": one.date or None,
+        "place": one.place or None,
+        "url": one.url or None,
+        "score": round(one.score, 6),
+    }
+
+
+def _remember(library: Library, things: Iterable[Hit | Suggestion]) -> None:
+    """Keep what was shown, for `open N`."""
+    from studiolo.files import save_bytes
+    from studiolo.keys import address_of, find_key
+
+    rows = []
+    for one in things:
+        url = one.url
+        if not url:
+            with contextlib.suppress(UsageError):
+                url = address_of(find_key(one.key))
+        rows.append({"key": one.key, "title": one.title, "url": url, "place": one.place})
+    with contextlib.suppress(FileError):  # a library to read only
+        save_bytes(library.cache / "find" / "last.json", json.dumps(rows).encode())
+
+
+def _last(library: Library) -> list[dict[str, str]]:
+    try:
+        rows = json.loads((library.cache / "find" / "last.json").read_bytes())
+        return [{name: str(row[name]) for name in ("key", "title", "url", "place")} for row in rows]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

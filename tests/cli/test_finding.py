@@ -1,0 +1,203 @@
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import studiolo
+from studiolo.cli import finding
+from studiolo.cli.app import app
+from studiolo.errors import FileError, UsageError
+
+
+EXAMPLE = Path(studiolo.__file__).parent / "example"
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A library with the bundled list and a small pool, the current folder, without a browser."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / ".studiolo/pools").mkdir(parents=True)
+    (tmp_path / "lists/list.md").write_bytes((EXAMPLE / "lists/recent-ml-research.md").read_bytes())
+    rows = [
+        ("arxiv:2106.00001", "Causal inference with interventions", "Causal graphs and treatment effects."),
+        ("arxiv:2106.00002", "Causal discovery", "Causal inference of graphs."),
+        ("arxiv:2106.00003", "Fourier mixing of tokens", "Fourier transforms of tokens, Fourier."),
+        ("arxiv:2106.00004", "Graphs of tokens", "Transforms after Fourier, and treatment of graphs."),
+    ]  # fmt: skip
+    (tmp_path / ".studiolo/pools/arxiv.jsonl").write_text(
+        "".join(
+            json.dumps({"key": key, "title": title, "authors": ["Ada Lovelace"], "abstract": abstract, "categories": ["cs.LG"], "published": "2021-06-01", "said_by": "arxiv"}) + "\n"
+            for key, title, abstract in rows
+        )
+    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(finding, "_has_browser", lambda: False)
+    return tmp_path
+
+
+def run(*words):
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def run_json(*words):
+    return json.loads(run(*words, "--json"))
+
+
+def test_find_shows_numbers_titles_keys_and_places(library):
+    first, *_ = run("find", "fourier", "tokens").splitlines()
+    assert first.split() == ["1", "FNet:", "Mixing", "Tokens", "with", "Fourier", "Transforms", "(2021)", "arxiv:2105.03824", "lists/list.md:37"]  # fmt: skip
+
+
+def test_find_says_what_it_corrected_and_how_to_insist(library):
+    result = CliRunner().invoke(app, ["find", "attenttion"])
+    assert "Performers" in result.stdout
+    assert result.stderr.splitlines() == [
+        "Showing “attention”: nothing here has “attenttion”.",
+        "To search for it as typed: studiolo find '\"attenttion\"'",
+    ]
+    assert run("find", '"attenttion"') == "Nothing was found.\n"
+
+
+def test_find_for_programs(library):
+    found = run_json("find", "fourier", "-author:nobody")
+    [hit] = found["hits"]
+    assert hit["key"] == "arxiv:2105.03824"
+    assert hit["place"] == "lists/list.md:37"
+    assert hit["url"] == "https://arxiv.org/abs/2105.03824"
+    assert set(hit) == {"key", "title", "authors", "date", "place", "url", "score", "snippet", "marks", "has"}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["-nothing", "-learning", "-hypernet", "-author:vaswani"])
+def test_a_query_may_begin_with_what_is_left_out(library, word):
+    assert run_json("find", word, "fourier")["hits"][0]["key"] == "arxiv:2105.03824"
+
+
+def test_an_unknown_option_of_find_is_refused(library):
+    with pytest.raises(UsageError, match=r"There is no option --jsn\."):
+        run("find", "fourier", "--jsn")
+
+
+def test_find_knows_which_papers_can_run(library):
+    assert {"arxiv:2105.03824", "arxiv:2009.14794"} <= {h["key"] for h in run_json("find", "has:claims")["hits"]}  # fmt: skip
+
+
+def test_a_new_edit_is_found(library):
+    path = library / "lists/list.md"
+    run("find", "fourier")
+    path.write_text(path.read_text().replace("Mixing Tokens", "Stirring Tokens"))
+    assert "Stirring" in run("find", "stirring")
+
+
+def test_open_prints_the_address_of_a_number_and_of_a_key(library):
+    run("find", "fourier", "tokens")
+    assert run("open", "1") == "https://arxiv.org/abs/2105.03824\n"
+    assert run("open", "ExpireSpan") == "https://arxiv.org/abs/2105.06548\n"
+    assert run("open", "arxiv:1503.00075") == "https://arxiv.org/abs/1503.00075\n"
+    run("suggest", "FNet")
+    assert run("open", "1") == "https://arxiv.org/abs/2106.00003\n"
+
+
+def test_open_opens_the_browser_where_there_is_one(library, monkeypatch):
+    opened = []
+    monkeypatch.setattr(finding, "_has_browser", lambda: True)
+    monkeypatch.setattr(finding.typer, "launch", opened.append)
+    run("open", "FNet")
+    assert opened == ["https://arxiv.org/abs/2105.03824"]
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)", ""])
+def test_open_opens_nothing_but_the_web(library, monkeypatch, url):
+    monkeypatch.setattr(finding, "_has_browser", lambda: True)
+    monkeypatch.setattr(finding.typer, "launch", None)
+    place = library / ".studiolo/cache/find/last.json"
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps([{"key": "a", "title": "A page", "url": url, "place": "topics/a.md:1"}]))  # fmt: skip
+    with pytest.raises(UsageError, match=r"“A page” has no web address. It stands in topics/a.md:1."):  # fmt: skip
+        run("open", "1")
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[1]", "{}", '[{"key": 1}]'])
+def test_a_spoilt_last_result_is_none(library, spoilt):
+    place = library / ".studiolo/cache/find/last.json"
+    place.parent.mkdir(parents=True)
+    place.write_text(spoilt)
+    with pytest.raises(UsageError, match=r"The last result has 0 lines, so there is no number 1\."):
+        run("open", "1")
+
+
+def test_an_empty_section_gets_suggestions_and_nothing_is_written(library):
+    before = (library / "lists/list.md").read_bytes()
+    found = run_json("suggest", "--section", "Causal Inference")
+    assert {s["key"] for s in found["suggestions"][:2]} == {"arxiv:2106.00001", "arxiv:2106.00002"}
+    assert (library / "lists/list.md").read_bytes() == before
+
+
+def test_suggestions_say_why_with_categories_apart(library):
+    lines = run("suggest", "FNet").splitlines()
+    assert "Fourier mixing of tokens" in lines[0]
+    words, *apart = lines[1].strip().split("; ")
+    assert "fourier" in words
+    assert words.endswith("%")
+    assert "cs.lg" not in words
+    assert all(part.startswith(("by ", "in ", "on ")) for part in apart)
+
+
+def test_not_for_me_takes_a_number_or_a_key_and_is_taken_back(library):
+    before = run_json("suggest", "--section", "Causal Inference")["suggestions"]
+    said = run("not-for-me", "1")
+    assert said.endswith("is not suggested any more. Take it back: studiolo undo\n")
+    after = run_json("suggest", "--section", "Causal Inference")["suggestions"]
+    assert {s["key"] for s in after} == {s["key"] for s in before[1:]}
+    assert run("not-for-me", before[0]["key"]).startswith("You said no to")
+    run("not-for-me", "https://arxiv.org/abs/2106.00003")
+    run("undo")
+    run("undo")
+    assert run_json("suggest", "--section", "Causal Inference")["suggestions"] == before
+
+
+def test_what_to_read_next(library):
+    run("read", "FNet")
+    found = run_json("suggest", "--unread")["suggestions"]
+    assert "arxiv:2105.03824" not in {one["key"] for one in found}
+    assert found[0]["reasons"]
+    assert all(one["place"].startswith("lists/") for one in found)
+
+
+def test_similar_shows_both_worlds(library):
+    found = run_json("similar", "FNet")
+    assert "arxiv:2105.03824" not in {one["key"] for one in found["yours"]}
+    assert found["others"][0]["key"] == "arxiv:2106.00003"
+    assert "What was fetched:" in run("similar", "FNet")
+
+
+def test_suggest_wants_one_question_at_a_time(library):
+    with pytest.raises(UsageError, match=r"Give keys, --section or --tag, one of them"):
+        run("suggest", "FNet", "--tag", "x")
+    with pytest.raises(UsageError, match=r"Give one of them"):
+        run("suggest", "--unread", "--since", "3d")
+
+
+def test_a_library_to_read_only_forgets_the_last_result(library, monkeypatch):
+    def refuse(*_, **__):
+        raise FileError("read only")
+
+    monkeypatch.setattr("studiolo.files.save_bytes", refuse)
+    assert "FNet" in run("find", "fourier")
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [("30d", "2026-10-27"), ("2w", "2026-11-12"), ("1y", "2025-11-26"), ("2024", "2024-01-01"), ("2024-05", "2024-05-01"), ("2024-05-07", "2024-05-07"), ("99999y", "0001-01-01")],
+)  # fmt: skip
+def test_since_is_a_day(text, day):
+    assert finding.since_day(text, date(2026, 11, 26)) == day
+
+
+@pytest.mark.parametrize("text", ["", "soon", "30", "2024-13", "2024-5-1-1", "-3d", "1.5d"])
+def test_what_is_not_a_time_is_refused(text):
+    with pytest.raises(UsageError, match=r"is not a time. Write 30d, 8w, 6m, 1y or 2024-05-01."):
+        finding.since_day(text, date(2026, 11, 26))
