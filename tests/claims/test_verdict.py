@@ -496,7 +496,7 @@ def test_seeds_that_gave_the_same_values_are_named() -> None:
     values = [math.sqrt(x) for x in (2, 5, 3, 2, 7, 6, 11, 10)]
     came = [Seed(i, "ok", x, values={"ratio": x, "n": 3.0}) for i, x in enumerate(values)]
     assert judge(claim(), came).note == "seeds 0 and 3 gave exactly the same values"
-    came[3] = replace(came[3], values=came[3].values | {"n": 4.0})
+    came[3] = replace(came[3], values={**came[3].values, "n": 4.0})
     assert judge(claim(), came).note == ""
 
 

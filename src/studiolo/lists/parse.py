@@ -225,10 +225,10 @@ class Reader:
         """
         children = item.children
         if owner is None and len(children) == 1 and children[0].kind in _WORDS:  # as most are
-            text = self._own(children[0])
+            own = self._own(children[0])
             draft = self._draft(item)
-            self._take_links(text, draft)
-            self._head(item, text, draft)
+            self._take_links(own, draft)
+            self._head(item, own, draft)
             return
         texts = [self._own(block) if block.kind in _WORDS else None for block in children]
         names_paper = any(text.links_paper() for text in texts if text is not None and text.pieces)
