@@ -41,8 +41,8 @@ run: .venv/run $(LIST) ## Run a list (the bundled one, or LIST=path) and write i
 report: .venv/run $(LIST) ## Write the report of a list from what is recorded
 	@$(BIN)/studiolo report $(LIST)
 
-test: .venv/dev ## The tests, without those marked slow; ON='-k lists' or ON='-m slow' for pytest options
-	@$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=studiolo.nn,studiolo.papers,beartype.beartype -m 'not slow' $(ON)
+test: .venv/dev ## The tests, without those marked slow or soak; ON='-k lists' or ON='-m slow' for pytest options
+	@$(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=studiolo.nn,studiolo.papers,beartype.beartype -m 'not slow and not soak' $(ON)
 
 fmt: .venv/dev ## Format and fix
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -83,7 +83,7 @@ def test_dozen_hostile_folders_keep_no_other_paper_from_its_verdict(tmp_path, tm
     assert_the_good_one_is_reported(tmp_path, tmp_path_factory.mktemp("home"), QUICK)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_hundred_hostile_folders_keep_no_other_paper_from_its_verdict(tmp_path, tmp_path_factory):
     assert len(FOLDERS) >= 100
     assert_the_good_one_is_reported(tmp_path, tmp_path_factory.mktemp("home"), list(FOLDERS))

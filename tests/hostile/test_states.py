@@ -90,7 +90,7 @@ def test_dozen_damaged_states_end_no_command(place):
     assert_nothing_ends(place, QUICK, COMMANDS)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_every_damaged_state_ends_no_command(place):
     assert len(DAMAGES) >= 100
     assert_nothing_ends(place, list(DAMAGES), COMMANDS + AT_LAST)

@@ -402,7 +402,7 @@ def test_no_sequence_of_commands_makes_false_claims_hold_without_a_mark(tmp_path
         assert marked == 0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_two_thousand_runs_of_each_sequence_stay_within_the_error_rate(tmp_path, name):
     tried, unmarked, holds, marked = count(tmp_path, name, 2000 // MANY, MANY)

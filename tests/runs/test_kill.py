@@ -18,7 +18,7 @@ def test_kill_9_of_driver_worker_or_fork_server_loses_nothing():
     assert sum(killed.values()) - killed.get("nothing", 0) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_hundred_rounds_of_random_kills_give_equal_verdicts():
     killed = chaos(200, seed=4)
     assert sum(killed.values()) - killed.get("nothing", 0) == 200
