@@ -1,5 +1,4 @@
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -179,6 +178,8 @@ def test_suggest_wants_one_question_at_a_time(library):
         run("suggest", "FNet", "--tag", "x")
     with pytest.raises(UsageError, match=r"Give one of them"):
         run("suggest", "--unread", "--since", "3d")
+    with pytest.raises(UsageError, match=r"'soon' is not a date"):
+        run("suggest", "--since", "soon")
 
 
 def test_a_library_to_read_only_forgets_the_last_result(library, monkeypatch):
@@ -187,17 +188,3 @@ def test_a_library_to_read_only_forgets_the_last_result(library, monkeypatch):
 
     monkeypatch.setattr("studiolo.files.save_bytes", refuse)
     assert "FNet" in run("find", "fourier")
-
-
-@pytest.mark.parametrize(
-    ("text", "day"),
-    [("30d", "2026-10-27"), ("2w", "2026-11-12"), ("1y", "2025-11-26"), ("2024", "2024-01-01"), ("2024-05", "2024-05-01"), ("2024-05-07", "2024-05-07"), ("99999y", "0001-01-01")],
-)  # fmt: skip
-def test_since_is_a_day(text, day):
-    assert finding.since_day(text, date(2026, 11, 26)) == day
-
-
-@pytest.mark.parametrize("text", ["", "soon", "30", "2024-13", "2024-5-1-1", "-3d", "1.5d"])
-def test_what_is_not_a_time_is_refused(text):
-    with pytest.raises(UsageError, match=r"is not a time. Write 30d, 8w, 6m, 1y or 2024-05-01."):
-        finding.since_day(text, date(2026, 11, 26))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -247,10 +245,11 @@ def suggest(
       studiolo suggest --unread
     """
     from studiolo.library import Library, Suggester
+    from studiolo.metadata import day_of
 
     if sum(map(bool, (keys, section, tag))) > 1:
         raise UsageError("Give keys, --section or --tag, one of them.")
-    day = since_day(since, datetime.now(UTC).date()) if since else ""
+    day = day_of(since) if since else ""
     if unread and day:
         raise UsageError(
             "--since looks at what was fetched, --unread at your lists. Give one of them."
@@ -286,28 +285,6 @@ def _wanted(
     if keys:
         return rooms.wanted_by_words(library, keys, path)
     return rooms.wanted_by_list(library, path)
-
-
-_AGO = re.compile(r"(\d{1,5})([dwmy])")
-_DAY = re.compile(r"\d{4}(-\d\d){0,2}")
-_DAYS = {"d": 1, "w": 7, "m": 30.44, "y": 365.25}
-
-
-def since_day(text: str, today: date) -> str:
-    """Return the day that a reader means by `30d`, `6m`, `2024`, `2024-05` or `2024-05-01`, ISO 8601.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    if match := _AGO.fullmatch(text.strip().lower()):
-        days = int(int(match[1]) * _DAYS[match[2]])
-        return (today - timedelta(min(days, (today - date.min).days))).isoformat()
-    try:
-        if _DAY.fullmatch(text.strip()) is None:
-            raise ValueError(text)
-        return date.fromisoformat((text.strip() + "-01-01")[:10]).isoformat()
-    except ValueError:
-        raise UsageError(f"{text!r} is not a time. Write 30d, 8w, 6m, 1y or 2024-05-01.") from None
 
 
 def _say_suggestions(suggestions: Iterable[Suggestion], first: int = 0) -> None:
