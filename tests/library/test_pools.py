@@ -171,6 +171,15 @@ def test_file_that_is_not_what_git_says_is_asked_again(home, server, client):
     assert len(load_rows(home, load_followed(home)[0])) == 2
 
 
+def test_spoilt_lines_of_what_was_kept_say_nothing(home, server, client):
+    server.answer = GitHub(README=README)
+    fetch(home, server, client)
+    (one,) = load_followed(home)
+    spoilt = '{"path":"x.md","sha":"0","data":"%"}\n{"path":"y.md","data":7}\n[]\n'
+    one.kept.write_text(one.kept.read_text() + spoilt)
+    assert len(load_rows(home, one)) == 2
+
+
 def test_what_is_not_a_list_is_not_fetched(home, server, client):
     github = server.answer = GitHub(README=README)
     blob = {"type": "blob", "mode": "100644", "size": 5, "sha": "0" * 40}

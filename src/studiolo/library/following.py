@@ -67,11 +67,13 @@ class Followed:
             FileError: one cannot be read.
         """
         if self.kept:
-            return {
-                str(record["path"]): base64.b64decode(record["data"])
-                for record in load_json_lines(self.kept)
-                if isinstance(record.get("data"), str) and "path" in record
-            }
+            kept = {}
+            for record in load_json_lines(self.kept):
+                with suppress(
+                    ValueError, TypeError, KeyError
+                ):  # the first is about all; spoilt ones
+                    kept[str(record["path"])] = base64.b64decode(record["data"])
+            return kept
         files = {}
         for path in self._paths():
             try:

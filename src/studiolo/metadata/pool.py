@@ -17,8 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from studiolo.errors import FileError, NetworkError, StudioloError, UsageError
-from studiolo.files import append_lines, load_lines, save_bytes
+from studiolo.errors import FileError, NetworkError, UsageError
+from studiolo.files import SPOILT, append_lines, load_lines, save_bytes
 from studiolo.keys import Key
 from studiolo.net import Client
 
@@ -31,7 +31,6 @@ from .services import Services
 BATCH = 5000  # rows of a file between two writes
 _MOST_RESTARTS = 3  # of one call, because tokens were refused
 _BLOCK = 1 << 20
-_SPOILT = (StudioloError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -108,7 +107,7 @@ class Pool:
                 if name in seen:
                     continue
                 facts = Facts.from_record(record)
-            except _SPOILT:
+            except SPOILT:
                 continue  # a line that somebody spoilt says nothing
             seen.add(name)
             if not facts.missing:
@@ -121,12 +120,12 @@ class Pool:
             try:
                 record = json.loads(line)
                 name = str(record["key"])
-            except _SPOILT:
+            except SPOILT:
                 continue
             if record.get("missing") is True:
                 known.pop(name, None)
             else:
-                known[name] = hash(line)
+                known[name] = hash(line.removesuffix(b"\n"))
         return known
 
     @contextlib.contextmanager
@@ -139,7 +138,7 @@ class Pool:
         path = self.state_path.with_suffix(".lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise FileError(f"{path} cannot be written: {error.strerror}.") from error
         try:
