@@ -242,7 +242,7 @@ def test_what_cannot_be_known_from_the_text_is_not_refused(check: Check, run: st
 
 def test_missing_and_broken_experiments_are_one_problem(tmp_path: Path, check: Check) -> None:
     (missing,) = check(claim(), experiments=None)
-    assert "experiments.py: cannot be read" in missing
+    assert "experiments.py: there is no such file" in missing
     (tmp_path / "speedy" / "experiments.py").write_text("def (")
     (tmp_path / "speedy").rename(tmp_path / "other")
     (broken,) = check(claim(), experiments="def (")

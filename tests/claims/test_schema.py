@@ -199,7 +199,7 @@ def test_the_look_for_numbers_libraries_can_fail() -> None:
 
 
 def test_a_folder_without_a_file_says_how_to_start_one(tmp_path: Path) -> None:
-    with pytest.raises(PaperError, match=r"paper.toml: cannot be read .* `studiolo new-paper`"):
+    with pytest.raises(PaperError, match=r"paper.toml is not there\. .* `studiolo new-paper`"):
         load_paper(tmp_path)
 
 
