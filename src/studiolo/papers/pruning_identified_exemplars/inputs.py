@@ -85,7 +85,7 @@ def people() -> tuple[Split, Array]:
 
     Numbers are standardised, money after a logarithm; words become a column each. The census weight is left out.
     """
-    rows = {part: np.array(fairness(f"adult-{part}")) for part in ("train", "test")}  # type: ignore[arg-type]
+    rows = {"train": np.array(fairness("adult-train")), "test": np.array(fairness("adult-test"))}
     columns: dict[str, list[Array]] = {"train": [], "test": []}
     for place in range(INCOME):
         if place == WEIGHT:

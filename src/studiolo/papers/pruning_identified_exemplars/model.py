@@ -78,7 +78,7 @@ class Population(nn.Module):
 
     def stack(self) -> list[StackedLayer]:
         """The layers with weights, from the input on."""
-        return [*self.convolutions, *self.layers]  # type: ignore[list-item] # lists that register their modules
+        return [*self.convolutions, *self.layers]
 
     def __len__(self) -> int:
         """How many members there are."""
@@ -233,9 +233,8 @@ def train_population(
         RunError: the loss of a member is not finite.
     """
     recipe = recipe or Recipe()
-    levels = [float(level) for level in np.ravel(sparsity)]  # type: ignore[arg-type] # numbers of any kind
-    if np.ndim(sparsity) == 0:  # type: ignore[arg-type]
-        levels *= len(seeds)
+    given = np.asarray(sparsity, np.float64)  # numbers of any kind
+    levels: list[float] = given.ravel().tolist() * (1 if given.ndim else len(seeds))
     if not len(seeds):
         raise ValueError("No seed, so no member to train; give one seed for each network.")
     if len(levels) != len(seeds) or not all(0 <= level < 1 for level in levels):
@@ -258,8 +257,8 @@ def train_population(
         raise ValueError(
             f"{recipe.epochs} epochs of batches of {recipe.batch_size}: take one at least of both."
         )
-    sizes = [tuple(images.shape[1:]), *recipe.hidden, classes]
-    chunk = chunk or _chunk(images, sizes, recipe)
+    sizes: list[int | Sequence[int]] = [tuple(images.shape[1:]), *recipe.hidden, classes]
+    chunk = chunk or _chunk(images, recipe)
     parts = [
         _train_stack(images, labels, seeds[i : i + chunk], levels[i : i + chunk], sizes, recipe)
         for i in range(0, len(seeds), chunk)
@@ -267,10 +266,9 @@ def train_population(
     return parts[0] if len(parts) == 1 else Population.cat(parts)
 
 
-def _chunk(images: Tensor, sizes: Sequence[int | Sequence[int]], recipe: Recipe) -> int:
+def _chunk(images: Tensor, recipe: Recipe) -> int:
     """How many members keep their widest activations in the cache."""
-    pixels = math.prod(images.shape[1:])
-    widest = max(pixels, *sizes[1:])  # type: ignore[type-var,arg-type]
+    widest = max(math.prod(images.shape[1:]), *recipe.hidden, 1)
     if recipe.channels:
         area = math.prod(images.shape[-2:])
         widest = max(widest, *(c * area // 4**i for i, c in enumerate(recipe.channels)))
