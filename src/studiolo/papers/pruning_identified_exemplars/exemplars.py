@@ -6,8 +6,7 @@ All of it works on predictions alone: integer arrays (members, examples), from a
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from studiolo.audit import Ballots, differ
-from studiolo.audit.votes import Ties
+from studiolo.audit import Ballots, Ties, differ
 
 
 Array = np.ndarray
