@@ -3,7 +3,7 @@
 numpy and scipy only. What is compared comes from arrays, files, sample logs, or models that are asked.
 """
 
-from .compare import Material, compare
+from .comparison import Material, compare
 from .conditions import Condition
 from .errors import AuditError
 from .files import load_side, with_columns, with_label
@@ -21,7 +21,7 @@ from .statistics import (
     relative_change,
 )
 from .values import Model, Side
-from .votes import Ballots, agreement, differ, taxicab
+from .votes import Ballots, Ties, agreement, differ, taxicab
 
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Parts",
     "Pies",
     "Side",
+    "Ties",
     "agreement",
     "audit",
     "audit_json",

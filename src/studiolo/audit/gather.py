@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compare import DRAWS, Material, compare
+from .comparison import DRAWS, Material, compare
 from .errors import AuditError
 from .join import joined
 from .models import ask_all, models_in

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compare import Scores
+from .comparison import Scores
 from .errors import AuditError
 from .values import NO_ANSWER, as_answers
 

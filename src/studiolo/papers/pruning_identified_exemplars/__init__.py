@@ -1,42 +1,24 @@
-"""What Do Compressed Deep Neural Networks Forget? (arXiv 1911.05248): populations, pruning, and an audit of both."""
+"""What Do Compressed Deep Neural Networks Forget? (arXiv 1911.05248): populations, how they are compressed, and PIEs.
 
-from .audit import (
-    Audit,
-    ClassTest,
-    ExampleTest,
-    audit,
-    benjamini_hochberg,
-    class_test,
-    example_test,
-    held_out_excess,
-    modal_labels,
-    noise_floor,
-    pies,
-    taxicab,
-    vote_counts,
-)
-from .model import Population, Recipe, StackedLinear, train_population
+What was forgotten is asked of `studiolo.audit`, with the predictions of both populations.
+"""
+
+from .exemplars import held_out_excess, pies, published_class_test
+from .model import Population, Recipe, train_population
 from .pruning import Schedule, magnitude_mask
+from .stacked import StackedConvNorm, StackedLayer, StackedLinear
 
 
 __all__ = [
-    "Audit",
-    "ClassTest",
-    "ExampleTest",
     "Population",
     "Recipe",
     "Schedule",
+    "StackedConvNorm",
+    "StackedLayer",
     "StackedLinear",
-    "audit",
-    "benjamini_hochberg",
-    "class_test",
-    "example_test",
     "held_out_excess",
     "magnitude_mask",
-    "modal_labels",
-    "noise_floor",
     "pies",
-    "taxicab",
+    "published_class_test",
     "train_population",
-    "vote_counts",
 ]

@@ -9,144 +9,189 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, SupportsFloat
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from studiolo.train import Budget, train
 
-from .pruning import Schedule, magnitude_mask, round_to_bits
+from .pruning import Schedule
+from .stacked import StackedConvNorm, StackedLayer, StackedLinear
 
 
 CACHE_BYTES = 16 * 2**20  # activations of one layer beyond which stacking members no longer pays
 
 
-class StackedLinear(nn.Module):
-    """K linear layers side by side: member k computes x_k (weight_k · mask_k) + bias_k.
-
-    Attributes:
-        weight: (K, in, out). bias: (K, out).
-        mask: (K, in, out), 1 where a weight counts and 0 where it is pruned. A pruned weight gets no gradient.
-        activation_bits: rounds the input to so many bits; None leaves it.
-    """
-
-    mask: Tensor
-
-    def __init__(self, members: int, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(members, in_features, out_features))
-        self.bias = nn.Parameter(torch.zeros(members, out_features))
-        self.register_buffer("mask", torch.ones(members, in_features, out_features))
-        self.activation_bits: int | None = None
-
-    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "k b out"]:
-        """Map x, (b, in) for all members or (K, b, in) for each its own, to (K, b, out)."""
-        if self.activation_bits is not None:
-            x = round_to_bits(x, self.activation_bits, dim=-1)
-        if x.ndim == 2:
-            x = x.expand(len(self.weight), *x.shape)
-        return torch.baddbmm(self.bias[:, None], x, self.weight * self.mask)
-
-
 class Population(nn.Module):
-    """K multilayer perceptrons with ReLU, each initialised from its own generator as `torch.nn.Linear` initialises.
+    """K networks with ReLU, each initialised from its own generator as torch's layers initialise.
 
     Args:
-        sizes: input size, hidden sizes, number of classes.
+        sizes: of the input (a number, or the shape of an image: channels first, or none), of the hidden layers, and the
+            number of classes.
         generators: one per member.
+        channels: of convolutions before the linear layers: 3 by 3, batch norm, ReLU, the maximum of 2 by 2.
 
     Raises:
-        ValueError: fewer than two sizes, or no generators.
+        ValueError: no member, no layer, or convolutions of what is no image or too small; says which.
     """
 
-    layers: Sequence[StackedLinear]
-
-    def __init__(self, sizes: Sequence[int], generators: Sequence[torch.Generator]) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int | Sequence[int]],
+        generators: Sequence[torch.Generator],
+        channels: Sequence[int] = (),
+    ) -> None:
         super().__init__()
-        if len(sizes) < 2 or not generators:
+        members = len(generators)
+        if len(sizes) < 2 or not members:
             raise ValueError(
-                f"A population of {len(generators)} members with layer sizes {list(sizes)}: it needs at least one "
-                "member, an input size and a number of classes."
+                f"{members} members with layer sizes {list(sizes)}: give an input size, a number of classes, hidden "
+                "sizes between them as you like, and at least one member."
             )
-        self.layers = nn.ModuleList(  # type: ignore[assignment] # a list that registers its modules
-            StackedLinear(len(generators), a, b) for a, b in pairwise(sizes)
+        first, *widths = sizes
+        self.shape = (first,) if isinstance(first, int) else tuple(first)
+        self.widths = tuple(int(width) for width in widths)  # type: ignore[arg-type]
+        self.channels = tuple(channels)
+        inputs = math.prod(self.shape)
+        if channels:
+            _, high, wide = shape = _as_picture(self.shape)
+            halvings = 2 ** len(channels)
+            if min(high, wide) < halvings:
+                raise ValueError(
+                    f"Images of {high} by {wide} are halved {len(channels)} times: give fewer channels, or larger images."
+                )
+            inputs = channels[-1] * (high // halvings) * (wide // halvings)
+            ins = (shape[0], *channels)
+        self.convolutions = nn.ModuleList(
+            StackedConvNorm(members, a, b) for a, b in pairwise(ins if channels else ())
         )
-        with torch.no_grad():
-            for k, generator in enumerate(generators):
-                for layer in self.layers:
-                    bound = 1 / math.sqrt(layer.weight.shape[1])
-                    layer.weight[k].uniform_(-bound, bound, generator=generator)
-                    layer.bias[k].uniform_(-bound, bound, generator=generator)
+        self.layers = nn.ModuleList(
+            StackedLinear(members, a, b) for a, b in pairwise((inputs, *self.widths))
+        )
+        for k, generator in enumerate(generators):
+            for layer in self.stack():
+                layer.draw_(k, generator)
+
+    def stack(self) -> list[StackedLayer]:
+        """The layers with weights, from the input on."""
+        return [*self.convolutions, *self.layers]
 
     def __len__(self) -> int:
         """How many members there are."""
-        return len(self.layers[0].weight)
+        return len(self.stack()[0].weight)
 
     def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "k b classes"]:
-        """Map x, (b, in) for all members or (K, b, in) for each its own, to logits (K, b, classes).
+        """Map x, (b, *shape) for all members or (K, b, *shape) for each its own, to logits (K, b, classes).
 
         Raises:
             ValueError: x has another shape; says both.
         """
-        members, wanted = len(self), self.layers[0].weight.shape[1]
-        if x.shape[-1] != wanted or x.ndim not in (2, 3) or (x.ndim == 3 and len(x) != members):
+        members, rank = len(self), len(self.shape)
+        own = x.ndim == rank + 2
+        if x.shape[x.ndim - rank :] != self.shape or not (
+            x.ndim == rank + 1 or (own and len(x) == members)
+        ):
+            wanted = ", ".join(map(str, self.shape))
             raise ValueError(
-                f"x is {tuple(x.shape)}; {members} members with {wanted} inputs take (batch, {wanted}) or "
+                f"x is {tuple(x.shape)}; {members} members with inputs ({wanted}) take (batch, {wanted}) or "
                 f"({members}, batch, {wanted})."
             )
+        if self.channels:
+            x = x.reshape(*x.shape[: x.ndim - rank], *_as_picture(self.shape))
+            if own:
+                x = x.transpose(0, 1).flatten(1, 2)
+            for convolution in self.convolutions:
+                x = F.max_pool2d(F.relu(convolution(x)), 2)
+            x = x.unflatten(1, (members, -1)).transpose(0, 1)
+            rank, own = 3, True
+        x = x.flatten(x.ndim - rank)
         for layer in self.layers[:-1]:
             x = F.relu(layer(x))
         return self.layers[-1](x)
 
     @torch.no_grad()
-    def predict(self, x: Float[Tensor, "..."]) -> Int[Tensor, "k b"]:
-        """Return the label each member gives to each row, (K, b)."""
-        return self(x).argmax(2)
+    def predict(self, x: Float[Tensor, "..."], batch_size: int = 500) -> Int[Tensor, "k b"]:
+        """Return the label each member gives to each row, (K, b), in evaluation mode."""
+        training = self.training
+        self.eval()
+        rows = x.split(batch_size, dim=max(x.ndim - len(self.shape) - 1, 0))
+        labels = torch.cat([self(part).argmax(2) for part in rows], 1)
+        self.train(training)
+        return labels
 
     def sparsity(self) -> Float[Tensor, "k"]:
-        """Return the share of weights (biases apart) that each member has lost."""
-        masks = torch.cat([layer.mask.flatten(1) for layer in self.layers], 1)
-        return 1 - masks.mean(1)
+        """Return the share of weights (biases and norms apart) that each member has lost."""
+        return 1 - torch.cat([layer.mask.flatten(1) for layer in self.stack()], 1).mean(1)
 
-    @torch.no_grad()
     def prune_(self, sparsity: Float[Tensor, "k"]) -> None:
-        """Renew the masks of every layer from its weights as they are now; biases stay.
+        """Renew the masks of every layer from its weights as they are now; biases and norms stay.
 
         A masked weight keeps its value: when its rivals have become smaller it comes back.
         """
-        for layer in self.layers:
-            layer.mask.copy_(magnitude_mask(layer.weight, sparsity))
+        for layer in self.stack():
+            layer.prune_(sparsity)
 
-    @torch.no_grad()
     def quantize(self, bits: int = 8, *, activations: bool = True) -> "Population":
         """Return a copy with weights of `bits` bits, one symmetric scale for each output unit of each member.
 
         Args:
-            activations: also round the input of every layer to `bits` bits, one symmetric scale for each row of the
-                batch, taken when it comes ("dynamic range").
+            activations: also round the input of every layer to `bits` bits, one symmetric scale for each example,
+                taken when it comes ("dynamic range").
 
         Raises:
             ValueError: fewer than 2 bits, which leave no level beside 0.
         """
         quantized = copy.deepcopy(self)
-        for layer in quantized.layers:
-            layer.weight.copy_(round_to_bits(layer.weight * layer.mask, bits, dim=1))
-            layer.activation_bits = bits if activations else None
+        for layer in quantized.stack():
+            layer.quantize_(bits, activations=activations)
         return quantized
+
+    def select(self, members: Sequence[int]) -> "Population":
+        """Return a copy with some of the members, in the order given."""
+        state = {name: value[list(members)] for name, value in self.state_dict().items()}
+        return self._with(state)
 
     @classmethod
     def cat(cls, populations: Sequence["Population"]) -> "Population":
-        """Join populations of one architecture into one, in order."""
-        layers = populations[0].layers
-        sizes = [layer.weight.shape[1] for layer in layers] + [layers[-1].weight.shape[2]]
-        members = sum(len(population) for population in populations)
-        joined = cls(sizes, [torch.Generator()] * members).to(layers[0].weight)
+        """Join populations of one architecture into one, in order; each member stays as rounded and pruned as it is.
+
+        Raises:
+            ValueError: no population, or architectures that differ; says which.
+        """
+        kinds = list(dict.fromkeys((p.shape, p.channels, p.widths) for p in populations))
+        if len(kinds) != 1:
+            raise ValueError(
+                "No population to join; give one at least."
+                if not kinds
+                else f"Populations of different architectures do not join: (input, channels, widths) are {kinds}."
+            )
         states = [population.state_dict() for population in populations]
-        joined.load_state_dict({name: torch.cat([s[name] for s in states]) for name in states[0]})
-        return joined
+        return populations[0]._with(
+            {name: torch.cat([s[name] for s in states]) for name in states[0]}
+        )
+
+    def _with(self, state: dict[str, Tensor]) -> "Population":
+        """A population of this architecture, precision and mode with other members."""
+        first = self.layers[0].weight
+        members = len(next(iter(state.values())))
+        fresh = type(self)([self.shape, *self.widths], [torch.Generator()] * members, self.channels)
+        fresh.to(first).train(self.training)  # type: ignore[arg-type]
+        fresh.load_state_dict(state)
+        return fresh
+
+
+def _as_picture(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(channels, height, width) of an image; one channel where none is named."""
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            f"Convolutions of inputs {shape}: give the shape of an image, (height, width) or (channels, height, width)."
+        )
+    channels, high, wide = (1, *shape)[-3:]
+    return channels, high, wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +205,15 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     pruning: Schedule = field(default_factory=Schedule)
+    channels: tuple[int, ...] = ()
 
 
 def train_population(
-    images: Float[Tensor, "n d"],
-    labels: Int[Tensor, "..."],
+    images: Float[Tensor, "n ..."],
+    labels: Integer[Tensor, "..."],
     *,
     seeds: Sequence[int],
-    sparsity: float | Sequence[float] = 0.0,
+    sparsity: SupportsFloat | Sequence[SupportsFloat] = 0.0,
     classes: int | None = None,
     recipe: Recipe | None = None,
     chunk: int | None = None,
@@ -175,29 +221,44 @@ def train_population(
     """Train one network per seed, all at once, each pruned gradually to its own sparsity.
 
     Args:
-        images, labels: (n, inputs) and (n,).
+        images, labels: (n, *shape) and (n,): rows of a table, or images of any shape.
         sparsity: the share of weights that each layer loses; one for all members or one for each.
         classes: how many; by default the largest label + 1.
         chunk: how many members train at a time; by default as many as keep a layer's activations in the cache. It
             changes the speed and, rounding and what grows from it apart, not the result.
 
     Raises:
-        ValueError: a sparsity outside [0, 1), as many sparsities as neither 1 nor the seeds, or no images.
+        ValueError: no seed, a sparsity outside [0, 1), as many sparsities as neither 1 nor the seeds, no images, a label
+            that is not a class, or no whole batch to learn from.
         RunError: the loss of a member is not finite.
     """
     recipe = recipe or Recipe()
-    levels = [sparsity] * len(seeds) if isinstance(sparsity, float) else list(sparsity)
+    given = np.asarray(sparsity, np.float64)  # numbers of any kind
+    levels: list[float] = given.ravel().tolist() * (1 if given.ndim else len(seeds))
+    if not len(seeds):
+        raise ValueError("No seed, so no member to train; give one seed for each network.")
     if len(levels) != len(seeds) or not all(0 <= level < 1 for level in levels):
         raise ValueError(
             f"Sparsities {levels} for {len(seeds)} members: give one number in [0, 1), or one for each member."
         )
-    if not len(images) or len(images) != len(labels):
+    if not len(images) or images.ndim < 2 or tuple(labels.shape) != (len(images),):
         raise ValueError(
-            f"{len(images)} images and {len(labels)} labels; training needs a label for each image, and one at least."
+            f"{len(images)} images of shape {tuple(images.shape[1:])} and labels {tuple(labels.shape)}: training needs a "
+            "label for each image, and one at least."
         )
-    classes = classes or int(labels.max()) + 1
-    sizes = [images.shape[1], *recipe.hidden, classes]
-    chunk = chunk or max(1, CACHE_BYTES // (recipe.batch_size * max(sizes) * images.element_size()))
+    labels = labels.long()
+    classes = int(labels.max()) + 1 if classes is None else classes
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise ValueError(
+            f"Labels from {int(labels.min())} to {int(labels.max())} for {classes} classes: they are 0 to "
+            f"{classes - 1}, and an image without one cannot train."
+        )
+    if recipe.epochs < 1 or recipe.batch_size < 1:
+        raise ValueError(
+            f"{recipe.epochs} epochs of batches of {recipe.batch_size}: take one at least of both."
+        )
+    sizes: list[int | Sequence[int]] = [tuple(images.shape[1:]), *recipe.hidden, classes]
+    chunk = chunk or _chunk(images, recipe)
     parts = [
         _train_stack(images, labels, seeds[i : i + chunk], levels[i : i + chunk], sizes, recipe)
         for i in range(0, len(seeds), chunk)
@@ -205,16 +266,25 @@ def train_population(
     return parts[0] if len(parts) == 1 else Population.cat(parts)
 
 
+def _chunk(images: Tensor, recipe: Recipe) -> int:
+    """How many members keep their widest activations in the cache."""
+    widest = max(math.prod(images.shape[1:]), *recipe.hidden, 1)
+    if recipe.channels:
+        area = math.prod(images.shape[-2:])
+        widest = max(widest, *(c * area // 4**i for i, c in enumerate(recipe.channels)))
+    return max(1, CACHE_BYTES // (recipe.batch_size * widest * images.element_size()))
+
+
 def _train_stack(
     images: Tensor,
     labels: Tensor,
     seeds: Sequence[int],
     levels: Sequence[float],
-    sizes: Sequence[int],
+    sizes: Sequence[int | Sequence[int]],
     recipe: Recipe,
 ) -> Population:
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    population = Population(sizes, generators).to(images)
+    population = Population(sizes, generators, recipe.channels).to(images)
     batch_size = min(recipe.batch_size, len(images))
     steps = recipe.epochs * (len(images) // batch_size)
     optimizer = torch.optim.SGD(
@@ -251,7 +321,7 @@ def _batches(
     epochs: int,
     batch_size: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (K, b, d) and (K, b); every member has its own order, and drops the rest that fills no batch."""
+    """Yield (K, b, *shape) and (K, b); every member has its own order, and drops the rest that fills no batch."""
     for _ in range(epochs):
         orders = torch.stack([torch.randperm(len(images), generator=g) for g in generators])
         for rows in orders.split(batch_size, dim=1):

@@ -59,7 +59,9 @@ def magnitude_mask(
     return ((flat > last) | (equal & (equal.cumsum(1) > of_equal))).view_as(weight)
 
 
-def round_to_bits(x: Float[Tensor, "..."], bits: int, dim: int) -> Float[Tensor, "..."]:
+def round_to_bits(
+    x: Float[Tensor, "..."], bits: int, dim: int | tuple[int, ...]
+) -> Float[Tensor, "..."]:
     """Round to multiples of max|x| / (2^(bits - 1) - 1), the maximum taken along `dim`; zeros stay zero.
 
     Raises:

@@ -74,11 +74,3 @@ def taxicab(labels_0: Sequence[int], labels_t: Sequence[int]) -> float:
     p_0 = {c: list(labels_0).count(c) / len(labels_0) for c in labels_0}
     p_t = {c: list(labels_t).count(c) / len(labels_t) for c in labels_t}
     return sum(abs(p_0.get(c, 0) - p_t.get(c, 0)) for c in p_0.keys() | p_t.keys())
-
-
-def benjamini_hochberg(p: Sequence[float]) -> list[float]:
-    """The smallest level at which each hypothesis is rejected: min over p_j >= p_i of p_j n / rank_j."""
-    return [
-        min(1.0, *(other * len(p) / sum(x <= other for x in p) for other in p if other >= mine))
-        for mine in p
-    ]

@@ -1,28 +1,22 @@
 import copy
+import pickle
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch import nn
 from torch.nn import functional as F
 
-from studiolo.errors import NeedsData
+from studiolo.audit import audit
+from studiolo.errors import NeedsData, RunError
 
-from . import experiments, reference
-from .audit import (
-    audit,
-    benjamini_hochberg,
-    class_test,
-    example_test,
-    held_out_excess,
-    modal_labels,
-    noise_floor,
-    pies,
-    taxicab,
-    vote_counts,
-)
+from . import experiments, inputs, reference
+from .exemplars import held_out_excess, pies, published_class_test
+from .inputs import corrupted, pictures, pooled, thinned
 from .model import Population, Recipe, train_population
 from .pruning import Schedule, magnitude_mask, round_to_bits
+from .stacked import StackedConvNorm
 
 
 SMALL = {"members": 4, "hidden": (8,), "epochs": 2}
@@ -70,11 +64,8 @@ def test_three_images_worked_by_hand():
     # image 0: both sides say 1. Image 1: 2 becomes 0. Image 2: 0 and 1 tie before, 0 wins after.
     dense = np.array([[1, 2, 0], [1, 2, 1], [1, 0, 0], [2, 2, 1]])
     pruned = np.array([[1, 0, 0], [1, 0, 0], [1, 2, 2], [1, 0, 0]])
-    assert modal_labels(dense).tolist() == [1, 2, 1]
     assert pies(dense, pruned).tolist() == [False, True, False]
     assert pies(dense, pruned, ties="highest").tolist() == [False, True, True]
-    # image 0: |3/4 - 1| + |1/4 - 0|; image 1: |1/4 - 3/4| + |3/4 - 1/4|; image 2: 1/4 + 1/2 + 1/4
-    assert taxicab(dense, pruned).tolist() == [0.5, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("ties", ["shared", "highest"])
@@ -84,7 +75,8 @@ def test_votes_equal_the_reference(members, others, n, ties):
     found = pies(dense, other, ties=ties)
     columns = list(zip(dense.T.tolist(), other.T.tolist(), strict=True))
     assert found.tolist() == [reference.pie(a, b, ties) for a, b in columns]
-    np.testing.assert_allclose(taxicab(dense, other), [reference.taxicab(a, b) for a, b in columns])
+    scores = audit(dense, other).examples.score
+    np.testing.assert_allclose(scores, [reference.taxicab(a, b) for a, b in columns])
 
 
 def test_numbering_the_classes_otherwise_changes_no_pie():
@@ -92,25 +84,6 @@ def test_numbering_the_classes_otherwise_changes_no_pie():
     renamed = np.array([3, 1, 0, 2])
     np.testing.assert_array_equal(pies(dense, other), pies(renamed[dense], renamed[other]))
     assert (pies(dense, other, "highest") != pies(renamed[dense], renamed[other], "highest")).any()
-
-
-def test_every_vote_is_counted_once():
-    votes = vote_counts(random_labels(6, 20), classes=9)
-    assert votes.shape == (20, 9)
-    assert (votes.sum(1) == 6).all()
-
-
-def test_floor_is_what_a_further_dense_population_gives():
-    probability = np.linspace(
-        0.3, 0.7, 2000
-    )  # many votes near a tie, so that many change by chance
-    predictions, labels = dense_members(90, 2000, 0, classes=2, probability=probability)
-    found = audit(predictions[:60], predictions[60:], labels)
-    assert found.size == 30
-    assert found.floor_share > 0.05
-    assert 0.9 < found.pie_share / found.floor_share < 1.1
-    assert not found.examples.forgotten().any()
-    assert not (found.classes.q <= 0.05).any()
 
 
 def test_judging_the_networks_that_chose_is_circular():
@@ -131,93 +104,49 @@ def test_held_out_excess_finds_what_was_planted():
     # most votes of the wrong ones are split nine ways, so nearly all of the hundred are found
     assert held_out_excess(dense, worse, labels) == pytest.approx(0.8, abs=0.05)
     assert held_out_excess(dense, dense, labels, paired=True) == 0.0
-    assert example_test(dense, worse, labels).forgotten().sum() == pytest.approx(100, abs=7)
-    assert example_test(worse, dense, labels).gained().sum() == pytest.approx(100, abs=7)
+    assert audit(dense, worse, labels).forgotten == pytest.approx(100, abs=7)
 
 
 # tests
 
 
-def test_class_test_worked_by_hand():
-    # Recall of class 0 is 1 and 1/2 before, 1/2 and 0 after; class 1 is always right.
-    labels = np.array([0, 0, 1, 1])
-    dense = np.array([[0, 0, 1, 1], [0, 1, 1, 1]])
-    pruned = np.array([[0, 1, 1, 1], [1, 1, 1, 1]])
-    found = class_test(dense, pruned, labels)
-    # Less accuracy: 0 and -1/4 before, -1/4 and -1/2 after; variance 1/32 each, t = (1/4) / (1/√32)
-    np.testing.assert_allclose(found.change, [-0.25, 0.25])
-    np.testing.assert_allclose(found.statistic, [2**0.5, -(2**0.5)])
-    np.testing.assert_allclose(found.freedom, [2, 2])
-    np.testing.assert_allclose(found.p, [0.2929, 0.2929], atol=1e-4)  # 1 - √(1/2)
-
-
-@pytest.mark.parametrize("shift", ["member", "population"])
-def test_class_test_is_welchs_test_of_shifted_recalls(shift):
+def test_published_class_test_is_welchs_of_recalls_less_a_constant():
     (dense, labels), (pruned, _) = dense_members(7, 60, 0), dense_members(5, 60, 1)
-    found = class_test(dense, pruned, labels, shift)
+    p = published_class_test(dense, pruned, labels)
     for c in range(10):
         before, after = (
-            (side == labels)[:, labels == c].mean(1)
-            - (
-                (side == labels).mean(1)
-                if shift == "member"
-                else np.full(len(side), (side == labels).mean())
-            )
+            (side == labels)[:, labels == c].mean(1) - (side == labels).mean()
             for side in (dense, pruned)
         )
-        expected = stats.ttest_ind(before, after, equal_var=False)
-        assert found.statistic[c] == pytest.approx(expected.statistic)
-        assert found.p[c] == pytest.approx(expected.pvalue)
-    assert found.change.sum() == pytest.approx(0, abs=1e-9)  # classes of equal size
+        assert p[c] == pytest.approx(stats.ttest_ind(before, after, equal_var=False).pvalue)
 
 
-def test_class_test_keeps_its_level_only_when_each_member_is_shifted_by_its_own_accuracy():
+def test_published_class_test_says_nothing_of_equal_populations_and_of_classes_without_examples():
+    predictions = np.tile(random_labels(1, 40), (5, 1))
+    p = published_class_test(predictions, predictions, np.array([0, 1, 3, -1] * 10))
+    np.testing.assert_array_equal(p, [1, 1, np.nan, 1])
+
+
+def test_only_members_shifted_by_their_own_accuracy_keep_the_level_of_the_class_test():
     # Nothing was pruned. Members differ in skill; class 0 of one kind of task does not follow it.
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 25)
     share = {}
     for follows in (False, True):
-        rejected = {"member": 0, "population": 0}
+        rejected = {"audit": 0, "published": 0}
         for _ in range(200):
             skill = rng.uniform(0.6, 1.0, (20, 1)) * np.ones(100)
             if not follows:
                 skill[:, :25] = 0.8
             predictions = np.where(rng.random((20, 100)) < skill, labels, (labels + 1) % 4)
-            for shift in ("member", "population"):
-                p = class_test(predictions[:10], predictions[10:], labels, shift).p
-                rejected[shift] += int(p[0] <= 0.05)
-        share[follows] = {shift: count / 200 for shift, count in rejected.items()}
+            sides = predictions[:10], predictions[10:], labels
+            rejected["audit"] += int(audit(*sides, draws=1).classes.p[0] <= 0.05)
+            rejected["published"] += int(published_class_test(*sides)[0] <= 0.05)
+        share[follows] = {name: count / 200 for name, count in rejected.items()}
     # nominal 0.05; 0.10 is three standard deviations of 200 tests above it
-    assert share[False]["member"] < 0.10 > share[True]["member"] > 0.005
-    assert share[False]["population"] > 0.08  # finds what is not there
-    assert share[True]["population"] < 0.005  # finds nothing any more
-
-
-def test_identical_populations_have_no_unequal_class():
-    predictions = np.tile(random_labels(1, 40), (5, 1))
-    assert (class_test(predictions, predictions, np.arange(40) % 4).p == 1).all()
-
-
-@pytest.mark.parametrize(("members", "others"), [(30, 30), (4, 7), (1, 3)])
-def test_example_test_is_fishers(members, others):
-    (dense, labels), (pruned, _) = dense_members(members, 40, 0), dense_members(others, 40, 1)
-    found = example_test(dense, pruned, labels)
-    for i in range(40):
-        a, b = (dense[:, i] == labels[i]).sum(), (pruned[:, i] == labels[i]).sum()
-        expected = stats.fisher_exact([[a, members - a], [b, others - b]]).pvalue
-        assert found.p[i] == pytest.approx(expected)
-
-
-def test_benjamini_hochberg_worked_by_hand():
-    # sorted .01 .02 .04 .5, times 4 over rank: .04 .04 .0533 .5
-    q = benjamini_hochberg(np.array([0.04, 0.01, 0.5, 0.02]))
-    np.testing.assert_allclose(q, [0.16 / 3, 0.04, 0.5, 0.04])
-
-
-@pytest.mark.parametrize("n", [1, 2, 13])
-def test_benjamini_hochberg_equals_the_reference(n):
-    p = np.random.default_rng(n).random(n).round(1)  # with ties
-    np.testing.assert_allclose(benjamini_hochberg(p), reference.benjamini_hochberg(p.tolist()))
+    assert share[False]["audit"] < 0.10 > share[True]["audit"] > 0.005
+    assert share[False]["published"] > 0.08  # finds what is not there
+    assert share[True]["published"] < 0.005  # finds nothing any more
 
 
 # populations
@@ -351,41 +280,217 @@ def test_more_bits_come_closer_and_quantising_leaves_the_original_alone():
         assert_same(stacked(x), before)
 
 
+def drawn(*shape, dtype=torch.float64):
+    return torch.randn(shape, dtype=dtype, generator=generators(1)[0])
+
+
+def convolutional(members=3, channels=(4, 6), shape=(2, 9, 8), sizes=(5, 3)):
+    stacked = Population([shape, *sizes], generators(members), channels).double()
+    stacked.prune_(torch.linspace(0, 0.8, members))
+    return stacked
+
+
+def one_of(stacked, k):
+    """Member k as torch's own modules."""
+    modules = []
+    for layer in stacked.convolutions:
+        out, into = layer.weight.shape[1:3]
+        conv, norm = nn.Conv2d(into, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
+        conv.weight.data = (layer.weight * layer.mask)[k].detach().clone()
+        norm.weight.data, norm.bias.data = (
+            layer.gain[k].detach().clone(),
+            layer.shift[k].detach().clone(),
+        )
+        norm.running_mean, norm.running_var = (
+            layer.running_mean[k].clone(),
+            layer.running_var[k].clone(),
+        )
+        modules += [conv, norm, nn.ReLU(), nn.MaxPool2d(2)]
+    modules.append(nn.Flatten())
+    for layer in stacked.layers:
+        linear = nn.Linear(*layer.weight.shape[1:])
+        linear.weight.data = (layer.weight * layer.mask)[k].T.detach().clone()
+        linear.bias.data = layer.bias[k].detach().clone()
+        modules += [linear, nn.ReLU()]
+    return nn.Sequential(*modules[:-1]).double()
+
+
+@pytest.mark.parametrize("own_batches", [True, False])
+@pytest.mark.parametrize("shape", [(2, 9, 8), (8, 8)])
+def test_convolutions_and_norms_equal_torchs_one_by_one(shape, own_batches):
+    stacked = convolutional(shape=shape)
+    x = drawn(3, 7, *shape) if own_batches else drawn(7, *shape)
+    alone = [one_of(stacked, k) for k in range(3)]
+    logits = stacked(x)
+    logits.square().sum().backward()
+    for k, network in enumerate(alone):
+        images = (x[k] if own_batches else x).reshape(7, -1, *shape[-2:])
+        expected = network(images)
+        assert_same(logits[k], expected)
+        expected.square().sum().backward()
+        for j, layer in enumerate(stacked.convolutions):
+            assert_same(layer.weight.grad[k], network[4 * j].weight.grad * layer.mask[k], 1e-9)
+            assert_same(layer.gain.grad[k], network[4 * j + 1].weight.grad, 1e-9)
+            assert_same(layer.running_mean[k], network[4 * j + 1].running_mean)
+            assert_same(layer.running_var[k], network[4 * j + 1].running_var)
+        assert_same(stacked.eval()(x)[k], network.eval()(images))
+        stacked.train()
+        for layer in stacked.convolutions:  # evaluation moves no statistic
+            assert layer.running_var[k].ne(1).all()
+
+
+def test_convolutional_members_do_not_depend_on_their_company():
+    x, y = drawn(20, 6, 6), torch.arange(20) % 3
+    recipe = Recipe((), 2, 5, channels=(3,))
+    whole = train_population(x, y, seeds=[3, 1, 4], sparsity=[0.5, 0, 0.9], recipe=recipe)
+    alone = train_population(x, y, seeds=[1], recipe=recipe, chunk=1)
+    parts = train_population(x, y, seeds=[3, 1, 4], sparsity=[0.5, 0, 0.9], recipe=recipe, chunk=2)
+    for name, value in whole.state_dict().items():
+        assert_same(alone.state_dict()[name][0], value[1], 1e-9)
+        assert_same(parts.state_dict()[name], value, 1e-9)
+    assert whole.sparsity()[2] == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(12,), (3, 4), (2, 3, 2)])
+def test_networks_without_convolutions_take_images_of_any_shape(shape):
+    flat, x, y = drawn(20, 12), None, torch.arange(20) % 3
+    x = flat.reshape(20, *shape)
+    recipe = Recipe((4,), 2, 5)
+    stacked = train_population(x, y, seeds=[1, 2], recipe=recipe)
+    as_rows = train_population(flat, y, seeds=[1, 2], recipe=recipe)
+    assert_same(stacked(x), as_rows(flat))
+    assert_same(stacked(x.expand(2, *x.shape)), as_rows(flat))
+    assert stacked.predict(x, batch_size=7).tolist() == as_rows(flat).argmax(2).tolist()
+
+
+def test_predicting_moves_no_statistic_and_no_mode():
+    stacked = convolutional()
+    before = copy.deepcopy(stacked.state_dict())
+    labels = stacked.predict(drawn(9, 2, 9, 8))
+    assert stacked.training
+    assert labels.tolist() == stacked.eval()(drawn(9, 2, 9, 8)).argmax(2).tolist()
+    for name, value in stacked.state_dict().items():
+        assert_same(value, before[name])
+
+
+@pytest.mark.parametrize("make", [population, convolutional])
+@pytest.mark.parametrize(
+    "round_trip",
+    [
+        copy.deepcopy,
+        lambda p: Population.cat([p, p]),
+        lambda p: pickle.loads(pickle.dumps(p)),
+        lambda p: loaded(p, p.state_dict()),
+    ],
+    ids=["deepcopy", "cat", "pickle", "state dict"],
+)
+def test_bits_of_activations_survive(make, round_trip):
+    stacked = make().eval()
+    x = drawn(30, *stacked.shape)
+    for bits in (2, 4):
+        quantized = stacked.quantize(bits)
+        with torch.no_grad():
+            expected = quantized(x)
+            weights_only = stacked.quantize(bits, activations=False)(x)
+            assert (expected - weights_only).abs().max() > 1e-3
+            again = round_trip(quantized)
+            assert not again.training
+            assert_same(again(x)[:3], expected, 1e-3)
+
+
+def loaded(like, state):
+    fresh = Population([like.shape, *like.widths], generators(3, seed=50), like.channels).double()
+    fresh.load_state_dict(state)
+    return fresh.eval()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_another_precision_leaves_the_bits(dtype):
+    quantized = population().quantize(5).to(dtype)
+    assert [layer.activation_bits.tolist() for layer in quantized.layers] == [[5, 5, 5]] * 2
+
+
+@pytest.mark.parametrize("make", [population, convolutional])
+def test_selected_members_are_what_they_were(make):
+    stacked = make().eval().quantize(3)
+    x = drawn(5, *stacked.shape)
+    with torch.no_grad():
+        assert_same(stacked.select([2, 0])(x), stacked(x)[[2, 0]])
+    assert len(stacked.select(range(1, 3))) == 2
+
+
+@pytest.mark.parametrize("make", [population, convolutional])
+def test_members_of_different_bits_join(make):
+    stacked = make().eval()
+    x = drawn(5, *stacked.shape)
+    kinds = [stacked, stacked.quantize(3), stacked.quantize(8)]
+    with torch.no_grad():
+        joined = Population.cat(kinds)(x)
+        assert_same(joined, torch.cat([one(x) for one in kinds]))
+
+
+def test_a_rounded_kernel_is_one_rounded_after_folding_its_norm_in():
+    layer = StackedConvNorm(1, 2, 3)
+    layer.weight.data = drawn(1, 3, 2, 3, 3, dtype=torch.float32)
+    factor = torch.tensor([0.3, -2.0, 5.0]).view(1, 3, 1, 1, 1)
+    folded = round_to_bits(layer.weight * factor, 4, layer.summed)
+    assert_same(folded, round_to_bits(layer.weight, 4, layer.summed) * factor, 1e-5)
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
         (lambda: Population([3], generators(2)), r"2 members with layer sizes \[3\]"),
         (lambda: Population([3, 2], []), "0 members .* at least one member"),
-        (lambda: population()(torch.ones(2, 6, 5)), r"x is \(2, 6, 5\); 3 members with 5 inputs"),
+        (
+            lambda: population()(torch.ones(2, 6, 5)),
+            r"x is \(2, 6, 5\); 3 members with inputs \(5\)",
+        ),
         (lambda: Schedule(0.7, 0.1), "Pruning from 0.7 to 0.1 of training in 20 updates"),
         (lambda: round_to_bits(torch.ones(2), 1, 0), "1 bits leave no level beside 0"),
         (
-            lambda: train_population(
-                torch.ones(2, 3), torch.zeros(2).long(), seeds=[1], sparsity=1.0
-            ),
+            lambda: trained(sparsity=1.0),
             r"Sparsities \[1.0\] for 1 members",
         ),
+        (lambda: trained(sparsity=[0.1, 0.2]), r"Sparsities \[0.1, 0.2\] for 1 members"),
+        (lambda: trained(sparsity=float("nan")), r"Sparsities \[nan\] for 1 members"),
+        (lambda: trained(seeds=[]), "No seed, so no member to train"),
+        (lambda: trained(y=[0, 0, 0]), r"2 images of shape \(3,\) and labels \(3,\)"),
+        (lambda: trained(x=torch.ones(2)), r"2 images of shape \(\) and labels \(2,\)"),
+        (lambda: trained(x=torch.ones(0, 3), y=[]), "0 images .* one at least"),
+        (lambda: trained(y=[0, -1]), "Labels from -1 to 0 for 1 classes: they are 0 to 0"),
+        (lambda: trained(y=[0, 5], classes=3), "Labels from 0 to 5 for 3 classes"),
+        (lambda: trained(recipe=Recipe(epochs=0)), "0 epochs of batches of 32"),
         (
-            lambda: train_population(torch.ones(2, 3), torch.zeros(3).long(), seeds=[1]),
-            "2 images and 3 labels",
+            lambda: trained(recipe=Recipe(channels=(2,))),
+            r"Convolutions of inputs \(3,\): give the shape",
         ),
         (
-            lambda: audit(random_labels(4, 9), random_labels(4, 8), random_labels(9)),
-            r"dense is \(4, 9\), compressed \(4, 8\), labels \(9,\)",
+            lambda: Population([(3, 3), 2], generators(1), (2, 2)),
+            "Images of 3 by 3 are halved 2 times",
+        ),
+        (lambda: Population.cat([]), "No population to join"),
+        (
+            lambda: Population.cat([population(), convolutional()]),
+            "Populations of different architectures do not join",
         ),
         (
-            lambda: audit(random_labels(4, 9), random_labels(3, 9), random_labels(9)),
-            "4 dense and 3 compressed members",
+            lambda: published_class_test(
+                random_labels(1, 9), random_labels(4, 9), random_labels(9)
+            ),
+            "1 dense and 4 compressed members: Welch's test needs two",
         ),
         (
-            lambda: audit(random_labels(4, 9), random_labels(6, 9), random_labels(9), paired=True),
+            lambda: held_out_excess(random_labels(4, 9), random_labels(1, 9), random_labels(9)),
+            "4 dense and 1 compressed members: one half chooses",
+        ),
+        (
+            lambda: held_out_excess(
+                random_labels(4, 9), random_labels(6, 9), random_labels(9), paired=True
+            ),
             "4 dense and 6 compressed members",
         ),
-        (lambda: noise_floor(random_labels(5, 9), 3), "Two groups of 3 .* take size = 2"),
-        (
-            lambda: class_test(random_labels(4, 2), random_labels(4, 2), np.array([0, 2])),
-            "Class 1 has no example",
-        ),
+        (lambda: corrupted(np.ones((1, 2, 2)), "fog", 0), "kind is 'fog'; known are noise"),
         (lambda: experiments.compare(seed=0, data="cats"), "data is 'cats'; known are digits"),
     ],
 )
@@ -394,13 +499,31 @@ def test_errors_are_sentences(call, sentence):
         call()
 
 
+def trained(x=None, y=(0, 0), **options):
+    x = torch.ones(2, 3) if x is None else x
+    return train_population(x, torch.tensor(y).long(), **{"seeds": [1], **options})
+
+
+@pytest.mark.parametrize("sparsity", [0, 0.0, np.float32(0.5), [0], np.array([0.5])])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.int32])
+def test_numbers_of_any_type_will_do(sparsity, dtype):
+    x, y = drawn(20, 4), (torch.arange(20) % 3).to(dtype)
+    found = train_population(x, y, seeds=[1], sparsity=sparsity, recipe=Recipe((4,), 1, 5))
+    assert float(found.sparsity()) == pytest.approx(float(np.ravel(sparsity)[0]), abs=0.02)
+
+
+def test_pixels_that_are_no_numbers_are_said():
+    with pytest.raises(RunError, match="The loss is nan at update 1"):
+        trained(x=torch.full((2, 3), torch.nan))
+
+
 # experiments
 
 
 def test_compare_at_its_smallest():
     found = experiments.compare(seed=0, sparsities=(0.5, 0.95), bits=(8, 2), num_train=300, **SMALL)
-    kinds = ("dense", "s50", "s95", "int8", "int2")
-    assert {name.rsplit("_", 1)[1] for name in found.values if name != "growth"} == set(kinds)
+    kinds = {"dense", "s50", "s95", "int8", "int2"}
+    assert {name.rsplit("_", 1)[1] for name in found.values if name != "growth"} == kinds
     assert all(np.isfinite(list(found.values.values())))
     assert found.values["pie_share_int8"] < found.values["pie_share_int2"]
     assert found.arrays["images"].shape[1:] == (8, 8)
@@ -432,6 +555,116 @@ def test_a_ratio_over_no_image_is_no_number():
 
 
 def test_pixels_are_averaged_two_by_two():
-    pictures = np.zeros((1, 28, 28), np.uint8)
-    pictures[0, :2, 2:4] = [[255, 0], [255, 255]]
-    assert experiments._pooled(pictures)[0, :3].tolist() == [0, 0.75, 0]
+    images = np.zeros((1, 28, 28), np.uint8)
+    images[0, :2, 2:4] = [[255, 0], [255, 255]]
+    assert pooled(images)[0, 0, :3].tolist() == [0, 0.75, 0]
+
+
+def test_compare_of_convolutions_at_its_smallest():
+    found = experiments.compare(
+        seed=0, sparsities=(0.5,), bits=(4,), num_train=100, channels=(3,), **SMALL
+    )
+    assert all(np.isfinite(list(found.values.values())))
+    assert found.arrays["images"].shape[1:] == (8, 8)
+
+
+def test_leaving_out_the_images_that_dense_networks_get_wrong_raises_their_accuracy():
+    # of ten images three are PIEs, all wrong before; the votes of two others are closer
+    labels = np.zeros(10, int)
+    dense = np.zeros((4, 10), int)
+    dense[:, :3] = 1
+    dense[:2, 3:5] = 1
+    pruned = dense.copy()
+    pruned[:, :3] = 2
+    found = experiments._audit(dense, pruned, labels)
+    gains = experiments._without(found, dense, labels, 0)
+    assert found.examples.pie.sum() == 3
+    assert gains["gain_without_pies"] == pytest.approx(6 / 7 - 0.6)
+    # the two closest and one more, which is wrong or right
+    assert gains["gain_without_close"] in (pytest.approx(5 / 7 - 0.6), pytest.approx(4 / 7 - 0.6))
+    assert gains["pies_less_close"] == pytest.approx(
+        gains["gain_without_pies"] - gains["gain_without_close"]
+    )
+
+
+def test_wrong_labels_at_their_smallest():
+    found = experiments.wrong_labels(seed=0, num_train=200, **SMALL).values
+    assert 0 < found["num_pies_pruned"] < 200
+    assert 0 <= found["over_representation_pruned"] <= 10
+    assert 0 <= found["learnt_dense"] <= 1
+
+
+def test_corruptions_at_their_smallest():
+    found = experiments.corruptions(
+        seed=0, data="digits", sparsities=(0.9,), num_train=300, **SMALL
+    )
+    extras = [found.values[f"extra_{c}_s90"] for c in experiments.CORRUPTIONS]
+    assert found.values["least_extra_s90"] == min(extras)
+    assert found.values["extra_blur_first"] == 0
+    flips = [found.values[f"pie_flips_{c}_s90"] for c in experiments.CORRUPTIONS]
+    assert found.values["pie_flips_s90"] == pytest.approx(np.mean(flips))
+
+
+def test_corruptions_worked_by_hand():
+    images = np.zeros((1, 3, 3))
+    images[0, 1, 1] = 0.8
+    blurred = [[0.05, 0.1, 0.05], [0.1, 0.2, 0.1], [0.05, 0.1, 0.05]]
+    np.testing.assert_allclose(corrupted(images, "blur", 0)[0], blurred)
+    np.testing.assert_allclose(corrupted(images, "brightness", 0)[0, 1], [0.15, 0.95, 0.15])
+    mean = 0.8 / 9
+    np.testing.assert_allclose(
+        corrupted(images, "contrast", 0)[0, 1], [0.4 * mean, 0.4 * mean + 0.48, 0.4 * mean]
+    )
+    noisy = corrupted(np.full((40, 30, 30), 0.5), "noise", 0)
+    assert noisy.std() == pytest.approx(0.15, abs=0.002)
+    assert (noisy != corrupted(np.full((40, 30, 30), 0.5), "noise", 1)).any()
+    assert noisy.min() >= 0
+
+
+def test_thinned_classes_have_as_many_as_asked():
+    labels = random_labels(400)
+    places = thinned(labels, np.array([5, 0, 30, 1]), 0)
+    assert np.bincount(labels[places], minlength=4).tolist() == [5, 0, 30, 1]
+    assert len(set(places)) == 36
+
+
+def test_all_digits_train_or_test_once():
+    split = pictures("digits", 400, 3)
+    assert split.train_x.shape == (400, 8, 8)
+    assert len(split.train_y) + len(split.test_y) == 1797
+
+
+def adult(path):
+    """A small Adult: women of 40 hours earn little, everybody else of 60 much."""
+    rows = [
+        f"{20 + i % 40}, Private, 1, HS-grad, {i % 16}, Never, Sales, Wife, White, "
+        f"{'Female' if i % 3 else 'Male'}, {i % 7 * 100}, 0, {60 if i % 4 else 40}, Peru, {'>50K' if i % 4 else '<=50K'}"
+        for i in range(600)
+    ]
+    return [row.split(", ") for row in rows]
+
+
+def test_people_become_numbers_and_columns(monkeypatch):
+    monkeypatch.setattr(inputs, "fairness", lambda name: adult(name))
+    split, sex = inputs.people()
+    # 5 numbers, and a column for each word: 1 + 1 + 1 + 1 + 1 + 1 + 2 + 1
+    assert split.train_x.shape == (600, 14)
+    np.testing.assert_allclose(split.train_x[:, 0].mean(), 0, atol=1e-6)
+    assert split.test_y.mean() == 0.75
+    assert set(sex) == {"Female", "Male"}
+
+
+def test_subgroups_at_their_smallest(monkeypatch):
+    monkeypatch.setattr(inputs, "fairness", lambda name: adult(name))
+    found = experiments.subgroups(seed=0, members=2, hidden=(8,), epochs=3, batch_size=20).values
+    for kind in ("dense", "s90", "s97"):
+        rises = {g: found[f"fnr_rise_{g}_{kind}"] for g in ("women", "men")}
+        assert found[f"fnr_rise_gap_{kind}"] == pytest.approx(rises["women"] - rises["men"])
+        assert rises["men"] == pytest.approx(found[f"fnr_men_{kind}"] - found["fnr_men_first"])
+    assert all(0 <= found[f"{r}_{g}_s97"] <= 1 for r in ("fnr", "fpr") for g in ("women", "men"))
+
+
+def test_people_are_asked_for_by_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("STUDIOLO_DATA", str(tmp_path))
+    with pytest.raises(NeedsData, match="fairness"):
+        experiments.subgroups(seed=0)
