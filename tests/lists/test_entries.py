@@ -274,3 +274,16 @@ def test_items_in_a_quotation_are_entries():
 
 def test_details_do_not_hide_items():
     assert titles("<details>\n<summary>papers</summary>\n\n- a\n\n</details>\n") == ["a"]
+
+
+def test_bare_address_two_levels_deep_belongs_to_the_only_item_around_it():
+    (entry,) = Document(b"- - https://arxiv.org/abs/2105.03824\n").entries
+    assert [str(key) for key in entry.keys] == ["arxiv:2105.03824"]
+    assert entry.parent is None
+
+
+def test_entry_says_what_it_is_called_when_it_is_asked():
+    doc = Document(b"* FNet - [Mixing Tokens](https://arxiv.org/abs/2105.03824) - 2021\n")
+    (entry,) = doc.entries
+    assert (entry.title, entry.name, entry.year) == ("Mixing Tokens", "FNet", 2021)
+    assert entry == Document(doc.data).entries[0]

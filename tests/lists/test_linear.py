@@ -30,6 +30,12 @@ HOSTILE = {
     "commas": b"a,,,,,,,,",
     "spaces": b"       ",
     "tabs": b"\t- ",
+    "tabs alone": b"\t",
+    "lines of spaces": b"    \n",
+    "lines in an item": b"  \n  a",
+    "stops": b"Ab cd. ",
+    "dots": b". ",
+    "line breaks": b"<br>",
     "blank lines": b"\n",
     "deep and blank": b"- - - - - - - - - - - -\n\n\n\n\n\n",
     "lazy lines": b"> > > > > > a\nb\n",
@@ -62,6 +68,14 @@ def seconds(data):
         b"|a|\n|-|\n|" + data,
         b"* [" + data + b"](https://a.org)",
         b"<" + data,
+        # with words on both sides, where nothing strips it
+        b"* a" + data + b"x",
+        b"|a|\n|-|\n|a" + data + b"x",
+        b"* [A Title](https://arxiv.org/abs/2105.03824) Some Body" + data + b"x",
+        b"* A Title, Some Body" + data + b"2019" + data + b"x",
+        b"[a]:" + data + b"<x",
+        b"|-" + data + b"x|",
+        b"a|b\n|-" + data + b"x|",
     ):
         doc = Document(text)
         assert len(doc.entries) + len(doc.links) + len(doc.tags) + len(check([doc])) >= 0
