@@ -10,7 +10,8 @@ from studiolo.lists import Document, check
 
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-from lists import compare_parsers, make_list  # noqa: E402
+from lists import compare_parsers, make_list
+
 
 sys.path.pop(0)
 
