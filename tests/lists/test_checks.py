@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from studiolo.lists import Document, check, parse
+from studiolo.lists import Document, check, entry
 from studiolo.lists.checks import CHECKS
 
 
@@ -140,12 +140,12 @@ def test_bundled_list_has_no_error(seed):
 
 def test_check_takes_no_title_apart_unless_a_question_asks_for_its_entry(monkeypatch):
     asked = []
-    real = parse.read_naming
-    monkeypatch.setattr(parse, "read_naming", lambda *args: asked.append(args) or real(*args))
+    real = entry.read_naming
+    monkeypatch.setattr(entry, "read_naming", lambda *args: asked.append(args) or real(*args))
     doc = Document(
         b"* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n  * Q: why?\n"
     )
-    assert check([doc], answered=lambda entry, question: entry.title == "B") == []
+    assert check([doc], answered=lambda owner, question: owner.title == "B") == []
     assert len(asked) == 1
 
 

@@ -68,23 +68,25 @@ def _show(path: Path, state: str | None, *, as_json: bool) -> None:
 
     document = Document.load(path)
     kept = load_kept(Library.find(near=path).folder)
-    entries = [(entry, *state_of(entry, kept)) for entry in document.entries]
-    entries = [row for row in entries if state is None or row[1] == state]
+    entries = document.entries if as_json else document.each_entry()
+    known = ((entry, *state_of(entry, kept)) for entry in entries)
+    shown = (row for row in known if state is None or row[1] == state)
     if as_json:
-        say_json(_as_json(path, document, entries))
+        say_json(_as_json(path, document, list(shown)))
         return
-    for section, rows in groupby(entries, key=lambda row: row[0].section):
+    number = questions = 0
+    for section, rows in groupby(shown, key=lambda row: row[0].section):
         if section:
             say()
             say(" › ".join(section), style="bold")
         lines = []
         for entry, now, _ in rows:
-            lines.append(_line(entry, now))
-            lines += (f"      ? {q.text}" for q in entry.questions if q.answer is None)
+            unanswered = [f"      ? {q.text}" for q in entry.questions if q.answer is None]
+            lines += [_line(entry, now), *unanswered]
+            number, questions = number + 1, questions + len(unanswered)
         say_lines(lines)
-    questions = sum(q.answer is None for entry, _, _ in entries for q in entry.questions)
     say()
-    say(f"{counted(len(entries), 'entry', 'entries')}, {counted(questions, 'open question')}")
+    say(f"{counted(number, 'entry', 'entries')}, {counted(questions, 'open question')}")
     if not document.writable:
         say("This file is not UTF-8: it can be shown, but is never written.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from studiolo.errors import ListError
 
 from .blocks import Block, collector_paused, scan
 from .entry import Entry, Heading, Link, Question, Span
-from .parse import Contents, read_document
+from .parse import Contents, Reader, read_document
 from .sections import Section, find
 
 
@@ -83,6 +84,15 @@ class Document:
     def entries(self) -> tuple[Entry, ...]:
         """The works on the list, in the order of the file."""
         return self.contents.entries
+
+    def each_entry(self) -> Iterator[Entry]:
+        """Yield the entries, section by section, without keeping them: for lists of hundreds of thousands."""
+        if "contents" in self.__dict__:
+            yield from self.entries
+            return
+        reader = Reader(self.data, self.root)
+        for part in reader.parts():
+            yield from map(reader.entry, part.drafts)
 
     @property
     def item_blocks(self) -> tuple[Block, ...]:
