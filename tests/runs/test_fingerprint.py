@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from studiolo.runs import paper_folders
-from studiolo.runs.fingerprint import PACKAGE_ROOT, code_of, fingerprint, seed_of
+from studiolo.runs.fingerprint import PACKAGE_ROOT, code_of, fingerprint, reached_by, seed_of
 
 
 MODEL = '''
@@ -206,13 +206,13 @@ def test_name_reexported_by_a_room_brings_only_the_module_that_defines_it(folder
     assert "torch" in code_of(folder).imports
 
 
-def test_code_knows_whether_it_was_written_to(folder):
-    code = code_of(folder)
-    assert code.is_unchanged()
+def test_code_knows_which_of_its_files_were_written_to(folder):
+    code = reached_by(folder, "f")
+    assert code.changed_files() == []
     text = (folder / "model.py").read_text()
     (folder / "model.py").write_text(text + "# a comment\n")
-    assert not code.is_unchanged()
-    assert code_of(folder).digests == code.digests
+    assert [path.name for path in code.changed_files()] == ["model.py"]
+    assert reached_by(folder, "f").digest == code.digest
 
 
 def test_config_series_and_seed_are_part_of_it(folder):

@@ -241,11 +241,12 @@ def test_signals_from_outside_are_those_that_somebody_sends():
 
 
 KNOWN = ("reworded: ", "series 1, whose earlier draw is not known")
+TRIED_TWICE = {"pies-grow-with-sparsity"}  # measured with its new control before it was reworded
 
 
 @pytest.mark.parametrize("slug", [folder.name for folder in runs.paper_folders()])
 def test_bundled_papers_carry_no_mark_but_what_is_registered(slug, library):
-    """Series 1 of two papers was drawn before rules were kept: that is said, and nothing else."""
+    """Series 1 of two papers was drawn before rules were kept, and one claim was tried twice: nothing else is said."""
     [paper] = [paper for paper in runs.discover() if paper.slug == slug]
     for evidence in runs.load_reference_evidence(paper):
         ledger = load_ledger(paper, library)
@@ -253,11 +254,12 @@ def test_bundled_papers_carry_no_mark_but_what_is_registered(slug, library):
         assert histories.deleted == ()
         assert any(line.shipped for line in ledger.lines)
         for id, history in histories.claims.items():
-            assert (id, history.tried) == (id, 1)
+            assert (id, history.tried) == (id, 2 if id in TRIED_TWICE else 1)
             for mark in history.marks:
-                assert mark.startswith(KNOWN), f"{slug} {id}: {mark}"
+                known = (*KNOWN, "second rule tried") if id in TRIED_TWICE else KNOWN
+                assert mark.startswith(known), f"{slug} {id}: {mark}"
                 if mark.startswith("reworded"):
-                    assert slug == "double_descent"
+                    assert slug in ("double_descent", "pruning_identified_exemplars")
 
 
 def test_fresh_run_of_a_bundled_claim_carries_no_mark(library):

@@ -262,7 +262,7 @@ def _is_well_typed(result: Any) -> bool:
     """Whether every field of a result can be written down."""
     numbers = (result.wall_s, result.cpu_s, result.load, result.peak_mem_bytes)
     return (
-        result.status in get_args(Status)
+        result.status in (*get_args(Status), "changed")
         and isinstance(result.why, str)
         and isinstance(result.arrays, bytes | None)
         and all(isinstance(n, str) and isinstance(v, float) for n, v in result.values.items())
