@@ -10,7 +10,7 @@ from studiolo.lists import Document, check
 
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-from lists import compare_parsers, make_list
+from lists import compare_parsers, make_list  # type: ignore[import-not-found]  # bench/lists.py, on the path above
 
 
 sys.path.pop(0)
