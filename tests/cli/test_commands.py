@@ -45,7 +45,7 @@ def test_run_ends_with_the_path_of_the_report_and_remembers(example):
     report = done.stdout.splitlines()[-1]
     assert report.endswith("recent-ml-research.html")
     assert "Sample-wise Double Descent" in Path(report).read_text(encoding="utf-8")
-    assert "    holds; paper scale; control: absent, as it must be" in done.stdout.splitlines()
+    assert "\n    holds; paper scale; control: absent, as it must be" in done.stdout
 
 
 def test_list_of_strangers_papers_is_told_how_to_start(tmp_path):
