@@ -1,7 +1,7 @@
 """Lists of hundreds of thousands of entries, made as bench/lists.py makes them; here a tenth and less."""
 
+import runpy
 import statistics
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,8 @@ import pytest
 from studiolo.lists import Document, check
 
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-from lists import compare_parsers, make_list
-
-
-sys.path.pop(0)
+BENCH = runpy.run_path(str(Path(__file__).parents[2] / "bench" / "lists.py"))
+make_list, compare_parsers = BENCH["make_list"], BENCH["compare_parsers"]
 
 
 def test_made_list_is_the_same_each_time():
