@@ -327,11 +327,10 @@ def _twice(
         if key is None:
             continue
         paths = (m.path for link in draft.links if (m := link.mention) and m.key == key)
-        path = next(paths, None)
-        if (key, path) not in first:
-            first[key, path] = (name, draft.block.line)
-        else:
-            where, line = first[key, path]
+        here = (name, draft.block.line)
+        there = first.setdefault((key, next(paths, None)), here)
+        if there is not here:
+            where, line = there
             yield Fault(
                 "twice",
                 name,

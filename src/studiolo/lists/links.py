@@ -143,7 +143,14 @@ def find_links(text: bytes, definitions: Mapping[str, str]) -> list[Piece]:
     """Return the links and images of `text` in order; a link inside a link text is not one."""
     if not _HINT.search(text):
         return []
+    plain = _PLAIN.match(text)
+    if plain and not _SPECIAL.search(text, plain.end()):  # one link and words, as most items are
+        return [_plain_piece(plain)]
     return _Scan(text, definitions).run()
+
+
+def _plain_piece(match: re.Match[bytes]) -> Piece:
+    return Piece("inline", match.start(), match.end(), match.span(1), unescape(match[2]))
 
 
 def destination(text: bytes, at: int) -> tuple[str, int] | None:
@@ -231,9 +238,7 @@ class _Scan:
             elif char == 60:
                 pos = self._angle(start)
             elif char == 91 and not self.brackets and (plain := _PLAIN.match(text, start)):
-                self.pieces.append(
-                    Piece("inline", start, plain.end(), plain.span(1), unescape(plain[2]))
-                )
+                self.pieces.append(_plain_piece(plain))
                 pos = plain.end()
             elif char in b"![":
                 pos = self._open(start, pos)
