@@ -265,7 +265,7 @@ def _inspect_content(path: Path) -> tuple[Mapping[str, Any], list[Mapping[str, A
             with open_text(path) as file:
                 header = json.load(file)
             logged = header.get("samples") or []
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, RuntimeError) as error:
         raise AuditError(f"{path} cannot be read as an Inspect log: {error}.") from None
     return header.get("eval") or {}, logged
 

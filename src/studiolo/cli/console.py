@@ -93,7 +93,7 @@ def _write(text: str, stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def _sentences(stream: TextIO) -> Iterator[None]:
-    """Turn a full disk behind a stream into a sentence; a reader of a pipe who went away is no error."""
+    """Turn a full disk behind a stream into a sentence; a reader of a pipe who went away is not an error."""
     try:
         yield
     except BrokenPipeError:

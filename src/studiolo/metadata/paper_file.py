@@ -34,7 +34,7 @@ from .facts import Facts
 
 
 WHOLE_BYTES = 256 * 1024**2  # of JSON that is not one record a line
-_PACKED = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)  # fmt: skip
+_PACKED = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError)  # fmt: skip
 _NAMES = {
     "title": ("title", "name", "paper_title"),
     "authors": ("authors_parsed", "authors", "author", "creators"),
