@@ -27,10 +27,12 @@ import time
 
 from studiolo.runs import Outcome
 
+SEED_S = 0.05
+
 
 def f(*, seed, n=0):
     """Take a moment and return something that depends on the seed alone."""
-    time.sleep(0.05)
+    time.sleep(SEED_S)
     return Outcome({"x": (seed % 1000) / 1000 + n}, arrays={"a": [seed % 7, n]})
 '''
 PAPER = """
@@ -58,13 +60,15 @@ scale = {{ kind = "toy", paper = "large", here = "small" }}
 VICTIMS = ("driver", "worker", "fork server")
 
 
-def make_library(folder: Path) -> Path:
-    """Write a library with one list and one paper of its own; return the list."""
+def make_library(folder: Path, seed_s: float = 0.05) -> Path:
+    """Write a library with one list and one paper of its own, whose seeds last so long; return the list."""
     paper = folder / "papers" / "chaos"
     paper.mkdir(parents=True)
     (folder / ".studiolo").mkdir()
     (paper / "__init__.py").write_text('"""For chaos."""\n')
-    (paper / "experiments.py").write_text(EXPERIMENTS)
+    (paper / "experiments.py").write_text(
+        EXPERIMENTS.replace("SEED_S = 0.05", f"SEED_S = {seed_s}")
+    )
     (paper / "paper.toml").write_text(PAPER + "".join(CLAIM.format(n=n) for n in range(3)))
     (folder / "list.md").write_text("* https://arxiv.org/abs/2001.00001\n")
     return folder / "list.md"

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, get_args
@@ -357,6 +357,7 @@ def _hidden_main() -> Iterator[None]:
 @contextmanager
 def _no_ctrl_c() -> Iterator[None]:
     """Keep Ctrl-C from the process that starts, while it is not yet able to ignore it."""
+    resource_tracker.ensure_running()  # first: where it starts with the fork server, it unblocks the signal again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
