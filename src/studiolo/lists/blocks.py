@@ -500,8 +500,7 @@ class _Scanner:
             return False
         delimiter = cells(self.data, self.pos, self.stop)
         header = cells(self.data, *leaf.content[-1])
-        line = self.data[self.pos : self.stop]
-        if len(delimiter) != len(header) or b"|" not in line + self.data[slice(*leaf.content[-1])]:
+        if len(delimiter) != len(header) or b"|" not in self.data[slice(*leaf.content[-1])]:
             return False
         begin, _ = leaf.content.pop()
         parent = self.stack[-1]
