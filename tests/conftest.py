@@ -1,4 +1,12 @@
 import pytest
+from hypothesis import settings
+
+
+# The same examples every time, so that a change is judged by what it changed. To look for new ones:
+# make test ON='-m slow --hypothesis-profile=search'
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", max_examples=1000, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
