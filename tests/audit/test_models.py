@@ -1,5 +1,7 @@
 """Models that are asked: estimators, torch modules with a loader, callables. Each example ends in an audit."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,10 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
+from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
 from studiolo.audit import AuditError, audit
+from studiolo.papers.factorized_layers import factorize
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +63,6 @@ def test_estimators_whose_classes_are_not_counted_from_zero(digits):
 
 
 def test_pruned_network_is_audited_over_a_loader(network, loader, digits):
-    import copy
-
     pruned = copy.deepcopy(network)
     for module in pruned:
         if isinstance(module, nn.Linear):
@@ -76,21 +78,15 @@ def test_pruned_network_is_audited_over_a_loader(network, loader, digits):
 
 
 def test_quantised_network_is_audited(network, digits):
-    quantization = pytest.importorskip("torchao.quantization", exc_type=ImportError)
-    import copy
-
     small = copy.deepcopy(network).eval()
-    quantization.quantize_(small, quantization.Int8WeightOnlyConfig())
+    quantize_(small, Int8WeightOnlyConfig())
     x = torch.tensor(digits[0], dtype=torch.float32)
     found = audit(network, small, digits[1], data=x)
     assert found.flips.share < 0.02
 
 
 def test_factorised_network_is_audited(network, digits):
-    from studiolo.papers.factorized_layers import factorize
-
     small = factorize(network, 0.3, keep=["3"])
-    small = small[0] if isinstance(small, tuple) else small
     x = torch.tensor(digits[0], dtype=torch.float32)
     found = audit(network, small, digits[1], data=x)
     assert 0 < found.flips.share < 1
