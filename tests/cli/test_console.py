@@ -123,7 +123,7 @@ def start(tmp_path, command):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-@pytest.mark.parametrize("command", ["show list.md", "show list.md --state read"])
+@pytest.mark.parametrize("command", ["show list.md", "show list.md --state read", "show --help"])
 def test_full_disk_behind_the_output_is_a_sentence(tmp_path, command):
     done = start(tmp_path, f"{command} > /dev/full")
     assert (done.returncode, done.stderr) == (

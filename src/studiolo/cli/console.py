@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -162,6 +163,10 @@ def run_app(app: Callable[[], Any]) -> int:
 def _run(app: Callable[[], Any]) -> int:
     try:
         app()
+    except OSError as error:  # from what rich and typer print themselves: help, tables
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        raise FileError(f"Standard output cannot be written: {error.strerror}.") from error
     except KeyboardInterrupt:
         say("studiolo: stopped; what was finished is kept.", to_err=True)
         return INTERRUPTED
