@@ -1,5 +1,7 @@
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from studiolo.keys import Key
 from studiolo.metadata import Facts, Services, fetch_facts
 from tests.net.server import Said
