@@ -20,6 +20,7 @@ from . import (
     reporting,
     running,
     start,
+    tagging,
 )
 from .console import listen, say
 
@@ -35,6 +36,7 @@ app = typer.Typer(
 for group in (
     start,
     reading,
+    tagging,
     finding,
     collecting,
     inbox,

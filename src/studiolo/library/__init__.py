@@ -4,7 +4,7 @@ from studiolo.index import Suggestion
 
 from . import desk
 from .edges import READER, Edge, Grade, save_edges
-from .entries import Listed, called, find_entries, find_entry, load_lists, short
+from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
 from .export import (
     FORMATS,
     in_section,
@@ -29,7 +29,7 @@ from .inbox import Collected, Inbox
 from .placing import Proposal, sections_of
 from .plan import Plan
 from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
-from .reading import Kept, load_kept, state_of
+from .reading import Kept, load_kept, state_of, tags_of
 from .suggesting import (
     Suggested,
     Suggester,
@@ -41,6 +41,7 @@ from .suggesting import (
     wanted_by_words,
     wanted_in,
 )
+from .tagging import tag, tag_list
 from .waiting import Pending, Waiting, load_waiting
 from .works import Works, load_same, load_works
 
@@ -74,6 +75,7 @@ __all__ = [
     "find",
     "find_entries",
     "find_entry",
+    "find_list",
     "find_target",
     "follow",
     "followed_lists",
@@ -100,6 +102,9 @@ __all__ = [
     "short",
     "state_of",
     "suggest_for_empty",
+    "tag",
+    "tag_list",
+    "tags_of",
     "undo",
     "unfollow",
     "wanted_by_list",

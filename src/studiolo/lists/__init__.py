@@ -15,6 +15,7 @@ from .marking import mark
 from .operations import annotate, insert, move
 from .sections import Section
 from .style import Item, escape
+from .tagging import retag, retag_list
 from .titles import title_from_url
 from .words import plain_with_links
 
@@ -46,6 +47,8 @@ __all__ = [
     "move",
     "plain_with_links",
     "ranked_columns",
+    "retag",
+    "retag_list",
     "role_of",
     "title_from_url",
 ]
