@@ -3,6 +3,7 @@
 from studiolo.index import Suggestion
 
 from . import desk
+from .drafts import Draft, load_drafts, plan_draft, save_draft
 from .edges import READER, Edge, Grade, save_edges
 from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
 from .export import (
@@ -24,12 +25,13 @@ from .following import (
     load_rows,
     unfollow,
 )
-from .history import carry_out, undo
+from .history import Change, carry_out, load_changes, undo
 from .inbox import Collected, Inbox
 from .placing import Proposal, sections_of
-from .plan import Plan
+from .plan import Plan, joined
 from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
 from .reading import Kept, load_kept, state_of, tags_of
+from .relating import keep_apart, relate
 from .suggesting import (
     Suggested,
     Suggester,
@@ -49,7 +51,9 @@ from .works import Works, load_same, load_works
 __all__ = [
     "FORMATS",
     "READER",
+    "Change",
     "Collected",
+    "Draft",
     "Edge",
     "Followed",
     "Grade",
@@ -80,6 +84,10 @@ __all__ = [
     "follow",
     "followed_lists",
     "in_section",
+    "joined",
+    "keep_apart",
+    "load_changes",
+    "load_drafts",
     "load_facts",
     "load_followed",
     "load_kept",
@@ -89,6 +97,7 @@ __all__ = [
     "load_waiting",
     "load_works",
     "open_pool",
+    "plan_draft",
     "pool_rows",
     "pool_stamp",
     "pools_folder",
@@ -96,6 +105,8 @@ __all__ = [
     "references_in_document",
     "references_in_inbox",
     "references_in_library",
+    "relate",
+    "save_draft",
     "save_edges",
     "save_new_list",
     "sections_of",

@@ -8,6 +8,7 @@
 | `metadata.jsonl` | title, authors, year and abstract of works | grows |
 | `triage.jsonl` | what was passed over | grows |
 | `sources.jsonl` | what was collected from where, for `studiolo sync` | grows |
+| `drafts.jsonl` | what was changed of pending things before they were decided | grows |
 | `follows.jsonl` | which lists of other people are followed | grows |
 | `history.jsonl` | what was changed, so that it can be taken back | grows |
 | `reading.jsonl` | reading states, dates and notes that the lists have no place for, one line a key, sorted | rewritten |
@@ -205,7 +206,7 @@ class Library:
         having = []
         for path, document in self.documents.items():
             try:
-                find_section(document, section)
+                find_section(document, section, prefer="to read")
             except UsageError:
                 continue
             having.append(path)

@@ -61,7 +61,7 @@ def wanted_by_section(library: Library, name: str, path: Path | None = None) -> 
     if path is None:
         raise UsageError(f"There is no list in {library.folder}. Create one with: studiolo init")
     document = _document(library, path)
-    return wanted_in(document, find_section(document, name))
+    return wanted_in(document, find_section(document, name, prefer="to read"))
 
 
 def wanted_in(document: Document, section: Section) -> Wanted:

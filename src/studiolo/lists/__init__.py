@@ -13,6 +13,7 @@ from .entry import STATES, Entry, Heading, Question, State
 from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
+from .outline import new_section, remove
 from .sections import Section
 from .style import Item, escape
 from .tagging import retag, retag_list
@@ -45,8 +46,10 @@ __all__ = [
     "inverse",
     "mark",
     "move",
+    "new_section",
     "plain_with_links",
     "ranked_columns",
+    "remove",
     "retag",
     "retag_list",
     "role_of",
