@@ -116,13 +116,6 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def out() -> Console:
-    """Return the console for rich tables and the like, on standard output."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
-
-
 def err() -> Console:
     """Return the console for progress bars, on standard error."""
     from rich.console import Console

@@ -11,7 +11,7 @@ import typer
 
 from studiolo.errors import UsageError
 
-from .console import Styled, clean, say
+from .console import Styled, clean, counted, say, say_json
 from .diff import show_diff
 from .options import (
     PANEL,
@@ -22,7 +22,7 @@ from .options import (
     list_path,
     make_client,
 )
-from .reading import OneList, make, one_entry
+from .reading import PANEL as READ, OneList, make, one_entry
 
 
 if TYPE_CHECKING:
@@ -68,6 +68,61 @@ def _cut(title: str, where: str, columns: int) -> tuple[str, str]:
     if cell_len(where) > left:
         where = set_cell_size(where, left - 1).rstrip() + "…" if left > 8 else ""
     return title, where
+
+
+@app.command(rich_help_panel=PANEL)
+def inbox(
+    search: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[WORD...]", help="Only items with these words in title, note, folder or tag."
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    source: Source = "",
+    tag: TagOption = None,
+    everything: Everything = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show.")] = 25,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Show what was collected and is not on a list yet, newest first, one line per work.
+
+    All links to the same paper are one line. Papers come first; other pages are only counted.
+
+    \b
+    Examples:
+      studiolo inbox
+      studiolo inbox attention --source github-stars
+      studiolo inbox --tag nlp
+      studiolo inbox --all --json > inbox.json
+    """
+    from studiolo.library import Library, load_waiting
+
+    inbox_now = load_waiting(Library.find(library))
+    wanted = {one.casefold().lstrip("#") for one in tag or ()}
+    waiting = [
+        pending
+        for pending in from_source(inbox_now, source)
+        if _matches(pending, search or []) and wanted <= {t.casefold() for t in pending.tags}
+    ]
+    papers = [pending for pending in waiting if pending.is_paper]
+    shown = waiting if everything else papers
+    if as_json:
+        say_json([_record(pending) for pending in shown])
+        return
+    if not inbox_now.pending:
+        say("The inbox is empty. To fill it: studiolo collect --help")
+        return
+    _say_things(shown[:limit])
+    others = len(waiting) - len(papers)
+    say(
+        f"{counted(len(papers), 'paper')} waiting, and {counted(others, 'other page')}",
+        "" if everything or not others else " (--all)",
+        f" ({len(shown) - limit:,} more: --limit)" if len(shown) > limit else "",
+        ".",
+    )
+    if papers:
+        say("Next: studiolo triage")
 
 
 def from_source(waiting: Waiting, source: str) -> list[Pending]:
@@ -230,7 +285,7 @@ def pass_(
         say("Take it back: studiolo undo")
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=READ)
 def remove(
     key: Annotated[
         str,
@@ -260,8 +315,7 @@ def remove(
         say("Nothing was written (--dry-run).")
         return
     make(home, plan)
-    keys = load_waiting(home)
-    if listed.entry.key and (again := keys.find(str(listed.entry.key))):
+    if listed.entry.key and (again := load_waiting(home).find(str(listed.entry.key))):
         say(
             f"It was collected too, so it waits in the inbox again. To pass it over: studiolo pass {again.name}"
         )

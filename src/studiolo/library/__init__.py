@@ -27,6 +27,7 @@ from .following import (
 )
 from .history import Change, carry_out, load_changes, undo
 from .inbox import Collected, Inbox
+from .log import Logged, load_log
 from .placing import Proposal, sections_of
 from .plan import Plan, joined
 from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
@@ -43,6 +44,7 @@ from .suggesting import (
     wanted_by_words,
     wanted_in,
 )
+from .syncing import Place, forget_place, load_places, place_of_file, save_place
 from .tagging import tag, tag_list
 from .waiting import Pending, Waiting, load_waiting
 from .works import Works, load_same, load_works
@@ -61,7 +63,9 @@ __all__ = [
     "Kept",
     "Library",
     "Listed",
+    "Logged",
     "Pending",
+    "Place",
     "Plan",
     "Pool",
     "Proposal",
@@ -83,6 +87,7 @@ __all__ = [
     "find_target",
     "follow",
     "followed_lists",
+    "forget_place",
     "in_section",
     "joined",
     "keep_apart",
@@ -92,11 +97,14 @@ __all__ = [
     "load_followed",
     "load_kept",
     "load_lists",
+    "load_log",
+    "load_places",
     "load_rows",
     "load_same",
     "load_waiting",
     "load_works",
     "open_pool",
+    "place_of_file",
     "plan_draft",
     "pool_rows",
     "pool_stamp",
@@ -109,6 +117,7 @@ __all__ = [
     "save_draft",
     "save_edges",
     "save_new_list",
+    "save_place",
     "sections_of",
     "short",
     "state_of",

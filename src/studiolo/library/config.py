@@ -12,7 +12,6 @@ A pattern without a slash means files and folders of that name anywhere; one wit
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -48,6 +47,8 @@ def load_config(path: Path) -> Config:
     data = load_bytes(path)
     if data is None:
         return Config()
+    import tomllib  # most libraries have no such file
+
     try:
         told = tomllib.loads(data.decode())
     except ValueError as error:
