@@ -82,11 +82,24 @@ def _next_key() -> str:
         key = os.read(terminal, 1)
         if key in (b"", b"\x04"):  # hung up, or Ctrl-D
             return END
-        if key == b"\x1b" or key >= b"\x80":  # an arrow, a letter of another script: several bytes
-            while select.select([terminal], [], [], 0.02)[0]:
-                os.read(terminal, 64)
-        elif key.decode().isprintable() and key != b" ":
+        if key == b"\x1b":
+            _skip_sequence(terminal)
+        elif key >= b"\xc0":  # a letter of another script, in several bytes
+            os.read(terminal, 1 + (key >= b"\xe0") + (key >= b"\xf0"))
+        elif key < b"\x80" and key.decode().isprintable() and key != b" ":
             return key.decode()
+
+
+def _skip_sequence(terminal: int) -> None:
+    """Read what follows an escape: nothing where the key was pressed alone, else up to the letter that ends it."""
+    opened = False
+    while select.select([terminal], [], [], 0.02)[0]:
+        byte = os.read(terminal, 1)
+        if opened and not b"0" <= byte <= b"?":
+            return
+        if not opened and byte not in (b"[", b"O"):
+            return
+        opened = True
 
 
 @contextlib.contextmanager

@@ -99,13 +99,12 @@ class _Run:
         is_new = not self.library.state.is_dir()
         of = place.where if place and place.how == "login" else ""
         counts = inbox.collect(reading, source=self.source, of=of, dry_run=self.dry_run)
+        kept = self.dry_run or not place or save_place(self.library, place)
         if is_new and self.library.state.is_dir():
-            say(
-                f"There was no library here, so one was made: {self.library.state.resolve()}",
-                to_err=True,
-            )
+            made = self.library.state.resolve()
+            say(f"There was no library here, so one was made: {made}", to_err=True)
         _report(counts, dry_run=self.dry_run, list_skipped=self.list_skipped)
-        if place and not self.dry_run and not save_place(self.library, place):
+        if not kept:
             say(
                 "The address carries a secret, so `studiolo sync` does not remember it.",
                 to_err=True,

@@ -271,8 +271,8 @@ def pass_(
     waiting, every = load_waiting(home), load_waiting(home, with_passed=True)
     found = []
     for key in keys:
-        pending = waiting.find(key)
-        if pending is None and every.find(key):
+        pending = _waiting_under(waiting, key)
+        if pending is None and _waiting_under(every, key):
             say(f"{key} was passed over before.")
         elif pending is None:
             raise UsageError(f"{key!r} is not in the inbox. To see what is: studiolo inbox --all")
@@ -283,6 +283,16 @@ def pass_(
         for pending in found:
             say(f"Passed over: {pending.title}")
         say("Take it back: studiolo undo")
+
+
+def _waiting_under(waiting: Waiting, word: str) -> Pending | None:
+    """Return what waits under a name, a key in any spelling, or an address."""
+    from studiolo.keys import find_key
+
+    try:
+        return waiting.find(word) or waiting.find(str(find_key(word)))
+    except UsageError:
+        return None
 
 
 @app.command(rich_help_panel=READ)

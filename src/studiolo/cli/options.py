@@ -58,6 +58,15 @@ def list_path(library: Library, word: str | None) -> Path | None:
     return find_list(library, word) if word else None
 
 
+def named_list(path: Path, chosen: Path | None) -> Path:
+    """Return the list that an argument means, be it a path or a name."""
+    from studiolo.library import Library, find_list
+
+    if path.exists() or (chosen is not None and not chosen.is_dir()):
+        return path
+    return find_list(Library.find(chosen), str(path))
+
+
 def home_of(path: Path, chosen: Path | None) -> Path:
     """Return the library that keeps what is measured for the list at `path`: the chosen one, else the list's own.
 

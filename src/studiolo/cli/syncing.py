@@ -90,7 +90,9 @@ def sync(
             f"{place}: read {counts.read:,} = new {counts.new:,} + known {counts.known:,} + skipped {counts.num_skipped:,}"
         )
     broken = f"; {counted(failed, 'of them')} could not be read" if failed else ""
-    say(f"{counted(len(chosen), 'source')}, {counted(new, 'new thing')}{broken}.")
+    say(
+        f"{counted(len(chosen), 'source')}, {counted(new, 'new thing') if new else 'nothing new'}{broken}."
+    )
     if dry_run:
         say("Nothing was written (--dry-run).")
     elif new:

@@ -193,8 +193,11 @@ class _Session:
         reason = plan.reason or ("a new section" if draft.new_section else "")
         say("  → ", ": ".join(filter(None, (" > ".join(plan.section), reason))))
         show_diff(plan)
-        if draft.state:
-            say(f"  as {draft.state}", style="dim")
+        beside = [tag for kept in plan.keeping for tag in kept.tags or ()]
+        told = [f"tags kept beside the list: {', '.join(beside)}" if beside else ""]
+        told += [f"as {draft.state}" if draft.state else ""]
+        if any(told):
+            say("  ", "; ".join(filter(None, told)), style="dim")
         return plan
 
     def _made(self, did: Literal["written", "passed"], draft: Draft, plan: Plan) -> bool:

@@ -67,9 +67,9 @@ def load_log(library: Library, *, since: str = "") -> Log:
     for key, events in told.items():
         events.sort()
         unread = max((n for n, (_, state) in enumerate(events, 1) if state == "to read"), default=0)
-        entry, place = entries.get(key, (None, ""))
-        title = kept[key].title if key in kept else ""
-        if entry is not None:
+        title, place = kept[key].title if key in kept else "", ""
+        if key in entries:
+            entry, place = entries[key]
             short = called(entry)
             title = entry.title if entry.title.startswith(short) else f"{short}: {entry.title}"
         rows += [
