@@ -74,6 +74,7 @@ def root(
     Run:    [bold]studiolo run LIST[/]  re-measures what its papers claim, on this machine.
     Look:   [bold]studiolo report LIST[/]  one HTML page with every verdict.
     Find:   [bold]studiolo find WORDS[/]  in titles, authors, abstracts, notes; [bold]studiolo suggest[/]  what to read next.
-    Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox.
+    Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox; [bold]studiolo sync[/]  all of it again.
+    Decide: [bold]studiolo triage[/]  from the inbox to the list, one key a paper; [bold]studiolo undo[/]  takes any step back.
     """
     listen()
