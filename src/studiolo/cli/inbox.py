@@ -23,6 +23,7 @@ from .options import (
     make_client,
 )
 from .reading import PANEL as READ, OneList, make, one_entry
+from .triaging import from_source, triage_inbox
 
 
 if TYPE_CHECKING:
@@ -123,19 +124,6 @@ def inbox(
     )
     if papers:
         say("Next: studiolo triage")
-
-
-def from_source(waiting: Waiting, source: str) -> list[Pending]:
-    """Return what waits of one source, or all of it.
-
-    Raises:
-        UsageError: nothing waits of that source; names those there are.
-    """
-    found = [one for one in waiting.pending if not source or source in one.sources]
-    if source and not found and waiting.pending:
-        there = sorted({name for one in waiting.pending for name in one.sources})
-        raise UsageError(f"Nothing in the inbox is from {source!r}. There is: {', '.join(there)}.")
-    return found
 
 
 def _matches(pending: Pending, words: list[str]) -> bool:
@@ -263,7 +251,7 @@ def pass_(
     \b
     Examples:
       studiolo pass arxiv:1706.03762
-      studiolo pass github:owner/name "https://example.org/post?id=3"
+      studiolo pass github:owner/name "https://openreview.net/forum?id=lyoOWX0e0O"
     """
     from studiolo.library import Library, carry_out, desk, load_waiting
 
@@ -361,8 +349,6 @@ def triage(
       studiolo triage --source github-stars --tag nlp
     """
     from studiolo.library import Library
-
-    from .triaging import triage_inbox
 
     home = Library.find(library)
     triage_inbox(home, list_path(home, path), everything=everything, source=source, tags=tag or ())
