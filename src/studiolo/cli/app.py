@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -25,6 +26,15 @@ from . import (
     tagging,
 )
 from .console import listen, say
+
+
+def flowing(text: str) -> str:
+    """Return a help text that a terminal of any width can wrap: its paragraphs in one line each, examples as they are."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        part if part.startswith("\b") or "\n " in part else part.replace("\n", " ")
+        for part in paragraphs
+    )
 
 
 app = typer.Typer(
@@ -51,6 +61,8 @@ for group in (
     reporting,
     auditing,
 ):
+    for command in group.app.registered_commands:
+        command.help = flowing(command.help or inspect.getdoc(command.callback) or "")
     app.add_typer(group.app)
 
 

@@ -18,7 +18,7 @@ def why(
     one: Annotated[str, typer.Argument(metavar="KEY", help="A key, or an address.")],
     other: Annotated[
         str | None,
-        typer.Argument(metavar="[KEY]", help="Without it: everything related to the first."),
+        typer.Argument(metavar="KEY", help="Without it: everything related to the first."),
     ] = None,
     library: LibraryOption = None,
 ) -> None:
@@ -94,7 +94,7 @@ def lookup(
     keys: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY...]", help="Default: every paper on the lists and in the inbox."
+            metavar="KEY", help="Default: every paper on the lists and in the inbox."
         ),
     ] = None,
     library: LibraryOption = None,

@@ -76,7 +76,7 @@ def inbox(
     search: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[WORD...]", help="Only items with these words in title, note, folder or tag."
+            metavar="WORD", help="Only items with these words in title, note, folder or tag."
         ),
     ] = None,
     library: LibraryOption = None,
@@ -151,7 +151,7 @@ def _record(pending: Pending) -> dict[str, object]:
 def add(
     keys: Annotated[
         list[str],
-        typer.Argument(metavar="KEY...", help="Keys in the inbox, any other keys, or addresses."),
+        typer.Argument(metavar="KEY", help="Keys in the inbox, any other keys, or addresses."),
     ],
     section: Annotated[
         str,
@@ -242,7 +242,7 @@ def _write(home: Library, plan: Plan, *, dry_run: bool) -> None:
 @app.command("pass", rich_help_panel=PANEL)
 def pass_(
     keys: Annotated[
-        list[str], typer.Argument(metavar="KEY...", help="Keys in the inbox, or addresses.")
+        list[str], typer.Argument(metavar="KEY", help="Keys in the inbox, or addresses.")
     ],
     library: LibraryOption = None,
 ) -> None:

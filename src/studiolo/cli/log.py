@@ -64,7 +64,8 @@ def log(
     tail = f" since {day}" if day else ""
     say(f"{read:,} read, {begun:,} started{tail}.")
     if undated and not day:
-        say(f"{counted(undated, 'more entry', 'more entries')} on your lists read without a day.")
+        more = counted(undated, "more entry is", "more entries are")
+        say(f"{more} marked as read on your lists, on a day that is not known.")
 
 
 def _first_day(word: str, today: date) -> str:

@@ -45,7 +45,7 @@ TagOption = Annotated[
 ListWord = Annotated[
     str,
     typer.Argument(
-        metavar="[LIST]", help="A Markdown list: its path or its name; default: the main list."
+        metavar="LIST", help="A Markdown list: its path or its name; default: the main list."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -30,9 +30,7 @@ STATE_SIGNS = {"to read": "·", "reading": "◐", "read": "✓", None: " "}
 
 SomeLists = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[LIST]…", help="Lists, by path or name; default: those of this library."
-    ),
+    typer.Argument(metavar="LIST", help="Lists, by path or name; default: those of this library."),
 ]
 KeyText = Annotated[
     str, typer.Argument(metavar="KEY", help="A key, an address, or the name or title on the list.")
@@ -110,6 +108,11 @@ def _show(
             lines += [_line(entry, now), *unanswered]
             number, questions = number + 1, questions + len(unanswered)
         say_lines(lines)
+    if wanted and not number:
+        say(
+            f"No entry of {path} has the tag {' and '.join(tags)}. To see which there are: studiolo tags"
+        )
+        return
     say()
     say(f"{counted(number, 'entry', 'entries')}, {counted(questions, 'open question')}")
     if not document.writable:

@@ -27,7 +27,7 @@ app = typer.Typer()
 def sync(
     only: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE|FILE]...", help="Only these; default: all of them."),
+        typer.Argument(metavar="SOURCE|FILE", help="Only these; default: all of them."),
     ] = None,
     library: LibraryOption = None,
     dry_run: Annotated[

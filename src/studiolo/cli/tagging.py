@@ -32,7 +32,7 @@ def tags(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY|LIST]… [+TAG|-TAG]…",
+            metavar="KEY|LIST|+TAG|-TAG",
             help="Entries or lists; with +TAG and -TAG: give them tags and take tags away.",
         ),
     ] = None,
