@@ -292,6 +292,7 @@ def test_log_knows_what_was_read_before_there_was_a_history(library):
 
 
 def test_reading_twice_is_logged_twice_and_undone_reading_is_not(library):
+    run("tags", "FNet", "+x")
     run("read", "FNet", "--started")
     run("read", "FNet")
     assert [row["state"] for row in json.loads(run("log", "--json"))] in (

@@ -96,6 +96,16 @@ def test_place_is_forgotten_and_what_came_from_it_stays(library):
     with pytest.raises(UsageError, match=r"Nothing was collected from 'x'\. There are: none"):
         run("sync", "--forget", "x")
     run("collect", "bookmarks", "exports/b.html")
+    with pytest.raises(UsageError, match=r"from 'x'\. There are: bookmarks exports/b\.html"):
+        run("sync", "--forget", "x")
+    (library / "c.html").write_text(BOOKMARKS)
+    run("collect", "bookmarks", "c.html")
+    with pytest.raises(UsageError, match=r"may be one of: bookmarks exports/b\.html; bookmarks c\.html"):  # fmt: skip
+        run("sync", "--forget", "bookmarks")
+    run("sync", "--forget", "bookmarks c.html")
+    (library / "x.txt").write_text("2105.03824")
+    run("collect", "urls", "x.txt")
+    assert "Forgotten: urls x.txt." in run("sync", "--forget", "urls")
     assert "known 1" in run("sync", "bookmarks")
     with pytest.raises(UsageError, match=r"from 'reddit'\. There are: bookmarks exports/b\.html"):
         run("sync", "reddit")
