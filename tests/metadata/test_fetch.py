@@ -1,5 +1,7 @@
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from studiolo.keys import Key
 from studiolo.metadata import Facts, Services, fetch_facts
 from tests.net.server import Said
@@ -60,6 +62,15 @@ def test_missing_and_found_add_up_to_what_was_asked(server, client):
     assert found.missing == [Key("arxiv", "2001.00001"), DOI]
     assert found.failed == {}
     assert found.facts[FNET].title
+
+
+@pytest.mark.parametrize(
+    "key", [Key("openreview", "lyoOWX0e0O"), Key("youtube", "dQw4w9WgXcQ")], ids=str
+)
+def test_key_that_no_service_takes_is_counted_too(server, client, key):
+    found = look(server, client, key)
+    assert found.failed == {key: f"No service can be asked for a key of the kind {key.kind}."}
+    assert found.facts == {}
 
 
 def test_doi_unknown_to_crossref_is_asked_of_datacite(server, client):

@@ -97,8 +97,11 @@ def fetch_facts(
             left = [key for key in left if key not in fetched.facts or fetched.facts[key].missing]
     if crosswalk:
         _cross(fetched, client, services, refresh)
-    for key in fetched.facts:
-        fetched.failed.pop(key, None)
+    for key in wanted:
+        if key in fetched.facts:
+            fetched.failed.pop(key, None)
+        else:
+            fetched.failed.setdefault(key, f"No service can be asked for a key of the kind {key.kind}.")
     for key, facts in fetched.facts.items():
         if not known or known.get(key) != facts:
             fetched.new.append(facts)
