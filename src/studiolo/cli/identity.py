@@ -93,9 +93,7 @@ def not_same(
 def lookup(
     keys: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY", help="Default: every paper on the lists and in the inbox."
-        ),
+        typer.Argument(metavar="KEY", help="Default: every paper on the lists and in the inbox."),
     ] = None,
     library: LibraryOption = None,
     offline: Offline = False,
