@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -15,13 +16,25 @@ from . import (
     finding,
     identity,
     inbox,
+    log,
     pools,
     reading,
     reporting,
     running,
     start,
+    syncing,
+    tagging,
 )
 from .console import listen, say
+
+
+def flowing(text: str) -> str:
+    """Return a help text that a terminal of any width can wrap: its paragraphs in one line each, examples as they are."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        part if part.startswith("\b") or "\n " in part else part.replace("\n", " ")
+        for part in paragraphs
+    )
 
 
 app = typer.Typer(
@@ -35,8 +48,11 @@ app = typer.Typer(
 for group in (
     start,
     reading,
+    tagging,
+    log,
     finding,
     collecting,
+    syncing,
     inbox,
     identity,
     bibliography,
@@ -45,6 +61,8 @@ for group in (
     reporting,
     auditing,
 ):
+    for command in group.app.registered_commands:
+        command.help = flowing(command.help or inspect.getdoc(command.callback) or "")
     app.add_typer(group.app)
 
 
@@ -68,6 +86,7 @@ def root(
     Run:    [bold]studiolo run LIST[/]  re-measures what its papers claim, on this machine.
     Look:   [bold]studiolo report LIST[/]  one HTML page with every verdict.
     Find:   [bold]studiolo find WORDS[/]  in titles, authors, abstracts, notes; [bold]studiolo suggest[/]  what to read next.
-    Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox.
+    Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox; [bold]studiolo sync[/]  all of it again.
+    Decide: [bold]studiolo triage[/]  from the inbox to the list, one key a paper; [bold]studiolo undo[/]  takes any step back.
     """
     listen()

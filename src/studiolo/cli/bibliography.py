@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .console import counted, say, say_file
-from .options import PANEL, LibraryOption, ListOption
+from .options import PANEL, LibraryOption, ListOption, TagOption, list_path
 
 
 app = typer.Typer()
@@ -24,6 +24,7 @@ def export_command(
     section: Annotated[
         str, typer.Option("--section", "-s", help="Only what is below this heading.")
     ] = "",
+    tag: TagOption = None,
     with_inbox: Annotated[
         bool, typer.Option("--inbox", help="The inbox instead of the lists.")
     ] = False,
@@ -61,9 +62,9 @@ def export_command(
     home = Library.find(library)
     if with_inbox:
         references = references_in_inbox(load_waiting(home))
-    elif path is not None:
+    elif chosen := list_path(home, path):
         references = references_in_document(
-            Document.load(path), home.relative(path), load_facts(home)
+            Document.load(chosen), home.relative(chosen), load_facts(home)
         )
     else:
         references = references_in_library(home)
@@ -71,6 +72,12 @@ def export_command(
         references = in_section(references, section)
         if not references:
             raise UsageError(f"There is nothing below a heading {section!r}.")
+    for one in tag or ():
+        references = [r for r in references if one.casefold() in map(str.casefold, r.tags)]
+    if tag and not references:
+        raise UsageError(
+            f"Nothing has the tag {' and '.join(map(repr, tag))}. To see which there are: studiolo tags"
+        )
     text = FORMATS[form](references)
     if output is None:
         say_file(text)

@@ -20,7 +20,7 @@ from .options import PANEL, LibraryOption, Offline, make_client
 
 
 if TYPE_CHECKING:
-    from studiolo.library import Collected, Library
+    from studiolo.library import Collected, Library, Place
     from studiolo.sources import Reading
 
 app = typer.Typer()
@@ -46,7 +46,7 @@ def _help(name: str) -> str:
 
 
 @contextmanager
-def _progress(path: Path, label: str) -> Iterator[OnBytes]:
+def progress(path: Path, label: str) -> Iterator[OnBytes]:
     """Show how much of a file was read, where somebody watches and the file is large enough to wait for."""
     size = path.stat().st_size if path.is_file() else 0
     console = err()
@@ -82,19 +82,33 @@ class _Run:
 
         return Library.find(self.folder)
 
-    def read(self, path: Path, **options: object) -> None:
-        """Take in what a file holds."""
-        load = SOURCES[self.source].load
-        with _progress(path, self.source) as on_bytes:
-            self.take_in(load(path, on_bytes=on_bytes, **options))
+    def read(self, path: Path, **options: str | bool) -> None:
+        """Take in what a file holds, and remember it for `studiolo sync`."""
+        from studiolo.library import place_of_file
 
-    def take_in(self, reading: Reading, *, of: str = "") -> None:
-        """Take in what a source says; `of` is whose, where reading to the end is remembered."""
-        from studiolo.library import Inbox
+        load = SOURCES[self.source].load
+        with progress(path, self.source) as on_bytes:
+            reading = load(path, on_bytes=on_bytes, **options)
+            self.take_in(reading, place=place_of_file(self.library, self.source, path, options))
+
+    def take_in(self, reading: Reading, *, place: Place | None = None) -> None:
+        """Take in what a source says; `place` is where it can be read again."""
+        from studiolo.library import Inbox, save_place
 
         inbox = Inbox(self.library)
+        is_new = not self.library.state.is_dir()
+        of = place.where if place and place.how == "login" else ""
         counts = inbox.collect(reading, source=self.source, of=of, dry_run=self.dry_run)
+        kept = self.dry_run or not place or save_place(self.library, place)
+        if is_new and self.library.state.is_dir():
+            made = self.library.state.resolve()
+            say(f"There was no library here, so one was made: {made}", to_err=True)
         _report(counts, dry_run=self.dry_run, list_skipped=self.list_skipped)
+        if not kept:
+            say(
+                "The address carries a secret, so `studiolo sync` does not remember it.",
+                to_err=True,
+            )
 
 
 def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
@@ -119,7 +133,7 @@ def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
         say("Next: studiolo inbox")
 
 
-def _github_api() -> dict[str, str]:
+def github_api() -> dict[str, str]:
     """Return where GitHub's API is, if that is not its own address."""
     api = os.environ.get("STUDIOLO_GITHUB_API")
     return {"api": api} if api else {}
@@ -155,7 +169,7 @@ def github_stars(
     offline: Offline = False,
 ) -> None:
     """Read stars from GitHub or from a file."""
-    from studiolo.library import Inbox
+    from studiolo.library import Inbox, Place
 
     run = _Run("github-stars", library, dry_run, skipped)
     path = Path(who).expanduser()
@@ -171,9 +185,11 @@ def github_stars(
             is_known=inbox.knows,
             everything=everything or not inbox.was_read_to_the_end(run.source, who),
             with_lists=lists,
-            **_github_api(),
+            **github_api(),
         )
-        run.take_in(reading, of=who)
+        run.take_in(
+            reading, place=Place(run.source, "login", who, {"lists": True} if lists else {})
+        )
 
 
 @collect.command("reddit", help=_help("reddit"))
@@ -196,12 +212,14 @@ def reddit(
 ) -> None:
     """Read saved posts and comments."""
     from studiolo.errors import UsageError
+    from studiolo.library import Place
 
     run = _Run("reddit", library, dry_run, skipped)
     if path is not None and not praw:
         run.read(path)
     elif praw and path is None:
-        run.take_in(SOURCES[run.source].fetch(praw))
+        place = Place(run.source, "section", praw)
+        run.take_in(SOURCES[run.source].fetch(praw), place=place)
     else:
         raise UsageError(
             "Give a file, or --praw with a section of praw.ini. How to get the file: studiolo collect reddit --help"
@@ -222,10 +240,13 @@ def table(
     offline: Offline = False,
 ) -> None:
     """Read the rows of Markdown tables."""
+    from studiolo.library import Place
+
     run = _Run("table", library, dry_run, skipped)
     if where.startswith(("http://", "https://")):
         with make_client(run.library, offline=offline) as client:
-            run.take_in(SOURCES[run.source].fetch(client, where, **_github_api()))
+            reading = SOURCES[run.source].fetch(client, where, **github_api())
+            run.take_in(reading, place=Place(run.source, "page", where))
     else:
         run.read(Path(where).expanduser())
 

@@ -63,6 +63,13 @@ def say(*parts: object, style: str = "", to_err: bool = False) -> None:
     _write(line + "\n", stream)
 
 
+def say_part(text: str) -> None:
+    """Print the beginning of a line at once: a question, or the key that answered it."""
+    _write(clean(text), sys.stdout)
+    with _sentences(sys.stdout):
+        sys.stdout.flush()
+
+
 def say_lines(lines: Iterable[str]) -> None:
     """Print many lines as `say` prints each, without a style, at the cost of one."""
     _write("".join([clean(line) + "\n" for line in lines]), sys.stdout)
@@ -107,13 +114,6 @@ def _sentences(stream: TextIO) -> Iterator[None]:
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun: `1 entry`, `2,000 papers`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def out() -> Console:
-    """Return the console for rich tables and the like, on standard output."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
 
 
 def err() -> Console:

@@ -116,6 +116,9 @@ def open_(
             help="A number of the last result, a key, or a name or title on a list.",
         ),
     ],
+    only_print: Annotated[
+        bool, typer.Option("--print", "-p", help="Only print the address.")
+    ] = False,
     library: LibraryOption = None,
 ) -> None:
     """Open something in the browser: a number of the last `find`, `similar` or `suggest`, or a key.
@@ -126,13 +129,14 @@ def open_(
     Examples:
       studiolo open 1
       studiolo open arxiv:2105.03824
+      studiolo open FNet --print
     """
     from studiolo.library import Library
 
     home = Library.find(library)
     url = _address_of_number(home, int(what)) if what.isdecimal() else _address_of(home, what)
     say(url)
-    if _has_browser():
+    if not only_print and _has_browser():
         typer.launch(url)
 
 

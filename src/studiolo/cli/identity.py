@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .console import say
 from .options import PANEL, LibraryOption, Offline, make_client
 
-
-if TYPE_CHECKING:
-    from studiolo.keys import Key
-    from studiolo.library import Grade
 
 app = typer.Typer()
 
@@ -23,7 +18,7 @@ def why(
     one: Annotated[str, typer.Argument(metavar="KEY", help="A key, or an address.")],
     other: Annotated[
         str | None,
-        typer.Argument(metavar="[KEY]", help="Without it: everything related to the first."),
+        typer.Argument(metavar="KEY", help="Without it: everything related to the first."),
     ] = None,
     library: LibraryOption = None,
 ) -> None:
@@ -57,12 +52,6 @@ def why(
         say(edge)
 
 
-def _decide(one: Key, other: Key, grade: Grade, folder: Path | None) -> None:
-    from studiolo.library import READER, Edge, Library, save_edges
-
-    save_edges(Library.find(folder), [Edge(one, other, grade, "the reader says so", READER)])
-
-
 @app.command(rich_help_panel=PANEL)
 def same(
     one: Annotated[str, typer.Argument(metavar="KEY", help="A key, or an address.")],
@@ -70,20 +59,16 @@ def same(
     library: LibraryOption = None,
 ) -> None:
     """Say that two keys are one work, or that a repository, talk or post is about a paper. Your word
-    overrides every service's, and your last word counts.
+    overrides every service's, and your last word counts. `studiolo undo` takes it back.
 
-    Example:  studiolo same arxiv:2009.14794 https://openreview.net/forum?id=Ua6zuk0WRH
+    Example:  studiolo same arxiv:2009.14794 "https://openreview.net/forum?id=Ua6zuk0WRH"
     """
     from studiolo.keys import find_key
+    from studiolo.library import Library, carry_out, relate
 
-    a, b = find_key(one), find_key(other)
-    if a.names_paper == b.names_paper:
-        _decide(a, b, "same", library)
-        say(f"{a} and {b} are one work.")
-    else:
-        thing, paper = (b, a) if a.names_paper else (a, b)
-        _decide(thing, paper, "about", library)
-        say(f"{thing} is about {paper}.")
+    plan = relate(find_key(one), find_key(other))
+    carry_out(Library.find(library), plan)
+    say(plan.done)
 
 
 @app.command("not-same", rich_help_panel=PANEL)
@@ -97,19 +82,18 @@ def not_same(
     Example:  studiolo not-same github:owner/fork arxiv:2009.14794
     """
     from studiolo.keys import find_key
+    from studiolo.library import Library, carry_out, keep_apart
 
-    a, b = find_key(one), find_key(other)
-    _decide(a, b, "different", library)
-    say(f"{a} and {b} are kept apart.")
+    plan = keep_apart(find_key(one), find_key(other))
+    carry_out(Library.find(library), plan)
+    say(plan.done)
 
 
 @app.command(rich_help_panel=PANEL)
 def lookup(
     keys: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[KEY...]", help="Default: every paper on the lists and in the inbox."
-        ),
+        typer.Argument(metavar="KEY", help="Default: every paper on the lists and in the inbox."),
     ] = None,
     library: LibraryOption = None,
     offline: Offline = False,

@@ -31,15 +31,40 @@ Offline = Annotated[
 ]
 
 ListOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--list",
-        metavar="FILE",
-        help="The list; default: the one that has the section, or the largest in lists/.",
+        metavar="LIST",
+        help="The list, by its path or name; default: the one that has the section, or the main list.",
     ),
 ]
-ListPath = Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", "-t", help="Only what has this tag; repeatable, all must be there."),
+]
+ListWord = Annotated[
+    str,
+    typer.Argument(
+        metavar="LIST", help="A Markdown list: its path or its name; default: the main list."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def list_path(library: Library, word: str | None) -> Path | None:
+    """Return the list that `--list` means, None where it is not given."""
+    from studiolo.library import find_list
+
+    return find_list(library, word) if word else None
+
+
+def named_list(path: Path, chosen: Path | None) -> Path:
+    """Return the list that an argument means, be it a path or a name."""
+    from studiolo.library import Library, find_list
+
+    if path.exists() or (chosen is not None and not chosen.is_dir()):
+        return path
+    return find_list(Library.find(chosen), str(path))
 
 
 def home_of(path: Path, chosen: Path | None) -> Path:

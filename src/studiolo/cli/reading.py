@@ -1,9 +1,9 @@
-"""Commands that read a list and keep what was read: show, read, unread, move, note, questions, topics, tags, check."""
+"""Commands that read a list and keep what was read: show, read, unread, move, note, questions, topics, check."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -14,12 +14,13 @@ import typer
 from studiolo.errors import UsageError
 
 from .console import Styled, counted, say, say_json, say_lines
-from .options import AsJson, ListPath
+from .options import AsJson, LibraryOption, ListWord, TagOption
 
 
 if TYPE_CHECKING:
     from studiolo.claims import Answer, Paper
-    from studiolo.library import Listed, Plan
+    from studiolo.keys import Key
+    from studiolo.library import Kept, Library, Listed, Plan
     from studiolo.lists import Document, Entry, Question, State
 
 
@@ -28,51 +29,73 @@ PANEL = "Read"
 STATE_SIGNS = {"to read": "·", "reading": "◐", "read": "✓", None: " "}
 
 SomeLists = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[LIST]…", help="Markdown lists; default: those of this library."),
+    list[str] | None,
+    typer.Argument(metavar="LIST", help="Lists, by path or name; default: those of this library."),
 ]
 KeyText = Annotated[
     str, typer.Argument(metavar="KEY", help="A key, an address, or the name or title on the list.")
 ]
 OneList = Annotated[
-    Path | None, typer.Option("--list", help="Only this list; default: all lists of this library.")
+    str | None,
+    typer.Option(
+        "--list",
+        metavar="LIST",
+        help="Only this list, by path or name; default: all lists of this library.",
+    ),
 ]
 
 
 @app.command(rich_help_panel=PANEL)
 def show(
-    path: ListPath,
+    name: ListWord = "",
     state: Annotated[
         str | None,
         typer.Option("--state", help="Only entries in this state: to read, reading or read."),
     ] = None,
+    tag: TagOption = None,
+    library: LibraryOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is on a list, in the order of the file: sections, titles, years, keys, notes and questions.
 
-    · to read, ◐ reading, ✓ read; ? marks an open question.
+    · to read, ◐ reading, ✓ read; ? marks an open question. Without a name it shows the main list: the one that `list = "…"` in
+    .studiolo/config.toml names, else the largest.
 
-    Example:  studiolo show lists/recent-ml-research.md
+    \b
+    Examples:
+      studiolo show lists/recent-ml-research.md
+      studiolo show recent-ml-research --state "to read" --tag nlp
     """
+    from studiolo.library import Library, find_list
     from studiolo.lists import STATES, collector_paused
 
     if state is not None and state not in STATES:
         raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")
+    path = find_list(Library.find(library), name)
+    home = Library.find(library, near=path)
     with collector_paused():
-        _show(path, state, as_json=as_json)
+        _show(home, path, state, tag or (), as_json=as_json)
 
 
-def _show(path: Path, state: str | None, *, as_json: bool) -> None:
-    from studiolo.library import Library, load_kept, state_of
+def _show(
+    home: Library, path: Path, state: str | None, tags: Sequence[str], *, as_json: bool
+) -> None:
+    from studiolo.library import load_kept, state_of, tags_of
     from studiolo.lists import Document
 
     document = Document.load(path)
-    kept = load_kept(Library.find(near=path).folder)
+    kept = load_kept(home.folder)
     entries = document.entries if as_json else document.each_entry()
     known = ((entry, *state_of(entry, kept)) for entry in entries)
-    shown = (row for row in known if state is None or row[1] == state)
+    wanted = {tag.casefold().lstrip("#") for tag in tags}
+    shown = (
+        row
+        for row in known
+        if (state is None or row[1] == state)
+        and (not wanted or wanted <= {tag.casefold() for tag in tags_of(row[0], kept)})
+    )
     if as_json:
-        say_json(_as_json(path, document, list(shown)))
+        say_json(_as_json(path, document, list(shown), kept))
         return
     number = questions = 0
     for section, rows in groupby(shown, key=lambda row: row[0].section):
@@ -85,6 +108,11 @@ def _show(path: Path, state: str | None, *, as_json: bool) -> None:
             lines += [_line(entry, now), *unanswered]
             number, questions = number + 1, questions + len(unanswered)
         say_lines(lines)
+    if wanted and not number:
+        say(
+            f"No entry of {path} has the tag {' and '.join(tags)}. To see which there are: studiolo tags"
+        )
+        return
     say()
     say(f"{counted(number, 'entry', 'entries')}, {counted(questions, 'open question')}")
     if not document.writable:
@@ -106,8 +134,13 @@ def _line(entry: Entry, now: str | None) -> str:
 
 
 def _as_json(
-    path: Path, document: Document, entries: list[tuple[Entry, str | None, str]]
+    path: Path,
+    document: Document,
+    entries: list[tuple[Entry, str | None, str]],
+    kept: Mapping[Key, Kept],
 ) -> dict[str, Any]:
+    from studiolo.library import tags_of
+
     return {
         "path": str(path),
         "writable": document.writable,
@@ -124,7 +157,7 @@ def _as_json(
                 "key": str(entry.key) if entry.key else None,
                 "keys": [str(key) for key in entry.keys],
                 "section": list(entry.section),
-                "tags": list(entry.tags),
+                "tags": list(tags_of(entry, kept)),
                 "notes": [note.text for note in entry.notes],
                 "questions": [
                     {"text": q.text, "line": q.line, "answer": q.answer} for q in entry.questions
@@ -140,25 +173,29 @@ def read(
     key: KeyText,
     started: Annotated[bool, typer.Option("--started", help="Started, not finished.")] = False,
     path: OneList = None,
+    library: LibraryOption = None,
 ) -> None:
-    """Mark an entry as read.
+    """Mark an entry as read. `studiolo undo` takes it back.
 
     If the list itself shows reading states (headings "# To Review" and "# Read", check boxes, ✅, a column "Read?"), only
     that place in the list is edited; otherwise the state is kept in `.studiolo/reading.jsonl`. Title, authors, date and
     abstract are kept there too, so that nothing is lost when a link dies.
 
-    Example:  studiolo read arxiv:2105.03824
+    \b
+    Examples:
+      studiolo read arxiv:2105.03824
+      studiolo read FNet --started
     """
-    _set_state(key, "reading" if started else "read", path)
+    _set_state(key, "reading" if started else "read", path, library)
 
 
 @app.command(rich_help_panel=PANEL)
-def unread(key: KeyText, path: OneList = None) -> None:
+def unread(key: KeyText, path: OneList = None, library: LibraryOption = None) -> None:
     """Mark an entry as not read after all.
 
     Example:  studiolo unread arxiv:2105.03824
     """
-    _set_state(key, "to read", path)
+    _set_state(key, "to read", path, library)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -168,6 +205,7 @@ def move(
         str, typer.Argument(help="A heading of the list, or a path: “To Review > Transformers”.")
     ],
     path: OneList = None,
+    library: LibraryOption = None,
 ) -> None:
     """Move an entry to the end of another section of its list, byte for byte.
 
@@ -175,12 +213,12 @@ def move(
     """
     from studiolo.library import called, desk
 
-    listed = _one(key, path)
-    plan = desk.move(listed.library, listed, section)
+    home, listed = one_entry(key, path, library)
+    plan = desk.move(home, listed, section)
     if plan is None:
         say(f"{called(listed.entry)} is already there.")
     else:
-        _make(listed, plan)
+        make(home, plan)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -188,6 +226,7 @@ def note(
     key: KeyText,
     text: Annotated[str, typer.Argument(help="What you want to remember.")],
     path: OneList = None,
+    library: LibraryOption = None,
 ) -> None:
     """Write a note below an entry, in the style of the list's other notes.
 
@@ -195,35 +234,51 @@ def note(
     """
     from studiolo.library import desk
 
-    listed = _one(key, path)
-    _make(listed, desk.note(listed.library, listed, text))
+    home, listed = one_entry(key, path, library)
+    make(home, desk.note(home, listed, text))
 
 
-def _one(word: str, path: Path | None) -> Listed:
-    from studiolo.library import find_entry, load_lists
+def one_entry(word: str, path: str | None, library: Path | None) -> tuple[Library, Listed]:
+    """Return the one entry that a word means, and the library that keeps what is known of it."""
+    from studiolo.library import find_entry
 
-    return find_entry(word, load_lists([path] if path else None))
+    listed = find_entry(word, _lists(path, library))
+    return _home(listed, library), listed
 
 
-def _make(listed: Listed, plan: Plan, sign: str = "") -> None:
+def make(home: Library, plan: Plan, sign: str = "") -> None:
+    """Make a plan and say what was done."""
     from studiolo.library import carry_out
 
-    carry_out(listed.library, plan)
+    carry_out(home, plan)
     say(sign, plan.done)
 
 
-def _set_state(word: str, state: State, path: Path | None) -> None:
-    from studiolo.library import desk, find_entries, load_lists
+def _lists(path: str | None, library: Path | None) -> list[Document]:
+    from studiolo.library import Library, load_lists
 
-    for listed in find_entries(word, load_lists([path] if path else None)):
-        plan = desk.mark(listed.library, listed, state)
-        _make(listed, plan, f"{STATE_SIGNS[state]} ")
+    return load_lists([path] if path else None, Library.find(library))
+
+
+def _home(listed: Listed, library: Path | None) -> Library:
+    from studiolo.library import Library
+
+    return Library.find(library) if library else listed.library
+
+
+def _set_state(word: str, state: State, path: str | None, library: Path | None) -> None:
+    from studiolo.library import desk, find_entries
+
+    for listed in find_entries(word, _lists(path, library)):
+        home = _home(listed, library)
+        make(home, desk.mark(home, listed, state), f"{STATE_SIGNS[state]} ")
 
 
 @app.command(rich_help_panel=PANEL)
 def questions(
     paths: SomeLists = None,
     everything: Annotated[bool, typer.Option("--all", help="Include answered questions.")] = False,
+    library: LibraryOption = None,
     as_json: AsJson = False,
 ) -> None:
     """List every open "Q:" on your lists, and what answers it.
@@ -232,12 +287,12 @@ def questions(
 
     Example:  studiolo questions lists/recent-ml-research.md
     """
-    from studiolo.library import called, load_lists
+    from studiolo.library import Library, called, load_lists
 
     rows = [
         (document, entry, question, answered_by(entry, question))
-        for document in load_lists(paths)
-        for answered_by in [_answering(document)]
+        for document in load_lists(paths, Library.find(library))
+        for answered_by in [_answering(document, library)]
         for entry, question in _questions(document)
         if everything or question.answer is None
     ]
@@ -263,14 +318,14 @@ def _questions(document: Document) -> Iterator[tuple[Entry | None, Question]]:
 
 
 def _answering(
-    document: Document,
+    document: Document, chosen: Path | None
 ) -> Callable[[Entry | None, Question], list[tuple[Paper, Answer]]]:
     """Return what says which papers answer a question of a list, and how."""
     from studiolo import runs
     from studiolo.library import Library, load_same
     from studiolo.report import answers_to
 
-    library = Library.find(near=document.path)
+    library = Library.find(chosen, near=document.path)
     papers, works = runs.discover(library.folder, problems=[]), load_same(library)
     return lambda entry, question: answers_to(entry, question.text, papers, works) if entry else []
 
@@ -293,7 +348,7 @@ def _question_json(
 
 
 @app.command(rich_help_panel=PANEL)
-def topics(as_json: AsJson = False) -> None:
+def topics(library: LibraryOption = None, as_json: AsJson = False) -> None:
     """List the pages in `topics/` of this library and the entries that link to each.
 
     Example:  studiolo topics
@@ -301,8 +356,8 @@ def topics(as_json: AsJson = False) -> None:
     from studiolo.library import Library, Listed, short
     from studiolo.lists import Document
 
-    library = Library.find()
-    root = library.folder
+    home = Library.find(library)
+    root = home.folder
     pages = {
         path.resolve(): Document.load(path) for path in sorted((root / "topics").rglob("*.md"))
     }
@@ -311,7 +366,7 @@ def topics(as_json: AsJson = False) -> None:
             f"There is no page in {root / 'topics'}. Write one, and link to it from an entry."
         )
     linked: dict[Path, list[Listed]] = defaultdict(list)
-    for path in library.list_paths():
+    for path in home.list_paths():
         document = Document.load(short(path))
         for entry in document.entries:
             targets = {
@@ -347,47 +402,10 @@ def topics(as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel=PANEL)
-def tags(paths: SomeLists = None, as_json: AsJson = False) -> None:
-    """List the tags on your lists and how many entries have each; tags of whole lists are marked.
-
-    Tags are `#words` and links to tags/… in an entry, a column of tags, the `<!-- TAGS` comment, front matter and
-    tag badges.
-
-    Example:  studiolo tags
-    """
-    from studiolo.library import load_lists
-
-    documents = load_lists(paths)
-    carried: dict[str, list[Entry]] = defaultdict(list)
-    whole: dict[str, list[str]] = defaultdict(list)
-    for document in documents:
-        for entry in document.entries:
-            for tag in entry.tags:
-                carried[tag].append(entry)
-        for tag in document.tags:
-            whole[tag].append(str(document.path))
-    names = sorted({*carried, *whole}, key=lambda tag: (-len(carried[tag]), tag.casefold()))
-    if as_json:
-        rows = [
-            {
-                "tag": tag,
-                "entries": [str(e.key or e.title) for e in carried[tag]],
-                "lists": whole[tag],
-            }
-            for tag in names
-        ]
-        say_json(rows)
-        return
-    for tag in names:
-        of_lists = f"  of {', '.join(whole[tag])}" if whole[tag] else ""
-        say(f"{len(carried[tag]):5}  {tag}{of_lists}")
-    say(counted(len(names), "tag"))
-
-
-@app.command(rich_help_panel=PANEL)
 def check(
     paths: SomeLists = None,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    library: LibraryOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Check lists: broken links, duplicate papers, dead relative links, empty sections and more.
@@ -397,11 +415,13 @@ def check(
 
     Example:  studiolo check lists/recent-ml-research.md
     """
-    from studiolo.library import load_lists
+    from studiolo.library import Library, load_lists
     from studiolo.lists import check as check_lists
 
-    documents = load_lists(paths)
-    answering = cache(lambda: _answering(documents[0]))  # asked for at the first open question
+    documents = load_lists(paths, Library.find(library))
+    answering = cache(
+        lambda: _answering(documents[0], library)
+    )  # asked for at the first open question
     found = check_lists(
         documents, answered=lambda entry, question: bool(answering()(entry, question))
     )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .console import say, say_file
-from .options import home_of
+from .options import home_of, named_list
 
 
 app = typer.Typer()
@@ -55,6 +55,7 @@ def report(
     from studiolo import report as reports
     from studiolo.lists import Document
 
+    path = named_list(path, library)
     document, home = Document.load(path), home_of(path, library)
     view = reports.load_view(document, home)
     for complaint in reports.note_seen(view):

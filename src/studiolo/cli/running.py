@@ -16,7 +16,7 @@ import typer
 from studiolo.errors import FileError, PaperError, RunError, StudioloError, UsageError
 
 from .console import Styled, counted, say, say_event, say_file
-from .options import home_of
+from .options import LibraryOption, home_of, named_list
 from .progress import progress, working
 from .verdicts import show_counts, show_left, show_next, show_verdicts
 
@@ -100,6 +100,7 @@ def run(
     from studiolo.lists import Document
     from studiolo.report import load_view, write_report
 
+    path = named_list(path, library)
     document = Document.load(path)
     home = home_of(path, library)
     with working("Reading the list and what was measured before"):
@@ -197,6 +198,7 @@ def fetch_data(
 def keep_records(
     path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
     only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+    library: LibraryOption = None,
 ) -> None:
     """Save this machine's records in the paper folders, so that others see them beside their own results.
 
@@ -210,17 +212,17 @@ def keep_records(
     from studiolo.lists import Document
     from studiolo.report import join, papers_on
 
-    home = Library.find(near=path)
-    library = home.folder
+    path = named_list(path, library)
+    home = Library.find(library, near=path)
     problems: list[PaperError] = []
-    rows = join(Document.load(path), runs.discover(library, problems=problems), load_same(home))
+    rows = join(Document.load(path), runs.discover(home.folder, problems=problems), load_same(home))
     for problem in problems:
         say(f"Left out: {problem}", to_err=True)
     papers = {paper.slug: paper for paper in papers_on(rows)}
     failed = False
     for paper in (_only(papers, only) if only else papers).values():
         try:
-            kept = runs.save_reference(paper, library)
+            kept = runs.save_reference(paper, home.folder)
         except StudioloError as error:  # the others' records are kept all the same
             say(f"{paper.slug}: {error}", to_err=True)
             failed = True

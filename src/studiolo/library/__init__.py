@@ -3,8 +3,9 @@
 from studiolo.index import Suggestion
 
 from . import desk
+from .drafts import Draft, load_drafts, plan_draft, save_draft
 from .edges import READER, Edge, Grade, save_edges
-from .entries import Listed, called, find_entries, find_entry, load_lists, short
+from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
 from .export import (
     FORMATS,
     in_section,
@@ -24,12 +25,14 @@ from .following import (
     load_rows,
     unfollow,
 )
-from .history import carry_out, undo
+from .history import Change, carry_out, load_changes, undo
 from .inbox import Collected, Inbox
+from .log import Logged, load_log
 from .placing import Proposal, sections_of
-from .plan import Plan
+from .plan import Plan, joined
 from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
-from .reading import Kept, load_kept, state_of
+from .reading import Kept, load_kept, state_of, tags_of
+from .relating import keep_apart, relate
 from .suggesting import (
     Suggested,
     Suggester,
@@ -41,6 +44,8 @@ from .suggesting import (
     wanted_by_words,
     wanted_in,
 )
+from .syncing import Place, forget_place, load_places, place_of_file, save_place
+from .tagging import tag, tag_list
 from .waiting import Pending, Waiting, load_waiting
 from .works import Works, load_same, load_works
 
@@ -48,7 +53,9 @@ from .works import Works, load_same, load_works
 __all__ = [
     "FORMATS",
     "READER",
+    "Change",
     "Collected",
+    "Draft",
     "Edge",
     "Followed",
     "Grade",
@@ -56,7 +63,9 @@ __all__ = [
     "Kept",
     "Library",
     "Listed",
+    "Logged",
     "Pending",
+    "Place",
     "Plan",
     "Pool",
     "Proposal",
@@ -74,19 +83,29 @@ __all__ = [
     "find",
     "find_entries",
     "find_entry",
+    "find_list",
     "find_target",
     "follow",
     "followed_lists",
+    "forget_place",
     "in_section",
+    "joined",
+    "keep_apart",
+    "load_changes",
+    "load_drafts",
     "load_facts",
     "load_followed",
     "load_kept",
     "load_lists",
+    "load_log",
+    "load_places",
     "load_rows",
     "load_same",
     "load_waiting",
     "load_works",
     "open_pool",
+    "place_of_file",
+    "plan_draft",
     "pool_rows",
     "pool_stamp",
     "pools_folder",
@@ -94,12 +113,18 @@ __all__ = [
     "references_in_document",
     "references_in_inbox",
     "references_in_library",
+    "relate",
+    "save_draft",
     "save_edges",
     "save_new_list",
+    "save_place",
     "sections_of",
     "short",
     "state_of",
     "suggest_for_empty",
+    "tag",
+    "tag_list",
+    "tags_of",
     "undo",
     "unfollow",
     "wanted_by_list",

@@ -27,6 +27,8 @@ from studiolo.lists import (
     insert,
     mark as mark_entry,
     move as move_entry,
+    new_section as new_section_of,
+    remove as remove_entry,
     title_from_url,
 )
 from studiolo.net import Client
@@ -37,7 +39,7 @@ from .entries import Listed, called
 from .facts import fetch_facts, load_facts
 from .folder import Library
 from .placing import Proposal, propose
-from .plan import Plan
+from .plan import Plan, joined
 from .reading import Kept, kept_of, kept_path
 from .waiting import Pending, Waiting, refused_names, tidy_title
 
@@ -116,7 +118,7 @@ def move(library: Library, listed: Listed, section: str) -> Plan | None:
         ListError: the entry cannot stand there.
     """
     document, entry = listed
-    edits = move_entry(document, entry, section)
+    edits = move_entry(document, entry, find_section(document, section, prefer=entry.state))
     if not edits:
         return None
     return Plan(
@@ -129,9 +131,36 @@ def move(library: Library, listed: Listed, section: str) -> Plan | None:
     )
 
 
-def pass_over(pending: Pending) -> Plan:
-    """Plan never to show a pending thing again."""
-    return Plan(f"passed over {pending.title!r}", passing=(pending.name,))
+def remove(library: Library, listed: Listed) -> Plan:
+    """Plan to take an entry off its list with everything below it; what is kept beside the list stays.
+
+    Raises:
+        ListError: the list cannot be edited so.
+    """
+    document, entry = listed
+    edits, below = remove_entry(document, entry)
+    after = edited(document, edits, touched=[entry, *below], added=-1 - len(below))
+    parts = [
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for number, word in ((len(entry.notes), "note"), (len(entry.questions), "question"))
+        if number
+    ]
+    if below:
+        parts.append("the entries below it: " + ", ".join(map(called, below)))
+    tail = f", with {' and '.join(parts)}" if parts else ""
+    return Plan(
+        f"removed {called(entry)}",
+        document,
+        after,
+        edits,
+        done=f"Removed {called(entry)}{tail} from {document.path}. Take it back: studiolo undo",
+    )
+
+
+def pass_over(*things: Pending) -> Plan:
+    """Plan never to show pending things again."""
+    said = " and ".join(repr(pending.title) for pending in things)
+    return Plan(f"passed over {said}", passing=tuple(pending.name for pending in things))
 
 
 def say_no(library: Library, key: Key, title: str = "") -> Plan | None:
@@ -211,6 +240,7 @@ def add(
     pending: Pending,
     *,
     section: str = "",
+    new_section: str = "",
     path: Path | None = None,
     title: str = "",
     notes: Sequence[str] = (),
@@ -219,6 +249,7 @@ def add(
 
     Args:
         section: the heading, or the end of its path; the best proposal where empty.
+        new_section: the heading of a section that is made for it.
         path: the list; where None the one that has the section, or the library's main list.
         title: instead of what is known.
         notes: further notes.
@@ -228,7 +259,9 @@ def add(
         ListError: the list cannot be edited so.
     """
     document = _list_for(library, path, section)
-    if section:
+    if new_section:
+        proposal = Proposal((), "", 1.0)
+    elif section:
         proposal = Proposal(tuple(section.split(" > ")), "", 1.0)
     else:
         found = propose(pending, document, waiting.facts)
@@ -241,6 +274,8 @@ def add(
         )
     item = item_of(pending, waiting)
     item = replace(item, title=title or item.title, notes=(*item.notes, *map(escape, notes)))
+    if new_section:
+        return plan_section(document, new_section, item)
     return plan_entry(document, item, proposal)
 
 
@@ -302,7 +337,7 @@ def plan_entry(document: Document, item: Item, place: Proposal) -> Plan:
         UsageError: there is no such section.
         ListError: the list cannot be edited so.
     """
-    section = find_section(document, place.section)
+    section = find_section(document, place.section, prefer="to read")
     edits = insert(document, item, section)
     return Plan(
         f"added {item.title!r}",
@@ -312,6 +347,20 @@ def plan_entry(document: Document, item: Item, place: Proposal) -> Plan:
         reason=place.reason,
         section=section.path,
     )
+
+
+def plan_section(document: Document, name: str, item: Item) -> Plan:
+    """Plan to make a section and put an item into it, as one change.
+
+    Raises:
+        UsageError: there is such a section; or the one it belongs below does not exist.
+        ListError: the list cannot be edited so.
+    """
+    edits, path = new_section_of(document, name)
+    with_section = edited(document, edits)
+    second = plan_entry(with_section, item, Proposal(path, "", 1.0))
+    what = f"{second.what} in the new section {path[-1]!r}"
+    return joined(Plan(what, document, with_section, edits, section=path), second)
 
 
 def plan_notes(document: Document, entry: Entry, notes: Iterable[str]) -> Plan:
@@ -366,9 +415,8 @@ def item_of(pending: Pending, waiting: Waiting) -> Item:
 
 
 def _lines(note: str) -> list[str]:
-    """Return the lines of a note, or the whole of a long one as one."""
-    lines = [line.strip() for line in note.splitlines() if line.strip()]
-    return lines if len(lines) <= 8 else [" ".join(lines)]
+    """Return the lines of a note that hold something."""
+    return [line.strip() for line in note.splitlines() if line.strip()]
 
 
 def _year_of(key: Key | None) -> int | None:

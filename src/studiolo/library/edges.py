@@ -186,23 +186,38 @@ def _edge(record: Mapping[str, Any]) -> tuple[Edge, bool]:
     return edge, grade == "forgotten"
 
 
-def save_edges(library: Library, edges: Iterable[Edge]) -> None:
-    """Append edges to `.studiolo/edges.jsonl`."""
+def said_by_reader(library: Library, one: Key, other: Key) -> Edge | None:
+    """Return the reader's last word about two keys, if it was not taken back."""
+    said = (edge for edge in load_edges(library) if edge.said_by == READER)
+    return next((edge for edge in said if {edge.a, edge.b} == {one, other}), None)
+
+
+def save_edges(library: Library, edges: Iterable[Edge], *, forgotten: Iterable[Edge] = ()) -> None:
+    """Append edges to `.studiolo/edges.jsonl`, and those that are taken back."""
     library.prepare()
-    append_json_lines(
-        edges_path(library),
-        (
-            {
-                "a": str(edge.a),
-                "b": str(edge.b),
-                "grade": edge.grade,
-                "evidence": edge.evidence,
-                "said_by": edge.said_by,
-                **({"place": edge.place} if edge.place else {}),
-            }
-            for edge in edges
-        ),
-    )
+    back = [{**edge_record(edge), "grade": "forgotten"} for edge in forgotten]
+    append_json_lines(edges_path(library), [*map(edge_record, edges), *back])
+
+
+def edge_record(edge: Edge) -> dict[str, Any]:
+    """Return an edge as plain JSON values."""
+    return {
+        "a": str(edge.a),
+        "b": str(edge.b),
+        "grade": edge.grade,
+        "evidence": edge.evidence,
+        "said_by": edge.said_by,
+        **({"place": edge.place} if edge.place else {}),
+    }
+
+
+def edge_from(record: Mapping[str, Any]) -> Edge:
+    """Return what `edge_record` wrote.
+
+    Raises:
+        UsageError, KeyError, TypeError, ValueError, AttributeError: the record is not one of ours.
+    """
+    return _edge(record)[0]
 
 
 SHORTEST = 4  # words; "Attention Is All You Need" has five, "Deep Learning" is no evidence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from studiolo.keys import find_key
 from studiolo.lists import Document, Entry
 
 from .folder import Library
+
+
+_HOW = "Name one, or create one with: studiolo init"
 
 
 class Listed(NamedTuple):
@@ -39,21 +43,67 @@ def short(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def load_lists(paths: Sequence[Path] | None = None) -> list[Document]:
-    """Return the lists asked for, or all of the library of the current folder.
+def load_lists(
+    words: Sequence[Path | str] | None = None, library: Library | None = None
+) -> list[Document]:
+    """Return the lists asked for, each by its path or name, or all of a library, by default that of the current folder.
+
+    A folder that is not a library may hold anything: there only its own Markdown files and those of `lists/` are taken.
 
     Raises:
-        UsageError: none is asked for and there is none.
+        UsageError: none is asked for and there is none; or there is no list of a name.
         ListError: one cannot be read.
     """
+    home = library or Library.find()
+    if words:
+        return [Document.load(find_list(home, str(word))) for word in words]
+    paths = home.list_paths()
+    if not home.state.is_dir():
+        own = (home.folder, home.folder / "lists")
+        paths = [path for path in paths if path.parent in own]
     if not paths:
-        library = Library.find()
-        paths = [short(path) for path in library.list_paths()]
-        if not paths:
-            raise UsageError(
-                f"There is no Markdown list in {library.folder}. Name one, or create one with: studiolo init"
-            )
-    return [Document.load(path) for path in paths]
+        raise UsageError(f"There is no Markdown list in {home.folder}. {_HOW}")
+    return [Document.load(short(path)) for path in paths]
+
+
+def find_list(library: Library, word: str = "", *, whole: bool = False) -> Path:
+    """Return the list that a word means: a path, a name such as `reading` for `lists/reading.md`, or its beginning.
+
+    Args:
+        word: a path as seen from here or from the library; the library's main list where empty.
+        whole: its beginning alone does not mean it.
+
+    Raises:
+        UsageError: there is no such list, or there are several.
+    """
+    if not word:
+        path = library.main_list()
+        if path is None:
+            raise UsageError(f"There is no Markdown list in {library.folder}. {_HOW}")
+        return short(path)
+    for path in (Path(word), library.folder / word):
+        if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112  (False where it may not be looked at)
+            return path
+    paths = library.list_paths()
+    names = {path: _names_of(library, path) for path in paths}
+    wanted = word.casefold()
+    found = [path for path in paths if wanted in names[path]]
+    if not found and not whole:
+        found = [p for p in paths if any(name.startswith(wanted) for name in names[p])]
+    if len(found) == 1:
+        return short(found[0])
+    if found:
+        shown = ", ".join(map(library.relative, found[:8]))
+        raise UsageError(f"{word!r} may be one of: {shown}. Give more of its path.")
+    if "/" in word or word.casefold().endswith((".md", ".markdown")):
+        return Path(word)  # what is wrong with it is said when it is read
+    shown = ", ".join(map(library.relative, paths[:8])) or "none"
+    raise UsageError(f"There is no list {word!r} in {library.folder}. There are: {shown}.")
+
+
+def _names_of(library: Library, path: Path) -> tuple[str, ...]:
+    whole = library.relative(path).casefold()
+    return (path.stem.casefold(), path.name.casefold(), whole, whole.removesuffix(path.suffix))
 
 
 def find_entries(word: str, documents: Sequence[Document]) -> list[Listed]:

@@ -25,7 +25,7 @@ from .facts import facts_path
 from .folder import Library
 from .inbox import inbox_path
 from .pools import followed_lists, pool_rows, pool_stamp
-from .reading import Kept, kept_path, load_kept, state_of
+from .reading import Kept, kept_path, load_kept, state_of, tags_of
 from .waiting import Waiting, load_waiting
 
 
@@ -99,7 +99,7 @@ def entry_row(
         notes=" · ".join(dict.fromkeys(filter(None, [*notes, *questions]))),
         section=entry.section,
         list=name,
-        tags=entry.tags,
+        tags=tags_of(entry, kept),
         state=state_of(entry, kept)[0] or "",
         source="list",
         has=tuple(_has(entry, frozenset(map(str, works)) & can_run)),

@@ -2,10 +2,13 @@
 
 | in `.studiolo/` | holds | written |
 | --- | --- | --- |
+| `config.toml` | the default list, and what is not a list; see `config` | by hand |
 | `inbox.jsonl` | what was collected: items, folders, and where a source's last reading ended | grows |
 | `edges.jsonl` | what metadata services and the reader say of identity | grows |
 | `metadata.jsonl` | title, authors, year and abstract of works | grows |
 | `triage.jsonl` | what was passed over | grows |
+| `sources.jsonl` | what was collected from where, for `studiolo sync` | grows |
+| `drafts.jsonl` | what was changed of pending things before they were decided | grows |
 | `follows.jsonl` | which lists of other people are followed | grows |
 | `history.jsonl` | what was changed, so that it can be taken back | grows |
 | `reading.jsonl` | reading states, dates and notes that the lists have no place for, one line a key, sorted | rewritten |
@@ -28,6 +31,7 @@ from studiolo.files import STATE, load_bytes, save_bytes
 from studiolo.lists import Document, find_section
 
 from .adopt import adopt_old_state, has_state
+from .config import Config, load_config
 
 
 _NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
@@ -101,8 +105,12 @@ class Library:
                 save_bytes(path, text)
 
     def list_paths(self) -> list[Path]:
-        """Return the Markdown files of the library, sorted; hidden, build and `papers/` folders are left out."""
+        """Return the Markdown files of the library, sorted, without what `config.toml` ignores.
+
+        Hidden, build and `papers/` folders are left out.
+        """
         found: list[Path] = []
+        config = self.config
         for folder, names, files in os.walk(self.folder):
             names[:] = [n for n in names if not n.startswith(".") and n not in _NO_LISTS]
             found += [
@@ -112,7 +120,14 @@ class Library:
                 and not name.startswith(".")
                 and os.path.isfile(Path(folder, name))  # noqa: PTH113  (not a pipe, not a link to nowhere)
             ]
+        if config.ignore:
+            found = [p for p in found if not config.ignores(p.relative_to(self.folder).as_posix())]
         return sorted(found)
+
+    @cached_property
+    def config(self) -> Config:
+        """What the reader set for it."""
+        return load_config(self.state / "config.toml")
 
     @cached_property
     def documents(self) -> dict[Path, Document]:
@@ -161,15 +176,28 @@ class Library:
     def main_list(self) -> Path | None:
         """Return the list that new entries go to when none is named, or None where there is no list.
 
-        Those in `lists/` come first, then those outside of `topics/`; among them the one with most entries.
-        """
+        It is the one that `config.toml` names. Else those in `lists/` come first, then those outside of `topics/`; among
+        them the one with most papers, so that no README whose bullets are prose is taken for the list.
 
-        def rank(path: Path) -> tuple[int, int, int, str]:
+        Raises:
+            FileError: `config.toml` names a list that is not there.
+        """
+        if name := self.config.list:
+            path = self.inside(name)
+            if not path.is_file():
+                raise FileError(
+                    f"{self.state / 'config.toml'} names the list {name!r}, which is not there. Correct the line."
+                )
+            return path
+
+        def rank(path: Path) -> tuple[int, int, int, int, str]:
             parts = path.relative_to(self.folder).parts
             place = (
                 2 if parts[0] == "lists" and len(parts) > 1 else 0 if parts[0] == "topics" else 1
             )
-            return place, len(self.documents[path].entries), -len(parts), str(path)
+            entries = self.documents[path].entries
+            papers = sum(entry.key is not None and entry.key.names_paper for entry in entries)
+            return place, papers, len(entries), -len(parts), str(path)
 
         return max(self.documents, key=rank, default=None)
 
@@ -178,7 +206,7 @@ class Library:
         having = []
         for path, document in self.documents.items():
             try:
-                find_section(document, section)
+                find_section(document, section, prefer="to read")
             except UsageError:
                 continue
             having.append(path)

@@ -25,6 +25,7 @@ from studiolo.files import append_lines, load_json_lines, load_records, save_byt
 from studiolo.keys import Key
 from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 
+from .edges import Edge, edge_from, edge_record, said_by_reader, save_edges
 from .folder import Library
 from .plan import Plan
 from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
@@ -49,6 +50,7 @@ class Change:
             not known.
         passed: names of pending things that were passed over.
         refused: keys that the reader said no to.
+        related: what the reader said of two keys, each with what was said of them before.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Change:
     kept_after: Mapping[Key, Kept | None] = field(default_factory=dict)
     passed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    related: tuple[tuple[Edge, Edge | None], ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain JSON values, empty ones left out."""
@@ -78,6 +81,11 @@ class Change:
         for name in ("passed", "refused"):
             if names := getattr(self, name):
                 record[name] = list(names)
+        if self.related:
+            record["related"] = [
+                [edge_record(edge), edge_record(before) if before else None]
+                for edge, before in self.related
+            ]
         return record
 
     @classmethod
@@ -100,6 +108,10 @@ class Change:
             kept_after=_kept(record.get("kept_after", {})),
             passed=tuple(map(str, record.get("passed", ()))),
             refused=tuple(map(str, record.get("refused", ()))),
+            related=tuple(
+                (edge_from(edge), edge_from(before) if before else None)
+                for edge, before in record.get("related", ())
+            ),
         )
 
 
@@ -156,6 +168,7 @@ def carry_out(library: Library, plan: Plan) -> Change:
         keeping,
         plan.passing,
         plan.refusing,
+        tuple((edge, said_by_reader(library, edge.a, edge.b)) for edge in plan.relating),
     )
     _append(library, change.to_record())
     if path and before and after:
@@ -171,22 +184,31 @@ def carry_out(library: Library, plan: Plan) -> Change:
         save_passed(library, plan.passing)
     if plan.refusing:
         save_refused(library, plan.refusing)
+    if plan.relating:
+        save_edges(library, plan.relating)
     library.forget()
     return change
 
 
-def undo(library: Library) -> Change:
+def undo(library: Library, only: Change | None = None) -> Change:
     """Take the last change back and return it.
 
     What was written elsewhere on the list since stays. If what was written was edited, or something was written below
     it, nothing is changed: no note of the reader's may end up below another paper.
 
+    Args:
+        only: take back this change, and nothing where another was made since.
+
     Raises:
-        UsageError: there is nothing to undo.
+        UsageError: there is nothing to undo; or `only` is not the last change.
         StaleEdit: what was written is not there any more as it was; nothing is changed.
         FileError: the journal names a list outside of the library.
     """
     for change in reversed(load_changes(library)):
+        if only and change.id != only.id:
+            raise UsageError(
+                f"“{change.what}” was done after “{only.what}”. Take it back first: studiolo undo"
+            )
         was_made = _take_back(library, change)
         _append(library, {"undone": change.id})
         if was_made:
@@ -201,6 +223,7 @@ def _take_back(library: Library, change: Change) -> bool:
     kept = _kept_without(library, change)
     passed = [name for name in change.passed if name in passed_names(library)]
     refused = [name for name in change.refused if name in refused_names(library)]
+    said = [(e, before) for e, before in change.related if said_by_reader(library, e.a, e.b) == e]
     if written:
         path, document, new = written
         save_bytes(path, new, document.data)
@@ -210,7 +233,13 @@ def _take_back(library: Library, change: Change) -> bool:
         save_passed(library, passed, back=True)
     if refused:
         save_refused(library, refused, back=True)
-    return bool(written or kept or passed or refused)
+    if said:
+        save_edges(
+            library,
+            [before for _, before in said if before],
+            forgotten=[edge for edge, before in said if not before],
+        )
+    return bool(written or kept or passed or refused or said)
 
 
 def _list_without(library: Library, change: Change) -> tuple[Path, Document, bytes] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studiolo.lists import Document, Edit
 
+from .edges import Edge
 from .reading import Kept
 
 
@@ -22,6 +23,7 @@ class Plan:
         keeping: what is kept beside the lists in the same step.
         passing: names of pending things that are passed over.
         refusing: keys that the reader says no to.
+        relating: what the reader says of two keys.
         reason: why it goes where it goes, one sentence; empty where the reader said so.
         section: the headings it goes under.
         done: what to say to the reader once it is made.
@@ -34,6 +36,7 @@ class Plan:
     keeping: tuple[Kept, ...] = ()
     passing: tuple[str, ...] = ()
     refusing: tuple[str, ...] = ()
+    relating: tuple[Edge, ...] = ()
     reason: str = ""
     section: tuple[str, ...] = ()
     done: str = ""
@@ -50,3 +53,40 @@ class Plan:
             for document in (self.before, self.after)
         )
         return list(difflib.unified_diff(old, new, lineterm="", n=context))[2:]
+
+
+def joined(first: Plan, second: Plan) -> Plan:
+    """Return two plans as one that is made, and taken back, as a whole; `second` begins where `first` ends."""
+    before, after = first.before, second.after if second.edits else first.after
+    assert before is not None
+    assert after is not None
+    edit = difference(before.data, after.data)
+    return replace(
+        second,
+        what=first.what or second.what,
+        before=before,
+        after=Document(after.data, before.path),
+        edits=(edit,) if edit else (),
+        keeping=(*first.keeping, *second.keeping),
+        passing=(*first.passing, *second.passing),
+        section=first.section or second.section,
+        reason=first.reason or second.reason,
+    )
+
+
+def difference(old: bytes, new: bytes) -> Edit | None:
+    """Return the one edit that makes `new` of `old`, by whole lines where that can be; None where they are equal."""
+    if old == new:
+        return None
+    first = next(
+        (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b),
+        min(len(old), len(new)),
+    )
+    line = old.rfind(b"\n", 0, first) + 1
+    grown = len(new) - len(old)
+    if grown > 0 and old[line:] == new[line + grown :]:
+        return Edit(line, b"", new[line : line + grown])
+    common = 0
+    while common < min(len(old), len(new)) - first and old[-1 - common] == new[-1 - common]:
+        common += 1
+    return Edit(first, old[first : len(old) - common], new[first : len(new) - common])

@@ -27,6 +27,7 @@ class Kept:
         since: the day of the last change of state, ISO 8601.
         published: the day or year it appeared.
         notes: what the reader wrote where the list had no place for it.
+        tags: those that the list does not show; None: nothing is said of them.
         more: fields of a newer Studiolo; kept as they are.
     """
 
@@ -40,6 +41,7 @@ class Kept:
     abstract: str = ""
     url: str = ""
     notes: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
     def merged(self, other: Kept) -> Kept:
@@ -56,6 +58,7 @@ class Kept:
             other.abstract or self.abstract,
             other.url or self.url,
             tuple(dict.fromkeys((*self.notes, *other.notes))),
+            self.tags if other.tags is None else other.tags,
             {**self.more, **other.more},
         )
 
@@ -69,6 +72,8 @@ class Kept:
             record["authors"] = list(self.authors)
         if self.notes:
             record["notes"] = list(self.notes)
+        if self.tags is not None:
+            record["tags"] = list(self.tags)
         return {**self.more, **record}
 
 
@@ -101,13 +106,23 @@ def state_of(entry: Entry, kept: Mapping[Key, Kept]) -> tuple[str | None, str]:
     """
     if not kept:
         return entry.state, ""
-    keys = (entry.key, *entry.keys) if entry.key else entry.keys
-    one = next((kept[key] for key in keys if key in kept), None)
+    one = _kept_of_any(entry, kept)
     if one is None:
         return entry.state, ""
     if entry.state is None or (entry.state, one.state) == ("to read", "reading"):
         return one.state, one.since
     return entry.state, one.since if one.state == entry.state else ""
+
+
+def tags_of(entry: Entry, kept: Mapping[Key, Kept]) -> tuple[str, ...]:
+    """Return the tags of an entry: those that the list shows, and those kept beside it."""
+    one = _kept_of_any(entry, kept) if kept else None
+    return tuple(dict.fromkeys((*entry.tags, *(one.tags or ())))) if one else entry.tags
+
+
+def _kept_of_any(entry: Entry, kept: Mapping[Key, Kept]) -> Kept | None:
+    keys = (entry.key, *entry.keys) if entry.key else entry.keys
+    return next((kept[key] for key in keys if key in kept), None)
 
 
 def merged(kept: Mapping[Key, Kept], changes: Iterable[Kept]) -> dict[Key, Kept]:
@@ -183,6 +198,7 @@ def kept_from(record: dict[str, Any]) -> Kept:
         "abstract",
         "url",
         "notes",
+        "tags",
     }
     state, year = record.get("state"), record.get("year")
     if record.get("v", FORMAT) != FORMAT:
@@ -190,7 +206,7 @@ def kept_from(record: dict[str, Any]) -> Kept:
     texts = {
         name: record.get(name, "") for name in ("since", "title", "published", "abstract", "url")
     }
-    lists = {name: record.get(name, []) for name in ("authors", "notes")}
+    lists = {name: record.get(name, []) for name in ("authors", "notes", "tags")}
     if not all(isinstance(text, str) for text in chain(texts.values(), *lists.values())):
         raise TypeError("what should be text is not")
     return Kept(
@@ -199,6 +215,7 @@ def kept_from(record: dict[str, Any]) -> Kept:
         year=year if isinstance(year, int) else None,
         authors=tuple(lists["authors"]),
         notes=tuple(lists["notes"]),
+        tags=tuple(lists["tags"]) if "tags" in record else None,
         more={name: value for name, value in record.items() if name not in known},
         **texts,
     )

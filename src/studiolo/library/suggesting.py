@@ -19,7 +19,7 @@ from .edges import SHORTEST, folded
 from .entries import Listed, find_entries
 from .finding import Pool, entry_row, library_index, open_pool
 from .folder import Library
-from .reading import Kept, load_kept, state_of
+from .reading import Kept, load_kept, state_of, tags_of
 from .waiting import Waiting, load_waiting, passed_names, refused_names
 
 
@@ -61,7 +61,7 @@ def wanted_by_section(library: Library, name: str, path: Path | None = None) -> 
     if path is None:
         raise UsageError(f"There is no list in {library.folder}. Create one with: studiolo init")
     document = _document(library, path)
-    return wanted_in(document, find_section(document, name))
+    return wanted_in(document, find_section(document, name, prefer="to read"))
 
 
 def wanted_in(document: Document, section: Section) -> Wanted:
@@ -79,10 +79,11 @@ def wanted_by_tag(library: Library, tag: str, path: Path | None = None) -> Wante
         UsageError: no entry carries it.
     """
     name = tag.removeprefix("#").casefold()
+    kept = load_kept(library.folder)
     found = [
         listed
         for listed in _listed(library, path)
-        if name in {one.casefold() for one in listed.entry.tags}
+        if name in {one.casefold() for one in tags_of(listed.entry, kept)}
     ]
     if not found:
         raise UsageError(f"No entry has the tag {tag!r}. To see which there are: studiolo tags")

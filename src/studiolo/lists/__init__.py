@@ -13,8 +13,10 @@ from .entry import STATES, Entry, Heading, Question, State
 from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
+from .outline import new_section, remove
 from .sections import Section
 from .style import Item, escape
+from .tagging import retag, retag_list
 from .titles import title_from_url
 from .words import plain_with_links
 
@@ -44,8 +46,12 @@ __all__ = [
     "inverse",
     "mark",
     "move",
+    "new_section",
     "plain_with_links",
     "ranked_columns",
+    "remove",
+    "retag",
+    "retag_list",
     "role_of",
     "title_from_url",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from studiolo.errors import ListError
 
 from .blocks import Block, collector_paused, scan
-from .entry import Entry, Heading, Link, Question, Span
+from .entry import Entry, Heading, Link, Question, Span, State
 from .parse import Contents, Reader, read_document
 from .sections import Section, find
 
@@ -165,10 +165,15 @@ class Document:
         return self.contents.tags
 
 
-def find_section(document: Document, name: str | tuple[str, ...] | Section) -> Section:
+def find_section(
+    document: Document, name: str | tuple[str, ...] | Section, *, prefer: State | None = None
+) -> Section:
     """Return the section called `name`: a heading's text, the end of a path `To Review > Transformers`, or a section.
+
+    Args:
+        prefer: of several, the one below the heading that shows this reading state.
 
     Raises:
         UsageError: there is none or more than one; names those there are.
     """
-    return find(document.sections, name, document.path or "the list")
+    return find(document.sections, name, document.path or "the list", prefer=prefer)

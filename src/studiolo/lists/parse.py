@@ -20,7 +20,7 @@ from .entry import Entry, Heading, Link, Note, Question, Span, State
 from .links import Run, find_links, fold_label, unescape
 from .sections import Section, sections
 from .states import BOX, BOX_STATES, state_of_cell, state_of_mark, state_of_section
-from .tags import badge_tag, front_tags, hashtags, split_tags
+from .tags import badge_tag, front_tags, hashtags, split_tags, trailing_code
 from .texts import Text
 from .titles import Naming, is_label, read_naming
 
@@ -88,8 +88,8 @@ _QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
 _MAYBE_QUESTION = re.compile(rb"[qQ&]")  # an entity may stand for anything
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
-_TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
-_TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
+TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
+TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -208,7 +208,7 @@ class Reader:
             text.pieces = [piece for piece in text.pieces if piece.kind == "html"]
             self._take_links(text, draft)
         elif block.kind == "comment":
-            if match := _TAGS_COMMENT.match(self.data, block.content[0][0], block.end):
+            if match := TAGS_COMMENT.match(self.data, block.content[0][0], block.end):
                 self.tags += split_tags(match[1].decode("utf-8", "replace"))
         elif block.kind == "front":
             self.tags += front_tags(self.data[slice(*block.content[0])].decode("utf-8", "replace"))
@@ -292,6 +292,8 @@ class Reader:
         draft.head = text
         if b"#" in data:
             draft.tags += hashtags(text)
+        if data.endswith(b"`"):
+            draft.tags += [tag for tag, _ in trailing_code(data)]
         box = BOX.match(data)
         if box:
             draft.state, draft.state_by = BOX_STATES[chr(box[1][0])], "box"
@@ -425,7 +427,7 @@ class Reader:
             self.part.links.append(link)
             if draft is not None:
                 draft.links.append(link)
-                if link.mention is None and (tag := _TAG_LINK.search(link.url)):
+                if link.mention is None and (tag := TAG_LINK.search(link.url)):
                     draft.tags.append(tag[1])
 
     def entry(self, draft: Draft) -> Entry:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from studiolo.errors import UsageError
 
 from .blocks import Block
+from .entry import State
+from .states import state_of_section
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,11 +83,20 @@ def sections(root: Block, text_of: Callable[[Block], str]) -> Iterator[Section]:
         yield section()
 
 
-def find(every: Sequence[Section], name: str | tuple[str, ...] | Section, where: object) -> Section:
+def find(
+    every: Sequence[Section],
+    name: str | tuple[str, ...] | Section,
+    where: object,
+    *,
+    prefer: State | None = None,
+) -> Section:
     """Return the one of `every` section that `name` means; `where` is what an error calls the list.
 
     A name is a heading's text, or the end of a path, `To Review > Transformers`. A section of the list before an edit
     means the only one of its path, or of several the one that stands at the same place.
+
+    Args:
+        prefer: of several below headings such as "# To Review" and "# Read", the one where this state is shown.
 
     Raises:
         UsageError: there is none or more than one; names those there are.
@@ -103,6 +114,10 @@ def find(every: Sequence[Section], name: str | tuple[str, ...] | Section, where:
     matches = [s for s in named if tuple(map(_fold, s.path))[-len(wanted) :] == wanted]
     exact = [s for s in matches if len(s.path) == len(wanted)]
     matches = exact if len(exact) == 1 else matches
+    if len(matches) > 1 and prefer:
+        states = {section: state_of_section(section.path) for section in matches}
+        shown_there = [s for s in matches if states[s] == prefer]
+        matches = shown_there or [s for s in matches if states[s] is None] or matches
     if len(matches) == 1:
         return matches[0]
     shown = name if isinstance(name, str) else " > ".join(name)

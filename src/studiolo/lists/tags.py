@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 from .texts import Text
+from .titles import is_label
 
 
-_HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")
+HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")
+_CODE_TAG = re.compile(rb"`([a-z][a-z0-9_+./-]{0,40})`")
+_TRAILING_CODE = re.compile(rb"(?<=[^\s])[ \t]+(?:`[a-z][a-z0-9_+./-]{0,40}`[ \t,]*)+$")
 _BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
 
 
@@ -19,9 +22,18 @@ def hashtags(text: Text) -> list[str]:
     for piece in [*text.pieces, None]:
         end = piece.start if piece else len(data)
         if end >= at:
-            tags += _HASHTAG.findall(data[at:end].decode("utf-8", "replace"))
+            tags += HASHTAG.findall(data[at:end].decode("utf-8", "replace"))
             at = piece.end if piece else end
     return tags
+
+
+def trailing_code(line: bytes) -> list[tuple[str, tuple[int, int]]]:
+    """Return the tags that a line ends with as `` `tag` ``, in small letters, and where they stand in it."""
+    end = _TRAILING_CODE.search(line) if line.rstrip(b" \t,").endswith(b"`") else None
+    if end is None:
+        return []
+    spans = [(match[1].decode(), match.span()) for match in _CODE_TAG.finditer(line, end.start())]
+    return [(tag, span) for tag, span in spans if not is_label(tag)]
 
 
 def badge_tag(url: str) -> str | None:

@@ -136,7 +136,7 @@ typed in place. BibTeX: eprint, doi or url of every entry; keywords become
 tags, the note stays the note. Clipboard: pbpaste | studiolo collect urls -
 (xclip -o, wl-paste, Get-Clipboard elsewhere).""",
             examples=(
-                "studiolo collect urls 2105.03824 https://openreview.net/forum?id=lyoOWX0e0O",
+                "studiolo collect urls 2105.03824 'https://openreview.net/forum?id=lyoOWX0e0O'",
                 "pbpaste | studiolo collect urls -",
                 "studiolo collect urls references.bib",
             ),

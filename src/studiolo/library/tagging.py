@@ -1,0 +1,112 @@
+"""Tags of entries and of whole lists: what giving and taking them would change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from studiolo.errors import ListError, UsageError
+from studiolo.lists import Document, edited, retag, retag_list
+
+from .entries import Listed, called
+from .folder import Library
+from .plan import Plan
+from .reading import Kept, kept_path, load_kept, tags_of
+
+
+def tag(
+    library: Library, listed: Listed, add: Sequence[str] = (), remove: Sequence[str] = ()
+) -> Plan | None:
+    """Plan to give an entry tags and take some away: where the list's entries show tags, there; else beside the list.
+
+    Returns None where it has them, and nothing is taken away.
+
+    Raises:
+        UsageError: a tag to take away is not its own; a tag cannot be written so; or there is nowhere to keep one.
+        ListError: the list cannot be edited so.
+    """
+    document, entry = listed
+    kept = load_kept(library.folder)
+    have = tags_of(entry, kept)
+    by_name = {one.casefold(): one for one in have}
+    for one in remove:
+        if one.casefold() not in by_name:
+            raise UsageError(
+                f"{one!r} is not a tag of {called(entry)}. It has: {', '.join(have) or 'none'}."
+            )
+    new = [one for one in dict.fromkeys(add) if one.casefold() not in by_name]
+    if not new and not remove:
+        return None
+    shown = {one.casefold() for one in entry.tags}
+    off_list = [by_name[one.casefold()] for one in remove if one.casefold() in shown]
+    edits = retag(document, entry, new, off_list)
+    beside = [] if edits is not None else new
+    if edits is None:
+        edits = retag(document, entry, (), off_list) or ()
+    gone = {one.casefold() for one in remove}
+    old = [one for one in have if one.casefold() not in shown]
+    tags = [*(one for one in old if one.casefold() not in gone), *beside]
+    keeping: tuple[Kept, ...] = ()
+    if tags != old:
+        key = next((key for key in (entry.key, *entry.keys) if key in kept), entry.key)
+        if key is None:
+            raise UsageError(
+                f"{called(entry)} has no link, and the list shows no tags. Give the entry a link."
+            )
+        keeping = (Kept(key, tags=tuple(tags)),)
+    after = edited(document, edits, touched=[entry]) if edits else document
+    _check(document, after, listed, [*new, *off_list] if not beside else off_list, off_list)
+    words = " ".join([*(f"+{one}" for one in new), *(f"-{by_name[o.casefold()]}" for o in remove)])
+    where = [str(document.path)] if edits else []
+    where += [str(kept_path(library.folder))] if keeping else []
+    return Plan(
+        f"tags {words} of {called(entry)}",
+        document,
+        after,
+        edits,
+        keeping,
+        done=f"{called(entry)}: {words} ({', '.join(where)})",
+    )
+
+
+def _check(
+    before: Document, after: Document, listed: Listed, written: Sequence[str], gone: Sequence[str]
+) -> None:
+    """Refuse an edit after which the entry reads otherwise, but for its tags."""
+    entry = listed.entry
+    number = before.entries.index(entry)
+    now = after.entries[number]
+    have = {one.casefold() for one in now.tags}
+    wrong = {one.casefold() for one in gone} & have or {
+        one.casefold() for one in written if one not in gone
+    } - have
+    if wrong or (now.title, now.keys, now.year, now.authors, now.section) != (
+        entry.title,
+        entry.keys,
+        entry.year,
+        entry.authors,
+        entry.section,
+    ):
+        raise ListError(
+            f"The tags of {called(entry)} (line {entry.line}) cannot be changed without changing what the list says. "
+            "Edit it by hand."
+        )
+
+
+def tag_list(document: Document, add: Sequence[str], remove: Sequence[str]) -> Plan | None:
+    """Plan to change the tags of a whole list, in its `<!-- TAGS` comment or front matter; None where nothing changes.
+
+    Raises:
+        UsageError: a tag to take away is not there, or a tag cannot be written so.
+        ListError: the list cannot be edited so.
+    """
+    edits = retag_list(document, add, remove)
+    if not edits:
+        return None
+    words = " ".join([*(f"+{one}" for one in add), *(f"-{one}" for one in remove)])
+    return Plan(
+        f"tags {words} of {document.path}",
+        document,
+        edited(document, edits),
+        edits,
+        done=f"{document.path}: {words}",
+    )
