@@ -59,8 +59,9 @@ OnBytes = Callable[[int], object]
 def _help(name: str) -> str:
     """Return what a source is, how to get its export, and examples; after a backspace typer keeps line breaks."""
     source = SOURCES[name]
+    how = source.how.replace("[", "\\[")  # no markup of rich: studiolo[pdf]
     shown = "\n".join(f"  {example}" for example in source.examples)
-    return f"{source.what}\n\n\b\nHow to get the export:\n{source.how}\n\n\b\nExamples:\n{shown}"
+    return f"{source.what}\n\n\b\nHow to get the export:\n{how}\n\n\b\nExamples:\n{shown}"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from .zotero import CSL_TYPES, RIS_START
 
 
 HEAD_BYTES = 256 * 1024
+_COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)+")
 _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
 _CSL = re.compile(rf'"type"\s*:\s*"(?:{"|".join(map(re.escape, CSL_TYPES))})"')
 
@@ -54,7 +55,7 @@ def detect(path: Path) -> Detected:
         return found
     if RIS_START.match(text):
         return Detected("zotero", "references in RIS")
-    if path.suffix.lower() in (".bib", ".bibtex") or BIB_START.match(head.lstrip()):
+    if path.suffix.lower() in (".bib", ".bibtex") or BIB_START.match(_COMMENTS.sub(b"", head)):
         return Detected("zotero", "references in BibTeX", ("urls",))
     if re.match(
         r"(?is)<!doctype netscape|<(?:!--.*?-->\s*<)?(?:html|!doctype html|meta|title|h1|dl|ul|dt)\b",

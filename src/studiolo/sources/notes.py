@@ -239,10 +239,8 @@ def _cleaned(data: bytes, body_line: int) -> tuple[bytes, dict[int, _Line], dict
                 page[name] = re.sub(r"\[\[|\]\]", "", value)
             elif name not in _LOGSEQ_OWN and value:
                 taken.setdefault(owner, _Line()).properties[name] = value
-            if not begun or name in _LOGSEQ_OWN or name in ("tags", "status", "state"):
-                out.append(end)
-                continue
-            out.append(raw)  # `url:: https://…` stays, so that its link is seen
+            # `url:: https://…` stays, so that its link is seen
+            out.append(raw if begun and "://" in value else end)
             continue
         if stripped and number >= body_line:
             begun = True
@@ -334,6 +332,7 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
         source=SOURCE,
         url=addresses[0],
         title=one_line(note.title),
+        note=body if len(body) <= SHORT_NOTE else "",
         folder=note.folder,
         tags=split_cell(
             (said.get("tags", "") or said.get("tag", "")).replace("[[", "").replace("]]", "")

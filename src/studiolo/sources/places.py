@@ -175,8 +175,8 @@ With an old API key (Reddit issues no new ones): pip install praw, fill
             how="""\
 A file, a folder (a clone: every .md below it), a gist's address, a file on
 GitHub, or the address of raw Markdown. A row needs an address, an arXiv id
-or a DOI. Columns called title/paper/name, date/added, tags/topic, notes/comment/summary are
-understood; the others are kept under their own names.""",
+or a DOI. Columns called title/paper/name, date/added, tags/topic,
+notes/comment/summary are understood; the others are kept under their names.""",
             examples=(
                 "studiolo collect table https://gist.github.com/you/0123456789abcdef0123456789abcdef",
                 "studiolo collect table ~/gists/papers.md",
@@ -251,8 +251,8 @@ The first arxiv-sanity (arxiv-sanity-preserver) kept libraries in as.db.""",
             how="""\
 A file (one address a line, OneTab's export, an e-mail, anything), a pipe, or
 typed in place, with https or without. The words of a line stay beside its
-addresses. BibTeX is read as by zotero. Clipboard: pbpaste | studiolo collect urls -
-(xclip -o, wl-paste, Get-Clipboard elsewhere).""",
+addresses. BibTeX is read as by zotero. Clipboard:
+pbpaste | studiolo collect urls - (elsewhere xclip -o, wl-paste, Get-Clipboard)""",
             examples=(
                 "studiolo collect urls 2105.03824 https://openreview.net/forum?id=lyoOWX0e0O",
                 "pbpaste | studiolo collect urls -",

@@ -90,7 +90,7 @@ def _read_zip(path: Path, name: str, on_bytes: OnBytes | None) -> Reading:
         NotImplementedError,  # what zipfile raises for a compression it does not know
         EOFError,
         OSError,
-        UnicodeDecodeError,  # a member's name
+        ValueError,  # a member's name; a directory that points outside of the file
         zlib.error,
         lzma.LZMAError,
     ) as problem:

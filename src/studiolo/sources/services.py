@@ -130,7 +130,7 @@ def posts_of(document: Any) -> tuple[Sequence[Any], Mapping[int, tuple[str, ...]
             if (
                 isinstance(inner, list)
                 and inner
-                and all(isinstance(one, Mapping) for one in inner[:3])
+                and any(isinstance(one, Mapping) for one in inner[:20])
             ):
                 return inner, {}
         return None
@@ -360,6 +360,7 @@ def load_omnivore(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         zipfile.LargeZipFile,
         NotImplementedError,
         RuntimeError,
+        ValueError,  # a directory that points outside of the file
         EOFError,
         OSError,
         zlib.error,
