@@ -58,7 +58,7 @@ def test_file_is_known_by_its_content(tmp_path, data, source, why):
     ("text", "source", "why"),
     [
         ("# A\n\n- [a](https://x.org/a)\n- [b](https://x.org/b)\n", "notes", "a Markdown file with a list of 2 items"),
-        ("| Title | Link |\n|---|---|\n| a | https://x.org |\n", "table", "a Markdown file with a table of 1 rows"),
+        ("| Title | Link |\n|---|---|\n| a | https://x.org |\n", "table", "a Markdown file with a table of 1 row"),
         ("only words, and https://x.org\n", "urls", "a text, of which every address, arXiv id and DOI is taken"),
     ],
 )  # fmt: skip
@@ -102,7 +102,7 @@ def test_database_is_known_by_its_tables(tmp_path, table, source):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (zip_of(a__txt="x"), "is a ZIP of 1 files, and none of them is an export"),
+        (zip_of(a__txt="x"), "is a ZIP of 1 file, and none of them is an export"),
         (b"PK\x03\x04broken", "cannot be unpacked"),
         (b"SQLite format 3\0broken", "is a damaged database"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "is not a file that can be collected"),

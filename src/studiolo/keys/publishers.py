@@ -123,7 +123,7 @@ _PAGE_SUFFIX = re.compile(
     r"(?:\.(?:pdf|epdf|full|short|long|abstract|html?|xml|svg|full-text|citation)"
     r"|/(?:pdf|epdf|pdfft|epub|full|fulltext|full-text|abstract|html|meta|summary|metrics|references|authors|citations|cited-by|figures?|tables?"
     r"|keywords|media|permissions|supplementary(?:-information)?|supporting-information|standard|pdfdirect|asset|download|page-\d+|xml|ris|bibtex"
-    r"|(?:figures?|tables?|equations?)/\d+|suppl_file/.*|suppl/.*|mediaobjects/.*|asset/.*|fulltext\.html|index\.html))$",
+    r"|(?:figures?|tables?|equations?)/\d+|asset/.*|fulltext\.html|index\.html))$",
     re.IGNORECASE | re.DOTALL,
 )
 _TAIL = re.compile(
@@ -173,9 +173,9 @@ def doi_in_page(parts: SplitResult) -> Key | None:
     """Return the DOI that an address of any publisher holds as a part of its path, or as `doi=` of its query."""
     if "10." in parts.path and (match := _DOI_PATH.search(parts.path)):
         if re.search(
-            r"(?i)/(?:toc|loi|proceedings|keyword|topic)(?:/|$)", parts.path[: match.start()]
-        ):
-            return None  # a volume, not a paper
+            r"(?i)/(?:toc|loi|proceedings|keyword|topic|suppl)(?:/|$)", parts.path[: match.start()]
+        ) or re.search(r"(?i)/(?:suppl_file|suppl|mediaobjects)/", parts.path):
+            return None  # a volume or a supplement, not the paper
         text = unquote(parts.path[match.end() :])
         if (
             "/article" in parts.path[: match.start()]

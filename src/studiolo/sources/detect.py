@@ -81,6 +81,10 @@ def detect(path: Path) -> Detected:
     return Detected("urls", "a text, of which every address, arXiv id and DOI is taken")
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _folder(path: Path) -> Detected:
     if (path / ".obsidian").is_dir():
         return Detected("notes", "a vault of Obsidian", ("table", "pdfs"))
@@ -94,11 +98,13 @@ def _folder(path: Path) -> Detected:
         pdfs += suffix == ".pdf"
         notes += suffix in MARKDOWN
     if pdfs > notes:
-        return Detected("pdfs", f"a folder with {pdfs:,} PDF files", ("notes",) if notes else ())
+        return Detected(
+            "pdfs", f"a folder with {_many(pdfs, 'PDF file')}", ("notes",) if notes else ()
+        )
     if notes:
         return Detected(
             "notes",
-            f"a folder with {notes:,} notes in Markdown",
+            f"a folder with {_many(notes, 'note')} in Markdown",
             ("table", "pdfs") if pdfs else ("table",),
         )
     raise SourceError(
@@ -142,7 +148,7 @@ def _zip(path: Path) -> Detected:
     if any(name.endswith(".json") for name in names):
         return Detected("bookmarks", "a ZIP of lists in JSON, as Omnivore writes it")
     raise SourceError(
-        f"{path} is a ZIP of {len(names):,} files, and none of them is an export that Studiolo knows. Unpack it, and name the file."
+        f"{path} is a ZIP of {_many(len(names), 'file')}, and none of them is an export that Studiolo knows. Unpack it, and name the file."
     )
 
 
@@ -178,12 +184,12 @@ def _markdown(head: bytes) -> Detected | None:
     items = len(document.entries) - rows
     if rows and not items:
         return Detected(
-            "table", f"a Markdown file with a table of {rows:,} rows", ("notes", "urls")
+            "table", f"a Markdown file with a table of {_many(rows, 'row')}", ("notes", "urls")
         )
     if items:
         return Detected(
             "notes",
-            f"a Markdown file with a list of {items:,} items",
+            f"a Markdown file with a list of {_many(items, 'item')}",
             ("table", "urls") if rows else ("urls",),
         )
     return None

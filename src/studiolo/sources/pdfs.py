@@ -6,7 +6,6 @@ edge, and the DOI that a publisher prints there.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -149,11 +148,11 @@ def _authors(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _pypdf() -> Any:
     try:
-        module = importlib.import_module("pypdf")
+        import pypdf
     except ImportError:
         return None
     logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
-    return module
+    return pypdf
 
 
 def _first_page(file: Path) -> tuple[list[Key], dict[str, str], str]:
