@@ -7,6 +7,7 @@ then the key.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, unquote
 
 from . import publishers as of
@@ -238,6 +239,7 @@ _WINDOWS: tuple[tuple[re.Pattern[str], Reader], ...] = (
 )
 
 
+@lru_cache(maxsize=8192)
 def reader_of(host: str) -> Reader | None:
     """Return the reader of the pages of a host, or None."""
     host = tidy_host(host)

@@ -90,17 +90,12 @@ def inner_address(host: str, parts: SplitResult, text: str) -> str | None:
     )
 
 
-_SIGNS = ("http", "ahr0c", "eyj", ".org/", ".com/", "=www.")
-_SIGNS_OF_HOST = ("translate.goog", "ampproject.org", "prox", "lib", "ezp", "oclc", "vpn", "remot")
+_SIGNS = re.compile(r"[hH][tT][tT][pP]|aHR0c|eyJ|\.org/|\.com/|=www\.|^/amp/")
+_SIGNS_OF_HOST = re.compile(r"translate\.goog|ampproject|prox|lib|ezp|oclc|vpn|remot")
 
 
 def _may_wrap(host: str, text: str) -> bool:
-    rest = text[text.find("/", 8) :].lower()
-    return (
-        any(sign in rest for sign in _SIGNS)
-        or any(sign in host for sign in _SIGNS_OF_HOST)
-        or rest.startswith("/amp/")
-    )
+    return bool(_SIGNS.search(text[text.find("/", 8) :]) or _SIGNS_OF_HOST.search(host))
 
 
 def _rest(parts: SplitResult) -> str:

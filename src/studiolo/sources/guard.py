@@ -106,6 +106,8 @@ class Recoded:
 def page_of(url: str) -> tuple[str, str | None]:
     """Return the address of the page that was saved, and why it is not one, if it is not: a viewer's address becomes the page's."""
     url = url.strip()
+    if url.startswith(("https://", "http://")):
+        return url, None
     return page_address(url), why_not_a_page(url)
 
 

@@ -35,7 +35,7 @@ _TAG = re.compile(
 )
 _ATTRIBUTE = re.compile(r"([^\s=\"'/]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s]++)))?+")
 # linkding writes quotes in tags as they are: TAGS="a,"b",c"
-_LOOSE_QUOTE = re.compile(r"(?i)\btags\s*=\s*\"[^\"]*\"[^\s/>]")
+_LOOSE_QUOTE = re.compile(r"(?i)tags\s*=\s*\"[^\"]*\"[^\s/>]")
 _LOOSE_TAGS = re.compile(r"(?i)\btags\s*=\s*\"(.*?)\"(?=\s+[a-z_-]+\s*=|\s*/?$)", re.DOTALL)
 _KNOWN = frozenset(
     {
@@ -96,7 +96,10 @@ def _attributes(text: str) -> dict[str, str]:
         name = name.lower()
         if name not in {"icon", "icon_uri"} and name not in found:
             found[name] = unescape(double or single or bare.strip("\"'"))
-    if "tags" in found and _LOOSE_QUOTE.search(text) and (whole := _LOOSE_TAGS.search(text)):
+    if "tags" in found and (at := text.upper().find("TAGS")) >= 0 and _LOOSE_QUOTE.match(text, at):
+        whole = _LOOSE_TAGS.match(text, at)
+        if whole is None:
+            return found
         found = {name: value for name, value in found.items() if name in _KNOWN}
         found["tags"] = unescape(whole[1])
     return found
@@ -357,7 +360,7 @@ def _item(
         elif value and value != "0":
             attributes[field] = value
     described = attributes.pop("description", "")  # Scuttle writes the note as an attribute
-    state = state_of(section)
+    state = state_of(section) if section else None
     if attributes.get("toread") in ("1", "yes", "true"):
         state = "to read"
     if section and state is None:
