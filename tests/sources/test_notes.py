@@ -221,3 +221,24 @@ def test_long_note_is_kept_beside_and_not_as_a_remark(tmp_path):
 def test_folder_without_notes_is_refused(tmp_path):
     with pytest.raises(SourceError, match="There is no Markdown file below"):
         list(load_notes(tmp_path))
+
+
+def test_item_that_only_stands_above_others_is_their_folder():
+    items, _, skipped = read(
+        "- ## To read\n\t- [On Ships](https://arxiv.org/abs/1812.00001)\n\t- {{video https://www.youtube.com/watch?v=JJR3pBl78zw}}\n"
+        "- Boats\n\t- DONE [Kites](https://arxiv.org/abs/1812.00002) ((65a1-22ff))\n\t  read-on:: [[2024-01-02]]\n"
+    )
+    assert {(item.url, item.title, item.folder, item.state) for item in items} == {
+        ("https://arxiv.org/abs/1812.00001", "On Ships", ("To read",), "to read"),
+        ("https://www.youtube.com/watch?v=JJR3pBl78zw", "", ("To read",), "to read"),
+        ("https://arxiv.org/abs/1812.00002", "Kites", ("Boats",), "read"),
+    }
+    assert [item.read_at for item in items if item.title == "Kites"] == ["2024-01-02T00:00:00Z"]
+    assert skipped == []
+
+
+def test_code_in_an_item_hides_nothing_after_it():
+    items, _, _ = read(
+        "- ```python\n  x = 'https://x.org/code'\n  ```\n- DONE [Kites](https://arxiv.org/abs/1812.00002)\n"
+    )
+    assert [(item.title, item.state) for item in items] == [("Kites", "read")]

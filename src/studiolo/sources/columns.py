@@ -13,6 +13,7 @@ from studiolo.errors import SourceError
 from studiolo.keys import address_of, find_arxiv, find_mention, make_key
 from studiolo.lists import Role, role_of
 
+from .bibtex import addresses_of
 from .dates import iso
 from .guard import WINDOWS, Counted, Recoded, bounded_lines, one_line, page_of
 from .netscape import words_of
@@ -159,6 +160,9 @@ def _row(
     zotero = "type" in columns and "publication year" in header
     doi, arxiv = take("doi", keep=not zotero), take("arxiv", keep=True)
     addresses = _addresses(take("url"), doi, arxiv)
+    if zotero and not addresses:
+        said = {name: left.get(at, "") for at, name in enumerate(header)}
+        addresses = addresses_of({"note": said.get("extra", ""), "isbn": said.get("isbn", "")})
     url, why = page_of(addresses[0] if addresses else "")
     if why:
         return Skipped(place, f"{why}: {title}" if title else why)

@@ -56,11 +56,16 @@ _FIELD = re.compile(
 )
 _SIGNS = re.compile(r"\s*(?:[🔺⏫🔼🔽⏬]\ufe0f?|🔁[^📅⏳🛫➕✅❌\n]*|🆔\s*\w+|⛔\s*[\w,]+)")
 _BLOCK_ID = re.compile(r"\s+\^[A-Za-z0-9-]+\s*$")
+# {{video https://…}} is its address; {{embed …}}, {{query …}} and ((…)) stand for what is elsewhere
+_MACRO = re.compile(
+    r"\{\{\s*(?:video|youtube|twitter|tweet|pdf|iframe)\s+(https?://[^\s{}]+)\s*\}\}|\{\{[a-z][^{}]{0,300}\}\}|\(\([0-9a-f-]{6,40}\)\)"
+)
 _PROPERTY = re.compile(rb"^(\s*(?:[-*+]\s+)?)([A-Za-z][\w.-]{0,40})::(?:\s+(.*))?$")
 _PLANNED = re.compile(rb"^\s*(SCHEDULED|DEADLINE):\s*<(\d{4}-\d\d-\d\d)[^>]*>\s*$")
 _LOGSEQ_OWN = frozenset({"id", "collapsed", "heading", "background-color", "logseq.order-list-type", "card-last-interval", "hl-color", "hl-page", "ls-type"})  # fmt: skip
 _DAY = re.compile(r"(\d{4})[-_](\d\d)[-_](\d\d)$")
 _WIKI = re.compile(r"!?\[\[([^\[\]|#^]+)(?:[#^][^\[\]|]*)?(?:\|[^\[\]]*)?\]\]")
+_READ_ON = ("read-on", "date-read", "finished", "completed", "read_on")
 _ADDRESS_NAMES = (
     "url",
     "link",
@@ -216,8 +221,15 @@ def _cleaned(data: bytes, body_line: int) -> tuple[bytes, dict[int, _Line], dict
     for number, raw in enumerate(re.split(rb"(?<=\n)", data), 1):
         line, end = raw.rstrip(b"\r\n"), raw[len(raw.rstrip(b"\r\n")) :]
         stripped = line.strip()
-        if fenced or stripped.startswith((b"```", b"~~~")):
-            fenced = b"" if fenced and stripped.startswith(fenced) else fenced or stripped[:3]
+        fence = re.match(rb"(?:[-*+]\s+)?(```|~~~)", stripped)
+        if fenced or fence:
+            fenced = (
+                (b"" if fence and fence[1] == fenced else fenced)
+                if fenced
+                else fence[1]
+                if fence
+                else b""
+            )
             out.append(raw)
             continue
         if stripped in (b":LOGBOOK:", b":PROPERTIES:") or in_log:
@@ -266,7 +278,7 @@ def _without_signs(line: bytes) -> tuple[bytes, _Line | None]:
     elif _CANCELLED.match(line):
         found.cancelled = changed = True
         line = re.sub(rb"\[-\]\s+", b"", line, count=1)
-    if not line.isascii() or b"::" in line or b" ^" in line:
+    if not line.isascii() or any(sign in line for sign in (b"::", b" ^", b"{{", b"((")):
         text = line.decode("utf-8", "surrogateescape")
         before = text
 
@@ -277,6 +289,7 @@ def _without_signs(line: bytes) -> tuple[bytes, _Line | None]:
             ] = match[2]
             return ""
 
+        text = _MACRO.sub(lambda m: m[1] or "", text)
         text = _BLOCK_ID.sub("", _SIGNS.sub("", _FIELD.sub(take, _DATED.sub(take, text))))
         if text != before:
             line, changed = text.encode("utf-8", "surrogateescape"), True
@@ -357,7 +370,7 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
         venue=one_line(said.get("venue", "") or said.get("journal", "")),
         cite_key=one_line(said.get("citekey", "") or said.get("citation-key", ""), 200).lstrip("@"),
         state=state_of(said.get("status", "") or said.get("state", "")) or _flag(said.get("read")),
-        read_at=iso(said.get("read-on") or said.get("date-read") or said.get("finished")),
+        read_at=iso(next((said[name] for name in _READ_ON if said.get(name)), None)),
     )
 
 
@@ -369,12 +382,28 @@ def _flag(word: str | None) -> State | None:
 
 def _entries(note: _Note, by_name: Mapping[str, _Note]) -> Reading:
     document = Document(note.data)
+    entries = document.entries
     covered: list[tuple[int, int]] = []
-    for entry in document.entries:
+    # an item that only stands above others is their folder: Logseq writes headings so
+    parents = {entry.parent for entry in entries}
+    groups = {
+        index
+        for index, entry in enumerate(entries)
+        if (index in parents or _is_heading(entry)) and not _names_itself(entry)
+    }
+    for index, entry in enumerate(entries):
         covered.append(entry.span)
         if _is_row(entry, note.data):
             continue  # rows are read below, with the cells of all columns
-        yield _item(entry, note, by_name)
+        above: tuple[str, ...] = ()
+        parent = entry.parent
+        while parent is not None:
+            above = (one_line(entries[parent].title, 300), *above) if parent in groups else above
+            parent = entries[parent].parent
+        if index in groups:
+            yield from _below(entry, note, (*above, one_line(entry.title, 300)))
+        else:
+            yield _item(entry, note, by_name, above)
     for item in table_rows(document, note.name, SOURCE):
         if isinstance(item, SavedItem) and note.folder:
             item = replace(item, folder=(*note.folder, *item.folder))
@@ -383,11 +412,49 @@ def _entries(note: _Note, by_name: Mapping[str, _Note]) -> Reading:
         yield from _paragraphs(note, covered)
 
 
+def _names_itself(entry: Entry) -> bool:
+    return any(link.mention is not None and link.line == entry.line for link in entry.links)
+
+
+def _is_heading(entry: Entry) -> bool:
+    own = re.sub(r"^\s*(?:[-*+]|\d+[.)])\s+", "", entry.text.split("\n", 1)[0])
+    return own.startswith("#") or state_of(entry.title) is not None
+
+
+def _folder(note: _Note, entry: Entry, above: tuple[str, ...]) -> tuple[str, ...]:
+    sections = (words for text in entry.section if (words := one_line(text, 300)))
+    return (*note.folder, *sections, *(words for words in above if words))
+
+
+def _below(entry: Entry, note: _Note, above: tuple[str, ...]) -> Iterator[SavedItem]:
+    """Yield what stands below an item that is only a heading, and is no entry of its own: a talk, a page."""
+    for link in entry.links:
+        url, why = page_of(link.url)
+        if link.mention is None or link.kind in ("image", "wiki") or why or "://" not in url:
+            continue
+        words = next((one.text for one in entry.notes if one.line == link.line), "")
+        title = "" if link.kind in ("bare", "auto") else one_line(link.text, 500)
+        taken = note.lines.get(link.line, _Line())
+        yield SavedItem(
+            source=SOURCE,
+            url=url,
+            title=title,
+            note="" if words in (title, url) else words,
+            folder=_folder(note, entry, above),
+            saved_at=iso(taken.dates.get("created")) or note.day,
+            place=f"{note.name}:{link.line}",
+            state=None if taken.cancelled else taken.state or state_of(above[-1]),
+            read_at=iso(taken.dates.get("done")),
+        )
+
+
 def _is_row(entry: Entry, data: bytes) -> bool:
     return entry.head is None and data[entry.span[0] : entry.span[1]].count(b"|") > 0
 
 
-def _item(entry: Entry, note: _Note, by_name: Mapping[str, _Note]) -> SavedItem | Skipped:
+def _item(
+    entry: Entry, note: _Note, by_name: Mapping[str, _Note], above: tuple[str, ...]
+) -> SavedItem | Skipped:
     place = f"{note.name}:{entry.line}"
     taken = note.lines.get(entry.line, _Line())
     mentions = [
@@ -423,7 +490,10 @@ def _item(entry: Entry, note: _Note, by_name: Mapping[str, _Note]) -> SavedItem 
         if link is not main and link.mention is not None and link.mention.key != key:
             links.append(SavedLink("row" if link.mention.key.names_paper else "below", link.url))
     state = taken.state or (None if taken.cancelled else entry.state)
-    done = taken.dates.get("done")
+    said = {name: re.sub(r"\[\[|\]\]", "", value) for name, value in taken.properties.items()}
+    done = taken.dates.get("done") or next(
+        (said[name] for name in _READ_ON if said.get(name)), None
+    )
     tags = [
         tag
         for tag in (
@@ -447,7 +517,7 @@ def _item(entry: Entry, note: _Note, by_name: Mapping[str, _Note]) -> SavedItem 
         note="\n".join(
             f"{'  ' * max(0, one.depth - 1)}{one.text}" for one in entry.notes if one.text
         ),
-        folder=(*note.folder, *(words for text in entry.section if (words := one_line(text, 300)))),
+        folder=_folder(note, entry, above),
         tags=tuple(dict.fromkeys(tags)),
         saved_at=iso(taken.dates.get("created")) or note.day,
         links=tuple(dict.fromkeys(links)),
@@ -456,6 +526,7 @@ def _item(entry: Entry, note: _Note, by_name: Mapping[str, _Note]) -> SavedItem 
         authors=entry.authors,
         year=entry.year,
         state=state
+        or state_of(above[-1] if above else "")
         or state_of(taken.properties.get("status", "") or taken.properties.get("state", "")),
         read_at=iso(done),
     )
