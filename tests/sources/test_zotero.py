@@ -203,3 +203,17 @@ def test_empty_export_holds_nothing(tmp_path):
 def test_what_is_no_export_is_refused(tmp_path, data, sentence):
     with pytest.raises(SourceError, match=sentence):
         read(tmp_path, data)
+
+
+def test_words_before_the_first_record_of_ris_are_passed_over(tmp_path):
+    ((item,), _, skipped) = read(
+        tmp_path, "Provider: X\nContent: text\n\nTY  - JOUR\nTI  - T\nDO  - 10.1234/x\nER  - \n"
+    )
+    assert (item.title, skipped) == ("T", [])
+
+
+def test_record_of_ris_without_an_end_is_read(tmp_path):
+    items, _, _ = read(
+        tmp_path, "TY  - JOUR\nTI  - A\nDO  - 10.1234/a\nTY  - JOUR\nTI  - B\nDO  - 10.1234/b\n"
+    )
+    assert [item.title for item in items] == ["A", "B"]

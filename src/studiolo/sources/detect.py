@@ -53,7 +53,7 @@ def detect(path: Path) -> Detected:
         return Detected("urls", "an empty file")
     if text[:1] in ("{", "[") and (found := _json(text)):
         return found
-    if RIS_START.match(text):
+    if RIS_START.search(text) and not text.startswith("<"):
         return Detected("zotero", "references in RIS")
     if path.suffix.lower() in (".bib", ".bibtex") or BIB_START.match(_COMMENTS.sub(b"", head)):
         return Detected("zotero", "references in BibTeX", ("urls",))

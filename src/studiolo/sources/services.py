@@ -202,7 +202,7 @@ def _post(
     used |= {"annotations", "highlights", "content"}
     tags = _tags(next((post[name] for name in service.tags if post.get(name)), ()))
     used |= set(service.tags)
-    folder = folder or _folder(post)
+    folder, about = folder or _folder(post), words_of(first(service.about))
     extra = {
         str(field)[:100].lower(): value
         for field, given in post.items()
@@ -216,7 +216,7 @@ def _post(
         url=url,
         title="" if title == url else title,
         note="\n".join(note for note in notes if note),
-        about=words_of(first(service.about)),
+        about=about,
         folder=folder,
         tags=tags,
         saved_at=iso(saved),

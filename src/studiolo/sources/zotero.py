@@ -36,7 +36,7 @@ from .states import state_of
 
 SOURCE = "zotero"
 BIB_BYTES = 16 * 1024**2
-RIS_START = re.compile(r"\s*TY {1,2}- ?[A-Z]", re.MULTILINE)
+RIS_START = re.compile(r"^[ \t]*TY {1,2}- ?[A-Z]", re.MULTILINE)
 _RIS_LINE = re.compile(r"([A-Z][A-Z0-9]) {1,2}- ?(.*)")
 CSL_TYPES = {
     "article-journal": "article", "article-magazine": "article", "article-newspaper": "article", "paper-conference": "inproceedings",
@@ -73,7 +73,7 @@ def load_zotero(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         recoded = Recoded(counted, encoding) if encoding else counted
         if not text.strip():
             return
-        if RIS_START.match(text):
+        if RIS_START.search(text):
             yield from parse_ris(recoded, name)
         elif text.lstrip()[:1] in ("[", "{"):
             yield from parse_references(parse_json(read_whole(path, on_bytes), name), name)
