@@ -321,3 +321,27 @@ def test_page_in_a_viewer_is_saved_as_the_page(url):
 def test_bookmark_file_in_windows_letters_keeps_them():
     item = only('<DL><p><DT><A HREF="https://x.org/">Über “Möbel”</A></DL>'.encode("cp1252"))
     assert item.title == "Über “Möbel”"
+
+
+def test_titles_and_notes_are_kept_as_they_were_saved():
+    items, _, skipped = read(
+        """<!DOCTYPE NETSCAPE-Bookmark-file-1>
+<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">
+<TITLE>Bookmarks</TITLE><H1>Bookmarks</H1>
+<DL><p>
+<DT><A HREF="https://arxiv.org/abs/1812.00001" ADD_DATE="1616337559" TAGS="sea,two words">[1812.00001] On Ships</A>
+<DD>my own: | pipes | *stars* and [brackets](x)
+second line
+<DT><A HREF="https://arxiv.org/abs/1812.00002" ADD_DATE="1616337560">Pipes | `code`, *star*, $x$, &lt;b&gt;, ![img](x), [[wiki]], #tag and \\</A>
+<DT><A HREF="https://arxiv.org/abs/1812.00003" ADD_DATE="1616337561">1. Numbered &amp; “quoted” # heading</A>
+</DL><p>"""
+    )
+    assert [item.title for item in items] == [
+        "[1812.00001] On Ships",
+        "Pipes | `code`, *star*, $x$, <b>, ![img](x), [[wiki]], #tag and \\",
+        "1. Numbered & “quoted” # heading",
+    ]
+    assert items[0].note == "my own: | pipes | *stars* and [brackets](x)\nsecond line"
+    assert (items[0].tags, items[0].folder) == (("sea", "two words"), ())
+    assert all(item.saved_at for item in items)
+    assert skipped == []

@@ -217,3 +217,10 @@ def test_record_of_ris_without_an_end_is_read(tmp_path):
         tmp_path, "TY  - JOUR\nTI  - A\nDO  - 10.1234/a\nTY  - JOUR\nTI  - B\nDO  - 10.1234/b\n"
     )
     assert [item.title for item in items] == ["A", "B"]
+
+
+def test_record_of_ris_without_a_type_is_read(tmp_path):
+    ((item,), _, _) = read(
+        tmp_path, "TY  - JOUR\nER  - \nTY  - \nTI  - A\nDO  - 10.1234/a\nER  - \n"
+    )
+    assert (item.title, item.entry_type) == ("A", "misc")

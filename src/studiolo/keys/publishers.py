@@ -62,6 +62,9 @@ def arxiv(parts: SplitResult) -> Target | None:
         archive = f"{match[1]}/" if match[1] else ""
         stem = match[2].removesuffix(".")
         return arxiv_in(f"{archive}{stem}{match[3] or ''}", start=True)
+    if match := re.match(r"/+ps_cache/([a-z-]+)/[a-z]+/\d{4}/", path, re.IGNORECASE):
+        archive = "" if match[1].lower() == "arxiv" else f"{match[1]}/"
+        return arxiv_in(archive + path[match.end() :], start=True)
     match = re.match(
         r"/+(?:(?:abs|pdf|html|ps|src|e-print|format|cits|refs|tb|ftp|show-email|vc)/+)*",
         path,
@@ -448,7 +451,7 @@ def url_of(pattern: str, tail: str) -> Reader:
 def semantic_scholar(parts: SplitResult) -> Target | None:
     """Read Semantic Scholar's pages, files and API."""
     path = unquote(parts.path)
-    if match := re.match(r"/(?:(?:graph/)?v1/paper/)?arxiv[:/]", path, re.IGNORECASE):
+    if match := re.match(r"/(?:(?:(?:graph/)?v1/)?paper/)?arxiv[:/]", path, re.IGNORECASE):
         return arxiv_in(path[match.end() :], start=True)
     if match := re.match(
         r"/(?:(?:graph/)?v1/)?(?:paper|reader)/(?:[^/]*/)?([0-9a-f]{40})(?:/|$)",

@@ -15,18 +15,19 @@ from urllib.parse import SplitResult, parse_qsl, unquote
 from .sites import reader_of
 
 
+MAX_CHARS = 20_000  # a longer address is none that a redirect makes
 _WEB = re.compile(r"https?:/{1,2}(?=[^/\s])", re.IGNORECASE)
 _ENCODED_WEB = re.compile(r"https?(?::|%3a)(?:/|%2f){1,2}(?!/)", re.IGNORECASE)
 # pages that lead elsewhere, by the last part of their path …
 _LEADS = re.compile(
     r"(?:.*[-_])?(?:url|redir(?:ect|ector|ection)?(?:url|to)?|r|out|away|l|link(?:s|out|filter)?|click(?:s|time)?|ct|cl0?|track(?:ing)?"
     r"|go(?:to|url)?|exit|leav(?:e|ing)|external|jump|forward|fwd|visit|outgoing|outbound|safelinks?|deeplink|sinaurl|ck|a|query"
-    r"|viewers?|gview|viewerng|reader|read|view|pdf-?viewer|pdfjs|translate(?:_c|_p|_un)?|bv|website|proxy|cache|text|frame)",
+    r"|viewers?|gview|viewerng|reader|read|view|pdf-?viewer|pdfjs|translate(?:_c|_p|_un)?|transpage|bv|website|proxy|cache|text|frame)",
     re.IGNORECASE,
 )
 # … or by a label of their host
 _LEADS_HOST = re.compile(
-    r"(?:l|lm|out|away|go|goto|clicks?|links?\d*|redirect|redir|r|t|ct|track(?:ing)?|email|e|safelinks|urldefense|urlprotect|linkprotect"
+    r"(?:l|lm|out|away|go|goto|click\w*|links?\d*|redirect|redir|r|t|ct|track(?:ing)?|email|e|safelinks|urldefense|urlprotect|linkprotect"
     r"|protection|url|urls|leave|exit|outgoing|translate|translatetheweb|papago|webcache|viewer|reader|proxy|ezproxy|\w*redir\w*"
     r"|\w*viewer\w*|\w*tracking\w*)",
     re.IGNORECASE,
@@ -81,7 +82,7 @@ def inner_of_browser(text: str) -> str | None:
 
 def inner_address(host: str, parts: SplitResult, text: str) -> str | None:
     """Return the address that `parts` (of `text`, on `host`) leads to, shows or copies, or None where it is a page itself."""
-    if not _may_wrap(host, text):
+    if len(text) > MAX_CHARS or len(host) > 255 or not _may_wrap(host, text):
         return None  # most addresses, which are not taken apart for it
     return (
         _in_host(host, parts)
@@ -127,7 +128,7 @@ def _in_path(host: str, parts: SplitResult) -> str | None:
         return f"https://{match[2]}" + (f"?{parts.query}" if parts.query else "") if match else None
     if "urldefense" in host and (match := re.search(r"/__(https?:/.+?)__;", path + ";")):
         return re.sub(r"^(https?:/)(?=[^/])", r"\1/", match[1])
-    pieces = path.split("/")
+    pieces = path.split("/")[:64]
     for at, piece in enumerate(pieces[1:], 1):
         if any(_SPEAKS.fullmatch(before) for before in pieces[1:at] if before != "save"):
             return None

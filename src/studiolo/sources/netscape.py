@@ -211,7 +211,8 @@ def words_of(text: str) -> str:
     """
     if "<" in text:
         text = _INLINE.sub("", _BREAK.sub("\0", text))
-        text = re.sub(r"\s*\0[\s\0]*", "\n", text)
+        if "\0" in text:
+            text = "\n".join(part for line in text.split("\0") if (part := line.strip()))
     return unescape(text).strip()
 
 

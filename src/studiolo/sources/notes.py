@@ -49,13 +49,13 @@ _EMOJI = {
     "🗓️": "due",
     "📆": "due",
 }
-_DATED = re.compile(rf"\s*({'|'.join(_EMOJI)})\ufe0f?\s*(\d{{4}}-\d\d-\d\d)")
+_DATED = re.compile(rf"(?<!\s)\s*({'|'.join(_EMOJI)})\ufe0f?\s*(\d{{4}}-\d\d-\d\d)")
 _FIELD = re.compile(
-    r"\s*[\[(](due|scheduled|start|created|done|completion|cancelled|finished|read)::\s*(\d{4}-\d\d-\d\d)[\])]",
+    r"(?<!\s)\s*[\[(](due|scheduled|start|created|done|completion|cancelled|finished|read)::\s*(\d{4}-\d\d-\d\d)[\])]",
     re.IGNORECASE,
 )
-_SIGNS = re.compile(r"\s*(?:[🔺⏫🔼🔽⏬]\ufe0f?|🔁[^📅⏳🛫➕✅❌\n]*|🆔\s*\w+|⛔\s*[\w,]+)")
-_BLOCK_ID = re.compile(r"\s+\^[A-Za-z0-9-]+\s*$")
+_SIGNS = re.compile(r"(?<!\s)\s*(?:[🔺⏫🔼🔽⏬]\ufe0f?|🔁[^📅⏳🛫➕✅❌\n]*|🆔\s*\w+|⛔\s*[\w,]+)")
+_BLOCK_ID = re.compile(r"(?<!\s)\s+\^[A-Za-z0-9-]+\s*$")
 # {{video https://…}} is its address; {{embed …}}, {{query …}} and ((…)) stand for what is elsewhere
 _MACRO = re.compile(
     r"\{\{\s*(?:video|youtube|twitter|tweet|pdf|iframe)\s+(https?://[^\s{}]+)\s*\}\}|\{\{[a-z][^{}]{0,300}\}\}|\(\([0-9a-f-]{6,40}\)\)"

@@ -43,11 +43,11 @@ _BARE_DOI = re.compile(
 _BARE_HOST = re.compile(r"(?<![\w./@:-])(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s|<>\"“”]+", re.IGNORECASE)
 # the serial item and contribution identifier of older DOIs: 10.1175/1520-0477(1996)077<0437:TNYRP>2.0.CO;2
 _SICI = re.compile(
-    r"(?:https?://(?:dx\.)?doi\.org/|doi:\s?|(?<![\w/.]))10\.\d{4,9}/[^\s<>|]+(?:<|&lt;)[^\s<>|]*(?:>|&gt;)\d\.\d\.[A-Z]{2};2(?:-[\w#])?",
+    r"(?:https?://(?:dx\.)?doi\.org/|doi:\s?|(?<![\w/.]))10\.\d{4,9}/[^\s<>|]{1,200}(?:<|&lt;)[^\s<>|]{0,200}(?:>|&gt;)\d\.\d\.[A-Z]{2};2(?:-[\w#])?",
     re.IGNORECASE,
 )
 _IN_BROWSER = re.compile(
-    r"(?<!\w)(?:about:reader|view-source:|read(?:er)?:/|[a-z-]*extension:/)[^\s<>\"“”]*https?(?::|%3a)[^\s<>\"“”]+",
+    r"(?<!\w)(?:about:reader|view-source:|read(?:er)?:/|[a-z-]{0,30}extension:/)[^\s<>\"“”]{0,500}https?(?::|%3a)[^\s<>\"“”]+",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"\s*(?:[-*+•]|\d{1,4}[.)])\s+(?:\[.\]\s+)?")
@@ -186,12 +186,16 @@ def _addresses(line: str) -> tuple[list[tuple[str, str]], str, str]:
             placed.append((piece.start, _spelled_out(url), "" if bare else one_line(text, 500)))
         rest[piece.start : piece.end] = b" " * (piece.end - piece.start)
     others = rest.decode("utf-8", "replace")
+
+    def take_bare(match: re.Match[str]) -> str:
+        word = match[0].rstrip(".,;:!?")
+        if not _names_something(word):
+            return match[0]
+        placed.append((match.start(), _spelled_out(word), ""))
+        return " " * len(match[0])
+
     for pattern in (_BARE_HOST, _BARE_DOI, _BARE_ID):
-        for match in pattern.finditer(others):
-            word = match[0].rstrip(".,;:!?")
-            if _names_something(word):
-                placed.append((match.start(), _spelled_out(word), ""))
-                others = others[: match.start()] + " " * len(match[0]) + others[match.end() :]
+        others = pattern.sub(take_bare, others)
     placed.sort(key=lambda found: found[0])
     words = one_line(
         plain_with_links(

@@ -145,7 +145,7 @@ def _ris_item(record: Mapping[str, list[str]], place: str) -> SavedItem | Skippe
         left["pages"] = ["–".join(pages)]
     key = next(iter(take("key")), "")
     tags = [tag for value in take("tags") for tag in value.split("\n")]
-    kind = left.pop("TY", [""])[0].upper()
+    kind = next(iter(left.pop("TY", ())), "").upper()
     return _reference(
         fields,
         place,
