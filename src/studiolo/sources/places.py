@@ -67,7 +67,7 @@ def detect(path: Path) -> Detected:
     Raises:
         SourceError: there is no such file, or nothing in it can be collected.
     """
-    detected: Detected = import_module(".detect", __package__).detect(path)
+    detected: Detected = import_module(".kinds", __package__).kind_of(path)
     return detected
 
 

@@ -27,7 +27,7 @@ _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
 _CSL = re.compile(rf'"type"\s*:\s*"(?:{"|".join(map(re.escape, CSL_TYPES))})"')
 
 
-def detect(path: Path) -> Detected:
+def kind_of(path: Path) -> Detected:
     """Return which source reads a file or folder, why, and which others could.
 
     Raises:
