@@ -242,3 +242,13 @@ def test_code_in_an_item_hides_nothing_after_it():
         "- ```python\n  x = 'https://x.org/code'\n  ```\n- DONE [Kites](https://arxiv.org/abs/1812.00002)\n"
     )
     assert [(item.title, item.state) for item in items] == [("Kites", "read")]
+
+
+def test_note_is_found_however_its_accents_are_composed(tmp_path):
+    composed, decomposed = "\u00e9t\u00e9", "e\u0301te\u0301"
+    items, _, skipped = vault(
+        tmp_path, **{f"{decomposed}__{decomposed}": NOTE, "Todo": f"- [x] [[{composed}]]\n"}
+    )
+    assert [item.state for item in items] == ["read", "read"]
+    assert items[-1].folder == (composed,)
+    assert skipped == []

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from studiolo.errors import SourceError
@@ -169,6 +170,9 @@ def parse_notes(data: bytes, name: str) -> Reading:
 
 
 def _note(data: bytes, name: str, *, in_folder: bool) -> _Note:
+    name = normalize(
+        "NFC", name
+    )  # macOS writes é as two characters, and whoever links to it as one
     folder: tuple[str, ...] = ()
     if in_folder:
         parts = unquote(name).replace("___", "/").split("/")[:-1]
@@ -306,10 +310,14 @@ def _read(notes: list[_Note]) -> Reading:
             *note.properties.get("aliases", "").split(";"),
         ):
             if name.strip():
-                by_name.setdefault(name.strip().casefold(), note)
+                by_name.setdefault(_called(name), note)
     for note in notes:
         yield from _of_note(note)
         yield from _entries(note, by_name)
+
+
+def _called(name: str) -> str:
+    return normalize("NFC", name).strip().casefold()
 
 
 def _of_note(note: _Note) -> Iterator[SavedItem]:
@@ -474,11 +482,7 @@ def _item(
         url = url if "://" in url else f"https://{url.lstrip('/')}"
     else:
         named = next(
-            (
-                other
-                for word in _WIKI.findall(entry.text)
-                if (other := by_name.get(word.strip().casefold()))
-            ),
+            (other for word in _WIKI.findall(entry.text) if (other := by_name.get(_called(word)))),
             None,
         )
         if named is None or not named.addresses:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from studiolo.errors import SourceError
 from studiolo.keys import Key, address_of, find_arxiv, make_key
@@ -101,7 +102,7 @@ def _paper(
         source=SOURCE,
         url=url,
         title=one_line(title or said.get("title", "")),
-        folder=tuple(folder),
+        folder=tuple(normalize("NFC", part) for part in folder),
         saved_at=iso(datetime.fromtimestamp(int(modified_s), UTC).isoformat()),
         native=str(keys[0]),
         links=tuple(SavedLink("same", address_of(key)) for key in keys[1:]),
