@@ -3,7 +3,7 @@
 from .guard import Counted, bounded_lines, one_line, open_source, text_of
 from .places import SOURCES, Source
 from .repository import paper_links
-from .saved import Reading, Saved, SavedFolder, SavedItem, SavedLink, Skipped
+from .saved import Reading, Saved, SavedFolder, SavedItem, SavedLink, Skipped, spoken_name
 
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "one_line",
     "open_source",
     "paper_links",
+    "spoken_name",
     "text_of",
 ]
