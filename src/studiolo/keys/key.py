@@ -48,7 +48,7 @@ _ACL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _VALUES = {
-    "doi": re.compile(r"10\.\d{4,9}/\S+"),
+    "doi": re.compile(r"10\.\d{4,9}(?:\.\d+)*/\S+"),
     "github": re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?/[a-z0-9._-]+|\d+"),
     "openreview": re.compile(r"[A-Za-z0-9_-]{5,}"),
     "pmlr": re.compile(r"[vr]\d+/[a-z0-9-]+"),
@@ -61,6 +61,11 @@ _VALUES = {
 _CASE_MATTERS = {"openreview", "cvf", "youtube", "url"}
 _PAPER_PAGE = re.compile(
     r"https://(?:papers\.nips\.cc/paper/|jmlr\.org/papers/v|distill\.pub/\d{4}/"
+    r"|ieeexplore\.ieee\.org/document/\d|sciencedirect\.com/science/article/pii/|pubmed\.ncbi\.nlm\.nih\.gov/\d+$"
+    r"|pmc\.ncbi\.nlm\.nih\.gov/articles/PMC|semanticscholar\.org/paper/[0-9a-f]{40}$|api\.semanticscholar\.org/CorpusID:"
+    r"|ojs\.aaai\.org/index\.php/[^/]+/article/view/|aaai\.org/ocs/index\.php/[^/]+/[^/]+/paper/view/|hal\.science/[a-z0-9]+-\d+$"
+    r"|researchgate\.net/publication/\d|ecva\.net/papers/.+_paper\.php$|usenix\.org/conference/[^/]+/presentation/|jstor\.org/stable/\d"
+    r"|mdpi\.com/\d{4}-\d{3}[\dX]/\d+/\d+/\d+$|academic\.oup\.com/[^/]+/article/\d"
     r"|[^/?#]+/[^?#]*\.pdf$)",
     re.IGNORECASE,
 )
