@@ -115,6 +115,7 @@ def make_key(kind: str, value: str) -> Key | None:
     """Return the key of `kind` in its normal form, or None if `value` is not a value of that kind."""
     value = value.strip()
     if kind == "arxiv":
+        value = without_archive(value)
         found = find_arxiv(value)
         return found[0] if found and found[2] == (0, len(value)) else None
     if kind == "acl":
@@ -151,6 +152,12 @@ def find_arxiv(text: str) -> tuple[Key, int | None, tuple[int, int]] | None:
             value, version = f"{archive}/{match['old']}", match["w"]
         return Key("arxiv", value), int(version) if version else None, match.span()
     return None
+
+
+def without_archive(text: str) -> str:
+    """Return an arXiv id without the archive that people write before an id that has none: hep-th/1601.07616 is 1601.07616."""
+    both = re.match(r"([A-Za-z-]+)/(?=\d{4}\.\d)", text)
+    return text[both.end() :] if both and both[1].lower() in ARXIV_ARCHIVES else text
 
 
 def find_acl(text: str) -> Key | None:

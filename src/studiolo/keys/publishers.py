@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote
 
-from .key import Key, find_acl, find_arxiv, make_key
+from .key import Key, find_acl, find_arxiv, make_key, without_archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def query_of(parts: SplitResult) -> dict[str, str]:
 
 def arxiv_in(text: str, *, start: bool = False) -> Target | None:
     """Return the arXiv paper that `text` holds, with `start` only where it begins with its id."""
-    found = find_arxiv(text)
+    found = find_arxiv(without_archive(text) if start else text)
     if found is None or (start and found[2][0] != 0):
         return None
     return Target(found[0], found[1])
