@@ -32,7 +32,7 @@ def test_every_field_of_an_entry_is_kept():
     )  # fmt: skip
     assert item.tags == ("symmetry, conserved quantities", "not this")
     assert (item.note, item.folder, item.saved_at) == (
-        "read § 2 first",
+        "read §2 first",
         ("Thesis",),
         "2024-03-05T00:00:00Z",
     )

@@ -13,6 +13,7 @@ from studiolo.keys import find_arxiv, find_mention
 from .dates import iso
 from .guard import WINDOWS, one_line
 from .saved import Reading, SavedItem, SavedLink, Skipped
+from .states import state_of
 
 
 BIB_START = re.compile(rb"^\s*@(?:[A-Za-z]+\s*[{(]|\[')", re.MULTILINE)
@@ -76,12 +77,14 @@ def _entry(entry: Any, place: str, source: str) -> SavedItem | Skipped:
         "",
     )
     note = fields.get("note", "")
+    # of several groups the first: JabRef's and Mendeley's
+    groups = (fields.get("groups", "") or fields.get("mendeley-groups", "")).split(",")[0]
     return SavedItem(
         source=source,
         url=addresses[0],
         title=title,
         note="\n".join(part for part in (note, fields.get("annote", "")) if part),
-        folder=tuple(part.strip() for part in fields.get("groups", "").split(",") if part.strip()),
+        folder=tuple(part.strip() for part in re.split("[/>]", groups) if part.strip()),
         tags=split_keywords(fields.get("keywords", "") or fields.get("keyword", "")),
         saved_at=iso(date.replace(".", "-") if re.match(r"\d{4}\.\d\d\.\d\d$", date) else date)
         if date
@@ -90,7 +93,7 @@ def _entry(entry: Any, place: str, source: str) -> SavedItem | Skipped:
         extra={
             name[:100]: value[:10_000]
             for name, value in fields.items()
-            if value and name not in _PLACED and name not in {venue, "groups"}
+            if value and name not in _PLACED and name != venue
         },
         place=place,
         authors=authors_of(raw.get("author", "")),
@@ -98,6 +101,7 @@ def _entry(entry: Any, place: str, source: str) -> SavedItem | Skipped:
         venue=one_line(fields.get(venue, "")),
         entry_type=one_line(str(entry.entry_type).lower(), 60),
         cite_key=one_line(entry.key, 200),
+        state=state_of(fields.get("readstatus", "")),
     )
 
 
