@@ -186,7 +186,7 @@ def _tokens(stream: BinaryIO | Counted) -> Iterator[tuple[int, str, str, str]]:
 
 # markup that a page's title or a note may carry; any other tag is somebody's words: `Editing in a <textarea>`
 _INLINE = re.compile(
-    r"</?(?:a|abbr|b|big|blockquote|br|cite|code|div|em|font|h[1-6]|i|img|kbd|li|mark|ol|p|pre|q|s|small|span|strike|strong|sub|sup|tt|u|ul|wbr)"
+    r"</?(?:a|abbr|b|big|blockquote|br|cite|code|div|em|font|h[1-6]|i|img|iframe|kbd|li|mark|object|ol|p|pre|q|s|script|small|span|strike|strong|style|sub|svg|sup|tt|u|ul|wbr)"
     r"(?=[\s/>])[^<>]{0,2000}>",
     re.IGNORECASE,
 )

@@ -54,7 +54,7 @@ _RIS_ROLES = {
     "title": ("TI", "T1", "CT"), "authors": ("AU", "A1"), "venue": ("JO", "JF", "T2", "BT", "JA", "J1", "J2"), "year": ("PY", "Y1", "DA"),
     "doi": ("DO",), "url": ("UR", "LK", "L1", "L2"), "tags": ("KW",), "note": ("N1", "RN"), "about": ("AB", "N2"), "key": ("ID",),
 }  # fmt: skip
-_RIS_NAMES = {"VL": "volume", "IS": "number", "PB": "publisher", "SN": "isbn", "SP": "first page", "EP": "last page", "ED": "editor"}  # fmt: skip
+_RIS_NAMES = {"VL": "volume", "IS": "number", "PB": "publisher", "SN": "isbn", "ED": "editor"}  # fmt: skip
 
 
 def load_zotero(path: Path, on_bytes: OnBytes | None = None) -> Reading:
@@ -141,6 +141,8 @@ def _ris_item(record: Mapping[str, list[str]], place: str) -> SavedItem | Skippe
     year = next(
         (match[0] for value in years if (match := re.search(r"\b(?:1[5-9]|20)\d\d\b", value))), ""
     )
+    if pages := [*left.pop("SP", []), *left.pop("EP", [])]:
+        left["pages"] = ["–".join(pages)]
     key = next(iter(take("key")), "")
     tags = [tag for value in take("tags") for tag in value.split("\n")]
     kind = left.pop("TY", [""])[0].upper()
