@@ -367,7 +367,57 @@ def test_help_of_every_source_teaches_how_to_get_the_export(source, monkeypatch)
 
 
 def test_every_source_has_its_command_and_no_command_lacks_its_source():
-    assert [command.name for command in collect.registered_commands] == list(SOURCES)
+    names = [command.name for command in collect.registered_commands]
+    assert names[0] == "file"  # any of them
+    assert names[1:] == list(SOURCES)
+
+
+def test_collecting_a_file_says_what_it_took_it_for(here):
+    said = studiolo("collect", "bookmarks.html")
+    assert "bookmarks.html: bookmarks in HTML, read as `studiolo collect bookmarks` does\n" in said
+    assert "read 4 = new 3 + known 0 + skipped 1" in said
+    assert "read 4 = new 0 + known 3 + skipped 1" in studiolo(
+        "collect", "bookmarks", "bookmarks.html"
+    )
+
+
+def test_several_files_are_collected_each_as_what_it_is(here):
+    (here / "a.ris").write_text("TY  - JOUR\nTI  - Ships\nDO  - 10.1234/x\nER  - \n")
+    (here / "b.md").write_text("- [Shoes](https://arxiv.org/abs/1812.00001)\n")
+    said = studiolo("collect", "a.ris", "b.md", "--dry-run")
+    assert "a.ris: references in RIS, read as `studiolo collect zotero` does" in said
+    assert (
+        "b.md: a Markdown file with a list of 1 item, read as `studiolo collect notes` does" in said
+    )
+    assert "  another reading: studiolo collect urls" in said
+    assert said.count("read 1 = new 1 + known 0 + skipped 0") == 2
+    assert not (here / ".studiolo").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["pocket", "x.csv"], r"pocket is read by `studiolo collect bookmarks x\.csv`"),
+        (["obsidian"], r"obsidian is read by `studiolo collect notes FILE`"),
+        (
+            ["https://arxiv.org/abs/1812.00001"],
+            "For addresses and pipes: studiolo collect urls https",
+        ),
+        (
+            ["nothing.json"],
+            "There is neither a file nor a source called nothing.json. The sources are bookmarks,",
+        ),
+    ],
+)
+def test_word_that_is_no_file_is_told_what_to_do(here, words, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        studiolo("collect", *words)
+
+
+def test_help_of_collect_teaches(here):
+    said = " ".join(studiolo("collect", "--help").split())
+    assert "`studiolo collect FILE` finds out what a file or folder is" in said
+    assert "read = new + known + skipped" in said
 
 
 @pytest.mark.parametrize(

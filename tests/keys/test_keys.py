@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from studiolo.errors import UsageError
-from studiolo.keys import Key, find_key, find_mention, why_not_a_page
+from studiolo.keys import Key, address_of, find_key, find_mention, page_address, why_not_a_page
 from studiolo.keys.key import ARXIV_ARCHIVES, KINDS, find_arxiv
 
 
@@ -14,8 +14,8 @@ ROWS = [
 ]
 
 
-def test_table_holds_two_hundred_addresses():
-    assert len({row[0] for row in ROWS}) >= 200
+def test_table_holds_four_hundred_addresses():
+    assert len({row[0] for row in ROWS}) >= 400
 
 
 @pytest.mark.parametrize(("url", "key", "version", "position"), ROWS, ids=[row[0] for row in ROWS])
@@ -161,6 +161,60 @@ def test_page_is_not_taken_for_a_script(url):
 
 def test_bookmark_without_an_address_is_not_a_page():
     assert why_not_a_page(" \t\x01") == "a bookmark without an address"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "chrome-extension://efaidnbmnnnibpcajpcglclefindmkaj/https://arxiv.org/pdf/2104.13478.pdf",
+        "about:reader?url=https%3A%2F%2Farxiv.org%2Fpdf%2F2104.13478.pdf",
+        "view-source:https://arxiv.org/pdf/2104.13478.pdf",
+    ],
+)
+def test_page_in_a_viewer_of_the_browser_is_a_page_and_has_an_address_of_its_own(url):
+    assert why_not_a_page(url) is None
+    assert page_address(url) == "https://arxiv.org/pdf/2104.13478.pdf"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["about:config", "chrome-extension://abc/options.html", "https://a.org/x", "ftp://a.org/b"],
+)
+def test_what_wraps_nothing_is_its_own_address(url):
+    assert page_address(url) == url
+
+
+@pytest.mark.parametrize(
+    "doi",
+    [
+        "10.1175/1520-0477(1996)077<0437:tnyrp>2.0.co;2",
+        "10.1002/(sici)1521-3951(199911)216:1<135::aid-pssb135>3.0.co;2-#",
+        "10.1000/a#b",
+        "10.1000/what?next",
+        "10.1000/100%25",
+        "10.1000/[x]{y}",
+    ],
+)
+def test_address_of_any_doi_opens_it_and_gives_it_back(doi):
+    address = address_of(Key("doi", doi))
+    assert not set("<>#?[]{}") & set(address.removeprefix("https://doi.org/"))
+    assert find_key(address) == Key("doi", doi)
+
+
+@pytest.mark.parametrize(
+    "value", ["cvpr2018/Ulyanov_Deep_Image_Prior", "iccv2021/Caron_Emerging_Properties"]
+)
+def test_address_of_a_cvf_paper_gives_its_key_back(value):
+    assert find_key(address_of(Key("cvf", value))) == Key("cvf", value)
+
+
+def test_names_in_composed_and_decomposed_letters_are_one():
+    composed, decomposed = (
+        "https://example.org/Erd\u0151s?q=\u00e9#\u00fc",
+        "https://example.org/Erdo\u030bs?q=e\u0301#u\u0308",
+    )
+    assert composed != decomposed
+    assert find_key(composed) == find_key(decomposed)
 
 
 def test_two_places_of_one_repository_have_one_key_and_two_paths():

@@ -18,17 +18,24 @@ from studiolo.sources.bookmarks import load_bookmarks
 from studiolo.sources.firefox import LZ4_MAGIC
 from studiolo.sources.github import load_stars
 from studiolo.sources.netscape import parse_netscape
+from studiolo.sources.notes import load_notes
+from studiolo.sources.pdfs import load_pdfs
 from studiolo.sources.reddit import load_reddit
 from studiolo.sources.safari import parse_safari
 from studiolo.sources.table import parse_tables
 from studiolo.sources.urls import parse_bibtex, parse_stream
+from studiolo.sources.zotero import load_zotero
 from tests.metadata.feeds import entry, feed
 
 from .test_browsers import CHROME, FIREFOX, make_places
 from .test_github import star
+from .test_notes import NOTE
+from .test_pdfs import pdf_saying
 from .test_reddit import CSV, LISTING
+from .test_services import WALLABAG
 from .test_table import TABLE
 from .test_urls import BIB
+from .test_zotero import CSL, CSV as ZOTERO_CSV, RIS
 
 
 HTML = b"""<!DOCTYPE NETSCAPE-Bookmark-file-1>
@@ -43,6 +50,19 @@ def zipped():
     with ZipFile(data, "w", ZIP_DEFLATED) as archive:
         archive.writestr("saved_posts.csv", CSV * 3)
     return data.getvalue()
+
+
+def omnivore():
+    data = BytesIO()
+    with ZipFile(data, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("metadata_0_to_20.json", json.dumps([{"slug": "a", "url": "https://x.org/a", "labels": ["b"], "savedAt": "2024-01-02T03:04:05Z", "state": "Active"}]))  # fmt: skip
+    return data.getvalue()
+
+
+VAULT_NOTE = (
+    NOTE
+    + "\n- TODO [a](https://x.org/a) ✅ 2024-01-02\n  tags:: b\n\n| arXiv |\n|---|\n| 1812.00001 |\n\nsee https://x.org/b\n"
+)
 
 
 def places():
@@ -131,6 +151,16 @@ SAMPLES = {
         lambda data: list(parse_stream(BytesIO(data))),
     ),
     "bibtex": (BIB.encode(), lambda data: list(parse_bibtex(data, "f"))),
+    "services": (
+        json.dumps([WALLABAG, {"link": "https://x.org/a", "tags": {"a": {}}}]).encode(),
+        by_file(load_bookmarks),
+    ),
+    "omnivore": (omnivore(), by_file(load_bookmarks)),
+    "ris": (RIS.encode(), by_file(load_zotero)),
+    "csl": (json.dumps([CSL]).encode(), by_file(load_zotero)),
+    "zotero-csv": (ZOTERO_CSV.encode(), by_file(load_zotero)),
+    "notes": (VAULT_NOTE.encode(), by_file(load_notes)),
+    "pdf": (pdf_saying("arXiv:1812.00001 [cs.LG]"), by_file(load_pdfs)),
     "atom": (feed(entry(), entry("math/0211159", 1)), parse_feed),
 }
 ALLOWED = StudioloError

@@ -303,3 +303,38 @@ def test_several_papers_of_a_readme_are_only_suggested():
         ("several", "2105.03824"),
         ("several", "1912.07242"),
     ]
+
+
+def test_pages_after_each_other_are_one_list(tmp_path):
+    path = tmp_path / "stars.json"
+    pages = [[star(1, "o/a"), star(2, "o/b")], [star(3, "o/c")]]
+    path.write_text("\n".join(json.dumps(page) for page in pages))
+    assert [item.native for item in load_stars(path)] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("description", "url"),
+    [
+        (
+            "(ICML 2024) https://openreview.net/forum?id=abcdeFGHij",
+            "https://openreview.net/forum?id=abcdeFGHij",
+        ),
+        (
+            "see https://aclanthology.org/2020.acl-main.463/",
+            "https://aclanthology.org/2020.acl-main.463",
+        ),
+        (
+            "https://proceedings.mlr.press/v235/wei24h.html",
+            "https://proceedings.mlr.press/v235/wei24h.html",
+        ),
+        (
+            "https://openaccess.thecvf.com/content/ICCV2021/html/Caron_Emerging_ICCV_2021_paper.html",
+            "https://openaccess.thecvf.com/content/ICCV2021/html/Caron_Emerging_ICCV_2021_paper.html",
+        ),
+    ],
+)
+def test_paper_of_a_description_is_linked_wherever_it_is(tmp_path, description, url):
+    path = tmp_path / "stars.json"
+    path.write_text(json.dumps([star(1, "o/a", description=description)]))
+    (item,) = load_stars(path)
+    assert [(link.role, link.url) for link in item.links] == [("description", url)]

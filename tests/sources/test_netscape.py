@@ -255,3 +255,93 @@ def test_missing_quote_hides_no_bookmark():
 def test_tag_as_long_as_the_file_is_told_in_little_memory():
     _, _, skipped = read('<DT><A HREF="' + "x" * (4 * CHUNK))
     assert [str(one) for one in skipped] == ["b.html:1: a bookmark or folder whose tag never ends"]
+
+
+def test_link_in_a_note_is_part_of_the_note():
+    items, _, skipped = read(
+        '<DL><p><DT><A HREF="https://x.org/a" ADD_DATE="1182264859">A</A>\n<DD>before, <a href="https://x.org/b">that one</a> and after,'
+        ' <a href="https://x.org/c">https://x.org/c</a>\n<DT><A HREF="https://x.org/d">D</A></DL>'
+    )
+    assert [(item.url, item.note) for item in items] == [
+        ("https://x.org/a", "before, that one (https://x.org/b) and after, https://x.org/c"),
+        ("https://x.org/d", ""),
+    ]
+    assert skipped == []
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("<someXML/>", "<someXML/>"),
+        ("Editing in a <textarea>", "Editing in a <textarea>"),
+        ("std::vector<int>", "std::vector<int>"),
+        ("<b>Bold</b> and <i>not</i>", "Bold and not"),
+        ("&lt;b&gt; is bold", "<b> is bold"),
+    ],
+)
+def test_title_keeps_what_is_no_markup_of_a_page(written, title):
+    assert only(f'<DL><p><DT><A HREF="https://x.org/">{written}</A></DL>').title == title
+
+
+def test_markup_around_a_note_is_no_part_of_it():
+    item = only(
+        '<DL><p><DT><A HREF="https://x.org/">x</A>\n<DD><blockquote>quoted</blockquote>and <ul><li>one</li><li>two</li></ul></DL>'
+    )
+    assert item.note == "quoted\nand\none\ntwo"
+
+
+@pytest.mark.parametrize(
+    ("written", "tags"),
+    [
+        ('"",$",bash,quoting"', ('"', '$"', "bash", "quoting")),
+        ('"a,"b",c" PRIVATE="1"', ("a", '"b"', "c")),
+        ('"a,b" TOREAD="1"', ("a", "b")),
+        ('""', ()),
+    ],
+)
+def test_quotes_in_tags_lose_no_tag(written, tags):
+    assert only(f'<DL><p><DT><A HREF="https://x.org/" TAGS={written}>x</A></DL>').tags == tags
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "chrome-extension://efaidnbmnnnibpcajpcglclefindmkaj/https://arxiv.org/pdf/1812.00001.pdf",
+        "moz-extension://0a1b/content/web/viewer.html?file=https%3A%2F%2Farxiv.org%2Fpdf%2F1812.00001.pdf",
+        "about:reader?url=https%3A%2F%2Farxiv.org%2Fpdf%2F1812.00001.pdf",
+        "view-source:https://arxiv.org/pdf/1812.00001.pdf",
+    ],
+)
+def test_page_in_a_viewer_is_saved_as_the_page(url):
+    assert (
+        only(f'<DL><p><DT><A HREF="{url}">x</A></DL>').url == "https://arxiv.org/pdf/1812.00001.pdf"
+    )
+
+
+def test_bookmark_file_in_windows_letters_keeps_them():
+    item = only('<DL><p><DT><A HREF="https://x.org/">Über “Möbel”</A></DL>'.encode("cp1252"))
+    assert item.title == "Über “Möbel”"
+
+
+def test_titles_and_notes_are_kept_as_they_were_saved():
+    items, _, skipped = read(
+        """<!DOCTYPE NETSCAPE-Bookmark-file-1>
+<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">
+<TITLE>Bookmarks</TITLE><H1>Bookmarks</H1>
+<DL><p>
+<DT><A HREF="https://arxiv.org/abs/1812.00001" ADD_DATE="1616337559" TAGS="sea,two words">[1812.00001] On Ships</A>
+<DD>my own: | pipes | *stars* and [brackets](x)
+second line
+<DT><A HREF="https://arxiv.org/abs/1812.00002" ADD_DATE="1616337560">Pipes | `code`, *star*, $x$, &lt;b&gt;, ![img](x), [[wiki]], #tag and \\</A>
+<DT><A HREF="https://arxiv.org/abs/1812.00003" ADD_DATE="1616337561">1. Numbered &amp; “quoted” # heading</A>
+</DL><p>"""
+    )
+    assert [item.title for item in items] == [
+        "[1812.00001] On Ships",
+        "Pipes | `code`, *star*, $x$, <b>, ![img](x), [[wiki]], #tag and \\",
+        "1. Numbered & “quoted” # heading",
+    ]
+    assert items[0].note == "my own: | pipes | *stars* and [brackets](x)\nsecond line"
+    assert (items[0].tags, items[0].folder) == (("sea", "two words"), ())
+    assert all(item.saved_at for item in items)
+    assert skipped == []

@@ -200,3 +200,23 @@ def test_praw_gives_what_a_listing_gives():
 def test_missing_praw_is_told():
     with pytest.raises(UsageError, match="praw is not installed"):
         list(fetch_with_praw("me"))
+
+
+def test_entities_of_a_listing_without_raw_json_are_letters(tmp_path):
+    post = {"id": "aaaa01", "title": "[R] Ships &amp; shoes, p &lt; 0.05", "permalink": "/r/MachineLearning/comments/aaaa01/x/", "url": "https://x.org/a?b=1&amp;c=2", "is_self": False, "selftext": "a &gt; b", "subreddit": "MachineLearning"}  # fmt: skip
+    path = tmp_path / "saved.json"
+    path.write_text(
+        json.dumps({"kind": "Listing", "data": {"children": [{"kind": "t3", "data": post}]}})
+    )
+    ((item,), _, _) = split(load_reddit(path))
+    assert (item.title, item.about) == ("[R] Ships & shoes, p < 0.05", "a > b")
+    assert [link.url for link in item.links] == ["https://x.org/a?b=1&c=2"]
+
+
+def test_letters_of_a_slug_are_decoded(tmp_path):
+    path = tmp_path / "saved_posts.csv"
+    path.write_text(
+        "id,permalink\nabc,https://www.reddit.com/r/de/comments/abc/%C3%BCber_m%C3%B6bel/\n"
+    )
+    ((item,), _, _) = split(load_reddit(path))
+    assert item.title == "Über möbel"

@@ -157,3 +157,25 @@ def test_web_page_in_place_of_markdown_is_told(server, client):
 def test_what_is_no_file_to_fetch_is_told(client, url):
     with pytest.raises(UsageError):
         list(fetch_tables(client, url))
+
+
+@pytest.mark.parametrize(
+    ("row", "urls"),
+    [
+        ("| Ships | 1812.00001 | |", ["https://arxiv.org/abs/1812.00001"]),
+        ("| Ships | arXiv:1812.00001v2 | 10.1162/neco.1989.1.4.541 |", ["https://arxiv.org/abs/1812.00001", "https://doi.org/10.1162/neco.1989.1.4.541"]),
+        ("| Ships | | 10.1162/neco.1989.1.4.541 |", ["https://doi.org/10.1162/neco.1989.1.4.541"]),
+        ("| Ships | hep-th/9711200 | |", ["https://arxiv.org/abs/hep-th/9711200"]),
+        ("| Ships | github.com/a/b | |", ["https://github.com/a/b"]),
+        ("| Ships | 2018.0001 | 1/2 |", []),
+    ],
+)  # fmt: skip
+def test_bare_ids_of_a_row_are_its_addresses(row, urls):
+    items, _, skipped = split(
+        parse_tables(f"| Title | arXiv | DOI |\n|---|---|---|\n{row}\n".encode(), "t")
+    )
+    found = [
+        address for item in items for address in (item.url, *(link.url for link in item.links))
+    ]
+    assert found == urls
+    assert len(items) + len(skipped) == 1

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
-from studiolo.sources import SOURCES
+from studiolo.sources import SOURCES, detect, source_called
 
 from .console import counted, err, say
 from .options import PANEL, LibraryOption, Offline, make_client
@@ -23,11 +24,28 @@ if TYPE_CHECKING:
     from studiolo.library import Collected, Library, Place
     from studiolo.sources import Reading
 
+
+class _Sources(typer.core.TyperGroup):
+    """The sources; what is none of them is taken as a file of any kind."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = [word for word in args if not word.startswith("-")]
+        if words and words[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["file", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer()
 collect = typer.Typer(
+    cls=_Sources,
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Collect what you saved elsewhere into the inbox. Nothing is lost, and reading the same export twice adds nothing.",
+    help="""\
+Collect what you saved elsewhere into the inbox. Nothing is lost, and reading the same export twice adds nothing.
+
+`studiolo collect FILE` finds out what a file or folder is, and says what it took it for and what else would read it.
+Each source below says with --help where its export is found. What was read is counted: read = new + known + skipped,
+and --skipped gives the reason of each. Then: studiolo inbox, and studiolo triage.""",
 )
 app.add_typer(collect, name="collect", rich_help_panel=PANEL)
 
@@ -41,8 +59,9 @@ OnBytes = Callable[[int], object]
 def _help(name: str) -> str:
     """Return what a source is, how to get its export, and examples; after a backspace typer keeps line breaks."""
     source = SOURCES[name]
+    how = source.how.replace("[", "\\[")  # no markup of rich: studiolo[pdf]
     shown = "\n".join(f"  {example}" for example in source.examples)
-    return f"{source.what}\n\n\b\nHow to get the export:\n{source.how}\n\n\b\nExamples:\n{shown}"
+    return f"{source.what}\n\n\b\nHow to get the export:\n{how}\n\n\b\nExamples:\n{shown}"
 
 
 @contextmanager
@@ -131,6 +150,52 @@ def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:
         say("Nothing was written (--dry-run).")
     elif counts.new:
         say("Next: studiolo inbox")
+
+
+_FILE_HELP = """\
+Any file or folder: finds out which source reads it, and says so. `studiolo collect FILE` is the same.
+
+\b
+Examples:
+  studiolo collect ~/Downloads/bookmarks.html
+  studiolo collect library.ris ~/Vault stars.json --dry-run"""
+
+
+@collect.command("file", help=_FILE_HELP)
+def any_file(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Exports, notes, or folders of them.")
+    ],
+    library: LibraryOption = None,
+    dry_run: DryRun = False,
+    skipped: Verbose = False,
+) -> None:
+    """Find out what each file is, and read it."""
+    from studiolo.errors import UsageError
+
+    found = []
+    for word in paths:
+        path = Path(word).expanduser()
+        if not path.exists():
+            raise UsageError(_no_file(word, paths))
+        found.append((path, detect(path)))
+    for path, detected in found:
+        say(f"{path}: {detected.why}, read as `studiolo collect {detected.source}` does")
+        if detected.others:
+            say(
+                f"  another reading: {', '.join(f'studiolo collect {name}' for name in detected.others)}"
+            )
+        _Run(detected.source, library, dry_run, skipped).read(path)
+
+
+def _no_file(word: str, words: list[str]) -> str:
+    """Return what to do with a word that is neither a file nor a source."""
+    rest = " ".join(words[1:]) or "FILE"
+    if word == words[0] and (source := source_called(word)):
+        return f"{word} is read by `studiolo collect {source.name} {rest}`; how to get the export: studiolo collect {source.name} --help"
+    if word.startswith(("http://", "https://", "arxiv:", "doi:")) or word == "-":
+        return f"{word} is not a file. For addresses and pipes: studiolo collect urls {word}"
+    return f"There is neither a file nor a source called {word}. The sources are {', '.join(SOURCES)}; how to get an export: studiolo collect SOURCE --help"
 
 
 def github_api() -> dict[str, str]:
@@ -249,6 +314,43 @@ def table(
             run.take_in(reading, place=Place(run.source, "page", where))
     else:
         run.read(Path(where).expanduser())
+
+
+@collect.command("notes", help=_help("notes"))
+def notes(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE|DIR", help="A Markdown file, a vault or a graph.")
+    ],
+    library: LibraryOption = None,
+    dry_run: DryRun = False,
+    skipped: Verbose = False,
+) -> None:
+    """Read the lists and notes of Markdown files."""
+    _Run("notes", library, dry_run, skipped).read(path.expanduser())
+
+
+@collect.command("zotero", help=_help("zotero"))
+def zotero(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The export: RIS, JSON, CSV or BibTeX.")
+    ],
+    library: LibraryOption = None,
+    dry_run: DryRun = False,
+    skipped: Verbose = False,
+) -> None:
+    """Read the references of a reference manager."""
+    _Run("zotero", library, dry_run, skipped).read(path.expanduser())
+
+
+@collect.command("pdfs", help=_help("pdfs"))
+def pdfs(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of PDF files, or one.")],
+    library: LibraryOption = None,
+    dry_run: DryRun = False,
+    skipped: Verbose = False,
+) -> None:
+    """Read a folder of PDF files."""
+    _Run("pdfs", library, dry_run, skipped).read(path.expanduser())
 
 
 @collect.command("arxiv-sanity", help=_help("arxiv-sanity"))

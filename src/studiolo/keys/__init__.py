@@ -11,6 +11,7 @@ from .address import (
     find_mention,
     host_of,
     knows_host,
+    page_address,
     why_not_a_page,
 )
 from .in_text import paper_key, papers_in, papers_in_citation
@@ -27,6 +28,7 @@ __all__ = [
     "host_of",
     "knows_host",
     "make_key",
+    "page_address",
     "paper_key",
     "papers_in",
     "papers_in_citation",

@@ -6,10 +6,13 @@ import html
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from unicodedata import normalize
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from .key import KINDS, Key, make_key, not_a_key
-from .sites import NOT_OWNERS, Target, arxiv_in, doi_in_path, doi_of, query_of, reader_of, tidy_host
+from .publishers import Target, arxiv_in, doi_in_page, doi_of, tidy_host
+from .sites import NOT_OWNERS, reader_of
+from .wrapped import inner_address, inner_of_browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ class Mention:
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _TYPED = re.compile(r"(arxiv|doi):\s*(?=\S)", re.IGNORECASE)
 _JUNK_END = "}>\"'`,;\\"
+_ENTITY = re.compile(r"&(?:amp|lt|gt|#0*38|#x0*26);", re.IGNORECASE)
 _WEB = {"http", "https", "ftp"}
+_MAX_DEPTH = 4  # a safe link around a proxy around a translation
 _TRACKING = re.compile(
     r"utm_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_[ce]id|ref_src|ref_url|_hsenc|_hsmi", re.I
 )
@@ -61,7 +66,7 @@ def find_key(text: str) -> Key:
 @lru_cache(maxsize=4096)
 def find_mention(url: str) -> Mention | None:
     """Return what `url` points at, or None where it is not a web address (relative, `mailto:`, `#place`)."""
-    found = _find(url, nested=False)
+    found = _find(url)
     if found is None or found.key is None:
         return None
     return Mention(found.key, url, found.version, found.position_s, found.path)
@@ -100,7 +105,7 @@ def _find_plain(url: str) -> Target | None:
     return None
 
 
-def _find(url: str, *, nested: bool) -> Target | None:
+def _find(url: str, depth: int = 0) -> Target | None:
     if plain := _find_plain(url):
         return plain
     text = _clean(url)
@@ -108,27 +113,47 @@ def _find(url: str, *, nested: bool) -> Target | None:
         value = unquote(text[typed.end() :])
         if typed[1].lower() == "arxiv":
             return arxiv_in(value, start=True)
-        return Target(doi_of(value)) if doi_of(value) else None
+        if doi := doi_of(value):
+            return Target(doi)
     if text.startswith("10.") and (key := doi_of(text)):
         return Target(key)
     parts = _split(text)
     if parts is None:
-        return None
+        inner = inner_of_browser(text) if depth < _MAX_DEPTH else None
+        return _find(inner, depth + 1) if inner else None
     host = tidy_host(parts.hostname or "")
     if not host:
         return None
-    if not nested and (inner := _inner_address(host, parts)):
-        return _find(inner, nested=True)
+    if (
+        depth < _MAX_DEPTH
+        and (inner := inner_address(host, parts, text))
+        and (found := _find(inner, depth + 1))
+    ):
+        return found
     if parts.scheme != "ftp" and (reader := reader_of(host)) and (found := reader(parts)):
         return found
-    if key := doi_in_path(parts.path):
+    if key := doi_in_page(parts):
         return Target(key)
     return Target(make_key("url", _tidy(host, parts)))
+
+
+def page_address(url: str) -> str:
+    """Return the address that opens what `url` shows: the page itself where a browser's viewer or reading view was saved.
+
+    >>> page_address("view-source:https://arxiv.org/abs/2001.00005")
+    'https://arxiv.org/abs/2001.00005'
+    """
+    scheme = _ANY_SCHEME.match(url)
+    if scheme is None or scheme[1].lower() in _WEB:
+        return url
+    return inner_of_browser(url.strip()) or url
 
 
 def _clean(url: str) -> str:
     """Drop what surrounds an address in real lists: spaces, `<…>`, a BibTeX brace, an encoded space."""
     text = "".join(url.split()).strip("<\"'`")
+    if "&" in text:
+        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     spare = text.count(")") - text.count("(")
     end = len(text)
     while end:
@@ -163,13 +188,35 @@ def _split(text: str) -> SplitResult | None:
     return parts
 
 
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _PATH_SAFE = "/:@!$&'()*+,;=~"
+
+
+def _composed(text: str) -> str:
+    """Return a query or fragment whose letters with accents are one character each, written as bytes."""
+    if text.isascii() and "%CC" not in text.upper():
+        return text
+    beyond = re.sub(
+        r"(?:%[89a-f][0-9a-f])+",
+        lambda m: unquote(m[0], errors="surrogateescape"),
+        text,
+        flags=re.I,
+    )
+    return re.sub(
+        r"[^\x00-\x7f]+",
+        lambda m: quote(
+            m[0], errors="surrogateescape" if _ESCAPED.search(m[0]) else "surrogatepass"
+        ),
+        normalize("NFC", beyond),
+    )
 
 
 def _tidy(host: str, parts: SplitResult) -> str:
     """Return the address that stands for all harmless spellings of `parts`."""
     port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
-    path = unquote(parts.path, errors="surrogateescape")
+    path = unquote(parts.path, errors="surrogateescape") if "%" in parts.path else parts.path
+    if not path.isascii():
+        path = normalize("NFC", path)
     try:
         path = quote(path, safe=_PATH_SAFE, errors="surrogateescape")
     except UnicodeEncodeError:  # half a character, as JSON may hold one: no byte stands for it
@@ -177,26 +224,16 @@ def _tidy(host: str, parts: SplitResult) -> str:
     if "%2f" in parts.path.lower():
         path = parts.path
     query = "&".join(
-        p for p in parts.query.split("&") if p and not _TRACKING.fullmatch(p.split("=", 1)[0])
+        _composed(p)
+        for p in parts.query.split("&")
+        if p and not _TRACKING.fullmatch(p.split("=", 1)[0])
     )
-    fragment = "" if parts.fragment.startswith(":~:") else parts.fragment
+    fragment = _composed(parts.fragment)
+    if fragment.startswith(":~:") or parts.path.lower().endswith(".pdf"):
+        fragment = ""  # a place on the page
     scheme = "ftp" if parts.scheme == "ftp" else "https"
     tidy = f"{scheme}://{host}{port}{path.rstrip('/')}"
     return tidy + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
-
-
-def _inner_address(host: str, parts: SplitResult) -> str | None:
-    """Return the address that a redirect or an archived copy wraps."""
-    if host == "web.archive.org" and (
-        match := re.match(r"/web/[\w*]+/(.+)", parts.path, re.DOTALL)
-    ):
-        return match[1] + (f"?{parts.query}" if parts.query else "")
-    if re.fullmatch(r"google\.[a-z.]{2,6}", host) and parts.path == "/url":
-        query = query_of(parts)
-        return query.get("q") or query.get("url")
-    if host == "scholar.google.com" and parts.path == "/scholar_url":
-        return query_of(parts).get("url")
-    return None
 
 
 _NOT_PAGES = {
@@ -224,7 +261,8 @@ def why_not_a_page(url: str) -> str | None:
     if not seen:
         return "a bookmark without an address"
     scheme = _ANY_SCHEME.match(seen)
-    return _NOT_PAGES.get(scheme[1].lower()) if scheme else None
+    why = _NOT_PAGES.get(scheme[1].lower()) if scheme else None
+    return None if why and inner_of_browser(seen) else why
 
 
 def address_of(key: Key) -> str:
@@ -242,4 +280,20 @@ def address_of(key: Key) -> str:
     if key.kind == "reddit":
         return f"https://www.reddit.com/comments/{key.value.removeprefix('t3_')}"
     pattern = patterns.get(key.kind)
-    return pattern.format(key.value) if pattern else key.value
+    if key.kind == "cvf":
+        return _cvf_address(key.value)
+    value = quote(key.value, safe="/:;()@!$&'*+,=~") if key.kind == "doi" else key.value
+    return pattern.format(value) if pattern else value
+
+
+def _cvf_address(value: str) -> str:
+    venue, _, name = value.rpartition("/")
+    match = re.fullmatch(r"([a-z]+)(\d{4})", venue)
+    if match is None:  # a workshop's
+        return f"https://openaccess.thecvf.com/content/{venue}/html/{name}_paper.html"
+    place = (
+        f"content/{match[1].upper()}{match[2]}"
+        if int(match[2]) > 2020
+        else f"content_{match[1].upper()}_{match[2]}"
+    )
+    return f"https://openaccess.thecvf.com/{place}/html/{name}_{match[1].upper()}_{match[2]}_paper.html"

@@ -48,7 +48,7 @@ _ACL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _VALUES = {
-    "doi": re.compile(r"10\.\d{4,9}/\S+"),
+    "doi": re.compile(r"10\.\d{4,9}(?:\.\d+)*/\S+"),
     "github": re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?/[a-z0-9._-]+|\d+"),
     "openreview": re.compile(r"[A-Za-z0-9_-]{5,}"),
     "pmlr": re.compile(r"[vr]\d+/[a-z0-9-]+"),
@@ -61,6 +61,11 @@ _VALUES = {
 _CASE_MATTERS = {"openreview", "cvf", "youtube", "url"}
 _PAPER_PAGE = re.compile(
     r"https://(?:papers\.nips\.cc/paper/|jmlr\.org/papers/v|distill\.pub/\d{4}/"
+    r"|ieeexplore\.ieee\.org/document/\d|sciencedirect\.com/science/article/pii/|pubmed\.ncbi\.nlm\.nih\.gov/\d+$"
+    r"|pmc\.ncbi\.nlm\.nih\.gov/articles/PMC|semanticscholar\.org/paper/[0-9a-f]{40}$|api\.semanticscholar\.org/CorpusID:"
+    r"|ojs\.aaai\.org/index\.php/[^/]+/article/view/|aaai\.org/ocs/index\.php/[^/]+/[^/]+/paper/view/|hal\.science/[a-z0-9]+-\d+$"
+    r"|researchgate\.net/publication/\d|ecva\.net/papers/.+_paper\.php$|usenix\.org/conference/[^/]+/presentation/|jstor\.org/stable/\d"
+    r"|mdpi\.com/\d{4}-\d{3}[\dX]/\d+/\d+/\d+$|academic\.oup\.com/[^/]+/article/\d"
     r"|[^/?#]+/[^?#]*\.pdf$)",
     re.IGNORECASE,
 )
@@ -110,6 +115,7 @@ def make_key(kind: str, value: str) -> Key | None:
     """Return the key of `kind` in its normal form, or None if `value` is not a value of that kind."""
     value = value.strip()
     if kind == "arxiv":
+        value = without_archive(value)
         found = find_arxiv(value)
         return found[0] if found and found[2] == (0, len(value)) else None
     if kind == "acl":
@@ -146,6 +152,12 @@ def find_arxiv(text: str) -> tuple[Key, int | None, tuple[int, int]] | None:
             value, version = f"{archive}/{match['old']}", match["w"]
         return Key("arxiv", value), int(version) if version else None, match.span()
     return None
+
+
+def without_archive(text: str) -> str:
+    """Return an arXiv id without the archive that people write before an id that has none: hep-th/1601.07616 is 1601.07616."""
+    both = re.match(r"([A-Za-z-]+)/(?=\d{4}\.\d)", text)
+    return text[both.end() :] if both and both[1].lower() in ARXIV_ARCHIVES else text
 
 
 def find_acl(text: str) -> Key | None:

@@ -1,281 +1,18 @@
-"""One small reader per host: what a page of it is, from its address alone.
+"""Which reader knows the pages of a host: one table, and readers of what is not a paper (code, talks, posts).
 
-A reader answers None where the page is not one thing of its kind (a listing, a user, a search); the
-address itself is then the key. Readers never guess: a wrong merge loses a paper, a missed one only shows
-it twice.
+Readers of papers are in `publishers`. A reader answers None where the page is not one thing of its kind; the address itself is
+then the key.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, unquote
+from functools import lru_cache
+from urllib.parse import SplitResult, unquote
 
-from .key import Key, find_acl, find_arxiv, make_key
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a reader made of an address: the fields of a `Mention`."""
-
-    key: Key | None
-    version: int | None = None
-    position_s: int | None = None
-    path: str | None = None
-
-
-Reader = Callable[[SplitResult], Target | None]
-
-
-def tidy_host(host: str) -> str:
-    """Return a host in small letters, without `www.` and a dot at the end; www.org is a host of its own."""
-    host = host.lower().rstrip(".")
-    while host.startswith("www.") and "." in host[4:]:
-        host = host[4:]
-    return host
-
-
-def query_of(parts: SplitResult) -> dict[str, str]:
-    """Return the first value of each name in the query; a query of hundreds of names says nothing."""
-    query = parts.query.replace("&amp;", "&")
-    values: dict[str, str] = {}
-    if query.count("&") < 200:
-        for name, value in parse_qsl(query, keep_blank_values=True):
-            values.setdefault(name.lower(), value)
-    return values
-
-
-def arxiv_in(text: str, *, start: bool = False) -> Target | None:
-    """Return the arXiv paper that `text` holds, with `start` only where it begins with its id."""
-    found = find_arxiv(text)
-    if found is None or (start and found[2][0] != 0):
-        return None
-    return Target(found[0], found[1])
-
-
-def _arxiv(parts: SplitResult) -> Target | None:
-    path = unquote(parts.path)
-    if match := re.match(
-        r"/+ftp/(?:arxiv/papers/\d{4}/|([a-z-]+)/papers/\d{4}/)([\d.]+)(v\d+)?", path, re.IGNORECASE
-    ):
-        archive = f"{match[1]}/" if match[1] else ""
-        stem = match[2].removesuffix(".")
-        return arxiv_in(f"{archive}{stem}{match[3] or ''}", start=True)
-    match = re.match(
-        r"/+(?:(?:abs|pdf|html|ps|src|e-print|format|cits|refs|tb|ftp|show-email|vc)/+)*",
-        path,
-        re.IGNORECASE,
-    )
-    rest = path[match.end() :] if match else path.lstrip("/")
-    if rest.split("/", 1)[0].lower() in (
-        "list",
-        "year",
-        "archive",
-        "find",
-        "search",
-        "a",
-        "help",
-        "catchup",
-    ):
-        return None
-    rest = re.sub(r"^arxiv:", "", rest, flags=re.IGNORECASE)
-    return arxiv_in(rest, start=True)
-
-
-def _arxiv_anywhere(*places: str) -> Reader:
-    """Return a reader of hosts that show arXiv papers under one of the path prefixes `places`."""
-    prefix = re.compile(rf"/+(?:{'|'.join(places)})(?:arxiv:)?", re.IGNORECASE)
-
-    def reader(parts: SplitResult) -> Target | None:
-        path = unquote(parts.path)
-        match = prefix.match(path)
-        return arxiv_in(path[match.end() :], start=True) if match else None
-
-    return reader
-
-
-def _arxiv_sanity(parts: SplitResult) -> Target | None:
-    pid = query_of(parts).get("pid")
-    return arxiv_in(pid if pid else unquote(parts.path).lstrip("/"), start=True)
-
-
-def _dblp(parts: SplitResult) -> Target | None:
-    match = re.match(
-        r"/rec/(?:\w+/)?(?:journals/corr|\w+/journals/corr)/abs-(\d{4})-(\d{4,5})(?!\d)", parts.path
-    )
-    return arxiv_in(f"{match[1]}.{match[2]}", start=True) if match else None
-
-
-def _adsabs(parts: SplitResult) -> Target | None:
-    path = unquote(parts.path)
-    if match := re.search(r"/abs/\d{4}arXiv(\d{4})\.?(\d{4,5})[A-Z]", path):
-        return arxiv_in(f"{match[1]}.{match[2]}", start=True)
-    match = re.search(r"/abs/arxiv:", path, re.IGNORECASE)
-    return arxiv_in(path[match.end() :], start=True) if match else None
-
-
-_PAGE_SUFFIX = re.compile(
-    r"(?:\.pdf|\.full|\.abstract|/pdf|/full|/fulltext|/abstract|/epdf|/html|/meta|/summary)$",
-    re.IGNORECASE,
-)
-
-
-def doi_of(text: str) -> Key | None:
-    """Return the key of the DOI that `text` begins with, without the page's own suffixes."""
-    text = re.sub(r"[?#].*", "", text, flags=re.DOTALL).rstrip(".,;:/*\\")
-    for _ in range(3):
-        text = _PAGE_SUFFIX.sub("", text).rstrip("/")
-    return make_key("doi", text)
-
-
-def _doi_host(parts: SplitResult) -> Target | None:
-    path = unquote(parts.path).lstrip("/")
-    path = re.sub(r"^(?:doi:|https?:/+(?:dx\.)?doi\.org/)", "", path, flags=re.IGNORECASE)
-    path = re.sub(r"[?#].*", "", path, flags=re.DOTALL).rstrip(".,;/*\\")
-    key = make_key("doi", path)
-    if key is None:
-        return None
-    version = None
-    if key.kind == "arxiv" and (found := find_arxiv(path[len("10.48550/arxiv.") :])):
-        version = found[1]
-    return Target(key, version)
-
-
-def doi_in_path(path: str) -> Key | None:
-    """Return the DOI of a publisher's page `…/doi/[abs|pdf|…/]10.…`."""
-    match = re.search(r"/doi/(?:[a-z]+/){0,2}(?=10\.\d{4,9}(?:/|%2f))", path, re.IGNORECASE)
-    return doi_of(unquote(path[match.end() :])) if match else None
-
-
-def _doi_after(pattern: str, prefix: str = "") -> Reader:
-    """Return a reader that takes the DOI after `pattern` in the path, put behind `prefix`."""
-    place = re.compile(pattern, re.IGNORECASE)
-
-    def reader(parts: SplitResult) -> Target | None:
-        path = unquote(parts.path)
-        match = place.match(path)
-        key = doi_of(prefix + path[match.end() :]) if match else None
-        return Target(key) if key else None
-
-    return reader
-
-
-def _biorxiv(parts: SplitResult) -> Target | None:
-    match = re.match(
-        r"/content/(?:[a-z]+/(?:early/\d{4}/\d\d/\d\d/)?)?(10\.\d{4,9}/\d+(?:\.\d+)*)(?:v(\d+))?(?![\w])",
-        unquote(parts.path),
-    )
-    if match is None:
-        return None
-    return Target(make_key("doi", match[1]), int(match[2]) if match[2] else None)
-
-
-def _plos(parts: SplitResult) -> Target | None:
-    key = doi_of(query_of(parts).get("id", ""))
-    return Target(key) if key else None
-
-
-def _zenodo(parts: SplitResult) -> Target | None:
-    match = re.match(r"/records?/(\d+)(?!\d)", parts.path)
-    return Target(make_key("doi", f"10.5281/zenodo.{match[1]}")) if match else None
-
-
-def _openreview(parts: SplitResult) -> Target | None:
-    if parts.path.strip("/").lower() not in ("forum", "pdf", "attachment"):
-        return None
-    match = re.match(r"[\w-]+", query_of(parts).get("id", ""), re.ASCII)
-    key = make_key("openreview", match[0]) if match else None
-    return Target(key) if key else None
-
-
-def _acl(parts: SplitResult) -> Target | None:
-    path = unquote(parts.path)
-    if re.search(r"/(?:volumes|events|people|venues|attachments|sigs)/", path):
-        return None
-    for piece in reversed(path.strip("/").split("/")[:8]):
-        if key := find_acl(piece):
-            version = re.match(r".*[\d]v(\d{1,2})(?:\.|$)", piece)
-            return Target(key, int(version[1]) if version else None)
-    return None
-
-
-def _pmlr(parts: SplitResult) -> Target | None:
-    match = re.match(
-        r"/(?:proceedings/(?:papers/)?)?([vr]\d+)/([a-z0-9-]*?[a-z]\d\d[a-z]{0,2})(?:\.(?:html|pdf|bib)|/\2\.pdf|/)?$",
-        unquote(parts.path),
-        re.IGNORECASE,
-    )
-    key = make_key("pmlr", f"{match[1]}/{match[2]}") if match else None
-    return Target(key) if key else None
-
-
-def _jmlr(parts: SplitResult) -> Target | None:
-    if found := _pmlr(parts):
-        return found
-    match = re.match(
-        r"/(?:beta/)?papers/v(?:olume)?(\d+)/([\w-]+?)(?:\.(?:html|pdf|bib)|/\2\.(?:pdf|html))?$",
-        parts.path,
-    )
-    return (
-        Target(make_key("url", f"https://jmlr.org/papers/v{match[1]}/{match[2]}"))
-        if match
-        else None
-    )
-
-
-def _cvf(parts: SplitResult) -> Target | None:
-    match = re.match(
-        r"/(?:openaccess/)?content[_/]([a-z]+_?\d{4}(?:_?workshops)?)(/w[\w-]+)?/(?:html|papers)/(.+?)_(?:(?:cvpr|iccv|eccv|wacv|accv)w?_\d{4}_)?paper\.(?:html|pdf)$",
-        unquote(parts.path),
-        re.IGNORECASE,
-    )
-    if match is None or "/" in match[3]:
-        return None
-    venue = match[1].lower().replace("_", "") + (match[2] or "").lower()
-    key = make_key("cvf", f"{venue}/{match[3]}")
-    return Target(key) if key else None
-
-
-def _neurips(parts: SplitResult) -> Target | None:
-    path = unquote(parts.path)
-    if match := re.search(
-        r"/(\d{4})/(?:hash|file)/([0-9a-f]{32})-(?:abstract|paper|metadata|bibtex|reviews?)",
-        path,
-        re.I,
-    ):
-        return Target(
-            make_key("url", f"https://papers.nips.cc/paper/{match[1]}/{match[2].lower()}")
-        )
-    if match := re.match(r"/paper/(?:\d{4}/)?(\d{1,5})-[^/]+$", path):
-        if re.search(r"(?i)supplement|-reviews?\b", path):
-            return None
-        return Target(make_key("url", f"https://papers.nips.cc/paper/{match[1]}"))
-    return None
-
-
-def _url_of(pattern: str, tail: str) -> Reader:
-    """Return a reader of pages with a number: the address up to it stands for all spellings of the rest."""
-    place = re.compile(pattern, re.ASCII)
-
-    def reader(parts: SplitResult) -> Target | None:
-        match = place.match(parts.path)
-        if match is None:
-            return None
-        return Target(
-            make_key("url", f"https://{tidy_host(parts.hostname or '')}/{tail}{match[1]}")
-        )
-
-    return reader
-
-
-def _semantic_scholar(parts: SplitResult) -> Target | None:
-    path = unquote(parts.path)
-    if match := re.match(r"/(?:graph/v1/paper/)?arxiv:", path, re.IGNORECASE):
-        return arxiv_in(path[match.end() :], start=True)
-    if match := re.match(r"/paper/(?:[^/]*/)?([0-9a-f]{40})(?:/|$)", path, re.IGNORECASE):
-        return Target(make_key("url", f"https://semanticscholar.org/paper/{match[1].lower()}"))
-    return None
+from . import publishers as of
+from .key import make_key
+from .publishers import Reader, Target, query_of, tidy_host
 
 
 NOT_OWNERS = frozenset({
@@ -300,8 +37,22 @@ def _github(parts: SplitResult) -> Target | None:
 
 def _raw_github(parts: SplitResult) -> Target | None:
     pieces = [piece for piece in unquote(parts.path).split("/") if piece]
+    if pieces[:1] == ["mlresearch"] and (
+        match := re.fullmatch(r"([vr]\d+)/[\w-]+/assets/([\w-]+)/\2\.pdf", "/".join(pieces[1:]))
+    ):  # where PMLR keeps its papers
+        return Target(make_key("pmlr", f"{match[1]}/{match[2]}"))
     key = make_key("github", "/".join(pieces[:2])) if len(pieces) > 2 else None
     return Target(key, path="/".join(["blob", *pieces[2:]])) if key else None
+
+
+def _github_api(parts: SplitResult) -> Target | None:
+    match = re.match(r"/(?:repos/)?([^/]+/[^/]+)(?:/|$)", parts.path)
+    key = make_key("github", match[1]) if match else None
+    return (
+        Target(key)
+        if key and not parts.path.startswith(("/users/", "/orgs/", "/search/", "/user/"))
+        else None
+    )
 
 
 def _github_viewer(parts: SplitResult) -> Target | None:
@@ -368,70 +119,108 @@ def _x(parts: SplitResult) -> Target | None:
 _WITH_SUBDOMAINS = (
     "arxiv.org",
     "adsabs.harvard.edu",
+    "hal.science",
+    "archives-ouvertes.fr",
+    "sciencedirect.com",
     "reddit.com",
     "twitter.com",
     "x.com",
     "youtube.com",
 )
 _READERS: dict[str, Reader] = {
-    "arxiv.org": _arxiv,
-    "xxx.lanl.gov": _arxiv,
-    "ar5iv.org": _arxiv_anywhere("(?:html|abs|pdf)/+", ""),
-    "ar5iv.labs.arxiv.org": _arxiv_anywhere("(?:html|abs|pdf)/+", ""),
-    "arxiv-vanity.com": _arxiv_anywhere("papers/+"),
-    "arxiv-sanity-lite.com": _arxiv_sanity,
-    "arxiv-sanity.com": _arxiv_sanity,
-    "alphaxiv.org": _arxiv_anywhere("(?:abs|pdf|overview|html)/+"),
-    "huggingface.co": _arxiv_anywhere("papers/+"),
-    "hf.co": _arxiv_anywhere("papers/+"),
-    "scirate.com": _arxiv_anywhere("arxiv/+"),
-    "papers.cool": _arxiv_anywhere("arxiv/+"),
-    "emergentmind.com": _arxiv_anywhere("papers/+"),
-    "catalyzex.com": _arxiv_anywhere("paper/+(?=arxiv:)"),
-    "dblp.org": _dblp,
-    "dblp.uni-trier.de": _dblp,
-    "adsabs.harvard.edu": _adsabs,
-    "api.semanticscholar.org": _semantic_scholar,
-    "semanticscholar.org": _semantic_scholar,
-    "doi.org": _doi_host,
-    "dx.doi.org": _doi_host,
-    "projecteuclid.org": _doi_after(r"/(?:journals|euclid)/[^?#]*?/(?=10\.\d{4,9}/)"),
-    "sciencedirect.com": _url_of(
-        r"/science/article/(?:abs/|am/)?pii/([A-Z]?[0-9X]{10,20})", "science/article/pii/"
+    "arxiv.org": of.arxiv,
+    "xxx.lanl.gov": of.arxiv,
+    "ar5iv.org": of.arxiv_anywhere("(?:html|abs|pdf)/+", ""),
+    "ar5iv.labs.arxiv.org": of.arxiv_anywhere("(?:html|abs|pdf)/+", ""),
+    "arxiv-vanity.com": of.arxiv_anywhere("papers/+"),
+    "arxiv-sanity-lite.com": of.arxiv_sanity,
+    "arxiv-sanity.com": of.arxiv_sanity,
+    "alphaxiv.org": of.arxiv_anywhere("(?:abs|pdf|overview|html)/+"),
+    "huggingface.co": of.arxiv_anywhere("papers/+"),
+    "hf.co": of.arxiv_anywhere("papers/+"),
+    "scirate.com": of.arxiv_anywhere("arxiv/+"),
+    "papers.cool": of.arxiv_anywhere("arxiv/+"),
+    "emergentmind.com": of.arxiv_anywhere("papers/+"),
+    "catalyzex.com": of.arxiv_anywhere("paper/+(?=arxiv:)"),
+    "dblp.org": of.dblp,
+    "dblp.uni-trier.de": of.dblp,
+    "adsabs.harvard.edu": of.adsabs,
+    "api.semanticscholar.org": of.semantic_scholar,
+    "semanticscholar.org": of.semantic_scholar,
+    "pdfs.semanticscholar.org": of.semantic_scholar,
+    "doi.org": of.doi_host,
+    "dx.doi.org": of.doi_host,
+    "doi.acm.org": of.doi_host,
+    "dl.acm.org": of.acm,
+    "portal.acm.org": of.acm,
+    "sciencedirect.com": of.pii,
+    "linkinghub.elsevier.com": of.pii,
+    "reader.elsevier.com": of.pii,
+    "pdf.sciencedirectassets.com": of.pii,
+    "cell.com": of.pii,
+    "thelancet.com": of.pii,
+    "ieeexplore.ieee.org": of.ieee,
+    "pubmed.ncbi.nlm.nih.gov": of.pubmed,
+    "pmc.ncbi.nlm.nih.gov": of.pubmed,
+    "ncbi.nlm.nih.gov": of.pubmed,
+    "europepmc.org": of.pubmed,
+    "ukpmc.ac.uk": of.pubmed,
+    "hal.science": of.hal,
+    "archives-ouvertes.fr": of.hal,
+    "hal.inria.fr": of.hal,
+    "ijcai.org": of.ijcai,
+    "static.ijcai.org": of.ijcai,
+    "aaai.org": of.aaai,
+    "ojs.aaai.org": of.aaai,
+    "papers.ssrn.com": of.doi_from(
+        "10.2139/ssrn.", r"/(?:sol3/|abstract=(\d+))", "abstract_id", "abstractid"
     ),
-    "researchgate.net": _url_of(r"/publication/(\d{4,12})(?:_|$)", "publication/"),
-    "link.springer.com": _doi_after(
-        r"/(?:article|chapter|book|content/pdf|referenceworkentry)/(?=10\.)"
+    "ssrn.com": of.doi_from(
+        "10.2139/ssrn.", r"/(?:sol3/|abstract=(\d+))", "abstract_id", "abstractid"
     ),
-    "nature.com": _doi_after(r"/articles/(?=s\d{5}-|nature\d|ncomms\d|srep\d)", "10.1038/"),
-    "frontiersin.org": _doi_after(r"/(?:journals/[\w-]+/)?articles/(?=10\.)"),
-    "journals.aps.org": _doi_after(r"/[a-z]+/(?:abstract|pdf|references|cited-by)/(?=10\.)"),
-    "biorxiv.org": _biorxiv,
-    "medrxiv.org": _biorxiv,
-    "journals.plos.org": _plos,
-    "zenodo.org": _zenodo,
-    "openreview.net": _openreview,
-    "aclanthology.org": _acl,
-    "aclanthology.info": _acl,
-    "aclanthology.coli.uni-saarland.de": _acl,
-    "aclweb.org": _acl,
-    "proceedings.mlr.press": _pmlr,
-    "jmlr.org": _jmlr,
-    "jmlr.csail.mit.edu": _jmlr,
-    "openaccess.thecvf.com": _cvf,
-    "cv-foundation.org": _cvf,
-    "papers.nips.cc": _neurips,
-    "papers.neurips.cc": _neurips,
-    "proceedings.neurips.cc": _neurips,
+    "peerj.com": of.doi_from("10.7717/peerj.", r"/articles/(\d+)"),
+    "mdpi.com": of.url_of(r"/(\d{4}-\d{3}[\dX]/\d+/\d+/\d+)(?:/|$)", ""),
+    "elifesciences.org": of.doi_from("10.7554/elife.", r"/(?:articles|reviewed-preprints)/(\d+)"),
+    "researchgate.net": of.url_of(r"/publication/(\d{4,12})(?:_|$)", "publication/"),
+    "nature.com": of.nature,
+    "biorxiv.org": of.biorxiv,
+    "medrxiv.org": of.biorxiv,
+    "journals.plos.org": of.plos,
+    "zenodo.org": of.doi_from("10.5281/zenodo.", r"/records?/(\d+)(?!\d)"),
+    "openreview.net": of.openreview,
+    "aclanthology.org": of.acl,
+    "aclanthology.info": of.acl,
+    "aclanthology.coli.uni-saarland.de": of.acl,
+    "aclweb.org": of.acl,
+    "proceedings.mlr.press": of.pmlr,
+    "mlr.press": of.pmlr,
+    "archive.org": of.arxiv_anywhere("(?:details|download)/+arxiv-"),
+    "inspirehep.net": of.arxiv_anywhere("(?:api/)?arxiv/+"),
+    "jmlr.org": of.jmlr,
+    "jmlr.csail.mit.edu": of.jmlr,
+    "openaccess.thecvf.com": of.cvf,
+    "cv-foundation.org": of.cvf,
+    "papers.nips.cc": of.neurips,
+    "papers.neurips.cc": of.neurips,
+    "proceedings.neurips.cc": of.neurips,
     "github.com": _github,
     "gist.github.com": lambda parts: None,
     "raw.githubusercontent.com": _raw_github,
+    "api.github.com": _github_api,
+    "codeload.github.com": _github_api,
+    "github1s.com": _github,
+    "github.dev": _github,
+    "deepwiki.com": _github,
+    "gitingest.com": _github,
+    "uithub.com": _github,
     "colab.research.google.com": _github_viewer,
     "nbviewer.org": _github_viewer,
     "nbviewer.jupyter.org": _github_viewer,
     "youtube.com": _youtube,
     "youtube-nocookie.com": _youtube,
     "youtu.be": _youtube,
+    "piped.video": _youtube,
+    "yewtu.be": _youtube,
     "reddit.com": _reddit,
     "redd.it": _reddit,
     "v.redd.it": _reddit,
@@ -441,14 +230,25 @@ _READERS: dict[str, Reader] = {
     "x.com": _x,
     "vxtwitter.com": _x,
     "fxtwitter.com": _x,
-    "nitter.net": _x,
+    "fixupx.com": _x,
+    "fixvx.com": _x,
+    "xcancel.com": _x,
 }
+# other people's windows to a place, by a word in the name of the host
+_WINDOWS: tuple[tuple[re.Pattern[str], Reader], ...] = (
+    (re.compile(r"(?:^|\.)nitter\."), _x),
+    (re.compile(r"(?:^|[.-])(?:libreddit|redlib|teddit)[.-]"), _reddit),
+    (re.compile(r"arxiv"), of.arxiv_anywhere("(?:abs|pdf|html|papers?|overview)/+")),
+)
 
 
+@lru_cache(maxsize=8192)
 def reader_of(host: str) -> Reader | None:
     """Return the reader of the pages of a host, or None."""
     host = tidy_host(host)
     if host in _READERS:
         return _READERS[host]
     parent = next((name for name in _WITH_SUBDOMAINS if host.endswith("." + name)), "")
-    return _READERS.get(parent)
+    if parent:
+        return _READERS[parent]
+    return next((reader for word, reader in _WINDOWS if word.search(host)), None)

@@ -7,13 +7,14 @@ from pathlib import Path
 from studiolo.errors import SourceError
 
 from .chrome import parse_chrome
-from .columns import looks_like_csv, parse_columns
+from .columns import first_line, looks_like_csv, parse_columns
 from .firefox import LZ4_MAGIC, SQLITE_MAGIC, load_places, parse_firefox_json, unpack_jsonlz4
-from .guard import Counted, OnBytes, open_source, parse_json, read_whole
+from .guard import Counted, OnBytes, Recoded, open_source, parse_json, read_whole, utf16_of
 from .netscape import parse_netscape
 from .pinboard import parse_pinboard
 from .safari import parse_safari
 from .saved import Reading
+from .services import load_omnivore, parse_posts, posts_of
 
 
 def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
@@ -29,8 +30,11 @@ def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
             yield from load_places(path, name)
             return
         start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-            start = head.decode("utf-16", "replace").lstrip().lower().encode()
+        if encoding := utf16_of(head):
+            start = head.decode(encoding, "replace").lstrip().lower().encode()
+        if head.startswith(b"PK"):
+            yield from load_omnivore(path, on_bytes)
+            return
         if not start:
             return  # an empty file holds nothing, which is not a fault
         if head.startswith(LZ4_MAGIC):
@@ -43,9 +47,10 @@ def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         elif start[:1] == b"<" or b"<dt" in start or b"<a " in start:
             stream.seek(0)
             yield from parse_netscape(Counted(stream, on_bytes), name)
-        elif looks_like_csv(head):
+        elif looks_like_csv(first_line(head, encoding)):
             stream.seek(0)
-            yield from parse_columns(Counted(stream, on_bytes), name)
+            counted = Counted(stream, on_bytes)
+            yield from parse_columns(Recoded(counted, encoding) if encoding else counted, name)
         else:
             raise SourceError(
                 f"{path} is not a bookmark file that Studiolo knows: it starts with {head[:24]!r}. "
@@ -61,9 +66,13 @@ def _parse_json(data: bytes, name: str) -> Reading:
         "children" in document or "typeCode" in document or "dateAdded" in document
     ):
         return parse_firefox_json(document, name)
-    if isinstance(document, list):
+    if isinstance(document, list) and any(
+        isinstance(post, dict) and "href" in post and "extended" in post for post in document[:20]
+    ):
         return parse_pinboard(document, name)
+    if found := posts_of(document):
+        return parse_posts(found[0], name, found[1])
     raise SourceError(
-        f"{name} is JSON, but neither Chrome's Bookmarks, nor a Firefox backup, nor Pinboard's list: "
-        f"its fields are {', '.join(sorted(map(str, document))[:6]) or 'none'}."
+        f"{name} is JSON, but neither Chrome's Bookmarks, nor a Firefox backup, nor a list of bookmarks of a service: "
+        f"its fields are {', '.join(sorted(map(str, document))[:6]) if isinstance(document, dict) and document else 'none'}."
     )

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from studiolo.errors import SourceError
-from studiolo.keys import why_not_a_page
 
 from .dates import iso
-from .guard import one_line, text_of
+from .guard import one_line, page_of, text_of
 from .netscape import MAX_DEPTH
 from .saved import Reading, SavedFolder, SavedItem, Skipped
 
@@ -50,10 +49,10 @@ def _walk(roots: list[Any], name: str, source: str) -> Reading:
                 yield SavedFolder(source, path, "", added, modified, place)
             waiting.extend((child, path) for child in reversed(children))
             continue
-        url = text_of(node.get("url"), 100_000).strip()
+        url, why = page_of(text_of(node.get("url"), 100_000))
         if not url and node.get("type") != "url":
             continue
-        if why := why_not_a_page(url):
+        if why:
             yield Skipped(place, f"{why}: {title or url[:60]}")
             continue
         extra = {}

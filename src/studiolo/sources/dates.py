@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_START = datetime(1970, 1, 1)
 _YEAR_2100_S = 4_102_444_800
 _FROM_1601_TO_1970_S = 11_644_473_600
 _DIGITS = re.compile(r"-?[0-9]{1,18}")
@@ -15,8 +16,7 @@ _DIGITS = re.compile(r"-?[0-9]{1,18}")
 def iso_from_us(microseconds: int) -> str:
     """Return ISO 8601 text for microseconds since 1970; the fraction stays only where there is one."""
     seconds, rest = divmod(microseconds, 1_000_000)
-    moment = _EPOCH + timedelta(seconds=seconds)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    text = (_START + timedelta(seconds=seconds)).isoformat()
     return f"{text}.{rest:06d}Z" if rest else f"{text}Z"
 
 

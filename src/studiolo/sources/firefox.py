@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import SourceError
-from studiolo.keys import why_not_a_page
 
 from .dates import iso
-from .guard import WHOLE_FILE_BYTES, one_line, text_of
+from .guard import WHOLE_FILE_BYTES, one_line, page_of, text_of
 from .netscape import MAX_DEPTH, split_tags
 from .saved import Reading, SavedFolder, SavedItem, Skipped
 
@@ -82,10 +81,10 @@ def parse_firefox_json(root: Any, name: str, source: str = "bookmarks") -> Readi
             if isinstance(children, list):
                 waiting.extend((child, path) for child in reversed(children))
             continue
-        url = text_of(node.get("uri"), 100_000).strip()
+        url, why = page_of(text_of(node.get("uri"), 100_000))
         if not url and node.get("typeCode") != _BOOKMARK:
             continue  # a separator
-        if why := why_not_a_page(url):
+        if why:
             yield Skipped(place, f"{why}: {title or url[:60]}")
             continue
         tags = split_tags(text_of(node.get("tags")), firefox=True)
@@ -185,12 +184,13 @@ def _read_places(database: sqlite3.Connection, name: str, source: str) -> Readin
         if kind == _SEPARATOR or parent in tag_folders:
             continue
         label = one_line(str(title or page_title or ""))
-        if why := why_not_a_page(str(url or "")):
+        address, why = page_of(str(url or ""))
+        if why:
             yield Skipped(place, f"{why}: {label or str(url)[:60]}")
             continue
         yield SavedItem(
             source=source,
-            url=str(url),
+            url=address,
             title=label,
             about=str(about or "").strip(),
             folder=paths.get(parent, ()),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from studiolo.errors import SourceError
+from studiolo.keys import page_address, why_not_a_page
 
 
 WHOLE_FILE_BYTES = 512 * 1024**2  # what must be in memory at once: JSON, plist, LZ4
@@ -38,6 +40,77 @@ class Counted:
         return data
 
 
+def _as_windows(problem: UnicodeError) -> tuple[str, int]:
+    """Read bytes that are not UTF-8 as Windows-1252, in which Excel and old exports write."""
+    if not isinstance(problem, UnicodeDecodeError):
+        raise problem
+    wrong = problem.object[problem.start : problem.end]
+    return "".join(
+        bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in wrong
+    ), problem.end
+
+
+WINDOWS = "studiolo-windows-1252"
+codecs.register_error(WINDOWS, _as_windows)
+
+
+def utf16_of(head: bytes) -> str:
+    """Return the name of the UTF-16 that a file begins in, or an empty string: by its mark, or by every second byte being 0."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    pairs = head[: len(head) & ~1][:200]
+    if len(pairs) < 8:
+        return ""
+    even, odd = pairs[::2].count(0) / len(pairs[::2]), pairs[1::2].count(0) / len(pairs[1::2])
+    if max(even, odd) < 0.6 or min(even, odd) > 0.1:
+        return ""
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+class Recoded:
+    """A binary stream of UTF-8 over one of another encoding; no more than a chunk and a line are held."""
+
+    def __init__(self, stream: BinaryIO | Counted, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._buffer = b""
+        self._ended = False
+
+    def _more(self) -> None:
+        chunk = self._stream.read(65_536)
+        self._ended = not chunk
+        self._buffer += self._decoder.decode(chunk, final=self._ended).encode("utf-8", "replace")
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes."""
+        while not self._ended and (size < 0 or len(self._buffer) < size):
+            self._more()
+        size = len(self._buffer) if size < 0 else size
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
+
+    def readline(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, at most one line."""
+        searched = 0
+        while (
+            (end := self._buffer.find(b"\n", searched) + 1) == 0
+            and not self._ended
+            and (size < 0 or len(self._buffer) < size)
+        ):
+            searched = len(self._buffer)
+            self._more()
+        end = end or len(self._buffer)
+        return self.read(end if size < 0 else min(end, size))
+
+
+def page_of(url: str) -> tuple[str, str | None]:
+    """Return the address of the page that was saved, and why it is not one, if it is not: a viewer's address becomes the page's."""
+    url = url.strip()
+    if url.startswith(("https://", "http://")):
+        return url, None
+    return page_address(url), why_not_a_page(url)
+
+
 def open_source(path: Path) -> BinaryIO:
     """Return the file opened for reading; SourceError says why it cannot be."""
     try:
@@ -66,9 +139,18 @@ def read_whole(path: Path, on_bytes: OnBytes | None = None, limit: int = WHOLE_F
 
 
 def parse_json(data: bytes, name: str) -> Any:
-    """Return JSON of any encoding that JSON allows, else raise SourceError with the place of the fault."""
+    """Return JSON of any encoding that JSON allows, else raise SourceError with the place of the fault.
+
+    Several documents after each other are one list: pages as `gh --paginate` wrote them, and JSON Lines.
+    """
     try:
-        return json.loads(data)
+        text = data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as problem:
+            if problem.msg != "Extra data":
+                raise
+            return _documents(text)
     except RecursionError:
         raise SourceError(f"{name} nests its brackets too deeply to be an export.") from None
     except UnicodeDecodeError as problem:
@@ -81,8 +163,20 @@ def parse_json(data: bytes, name: str) -> Any:
         raise SourceError(f"{name} is not a JSON export: {problem}.") from problem
 
 
+def _documents(text: str) -> list[Any]:
+    found: list[Any] = []
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text):
+        if text[at] in " \t\r\n,\x1e":
+            at += 1
+            continue
+        document, at = decoder.raw_decode(text, at)
+        found += document if isinstance(document, list) else [document]
+    return found
+
+
 def bounded_lines(
-    stream: BinaryIO | Counted, limit: int = LINE_BYTES
+    stream: BinaryIO | Counted | Recoded, limit: int = LINE_BYTES
 ) -> Iterator[tuple[int, bytes | None]]:
     """Yield (line number, line) and (line number, None) for a line longer than `limit` bytes, never holding more."""
     number = 0

@@ -15,11 +15,10 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from studiolo.keys import why_not_a_page
-
 from .dates import iso
-from .guard import Counted, one_line
+from .guard import WINDOWS, Counted, one_line, page_of
 from .saved import Reading, SavedFolder, SavedItem, Skipped
+from .states import state_of
 
 
 CHUNK = 1024**2  # bytes read at a time; also how far ahead a tag may reach
@@ -35,12 +34,44 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _ATTRIBUTE = re.compile(r"([^\s=\"'/]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s]++)))?+")
+# linkding writes quotes in tags as they are: TAGS="a,"b",c"
+_LOOSE_QUOTE = re.compile(r"(?i)tags\s*=\s*\"[^\"]*\"[^\s/>]")
+_LOOSE_TAGS = re.compile(r"(?i)\btags\s*=\s*\"(.*?)\"(?=\s+[a-z_-]+\s*=|\s*/?$)", re.DOTALL)
+_KNOWN = frozenset(
+    {
+        "href",
+        "add_date",
+        "last_modified",
+        "last_visit",
+        "private",
+        "toread",
+        "time_added",
+        "tags",
+        "description",
+    }
+)
 _BROKEN = re.compile(r"<(?:a|h3)\s", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 
 _STRUCTURE = frozenset(
-    {"dt", "dd", "dl", "/dl", "a", "/a", "h3", "/h3", "hr", "h1", "title", "/html"}
+    {
+        "dt",
+        "dd",
+        "dl",
+        "/dl",
+        "a",
+        "/a",
+        "h3",
+        "/h3",
+        "hr",
+        "h1",
+        "/h1",
+        "ul",
+        "ol",
+        "title",
+        "/html",
+    }
 )
 
 
@@ -65,6 +96,12 @@ def _attributes(text: str) -> dict[str, str]:
         name = name.lower()
         if name not in {"icon", "icon_uri"} and name not in found:
             found[name] = unescape(double or single or bare.strip("\"'"))
+    if "tags" in found and (at := text.upper().find("TAGS")) >= 0 and _LOOSE_QUOTE.match(text, at):
+        whole = _LOOSE_TAGS.match(text, at)
+        if whole is None:
+            return found
+        found = {name: value for name, value in found.items() if name in _KNOWN}
+        found["tags"] = unescape(whole[1])
     return found
 
 
@@ -79,7 +116,7 @@ def _decoder(first: bytes) -> codecs.IncrementalDecoder:
             info = codecs.lookup("utf-8")
         if info.name != "utf-8" and info._is_text_encoding and not info.name.startswith("utf-16"):
             encoding = info.name
-    return codecs.getincrementaldecoder(encoding)("replace")
+    return codecs.getincrementaldecoder(encoding)(WINDOWS if encoding == "utf-8-sig" else "replace")
 
 
 def _tokens(stream: BinaryIO | Counted) -> Iterator[tuple[int, str, str, str]]:
@@ -150,12 +187,33 @@ def _tokens(stream: BinaryIO | Counted) -> Iterator[tuple[int, str, str, str]]:
     yield line, take(), "", ""
 
 
-_INLINE = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
+# markup that a page's title or a note may carry; any other tag is somebody's words: `Editing in a <textarea>`
+_INLINE = re.compile(
+    r"</?(?:a|abbr|b|big|blockquote|br|cite|code|div|em|font|h[1-6]|i|img|iframe|kbd|li|mark|object|ol|p|pre|q|s|script|small|span|strike|strong|style|sub|svg|sup|tt|u|ul|wbr)"
+    r"(?=[\s/>])[^<>]{0,2000}>",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(
+    r"</?(?:p|br|div|li|blockquote|ul|ol|h[1-6]|pre)(?=[\s/>])[^<>]{0,200}>", re.IGNORECASE
+)
 
 
 def _title(text: str) -> str:
     """Return a title's words: markup left away, entities resolved, on one line."""
     return one_line(unescape(_INLINE.sub("", text) if "<" in text else text))
+
+
+def words_of(text: str) -> str:
+    """Return the words of a note in HTML, line by line: markup left away, entities resolved.
+
+    >>> words_of("<p>first &amp; <b>last</b></p><p>then</p>")
+    'first & last\\nthen'
+    """
+    if "<" in text:
+        text = _INLINE.sub("", _BREAK.sub("\0", text))
+        if "\0" in text:
+            text = "\n".join(part for line in text.split("\0") if (part := line.strip()))
+    return unescape(text).strip()
 
 
 class _Folders:
@@ -188,39 +246,70 @@ def parse_netscape(stream: BinaryIO | Counted, name: str, source: str = "bookmar
     anchor: dict[str, str] | None = None
     anchor_line = 0
     title = note = ""
-    where = ""  # what the text before the next tag belongs to: "a", "h3", "dd" or nothing
+    inner: str | None = None  # the address of a link inside a note
+    in_note = False
+    section = heading = ""  # the <h1> above a plain list, which Pocket and Instapaper write
+    where = ""  # what the text before the next tag belongs to: "a", "h1", "h3", "dd" or nothing
 
     def folder(path: tuple[str, ...]) -> SavedFolder:
         dates = header or {}
         added, modified = iso(dates.get("add_date")), iso(dates.get("last_modified"))
-        return SavedFolder(source, path, header_note, added, modified, f"{name}:{header_line}")
+        return SavedFolder(
+            source, path, words_of(header_note), added, modified, f"{name}:{header_line}"
+        )
 
     for line, text, tag, raw in _tokens(stream):
         if where == "a":
             title = _title(text)
         elif where == "h3":
             header_name = _title(text)
+        elif where == "h1":
+            heading = _title(text)
         elif where == "dd" and text:
-            words = unescape(text).strip()
-            if len(words) >= NOTE_CHARS:
+            if inner is not None:
+                text = f"{text} ({inner})" if inner not in text else text
+            if header is not None:
+                header_note += text
+            else:
+                note += text
+            if len(header_note) + len(note) >= NOTE_CHARS:
                 yield Skipped(
                     f"{name}:{line}", f"the rest of a note after {NOTE_CHARS:,} characters"
                 )
-                words = words[:NOTE_CHARS]
-            if header is not None:
-                header_note = words
-            else:
-                note = words
+                header_note, note = header_note[:NOTE_CHARS], note[:NOTE_CHARS]
         where = ""
-        if tag in {"/a", "/h3", "title", "h1"}:
+        if tag == "a" and in_note and "add_date=" not in raw.lower():
+            inner, where = _attributes(raw).get("href", "").strip(), "dd"
             continue
+        if tag in {"/a", "ul", "ol"} and in_note:
+            note += "\n" if tag != "/a" and note else ""
+            inner, where = None, "dd"
+            continue
+        inner = None
+        if tag in {"/a", "/h3", "/h1", "title"}:
+            continue
+        if tag == "h1":
+            where = "h1"
+            continue
+        in_note = tag == "dd"
         if tag == "dd":
             where = "dd"
             continue
         if anchor is not None:
-            yield _item(anchor, title, note, folders.path, f"{name}:{anchor_line}", source)
+            yield _item(
+                anchor,
+                title,
+                words_of(note),
+                folders.path,
+                f"{name}:{anchor_line}",
+                source,
+                section,
+            )
             anchor = None
-        if tag == "dl":
+        if tag in {"ul", "ol"} and heading:
+            section, heading = heading, ""
+        elif tag == "dl":
+            section = ""
             folders.open(header_name or None)
             if header is not None and header_name:
                 yield folder(folders.path)
@@ -251,9 +340,9 @@ def _item(
     path: tuple[str, ...],
     place: str,
     source: str,
+    section: str,
 ) -> SavedItem | Skipped:
-    url = attributes.pop("href", "").strip()
-    why = why_not_a_page(url)
+    url, why = page_of(attributes.pop("href", ""))
     if why:
         label = title or url[:60]
         return Skipped(place, f"{why}: {label}" if label else why)
@@ -272,6 +361,11 @@ def _item(
         elif value and value != "0":
             attributes[field] = value
     described = attributes.pop("description", "")  # Scuttle writes the note as an attribute
+    state = state_of(section) if section else None
+    if attributes.get("toread") in ("1", "yes", "true"):
+        state = "to read"
+    if section and state is None:
+        path = (*path, section)
     return SavedItem(
         source=source,
         url=url,
@@ -282,4 +376,5 @@ def _item(
         saved_at=saved_at,
         extra={key[:100]: value[:10_000] for key, value in attributes.items() if value},
         place=place,
+        state=state,
     )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studiolo.keys import why_not_a_page
-
 from .dates import iso
-from .guard import one_line, text_of
+from .guard import one_line, page_of, text_of
 from .saved import Reading, SavedItem, Skipped
 
 
@@ -19,9 +17,9 @@ def parse_pinboard(posts: Sequence[Any], name: str, source: str = "bookmarks") -
         if not isinstance(post, Mapping):
             yield Skipped(place, f"not a bookmark but {type(post).__name__}")
             continue
-        url = text_of(post.get("href"), 100_000).strip()
+        url, why = page_of(text_of(post.get("href"), 100_000))
         title = one_line(text_of(post.get("description")))
-        if why := why_not_a_page(url):
+        if why:
             yield Skipped(place, f"{why}: {title}" if title else why)
             continue
         yield SavedItem(
@@ -37,4 +35,5 @@ def parse_pinboard(posts: Sequence[Any], name: str, source: str = "bookmarks") -
                 if (value := text_of(post.get(field)))
             },
             place=place,
+            state="to read" if post.get("toread") in ("yes", True) else None,
         )

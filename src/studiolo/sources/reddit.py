@@ -17,11 +17,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 from studiolo.errors import SourceError, UsageError
 
 from .dates import iso
 from .guard import (
+    WINDOWS,
     Counted,
     OnBytes,
     bounded_lines,
@@ -88,7 +90,7 @@ def _read_zip(path: Path, name: str, on_bytes: OnBytes | None) -> Reading:
         NotImplementedError,  # what zipfile raises for a compression it does not know
         EOFError,
         OSError,
-        UnicodeDecodeError,  # a member's name
+        ValueError,  # a member's name; a directory that points outside of the file
         zlib.error,
         lzma.LZMAError,
     ) as problem:
@@ -127,7 +129,7 @@ def parse_csv(stream: BinaryIO | Counted | _Capped, name: str, kind: str) -> Rea
         if line is None:
             yield Skipped(place, "a line longer than 65,536 bytes")
             continue
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip("\r\n")
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8", WINDOWS).strip("\r\n")
         if not text.strip():
             continue
         try:
@@ -157,7 +159,7 @@ def _from_permalink(permalink: str, given: str, kind: str, place: str) -> SavedI
     number = given.lower() or (comment if kind == "t1" else post)
     if not re.fullmatch(r"[a-z0-9]{1,13}", number):
         return Skipped(place, f"no id of a post: {given[:40]}")
-    words = one_line(re.sub(r"[_-]+", " ", slug))
+    words = one_line(re.sub(r"[_-]+", " ", unquote(slug)))
     community = re.search(r"/r/([A-Za-z0-9_]{1,30})/", permalink)
     if community and community[1].casefold() == "machinelearning" and re.match(r"[rdpn] ", words):
         words = f"[{words[0].upper()}] {words[2:]}"  # its posts begin with [R], [D], [P] or [N]
@@ -204,7 +206,9 @@ def parse_listing(document: Any, name: str) -> Reading:
 
 def _from_thing(thing: Mapping[str, Any], kind: str, place: str) -> SavedItem | Skipped:
     def field(name: str) -> str:
-        return text_of(thing.get(name))
+        """Return a field's text; without `raw_json=1` Reddit writes &, < and > as entities."""
+        text = text_of(thing.get(name))
+        return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
     number = field("id").lower()
     if not re.fullmatch(r"[a-z0-9]{1,13}", number):

@@ -9,10 +9,9 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from studiolo.errors import SourceError
-from studiolo.keys import why_not_a_page
 
 from .dates import iso
-from .guard import one_line, text_of
+from .guard import one_line, page_of, text_of
 from .netscape import MAX_DEPTH
 from .saved import Reading, SavedFolder, SavedItem, Skipped
 
@@ -79,16 +78,28 @@ def parse_safari(data: bytes, name: str, source: str = "bookmarks") -> Reading:
             if isinstance(children, list):
                 waiting.extend((child, path) for child in reversed(children))
             continue
-        url = text_of(node.get("URLString"), 100_000).strip()
+        url, why = page_of(text_of(node.get("URLString"), 100_000))
         words = node.get("URIDictionary")
         title = one_line(text_of(words.get("title"))) if isinstance(words, Mapping) else ""
-        if why := why_not_a_page(url):
+        if why:
             yield Skipped(place, f"{why}: {title or url[:60]}")
             continue
         reading = node.get("ReadingList")
-        about, added = "", None
+        about, added, viewed = "", None, None
         if isinstance(reading, Mapping):
             about = text_of(reading.get("PreviewText")).strip()
             date = reading.get("DateAdded")
             added = iso(date.isoformat()) if isinstance(date, datetime) else None
-        yield SavedItem(source, url, title, about=about, folder=path, saved_at=added, place=place)
+            last = reading.get("DateLastViewed")
+            viewed = iso(last.isoformat()) if isinstance(last, datetime) else None
+        yield SavedItem(
+            source,
+            url,
+            title,
+            about=about,
+            folder=path,
+            saved_at=added,
+            place=place,
+            state=("read" if viewed else "to read") if isinstance(reading, Mapping) else None,
+            read_at=viewed,
+        )

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from studiolo.lists import STATES, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,14 @@ class SavedItem:
         links: further addresses.
         extra: whatever else the export said, by its own names in lower case.
         place: `file:line` (or `file, item 7`), for the reader.
+        authors: of the thing, in order: `Family, Given` (or `Family, Jr, Given`) where the export tells them apart,
+            `{…}` around an organisation, else as they are written; `spoken_name` says them the other way round.
+        year: in which it was published.
+        venue: the journal, proceedings or book that it appeared in.
+        entry_type: what it is, in BibTeX's words (`article`, `inproceedings`); empty where the export does not say.
+        cite_key: what a bibliography calls it.
+        state: to read, reading or read, where the export says so.
+        read_at: when it was read, as `saved_at`.
     """
 
     source: str
@@ -58,6 +69,13 @@ class SavedItem:
     links: tuple[SavedLink, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
+    authors: tuple[str, ...] = ()
+    year: int | None = None
+    venue: str = ""
+    entry_type: str = ""
+    cite_key: str = ""
+    state: State | None = None
+    read_at: str | None = None
 
     @property
     def identity(self) -> str:
@@ -96,6 +114,13 @@ class SavedItem:
             record["links"] = [
                 [link.role, link.url, *([link.title] if link.title else [])] for link in self.links
             ]
+        if self.authors:
+            record["authors"] = list(self.authors)
+        if self.year:
+            record["year"] = self.year
+        for name in ("venue", "entry_type", "cite_key", "state", "read_at"):
+            if value := getattr(self, name):
+                record[name] = value
         if self.extra:
             record["extra"] = dict(self.extra)
         if self.place:
@@ -109,31 +134,34 @@ class SavedItem:
         Raises:
             KeyError, TypeError, ValueError, AttributeError: the record is not one of ours.
         """
-        texts = {
-            name: record.get(name, "") for name in ("title", "note", "about", "native", "place")
-        }
+        texts = {name: record.get(name, "") for name in _TEXTS}
         texts |= {name: record[name] for name in ("source", "url")}
-        folder, tags, extra = (
-            record.get(n, e) for n, e in (("folder", []), ("tags", []), ("extra", {}))
-        )
+        folder, tags, authors = (record.get(name, []) for name in ("folder", "tags", "authors"))
+        extra, year, state = record.get("extra", {}), record.get("year"), record.get("state")
         links = tuple(SavedLink(*link) for link in record.get("links", ()))
-        saved_at = record.get("saved_at")
+        saved_at, read_at = record.get("saved_at"), record.get("read_at")
         of_links = (text for link in links for text in (link.role, link.url, link.title))
+        words = (*texts.values(), saved_at or "", read_at or "", *of_links)
         if not (
-            isinstance(folder, list) and isinstance(tags, list) and isinstance(extra, dict)
-        ) or not all(
-            isinstance(text, str)
-            for text in (*texts.values(), *folder, *tags, saved_at or "", *of_links)
+            all(isinstance(many, list) for many in (folder, tags, authors))
+            and isinstance(extra, dict)
+            and isinstance(year, int | None)
+            and all(isinstance(text, str) for text in (*words, *folder, *tags, *authors))
         ):
             raise TypeError("what should be text is not")
-        return cls(
+        item = cls(
             folder=tuple(folder),
             tags=tuple(tags),
             saved_at=saved_at,
             links=links,
+            authors=tuple(authors),
+            year=year,
+            state=state if state in STATES else None,
+            read_at=read_at,
             extra=extra,
             **texts,
         )
+        return _lifted(item) if "cite_key" in extra else item
 
     @property
     def content(self) -> str:
@@ -142,6 +170,40 @@ class SavedItem:
         record.pop("place", None)
         text = json.dumps(record, sort_keys=True, ensure_ascii=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+_TEXTS = ("title", "note", "about", "native", "venue", "entry_type", "cite_key", "place")
+
+
+def _lifted(item: SavedItem) -> SavedItem:
+    """Return a reference as older versions kept it, all of its fields in `extra`, with the fields of today."""
+    extra = dict(item.extra)
+    authors = extra.pop("author", "")
+    year = re.match(r"\d{4}", extra.pop("year", "") or extra.get("date", ""))
+    journal, booktitle = extra.pop("journal", ""), extra.pop("booktitle", "")
+    return replace(
+        item,
+        authors=tuple(authors.split(" and ")) if authors else (),
+        year=int(year[0]) if year else None,
+        venue=journal or booktitle,
+        entry_type="article" if journal else "inproceedings" if booktitle else "",
+        cite_key=extra.pop("cite_key"),
+        extra=extra,
+    )
+
+
+def spoken_name(name: str) -> str:
+    """Return a name as one says it.
+
+    >>> spoken_name("LeCun, Yann"), spoken_name("King, Jr, Martin Luther"), spoken_name("{Google Research}")
+    ('Yann LeCun', 'Martin Luther King Jr', 'Google Research')
+    """
+    if name.startswith("{") and name.endswith("}"):
+        return name[1:-1]
+    parts = [part.strip() for part in name.split(",")]
+    if len(parts) == 3:
+        return " ".join((parts[2], parts[0], parts[1])).strip()
+    return " ".join(reversed(parts)).strip() if len(parts) == 2 else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from studiolo.errors import NetworkError, SourceError, UsageError
-from studiolo.keys import paper_key, why_not_a_page
+from studiolo.keys import address_of, find_key, paper_key
 from studiolo.lists import Block, Document, Piece, find_links, plain_with_links, ranked_columns
 from studiolo.net import Client
 
 from .dates import iso
-from .guard import OnBytes, one_line, read_whole, text_of
+from .guard import OnBytes, one_line, page_of, read_whole, text_of
 from .saved import Reading, SavedItem, SavedLink, Skipped
 
 
@@ -45,18 +45,30 @@ def load_tables(path: Path, on_bytes: OnBytes | None = None) -> Reading:
 
 
 def parse_tables(data: bytes, name: str) -> Reading:
-    """Yield the rows of every table in Markdown text; a row without a web address is skipped with a reason."""
-    document = Document(data)
+    """Yield the rows of every table in Markdown text; a row without an address, arXiv id or DOI is skipped with a reason."""
+    yield from table_rows(Document(data), name)
+
+
+def table_rows(document: Document, name: str, source: str = SOURCE) -> Reading:
+    """Yield the rows of every table of a document."""
+    data = document.data
     for section in document.sections:
         folder = tuple(words for text in section.path if (words := one_line(text, 300)))
         for outer in section.blocks:
             for block in outer.walk():
                 if block.kind == "table":
-                    yield from _rows(data, block, folder, document.contents.definitions, name)
+                    yield from _rows(
+                        data, block, folder, document.contents.definitions, name, source
+                    )
 
 
 def _rows(
-    data: bytes, table: Block, folder: tuple[str, ...], definitions: Mapping[str, str], name: str
+    data: bytes,
+    table: Block,
+    folder: tuple[str, ...],
+    definitions: Mapping[str, str],
+    name: str,
+    source: str,
 ) -> Iterator[SavedItem | Skipped]:
     header: list[str] = []
     for row in table.children:
@@ -72,7 +84,7 @@ def _rows(
             ):  # a table without a header of its own begins with a row
                 continue
             header = [""] * len(header)
-        yield _row(header, words, pieces, folder, f"{name}:{row.line}")
+        yield _row(header, words, pieces, folder, f"{name}:{row.line}", source)
 
 
 def _row(
@@ -81,22 +93,27 @@ def _row(
     pieces: list[list[Piece]],
     folder: tuple[str, ...],
     place: str,
+    source: str,
 ) -> SavedItem | Skipped:
-    links = [
-        (column, piece)
+    pages = [
+        (column, url)
         for column, found in enumerate(pieces)
         for piece in found
         if piece.kind != "image"
+        and "://" in (url := page_of(piece.url)[0])
+        and not page_of(piece.url)[1]
     ]
-    pages = [
-        (column, piece)
-        for column, piece in links
-        if "://" in piece.url and not why_not_a_page(piece.url)
+    linked = {column for column, _ in pages}
+    pages += [
+        (column, address)
+        for column, word in enumerate(words)
+        if column not in linked
+        and (address := _bare(word, header[column] if column < len(header) else ""))
     ]
     if not pages:
         label = one_line(" | ".join(word for word in words if word), 80)
         return Skipped(place, f"a row without a web address: {label or '(empty)'}")
-    column, main = next(((at, piece) for at, piece in pages if paper_key(piece.url)), pages[0])
+    column, main = next(((at, url) for at, url in pages if paper_key(url)), pages[0])
 
     columns = ranked_columns(header)
     roles = {at: role for role, alike in columns.items() for at in alike}
@@ -118,26 +135,51 @@ def _row(
             about.append(word)
         elif role == "tags":
             tags += [tag for part in re.split(r"[,;]", word) if (tag := part.strip(" #"))]
-        elif not (at == column and word.startswith("http")):
+        elif not any(
+            at == place_of and (word.startswith("http") or at not in linked)
+            for place_of, _ in pages
+        ):
             extra[
                 (header[at] if at < len(header) and header[at] else f"column {at + 1}").lower()
             ] = word[:10_000]
     return SavedItem(
-        source=SOURCE,
-        url=main.url.strip(),
+        source=source,
+        url=main,
         title=one_line(title) if not title.startswith("http") else "",
         note="\n".join(notes),
         about="\n".join(about),
         folder=folder,
         tags=tuple(dict.fromkeys(tags)),
         saved_at=saved_at,
-        links=tuple(
-            dict.fromkeys(
-                SavedLink("row", piece.url) for _, piece in pages if piece.url != main.url
-            )
-        ),
+        links=tuple(dict.fromkeys(SavedLink("row", url) for _, url in pages if url != main)),
         extra=extra,
         place=place,
+    )
+
+
+_BARE = re.compile(
+    r"(?:arxiv:\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?|(?:doi:\s*)?10\.\d{4,9}/\S+",
+    re.IGNORECASE,
+)
+
+
+def _bare(word: str, heading: str) -> str:
+    """Return the address of a cell that is an arXiv id, a DOI or an address without https, and nothing else; else an empty string."""
+    word = word.strip()
+    if not word or " " in re.sub(r"(?i)^(arxiv|doi):\s+", r"\1:", word):
+        return ""
+    known = re.search(r"(?i)arxiv|doi|eprint", heading)
+    if (
+        not (_BARE.fullmatch(word) and (known or not re.fullmatch(r"\d{4}\.\d{4}", word)))
+        and "/" not in word
+    ):
+        return ""
+    try:
+        key = find_key(word)
+    except UsageError:
+        return ""
+    return (
+        address_of(key) if key.kind != "url" else f"https://{word}" if "://" not in word else word
     )
 
 

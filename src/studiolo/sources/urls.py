@@ -5,39 +5,68 @@ A line of prose keeps its words as the note of each address on it, so nothing th
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from studiolo.errors import UsageError
-from studiolo.keys import address_of, find_arxiv, find_mention, why_not_a_page
-from studiolo.lists import find_links, plain_with_links
+from studiolo.keys import address_of, find_key, find_mention
+from studiolo.lists import Document, find_links, plain_with_links
 
-from .dates import iso
-from .guard import LINE_BYTES, Counted, OnBytes, bounded_lines, one_line, open_source, read_whole
-from .saved import Reading, SavedItem, SavedLink, Skipped
+from .bibtex import BIB_START, parse_bibtex
+from .guard import (
+    LINE_BYTES,
+    WINDOWS,
+    Counted,
+    OnBytes,
+    Recoded,
+    bounded_lines,
+    one_line,
+    open_source,
+    page_of,
+    read_whole,
+    utf16_of,
+)
+from .saved import Reading, SavedItem, Skipped
 
 
 SOURCE = "urls"
+BIB_BYTES = 16 * 1024**2
 _BARE_ID = re.compile(
-    r"(?<![\w./-])(?:arxiv:\s?)?((?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d{1,3})?)(?![\w/-])",
+    r"(?<![\w./-])(?:arxiv:\s?)?(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7}|[a-z-]+/\d{4}\.\d{4,5})(?:v\d{1,3})?(?![\w/-])",
     re.IGNORECASE,
 )
-_BIB_START = re.compile(rb"^\s*@[A-Za-z]+\s*[{(]", re.MULTILINE)
-BIB_BYTES = 16 * 1024**2
+_BARE_DOI = re.compile(
+    r"(?<![\w./-])(?:doi:\s?)?10\.\d{4,9}(?:\.\d+)*/[^\s|<>\"“”]+", re.IGNORECASE
+)
+_BARE_HOST = re.compile(r"(?<![\w./@:-])(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s|<>\"“”]+", re.IGNORECASE)
+# the serial item and contribution identifier of older DOIs: 10.1175/1520-0477(1996)077<0437:TNYRP>2.0.CO;2
+_SICI = re.compile(
+    r"(?:https?://(?:dx\.)?doi\.org/|doi:\s?|(?<![\w/.]))10\.\d{4,9}/[^\s<>|]{1,200}(?:<|&lt;)[^\s<>|]{0,200}(?:>|&gt;)\d\.\d\.[A-Z]{2};2(?:-[\w#])?",
+    re.IGNORECASE,
+)
+_IN_BROWSER = re.compile(
+    r"(?<!\w)(?:about:reader|view-source:|read(?:er)?:/|[a-z-]{0,30}extension:/)[^\s<>\"“”]{0,500}https?(?::|%3a)[^\s<>\"“”]+",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"\s*(?:[-*+•]|\d{1,4}[.)])\s+(?:\[.\]\s+)?")
+_GLUED = re.compile(
+    r"[|,;]?(?=(?<=[|,;])https?://|(?<=[\w/])https?://(?=(?:www\.)?(?:arxiv|doi|openreview|github)\b))"
+)
 
 
 def load_urls(path: Path, on_bytes: OnBytes | None = None) -> Reading:
     """Yield what a text file or a BibTeX file names."""
     with open_source(path) as stream:
         head = stream.read(65_536)
-        if path.suffix.lower() in {".bib", ".bibtex"} or _BIB_START.match(head):
+        if path.suffix.lower() in {".bib", ".bibtex"} or BIB_START.match(head):
             yield from parse_bibtex(read_whole(path, on_bytes, BIB_BYTES), path.name)
             return
         stream.seek(0)
-        yield from parse_text(Counted(stream, on_bytes), path.name)
+        counted = Counted(stream, on_bytes)
+        encoding = utf16_of(head)
+        yield from parse_text(Recoded(counted, encoding) if encoding else counted, path.name)
 
 
 def parse_stream(stream: BinaryIO, name: str = "pasted") -> Reading:
@@ -48,7 +77,7 @@ def parse_stream(stream: BinaryIO, name: str = "pasted") -> Reading:
         if not line:
             break
         head += line
-    if _BIB_START.match(head):
+    if BIB_START.match(head):
         rest = stream.read(BIB_BYTES + 1)
         if len(rest) > BIB_BYTES:
             raise UsageError(
@@ -78,9 +107,9 @@ class _After:
         return line
 
 
-def parse_text(stream: BinaryIO | Counted | _After, name: str) -> Reading:
-    """Yield every address and arXiv id of a text, line by line, each once."""
-    seen: set[str] = set()
+def parse_text(stream: BinaryIO | Counted | Recoded | _After, name: str) -> Reading:
+    """Yield every address, arXiv id and DOI of a text, line by line; a mention that says nothing new is the known one again."""
+    seen: dict[str, SavedItem] = {}
     for number, line in bounded_lines(stream):  # type: ignore[arg-type]
         place = f"{name}:{number}"
         if line is None:
@@ -91,144 +120,107 @@ def parse_text(stream: BinaryIO | Counted | _After, name: str) -> Reading:
         line = line.removeprefix(b"\xef\xbb\xbf").strip()
         if not line:
             continue
-        yield from _line(line, place, seen)
+        yield from _line(line.decode("utf-8", WINDOWS), place, seen)
 
 
-def _line(line: bytes, place: str, seen: set[str]) -> Iterable[SavedItem | Skipped]:
-    pieces = [piece for piece in find_links(line, {}) if piece.kind != "image"]
-    rest = bytearray(line)
-    found: list[tuple[str, str]] = []  # (address, the name that the link itself gives it)
+def _line(line: str, place: str, seen: dict[str, SavedItem]) -> Iterable[SavedItem | Skipped]:
+    found, rest, words = _addresses(line)
+    if not found:
+        yield Skipped(place, f"no address, arXiv id or DOI: {one_line(line, 60)}")
+        return
+    words = words if re.search(r"\w", rest) else ""
+    # `https://… | A title` is how OneTab and many notes write a link with its name.
+    named = re.fullmatch(r"\s+[|–—-]\s+(.{3,500})", rest.rstrip()) if len(found) == 1 else None
+    if (bullet := _BULLET.match(line)) and "](" in line:
+        found = _called(line, found)
+    words = words[bullet.end() :] if bullet and words.startswith(bullet[0]) else words
+    for url, text in found:
+        address, why = page_of(url)
+        if why:
+            yield Skipped(place, f"{why}: {url[:60]}")
+            continue
+        if find_mention(address) is None:
+            yield Skipped(place, f"no web address: {one_line(url, 60)}")
+            continue
+        title = text or (one_line(named[1]) if named else "")
+        note = "" if words == title or (named and not text) else words
+        before = seen.get(address)
+        if before is not None and not note and title in ("", before.title):
+            yield before  # the same once more: known
+            continue
+        item = SavedItem(SOURCE, address, title, note, place=place)
+        seen.setdefault(address, item)
+        yield item
+
+
+def _called(line: str, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the addresses of an item of a list with the title that the list gives its paper: a link is often called `paper`."""
+    entry = next(iter(Document(line.strip().encode("utf-8", "replace")).entries), None)
+    if entry is None or not entry.title:
+        return found
+    key = entry.key
+    return [
+        (url, entry.title) if (mention := find_mention(url)) and mention.key == key else (url, text)
+        for url, text in found
+    ]
+
+
+def _addresses(line: str) -> tuple[list[tuple[str, str]], str, str]:
+    """Return the addresses of a line with the names that its links give them, what is left of the line, and its words."""
+    typed: list[tuple[int, str]] = []
+
+    def take(match: re.Match[str]) -> str:
+        typed.append((match.start(), _spelled_out(match[0])))
+        return " " * len(match[0])
+
+    # a DOI may hold `<…>`, at which a link in running text would end
+    line_without = _IN_BROWSER.sub(take, _SICI.sub(take, line))
+    data = line_without.encode("utf-8", "replace")
+    pieces = [piece for piece in find_links(data, {}) if piece.kind != "image"]
+    rest = bytearray(data)
+    placed: list[tuple[int, str, str]] = [(at, url, "") for at, url in typed]
     for piece in pieces:
-        text = line[slice(*piece.text)].decode("utf-8", "replace")
-        found.append(
-            (_spelled_out(piece.url), "" if piece.kind in {"bare", "auto"} else one_line(text, 500))
-        )
+        text = data[slice(*piece.text)].decode("utf-8", "replace")
+        bare = piece.kind in {"bare", "auto"}
+        for url in filter(None, _GLUED.split(piece.url)) if bare else [piece.url]:
+            placed.append((piece.start, _spelled_out(url), "" if bare else one_line(text, 500)))
         rest[piece.start : piece.end] = b" " * (piece.end - piece.start)
     others = rest.decode("utf-8", "replace")
-    for match in _BARE_ID.finditer(others):
-        if find_arxiv(match[1]):
-            found.append((_spelled_out(f"arxiv:{match[1]}"), ""))
-    others = _BARE_ID.sub(" ", others)
-    if not found:
-        yield Skipped(
-            place, f"no address and no arXiv id: {one_line(line.decode('utf-8', 'replace'), 60)}"
-        )
-        return
-    words = one_line(plain_with_links(line, pieces), 2000) if re.search(r"\w", others) else ""
-    # `https://… | A title` is how OneTab and many notes write a link with its name.
-    named = re.fullmatch(r"\s*[|–—-]\s+(.{3,500})", others.rstrip()) if len(found) == 1 else None
-    for url, text in found:
-        if why := why_not_a_page(url):
-            yield Skipped(place, f"{why}: {url[:60]}")
-        elif find_mention(url) is None:
-            yield Skipped(place, f"no web address: {one_line(url, 60)}")
-        elif url not in seen:
-            seen.add(url)
-            title = text or (one_line(named[1]) if named else "")
-            note = "" if words == title or (named and not text) else words
-            yield SavedItem(SOURCE, url, title, note, place=place)
+
+    def take_bare(match: re.Match[str]) -> str:
+        word = match[0].rstrip(".,;:!?")
+        if not _names_something(word):
+            return match[0]
+        placed.append((match.start(), _spelled_out(word), ""))
+        return " " * len(match[0])
+
+    for pattern in (_BARE_HOST, _BARE_DOI, _BARE_ID):
+        others = pattern.sub(take_bare, others)
+    placed.sort(key=lambda found: found[0])
+    words = one_line(
+        plain_with_links(
+            line.encode("utf-8", "replace"), find_links(line.encode("utf-8", "replace"), {})
+        ),
+        2000,
+    )
+    return [(url, text) for _, url, text in placed], others, words
+
+
+def _names_something(word: str) -> bool:
+    """Whether a word without https is an id, or an address with a path on a host that has readers."""
+    try:
+        key = find_key(word)
+    except UsageError:
+        return False
+    return key.kind != "url" or "/" in word.strip("/")
 
 
 def _spelled_out(url: str) -> str:
-    """Return `arxiv:…` and `doi:…` as an address that a browser opens."""
-    if re.match(r"(?i)(?:arxiv|doi):", url) and (mention := find_mention(url)):
-        version = f"v{mention.version}" if mention.version else ""
-        return address_of(mention.key) + version
-    return url
-
-
-def parse_bibtex(data: bytes, name: str) -> Reading:
-    """Yield the entries of a BibTeX file; the strongest of eprint, doi and url is the address, the others are links."""
-    from bibtexparser.entrypoint import (
-        parse_string,  # here: it takes a tenth of a second that other sources do not need
-    )
-
-    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-    logging.getLogger("bibtexparser").setLevel(
-        logging.CRITICAL + 1
-    )  # its complaints come back as failed blocks
-    library = parse_string(text)
-    for failed in library.failed_blocks:
-        line = (failed.start_line or 0) + 1
-        excerpt = one_line((failed.raw or "")[:200], 60)
-        kind = type(failed).__name__
-        original: Any = getattr(failed, "ignore_error_block", None)
-        if kind in {"DuplicateBlockKeyBlock", "DuplicateFieldKeyBlock"} and original is not None:
-            yield _entry(original, f"{name}:{line}")
-        else:
-            yield Skipped(f"{name}:{line}", f"not an entry of BibTeX: {excerpt}")
-    for entry in library.entries:
-        yield _entry(entry, f"{name}:{(entry.start_line or 0) + 1}")
-
-
-def _entry(entry: Any, place: str) -> SavedItem | Skipped:
-    fields = {field.key.lower(): _unbrace(str(field.value)) for field in entry.fields}
-    title = one_line(fields.get("title", ""))
-    addresses = []
-    if arxiv := find_arxiv(fields.get("eprint", "")) or _arxiv_in_journal(fields):
-        addresses.append(
-            f"https://arxiv.org/abs/{arxiv[0].value}{f'v{arxiv[1]}' if arxiv[1] else ''}"
-        )
-    if doi := re.search(r"10\.\d{4,9}/\S+", fields.get("doi", "")):
-        addresses.append(f"https://doi.org/{doi[0]}")
-    for field in ("url", "howpublished", "link", "pdf"):
-        addresses += [
-            url
-            for url in re.findall(r"https?://[^\s{}\\]+", fields.get(field, ""))
-            if find_mention(url)
-        ]
-    addresses = list(dict.fromkeys(addresses))
-    if not addresses:
-        return Skipped(place, f"no eprint, doi or url: {title[:80] or entry.key}")
-    authors = " and ".join(
-        part.strip() for part in re.split(r"\s+and\s+", fields.get("author", "")) if part.strip()
-    )
-    date = fields.get("timestamp") or fields.get("date-added") or fields.get("urldate")
-    keep = {
-        "year",
-        "date",
-        "journal",
-        "booktitle",
-        "publisher",
-        "abstract",
-        "month",
-        "volume",
-        "pages",
-    }
-    extra = {field: value[:10_000] for field, value in fields.items() if field in keep and value}
-    return SavedItem(
-        source=SOURCE,
-        url=addresses[0],
-        title=title,
-        note=(fields.get("note", "") or fields.get("annote", "")).strip(),
-        tags=tuple(
-            dict.fromkeys(
-                tag.strip() for tag in re.split(r"[,;]", fields.get("keywords", "")) if tag.strip()
-            )
-        ),
-        saved_at=iso(date) if date else None,
-        links=tuple(SavedLink("same", url) for url in addresses[1:]),
-        extra={
-            "cite_key": one_line(entry.key, 200),
-            **({"author": one_line(authors, 5000)} if authors else {}),
-            **extra,
-        },
-        place=place,
-    )
-
-
-def _arxiv_in_journal(fields: dict[str, str]) -> Any:
-    for field in ("journal", "volume", "number", "note"):
-        found = re.search(r"(?i)arxiv[^\d]{0,20}(\d{4}\.\d{4,5}(?:v\d+)?)", fields.get(field, ""))
-        if found:
-            return find_arxiv(found[1])
-    return None
-
-
-def _unbrace(text: str) -> str:
-    text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    return re.sub(
-        r"[{}]", "", text.replace("\\&", "&").replace("\\%", "%").replace("\\_", "_")
-    ).strip()
+    """Return `arxiv:…`, `doi:…`, a bare id and an address without its scheme as an address that a browser opens."""
+    if "://" in url or not _names_something(url):
+        return url
+    key = find_key(url)
+    if key.kind == "url":
+        return "https://" + url.lstrip("/")
+    version = re.search(r"v([1-9]\d{0,3})(?:\.pdf)?$", url) if key.kind == "arxiv" else None
+    return address_of(key) + (f"v{version[1]}" if version else "")

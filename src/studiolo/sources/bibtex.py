@@ -1,0 +1,244 @@
+"""BibTeX: every entry is a saved thing, with all of its fields; LaTeX is decoded to the letters that it stands for."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from studiolo.keys import find_arxiv, find_mention
+
+from .dates import iso
+from .guard import WINDOWS, one_line
+from .saved import Reading, SavedItem, SavedLink, Skipped
+from .states import state_of
+
+
+BIB_START = re.compile(rb"^\s*@(?:[A-Za-z]+\s*[{(]|\[')", re.MULTILINE)
+# Semantic Scholar's API writes its types as a list of Python: @['JournalArticle', 'Conference']{…
+_PYTHON_TYPE = re.compile(r"^(\s*)@\['(\w+)'[^\]\n]*\](?=\s*\{)", re.MULTILINE)
+_TYPES = {
+    "journalarticle": "article",
+    "conference": "inproceedings",
+    "review": "article",
+    "book": "book",
+}
+_DOI = re.compile(r"10\.\d{4,9}(?:\.\d+)*/\S+")
+_LATEX = re.compile(r"[\\{}~$]|--|``|''")
+_ADDRESS_FIELDS = ("url", "howpublished", "link", "pdf", "ee", "bdsk-url-1", "bdsk-url-2", "biburl")
+# fields of ours, which have a place of their own
+_PLACED = {"title", "author", "year", "keywords", "keyword", "note", "annote", "doi", "eprint", "url", "archiveprefix", "eprinttype"}  # fmt: skip
+
+
+def parse_bibtex(data: bytes, name: str, source: str = "urls") -> Reading:
+    """Yield the entries; the strongest of eprint, doi and url is the address, the others are links."""
+    from bibtexparser.entrypoint import (
+        parse_string,  # here: it takes a tenth of a second that other sources do not need
+    )
+
+    text = data.decode("utf-8", WINDOWS).removeprefix("\ufeff")
+    text = _PYTHON_TYPE.sub(lambda m: f"{m[1]}@{_TYPES.get(m[2].lower(), 'misc')}", text)
+    logging.getLogger("bibtexparser").setLevel(
+        logging.CRITICAL + 1
+    )  # its complaints come back as failed blocks
+    library = parse_string(text)
+    for failed in library.failed_blocks:
+        line = (failed.start_line or 0) + 1
+        excerpt = one_line((failed.raw or "")[:200], 60)
+        kind = type(failed).__name__
+        original: Any = getattr(failed, "ignore_error_block", None)
+        if kind in {"DuplicateBlockKeyBlock", "DuplicateFieldKeyBlock"} and original is not None:
+            yield _entry(original, f"{name}:{line}", source)
+        else:
+            yield Skipped(f"{name}:{line}", f"not an entry of BibTeX: {excerpt}")
+    for entry in library.entries:
+        yield _entry(entry, f"{name}:{(entry.start_line or 0) + 1}", source)
+
+
+def _entry(entry: Any, place: str, source: str) -> SavedItem | Skipped:
+    raw = {field.key.lower(): _unquoted(str(field.value)) for field in entry.fields}
+    addresses = addresses_of(raw)
+    fields = {name: decoded(value) for name, value in raw.items()}
+    title = one_line(fields.get("title", ""))
+    if not addresses:
+        return Skipped(place, f"no eprint, doi, url or isbn: {title[:80] or entry.key}")
+    venue = next(
+        (name for name in ("journal", "journaltitle", "booktitle") if fields.get(name)), ""
+    )
+    year = re.search(r"\b(?:1[5-9]|20)\d\d\b", fields.get("year", "") or fields.get("date", ""))
+    date = next(
+        (
+            raw[name]
+            for name in ("timestamp", "date-added", "dateadded", "urldate")
+            if raw.get(name)
+        ),
+        "",
+    )
+    note = fields.get("note", "")
+    # of several groups the first: JabRef's and Mendeley's
+    groups = (fields.get("groups", "") or fields.get("mendeley-groups", "")).split(",")[0]
+    return SavedItem(
+        source=source,
+        url=addresses[0],
+        title=title,
+        note="\n".join(part for part in (note, fields.get("annote", "")) if part),
+        folder=tuple(part.strip() for part in re.split("[/>]", groups) if part.strip()),
+        tags=split_keywords(fields.get("keywords", "") or fields.get("keyword", "")),
+        saved_at=iso(date.replace(".", "-") if re.match(r"\d{4}\.\d\d\.\d\d$", date) else date)
+        if date
+        else None,
+        links=tuple(SavedLink("same", url) for url in addresses[1:]),
+        extra={
+            name[:100]: value[:10_000]
+            for name, value in fields.items()
+            if value and name not in _PLACED and name != venue
+        },
+        place=place,
+        authors=authors_of(raw.get("author", "")),
+        year=int(year[0]) if year else None,
+        venue=one_line(fields.get(venue, "")),
+        entry_type=one_line(str(entry.entry_type).lower(), 60),
+        cite_key=one_line(entry.key, 200),
+        state=state_of(fields.get("readstatus", "")),
+    )
+
+
+def split_keywords(text: str) -> tuple[str, ...]:
+    """Return keywords that stand between commas or semicolons, each once."""
+    separator = ";" if ";" in text else ","
+    return tuple(
+        dict.fromkeys(tag for part in text.split(separator) if (tag := " ".join(part.split())))
+    )
+
+
+def addresses_of(fields: dict[str, str]) -> list[str]:
+    """Return the addresses that the fields of a reference name, the strongest first: its arXiv id, its DOI, its links."""
+    found: list[str] = []
+    prefix = (fields.get("archiveprefix") or fields.get("eprinttype") or "arxiv").lower()
+    if prefix == "arxiv" and (
+        arxiv := find_arxiv(fields.get("eprint", "")) or _arxiv_in_journal(fields)
+    ):
+        found.append(f"https://arxiv.org/abs/{arxiv[0].value}{f'v{arxiv[1]}' if arxiv[1] else ''}")
+    doi = _DOI.search(
+        re.sub(r"\\([_&%#<>])", r"\1", fields.get("doi", "")).replace("{", "").replace("}", "")
+    )
+    if doi:
+        found.append(
+            f"https://doi.org/{doi[0].replace('%', '%25').replace('#', '%23').replace('?', '%3F')}"
+        )
+    for field in _ADDRESS_FIELDS:
+        text = re.sub(r"\\([_&%#~{}])", r"\1", fields.get(field, ""))
+        text = re.sub(r"\\(?:url|href)\{([^{}]*)\}", r"\1", text)
+        found += [url for url in re.findall(r"https?://[^\s{}\\]+", text) if find_mention(url)]
+    isbn = re.sub(r"[\s-]", "", fields.get("isbn", "").split(",")[0])
+    if not found and re.fullmatch(r"\d{9}[\dXx]|97[89]\d{10}", isbn):
+        found.append(f"https://openlibrary.org/isbn/{isbn}")
+    each: dict[Any, str] = {}
+    for url in found:  # one paper by its id, its DOI and its page is one address
+        mention = find_mention(url)
+        if mention:
+            each.setdefault((mention.key, mention.path), url)
+    return list(each.values())
+
+
+def _arxiv_in_journal(fields: dict[str, str]) -> Any:
+    """Read `journal={ArXiv}, volume={abs/1907.11692}` and `journal={arXiv preprint arXiv:1907.11692}`."""
+    journal = (
+        fields.get("journal", "") or fields.get("journaltitle", "") or fields.get("publisher", "")
+    )
+    if re.search(r"(?i)\b(?:arxiv|corr)\b", journal):
+        for field in ("volume", "number", "pages", "eid"):
+            if (found := find_arxiv(fields.get(field, ""))) and re.fullmatch(
+                r"(?i)(?:abs/|arxiv:)?", fields[field][: found[2][0]]
+            ):
+                return found
+    for field in ("journal", "journaltitle", "volume", "number", "note", "howpublished"):
+        text = fields.get(field, "")
+        for match in re.finditer(r"(?i)arxiv", text):
+            if (found := find_arxiv(text[match.end() : match.end() + 40])) and not re.search(
+                r"[\w]{12}", text[match.end() : match.end() + found[2][0]]
+            ):
+                return found
+    return None
+
+
+def authors_of(text: str) -> tuple[str, ...]:
+    """Return the people of an author field, LaTeX decoded: an organisation keeps its braces, an accent in braces does not.
+
+    >>> authors_of(r'M{\\"u}ller, J{\\"o}rg and {Institute of Things and Stuff} and others')
+    ('Müller, Jörg', '{Institute of Things and Stuff}')
+    """
+    names = []
+    for part in _outside_braces(text):
+        part = part.strip()
+        whole = re.fullmatch(r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", part)
+        name = one_line(decoded(whole[1] if whole else part), 1000).rstrip(",")
+        if name and name.lower() != "others":
+            names.append(f"{{{name}}}" if whole and " " in name else name)
+    return tuple(names[:5000])
+
+
+def _outside_braces(text: str) -> list[str]:
+    """Split at `and` where no brace is open."""
+    parts, depth, start = [], 0, 0
+    for match in re.finditer(r"[{}]|(?<=\s)and(?=\s)", text):
+        if match[0] == "{":
+            depth += 1
+        elif match[0] == "}":
+            depth -= 1
+        elif depth <= 0:
+            parts.append(text[start : match.start()])
+            start = match.end()
+    return [*parts, text[start:]]
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and (text[0], text[-1]) in {('"', '"')}:
+        text = text[1:-1]
+    return text.strip()
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> Callable[[str], str]:
+    from pylatexenc.latex2text import (  # here: as above
+        LatexNodes2Text,
+        MacroTextSpec,
+        get_default_latex_context_db,
+    )
+
+    known = get_default_latex_context_db()
+    signs = {"S": "§", "P": "¶", "copyright": "©", "pounds": "£"}
+    known.add_context_category(
+        "signs", macros=[MacroTextSpec(name, sign) for name, sign in signs.items()], prepend=True
+    )
+    # a command that nobody knows stays as it is written: its letters are somebody's words
+    known.set_unknown_macro_spec(MacroTextSpec("", lambda node: node.latex_verbatim()))
+    reader = LatexNodes2Text(known, math_mode="verbatim", keep_comments=True)
+    logging.getLogger("pylatexenc").setLevel(logging.CRITICAL + 1)
+    decode: Callable[[str], str] = reader.latex_to_text
+    return decode
+
+
+def decoded(text: str) -> str:
+    """Return LaTeX as the text that it prints: accents and dashes as letters, braces gone, formulas as they are.
+
+    >>> decoded(r'Erd{\\H o}s: 50\\% of {B}ayes -- in $O(n^2)$')
+    'Erdős: 50% of Bayes – in $O(n^2)$'
+    """
+    if not _LATEX.search(text):
+        return text.strip()
+    if "://" in text:  # an address is no LaTeX but for its escapes
+        return (
+            re.sub(r"\\([_&%#~$])", r"\1", re.sub(r"\\url\{([^{}]*)\}", r"\1", text))
+            .replace("{", "")
+            .replace("}", "")
+            .strip()
+        )
+    try:
+        # a bare % would begin a comment, and authors of exports mean a percent sign
+        return _decoder()(re.sub(r"(?<!\\)%", r"\\%", text)).strip()
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError):
+        return re.sub(r"[{}]", "", text).strip()

@@ -1,0 +1,432 @@
+"""Reference managers: RIS, CSL-JSON, Zotero's and Better BibTeX's JSON, Zotero's CSV, BibTeX; the content says which it is.
+
+RIS is read here and not by rispy: the format is one tag a line, and we need the line of each record, records that break off, any
+encoding and unknown tags to be reported or kept, where a strict reader stops at the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from studiolo.errors import SourceError
+
+from .bibtex import BIB_START, addresses_of, parse_bibtex
+from .columns import ZOTERO_TYPES, first_line, looks_like_csv, parse_columns
+from .dates import iso
+from .guard import (
+    WINDOWS,
+    Counted,
+    OnBytes,
+    Recoded,
+    bounded_lines,
+    one_line,
+    open_source,
+    parse_json,
+    read_whole,
+    text_of,
+    utf16_of,
+)
+from .netscape import words_of
+from .saved import Reading, SavedItem, SavedLink, Skipped
+from .states import state_of
+
+
+SOURCE = "zotero"
+BIB_BYTES = 16 * 1024**2
+RIS_START = re.compile(r"^[ \t]*TY {1,2}- ?[A-Z]", re.MULTILINE)
+_RIS_LINE = re.compile(r"([A-Z][A-Z0-9]) {1,2}- ?(.*)")
+CSL_TYPES = {
+    "article-journal": "article", "article-magazine": "article", "article-newspaper": "article", "paper-conference": "inproceedings",
+    "chapter": "incollection", "entry-encyclopedia": "incollection", "book": "book", "thesis": "phdthesis", "report": "techreport",
+    "manuscript": "unpublished", "article": "misc", "webpage": "misc", "post-weblog": "misc", "post": "misc", "software": "misc",
+    "dataset": "misc", "speech": "misc", "patent": "misc", "preprint": "misc", "document": "misc",
+}  # fmt: skip
+_RIS_TYPES = {
+    "JOUR": "article", "JFULL": "article", "MGZN": "article", "NEWS": "article", "EJOUR": "article", "INPR": "article",
+    "CONF": "inproceedings", "CPAPER": "inproceedings", "CHAP": "incollection", "ECHAP": "incollection", "BOOK": "book",
+    "EDBOOK": "book", "EBOOK": "book", "THES": "phdthesis", "RPRT": "techreport", "UNPB": "unpublished", "MANSCPT": "unpublished",
+}  # fmt: skip
+# tags whose values have a place of their own; further values of them, and all other tags, are kept under their names
+_RIS_ROLES = {
+    "title": ("TI", "T1", "CT"), "authors": ("AU", "A1"), "venue": ("JO", "JF", "T2", "BT", "JA", "J1", "J2"), "year": ("PY", "Y1", "DA"),
+    "doi": ("DO",), "url": ("UR", "LK", "L1", "L2"), "tags": ("KW",), "note": ("N1", "RN"), "about": ("AB", "N2"), "key": ("ID",),
+}  # fmt: skip
+_RIS_NAMES = {"VL": "volume", "IS": "number", "PB": "publisher", "SN": "isbn", "ED": "editor"}  # fmt: skip
+
+
+def load_zotero(path: Path, on_bytes: OnBytes | None = None) -> Reading:
+    """Yield the references of an export in any of the formats.
+
+    Raises:
+        SourceError: it is none of them.
+    """
+    name = path.name
+    with open_source(path) as stream:
+        head = stream.read(65_536)
+        encoding = utf16_of(head)
+        text = head.decode(encoding or "utf-8", "replace").removeprefix("\ufeff")
+        stream.seek(0)
+        counted = Counted(stream, on_bytes)
+        recoded = Recoded(counted, encoding) if encoding else counted
+        if not text.strip():
+            return
+        if RIS_START.search(text):
+            yield from parse_ris(recoded, name)
+        elif text.lstrip()[:1] in ("[", "{"):
+            yield from parse_references(parse_json(read_whole(path, on_bytes), name), name)
+        elif BIB_START.search(head):
+            yield from parse_bibtex(read_whole(path, on_bytes, BIB_BYTES), name, SOURCE)
+        elif looks_like_csv(first_line(head, encoding)):
+            yield from parse_columns(recoded, name, SOURCE)
+        else:
+            raise SourceError(
+                f"{path} is neither RIS, nor CSL-JSON, nor Zotero's CSV, nor BibTeX: it starts with {head[:24]!r}. "
+                "How to export: `studiolo collect zotero --help`."
+            )
+
+
+def parse_ris(stream: Counted | Recoded, name: str) -> Reading:
+    """Yield the records of RIS, from `TY` to `ER`."""
+    record: dict[str, list[str]] = {}
+    last, start = "", 0
+    for number, line in bounded_lines(stream):
+        if line is None:
+            yield Skipped(f"{name}:{number}", "a line that is too long")
+            continue
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8", WINDOWS).strip()
+        found = _RIS_LINE.fullmatch(text)
+        if found is None:
+            if text and last and record:  # a value that goes on
+                record[last][-1] = f"{record[last][-1]}\n{text}".strip()
+            continue
+        tag, value = found[1], found[2].strip()
+        if tag == "TY":
+            if record:
+                yield _ris_item(record, f"{name}:{start}")
+            record, start, last = {"TY": [value]}, number, "TY"
+        elif tag == "ER":
+            if record:
+                yield _ris_item(record, f"{name}:{start}")
+            record, last = {}, ""
+        elif record:
+            record.setdefault(tag, []).append(value)
+            last = tag
+        else:
+            yield Skipped(f"{name}:{number}", f"a line outside of a record: {one_line(text, 60)}")
+    if record:
+        yield _ris_item(record, f"{name}:{start}")
+
+
+def _ris_item(record: Mapping[str, list[str]], place: str) -> SavedItem | Skipped:
+    left = {tag: [value for value in values if value] for tag, values in record.items()}
+
+    def take(role: str) -> list[str]:
+        return [value for tag in _RIS_ROLES[role] for value in left.pop(tag, ())]
+
+    titles, venues, years = take("title"), take("venue"), take("year")
+    links = [part for value in take("url") for part in re.split(r";(?=https?://)|\s+", value)]
+    titles += venues[:1] if not titles else []
+    fields = {
+        "doi": " ".join(take("doi")),
+        "url": " ".join(links),
+        "isbn": " ".join(left.get("SN", ())),
+    }
+    fields |= {
+        "journal": venues[0] if venues else "",
+        "note": " ".join(left.get("M1", []) + left.get("M2", []) + left.get("AN", [])),
+    }
+    year = next(
+        (match[0] for value in years if (match := re.search(r"\b(?:1[5-9]|20)\d\d\b", value))), ""
+    )
+    if pages := [*left.pop("SP", []), *left.pop("EP", [])]:
+        left["pages"] = ["–".join(pages)]
+    key = next(iter(take("key")), "")
+    tags = [tag for value in take("tags") for tag in value.split("\n")]
+    kind = next(iter(left.pop("TY", ())), "").upper()
+    return _reference(
+        fields,
+        place,
+        title=titles[0] if titles else "",
+        note="\n".join(words_of(note) for note in take("note")),
+        about="\n".join(take("about")),
+        tags=tags,
+        authors=[one_line(name, 300).strip(", ") for name in take("authors")],
+        year=int(year) if year else None,
+        venue=venues[0] if venues else "",
+        entry_type=_RIS_TYPES.get(kind, "misc"),
+        cite_key="" if key.isdigit() else key,
+        extra={_RIS_NAMES.get(tag, tag.lower()): "; ".join(values) for tag, values in left.items()},
+    )
+
+
+def parse_references(document: Any, name: str) -> Reading:
+    """Yield the references of CSL-JSON, of Zotero's API or of Better BibTeX."""
+    items = (
+        document.get("items", document.get("references"))
+        if isinstance(document, Mapping)
+        else document
+    )
+    if isinstance(document, Mapping) and items is None:
+        items = [document]
+    if not isinstance(items, list):
+        raise SourceError(f"{name} is JSON, but holds no list of references.")
+    folders = _collections(document.get("collections")) if isinstance(document, Mapping) else {}
+    for number, item in enumerate(items, 1):
+        place = f"{name}, item {number}"
+        inner = item.get("data") if isinstance(item, Mapping) else None
+        item = {**item, **inner} if isinstance(inner, Mapping) else item
+        if not isinstance(item, Mapping):
+            yield Skipped(place, f"not a reference but {type(item).__name__}")
+        elif item.get("itemType") in ("attachment", "note", "annotation"):
+            continue  # they belong to an item, and are no saved things
+        elif "itemType" in item:
+            yield _zotero_item(item, place, folders)
+        else:
+            yield _csl_item(item, place)
+
+
+def _collections(value: Any) -> dict[Any, tuple[str, ...]]:
+    """Return the folder of each item by its number or key."""
+    if not isinstance(value, Mapping):
+        return {}
+    found: dict[Any, tuple[str, ...]] = {}
+    for one in value.values():
+        if not isinstance(one, Mapping):
+            continue
+        path: list[str] = []
+        above: Any = one
+        while isinstance(above, Mapping) and len(path) < 32:
+            path.insert(0, one_line(text_of(above.get("name")), 300))
+            above = value.get(above.get("parent")) if above.get("parent") else None
+        members = one.get("items")
+        for member in members if isinstance(members, list) else ():
+            if isinstance(member, int | str):
+                found.setdefault(member, tuple(part for part in path if part))
+    return found
+
+
+def _zotero_item(
+    item: Mapping[str, Any], place: str, folders: Mapping[Any, tuple[str, ...]]
+) -> SavedItem | Skipped:
+    def field(name: str) -> str:
+        return text_of(item.get(name)).strip()
+
+    notes = [
+        words_of(text_of(note.get("note") if isinstance(note, Mapping) else note))
+        for note in _list(item.get("notes"))
+    ]
+    tags = [
+        text_of(tag.get("tag") if isinstance(tag, Mapping) else tag)
+        for tag in _list(item.get("tags"))
+    ]
+    authors = []
+    for one in _list(item.get("creators")):
+        if isinstance(one, Mapping) and one.get("creatorType", "author") in (
+            "author",
+            "presenter",
+            "contributor",
+            "programmer",
+        ):
+            family, given, whole = (
+                one_line(text_of(one.get(part)), 300) for part in ("lastName", "firstName", "name")
+            )
+            authors.append(
+                f"{family}, {given}"
+                if family and given
+                else family or (f"{{{whole}}}" if " " in whole else whole)
+            )
+    extra_lines = _extra_lines(field("extra"))
+    venue = next(
+        (
+            field(name)
+            for name in ("publicationTitle", "proceedingsTitle", "bookTitle", "conferenceName")
+            if field(name)
+        ),
+        "",
+    )
+    year = re.search(r"\b(?:1[5-9]|20)\d\d\b", field("date") or field("year"))
+    folder = next(
+        (
+            folders[key]
+            for name in ("itemID", "key", "itemKey")
+            if (key := item.get(name)) in folders
+        ),
+        (),
+    )
+    fields = {
+        "doi": field("DOI") or extra_lines.get("doi", ""), "url": field("url"), "isbn": field("ISBN"), "journal": venue,
+        "number": field("archiveID") or field("number") or field("reportNumber"), "note": field("extra"),
+    }  # fmt: skip
+    keep = (
+        "volume",
+        "issue",
+        "pages",
+        "publisher",
+        "series",
+        "language",
+        "date",
+        "repository",
+        "archiveID",
+        "accessDate",
+        "extra",
+        "shortTitle",
+    )
+    return _reference(
+        fields,
+        place,
+        title=field("title") or field("caseName") or field("subject"),
+        note="\n".join(note for note in notes if note),
+        about=field("abstractNote"),
+        tags=tags,
+        authors=authors,
+        year=int(year[0]) if year else None,
+        venue=venue,
+        entry_type=ZOTERO_TYPES.get(field("itemType").casefold(), "misc"),
+        cite_key=field("citationKey") or field("citekey") or extra_lines.get("citation key", ""),
+        extra={name.lower(): field(name) for name in keep},
+        folder=folder,
+        saved_at=iso(field("dateAdded")),
+        native=field("key") or field("itemKey"),
+        state=state_of(extra_lines.get("read_status", "")),
+        read_at=iso(extra_lines.get("read_status_date", "")),
+    )
+
+
+def _extra_lines(text: str) -> dict[str, str]:
+    """Return the `Name: value` lines that people and plugins write into Zotero's Extra."""
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name.strip().casefold(): value.strip() for name, colon, value in pairs if colon}
+
+
+def _csl_item(item: Mapping[str, Any], place: str) -> SavedItem | Skipped:
+    def field(name: str) -> str:
+        return text_of(item.get(name)).strip()
+
+    authors = []
+    for one in _list(item.get("author")):
+        if isinstance(one, Mapping):
+            family, given, literal, particle, suffix = (
+                one_line(text_of(one.get(part)), 300)
+                for part in ("family", "given", "literal", "non-dropping-particle", "suffix")
+            )
+            particle = particle or one_line(text_of(one.get("dropping-particle")), 60)
+            family = f"{particle} {family}".strip()
+            suffix = f", {suffix}" if suffix else ""
+            authors.append(
+                f"{family}{suffix}, {given}"
+                if family and given
+                else family or (f"{{{literal}}}" if " " in literal else literal)
+            )
+    issued, accessed = _csl_date(item.get("issued")), _csl_date(item.get("accessed"))
+    extra_lines = _extra_lines(field("note"))
+    ident = field("id")
+    zotero = re.search(r"zotero\.org/.+/items/([A-Z0-9]{8})$", ident)
+    fields = {
+        "doi": field("DOI"), "url": field("URL"), "isbn": field("ISBN"), "journal": field("container-title") or field("archive") or field("publisher"),
+        "number": field("number") or field("archive_location"), "note": field("note"),
+    }  # fmt: skip
+    keep = (
+        "volume",
+        "issue",
+        "page",
+        "publisher",
+        "collection-title",
+        "event-title",
+        "language",
+        "number",
+        "archive",
+        "note",
+    )
+    keyword = field("keyword")
+    return _reference(
+        fields,
+        place,
+        title=field("title"),
+        note=words_of(field("annote")),
+        about=field("abstract"),
+        tags=re.split("[;,]", keyword)
+        if keyword
+        else [text_of(one) for one in _list(item.get("keyword"))],
+        authors=authors,
+        year=int(issued[:4]) if re.match(r"\d{4}", issued) else None,
+        venue=field("container-title"),
+        entry_type=CSL_TYPES.get(field("type"), "misc"),
+        cite_key=field("citation-key")
+        or field("citekey")
+        or extra_lines.get("citation key", "")
+        or ("" if re.search(r"[:/]|^\d+$", ident) else ident),
+        extra={name: field(name) for name in keep} | ({"date": issued} if len(issued) > 4 else {}),
+        saved_at=iso(accessed) if len(accessed) == 10 else None,
+        native=zotero[1] if zotero else "",
+        state=state_of(extra_lines.get("read_status", "")),
+        read_at=iso(extra_lines.get("read_status_date", "")),
+    )
+
+
+def _csl_date(value: Any) -> str:
+    """Return a date of CSL as 2017, 2017-06 or 2017-06-12."""
+    if not isinstance(value, Mapping):
+        return ""
+    parts = next(iter(_list(value.get("date-parts"))), None)
+    if isinstance(parts, list) and parts:
+        numbers = [text_of(part) for part in parts[:3] if text_of(part).isdigit()]
+        return "-".join(number.zfill(2 if at else 4) for at, number in enumerate(numbers))
+    found = re.search(
+        r"\d{4}(?:-\d\d(?:-\d\d)?)?", text_of(value.get("raw")) or text_of(value.get("literal"))
+    )
+    return found[0] if found else ""
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _reference(
+    fields: dict[str, str],
+    place: str,
+    *,
+    title: str,
+    tags: Sequence[str],
+    extra: Mapping[str, str],
+    authors: Sequence[str],
+    venue: str,
+    cite_key: str,
+    **others: Any,
+) -> SavedItem | Skipped:
+    """Return a reference as a saved thing; what names no address is skipped with its title."""
+    title = one_line(words_of(title))
+    addresses = addresses_of(fields)
+    if not addresses:
+        return Skipped(place, f"no DOI, arXiv id, address or ISBN: {title[:80] or '(no title)'}")
+    return SavedItem(
+        source=SOURCE,
+        url=addresses[0],
+        title=title,
+        tags=tuple(dict.fromkeys(tag for text in tags if (tag := " ".join(text.split())))),
+        links=tuple(SavedLink("same", url) for url in addresses[1:]),
+        extra={name[:100]: value[:10_000] for name, value in extra.items() if value},
+        place=place,
+        authors=tuple(name for name in authors if name),
+        venue=one_line(venue),
+        cite_key=one_line(cite_key, 200),
+        **others,
+    )
+
+
+def looks_like_references(document: Any) -> bool:
+    """Return whether JSON is CSL-JSON, Zotero's or Better BibTeX's."""
+    items = document.get("items") if isinstance(document, Mapping) else document
+    return any(_is_reference(item) for item in _list(items)[:20])
+
+
+def _is_reference(item: Any) -> bool:
+    if not isinstance(item, Mapping):
+        return False
+    if "itemType" in item or (isinstance(item.get("data"), Mapping) and "itemType" in item["data"]):
+        return True
+    return item.get("type") in CSL_TYPES and not item.keys().isdisjoint(
+        {"issued", "author", "DOI", "container-title", "id"}
+    )
