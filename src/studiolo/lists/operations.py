@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from studiolo.errors import ListError
 
@@ -15,10 +16,13 @@ from .blocks import Block
 from .document import Document, find_section
 from .edits import Edit, line_at
 from .entry import Entry
+from .forms import forms, reads_as
+from .links import Run, find_links
 from .rows import annotate_row, insert_row, move_row
 from .sections import Section
 from .states import BOX
-from .style import Item, Style, head_of, learn
+from .style import Item, address, escape_start, head_of, note_lines
+from .texts import Text
 
 
 SectionName = str | tuple[str, ...] | Section
@@ -29,45 +33,105 @@ def insert(doc: Document, item: Item, section: SectionName) -> tuple[Edit, ...]:
 
     Raises:
         UsageError: there is no such section, or more than one.
+        ListError: written so it would not read back as itself.
     """
     place = find_section(doc, section)
-    if not place.items and place.table is not None:
-        return (insert_row(doc, item, place.table),)
+    item = replace(item, url=address(item.url))
+    table = place.table
+    if table is not None and len(table.children) > len(place.items):
+        return (insert_row(doc, item, table),)
     sibling = place.items[-1] if place.items else _any_item(doc)
-    style = _style(doc, place.items, item) or _style(doc, doc.item_blocks, item)
-    text = (style or Style()).write(item)
     prefix = _prefix(doc, place.items, sibling)
+    text = _written(doc, place, item, prefix)
+    lines = [
+        prefix + text.replace("\n", "\n" + " " * len(prefix.removesuffix("[ ] ").expandtabs(4)))
+    ]
+    child = _indent(prefix) + (_child_prefix(doc, sibling) if sibling else "  * ")
+    lines += [child + escape_start(" ".join(note.split())) for note in item.notes]
     newline = doc.newline.decode()
-    lines = [prefix + text]
-    indent = re.match(r"[ \t]*", prefix)
-    child = (indent[0] if indent else "") + (_child_prefix(doc, sibling) if sibling else "  * ")
-    lines += [child + " ".join(note.split()) for note in item.notes]
-    return (_put(doc, place, newline.join(lines).encode()),)
+    return (_put(doc, place, "\n".join(lines).replace("\n", newline).encode()),)
+
+
+def _written(doc: Document, place: Section, item: Item, prefix: str) -> str:
+    """Return the text of `item` in the form of most of its neighbours in which it reads back as itself.
+
+    Raises:
+        ListError: there is none.
+    """
+    for form, said in forms(doc, place.items, item):
+        text = form.write(said)
+        if reads_as(Document(f"{prefix}{text}\n".encode()).entries, said, form):
+            return text
+    raise ListError(
+        f"{item.title!r} would not read back as its own title in this list, so nothing was written. Add it by hand, or give it another title."
+    )
 
 
 def annotate(doc: Document, entry: Entry, text: str) -> tuple[Edit, ...]:
-    """Return the edits that write `text` below `entry`: a nested item, or into a table's column of notes.
+    """Return the edits that write `text` below `entry`: nested items, or into a table's column of notes.
+
+    Paragraphs and items of the text are one note each. What would begin a block is escaped.
 
     Raises:
-        ListError: the entry is a row of a table without such a column, or stands in a quotation.
+        ListError: the entry is a row of a table without such a column, or stands in a quotation; or the note would not
+            read back.
     """
-    words = " ".join(text.split())
+    notes = [escape_start(note) for note in note_lines(text)]
     block = doc.block_of(entry)
     if block.kind == "row":
-        return annotate_row(doc, entry, block, words)
+        return annotate_row(doc, entry, block, "; ".join(notes))
     refuse_quoted(doc, entry, block)
     nested = [child for child in block.children if child.kind == "item"]
     data = doc.data
     if nested and data[nested[-1].start : nested[-1].marker_at].strip() == b"":
         prefix = data[nested[-1].start : nested[-1].text_at].decode()
-        if nested[-1].marker[:-1].isdigit():
-            prefix = prefix.replace(
-                nested[-1].marker[:-1].decode(), str(int(nested[-1].marker[:-1]) + 1)
-            )
+        number = nested[-1].marker[:-1]
+        if number.isdigit():
+            same = len(nested) > 1 and nested[-2].marker == nested[-1].marker
+            step = 0 if same else 1
+            prefixes = [
+                prefix.replace(number.decode(), str(int(number) + step * (i + 1)), 1)
+                for i in range(len(notes))
+            ]
+        else:
+            prefixes = [prefix] * len(notes)
     else:
         indent = data[block.start : block.marker_at].decode()
-        prefix = indent + _child_prefix(doc, block)
-    return (line_at(doc, block.end, (prefix + words).encode()),)
+        prefixes = [indent + _child_prefix(doc, block)] * len(notes)
+    lines = [(prefix + note).encode() for prefix, note in zip(prefixes, notes, strict=True)]
+    edit = line_at(doc, block.end, doc.newline.join(lines))
+    _refuse_unread(doc, entry, block, edit, notes)
+    return (edit,)
+
+
+def _refuse_unread(
+    doc: Document, entry: Entry, block: Block, edit: Edit, notes: Sequence[str]
+) -> None:
+    """Raise ListError unless the notes that an edit writes below an entry are read there."""
+    top = block
+    while top.parent is not None and top.parent.kind != "document":
+        top = top.parent
+    text = doc.data[top.start : edit.start] + edit.new + doc.data[edit.start : top.end]
+    at = block.start - top.start
+    now = next((e for e in Document(text).entries if e.span[0] == at), None)
+    if now is None or not all(_is_said(note, now) for note in notes):
+        raise ListError(
+            f"This note would not read back below {entry.title!r} (line {entry.line}), so nothing was written. "
+            "Write it by hand."
+        )
+
+
+def _is_said(note: str, entry: Entry) -> bool:
+    """Whether a line of Markdown is read as a note of an entry, a question, an answer, or as links alone."""
+    data = note.encode()
+    text = Text(Run(data, [(0, len(data))]), find_links(data, {}), 1)
+    words = text.words()
+    asked = [said for q in entry.questions for said in (q.text, q.answer) if said]
+    return (
+        any(words == said.text for said in entry.notes)
+        or any(words.endswith(said) for said in asked)
+        or (text.only_links() and {p.url for p in text.pieces} <= {x.url for x in entry.links})
+    )
 
 
 def move(doc: Document, entry: Entry, section: SectionName) -> tuple[Edit, ...]:
@@ -132,15 +196,8 @@ def _any_item(doc: Document) -> Block | None:
     )
 
 
-def _style(doc: Document, items: Sequence[Block], item: Item) -> Style | None:
-    """Return the style among those of `items` that says most of `item`; the nearest to the end of equal ones."""
-    best: Style | None = None
-    for block in reversed(items[-40:]):
-        entry = doc.entry_at(block) if block.kind == "item" else None
-        style = learn(doc.data, entry, block) if entry else None
-        if style is not None and (best is None or style.says(item) > best.says(item)):
-            best = style
-    return best
+def _indent(prefix: str) -> str:
+    return prefix[: len(prefix) - len(prefix.lstrip())]
 
 
 def _prefix(doc: Document, siblings: list[Block], sibling: Block | None) -> str:

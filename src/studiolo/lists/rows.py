@@ -15,7 +15,7 @@ from .entry import Entry, State
 from .links import Run, find_links
 from .sections import Section
 from .states import READ, READING, TO_READ, state_of_cell
-from .style import Item, Style, escape
+from .style import Item, destination, escape
 from .words import plain_with_links
 
 
@@ -42,7 +42,7 @@ def insert_row(doc: Document, item: Item, table: Block) -> Edit:
         column = columns.get(role, columns.get(_INSTEAD.get(role, role)))
         if column is not None:
             values[column] = text.replace("|", "\\|")
-    values[titled] = Style().write(item).replace("|", "\\|")
+    values[titled] = f"[{escape(item.title)}]({destination(item.url)})".replace("|", "\\|")
     line = data[like.start : like.end].strip()
     opened = line.startswith(b"|") or not values[0]  # an empty cell at an end needs a bar to be one
     closed = line.endswith(b"|") or not values[-1]
