@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -12,26 +12,28 @@ from studiolo.keys import find_mention
 from .blocks import Block
 from .document import Document
 from .entry import Entry
-from .links import Run
-from .states import BOX
-from .style import Item, head_of
-from .template import Template, learn
+from .style import Item
+from .template import NUMBER, Template, learn, learn_item
 from .titles import title_from_url
 
 
 LOOKED_AT = 40  # neighbours, from the end
 
 
-def forms(doc: Document, items: Sequence[Block], item: Item) -> Iterator[tuple[Template, Item]]:
-    """Yield forms in which to write `item`, with what is said of it in each, the best first."""
+def written(
+    doc: Document, items: Sequence[Block], item: Item
+) -> Iterator[tuple[str, Item, Collection[str]]]:
+    """Yield texts of `item`, what is said of it in each, and in which roles; the best first."""
     every = [doc.item_blocks, items] if len(items) < len(doc.item_blocks) else [items]
     for blocks in reversed(every):
-        for template in ranked(learnt(doc, blocks), item):
-            for said in _less_and_less(item, template):
-                yield template, said
-    for template in _plain():
-        yield template, replace(item, name=None, authors=(), year=None)
-        yield template, replace(item, name=None, authors=(), year=None, title=_unquoted(item))
+        templates = learnt(doc, blocks)
+        for template in ranked(templates, item):
+            for said in less_and_less(item):
+                yield counted(template.write(said), templates), said, template.roles
+    for template in plain_forms():
+        for title in dict.fromkeys((item.title, _unquoted(item))):
+            said = replace(item, name=None, authors=(), year=None, title=title)
+            yield template.write(said), said, template.roles
 
 
 def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
@@ -39,13 +41,7 @@ def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
     found: list[Template] = []
     for block in reversed(blocks[-LOOKED_AT:]):
         entry = doc.entry_at(block) if block.kind == "item" else None
-        head = head_of(block)
-        if entry is None or head is None:
-            continue
-        data = Run(doc.data, head.content).data
-        if box := BOX.match(data):
-            data = data[box.end() :].lstrip()
-        if template := learn(data, entry):
+        if entry is not None and (template := learn_item(doc.data, block, entry)):
             found.append(template)
     return found
 
@@ -53,38 +49,54 @@ def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
 def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
     """Return the forms that differ, best first.
 
-    Title and link stand as in most. Of the forms that a third of those have, the one that says most of `item`; else
+    One that says the title comes before a bare address. Title and link stand as in most. Of the forms that a third of those have, the one that says most of `item`; else
     the commonest.
     """
     cores = Counter(template.core for template in templates)
     shapes = Counter(template.shape for template in templates)
     distinct = {template.shape: template for template in reversed(templates)}.values()
 
-    def worth(template: Template) -> tuple[int, bool, int, int]:
+    def worth(template: Template) -> tuple[bool, int, bool, int, int]:
         common = shapes[template.shape] * 3 >= cores[template.core]
         says = template.says(item)
         many = shapes[template.shape]
-        return cores[template.core], common, says if common else many, many if common else says
+        titled = "title" in template.roles
+        return (
+            titled,
+            cores[template.core],
+            common,
+            says if common else many,
+            many if common else says,
+        )
 
-    return sorted(reversed(list(distinct)), key=worth, reverse=True)
+    return sorted(list(distinct)[::-1], key=worth, reverse=True)
 
 
-def reads_as(entries: Sequence[Entry], item: Item, template: Template) -> bool:
-    """Whether `entries` are one, and that is `item`, as far as the form has places for it."""
+def counted(text: str, templates: Sequence[Template]) -> str:
+    """Return a text with its number, the one after its neighbours' (the last first); without one where they do not count."""
+    numbers = [template.number for template in templates[:2] if template.number is not None]
+    if NUMBER not in text or not numbers:
+        return text.replace(NUMBER, "")
+    step = numbers[0] - numbers[1] if len(numbers) > 1 else 1
+    return text.replace(NUMBER, str(max(numbers[0] + (step if step in (-1, 0, 1) else 1), 0)), 1)
+
+
+def reads_as(entries: Sequence[Entry], item: Item, roles: Collection[str]) -> bool:
+    """Whether `entries` are one, and that is `item`, as far as `roles` of it were written."""
     if len(entries) != 1:
         return False
     (entry,) = entries
     mention = find_mention(item.url)
     if mention is not None and (entry.key != mention.key or len(entry.keys) != 1):
         return False
-    if "title" in template.roles:
+    if "title" in roles:
         if _plain_title(entry.title) != _plain_title(item.title):
             return False
     elif entry.title != title_from_url(item.url):
         return False
-    year = item.year if "year" in template.roles else None
-    name = item.name if "name" in template.roles else None
-    authors = item.authors if "authors" in template.roles else ()
+    year = item.year if "year" in roles else None
+    name = item.name if "name" in roles else None
+    authors = item.authors if "authors" in roles else ()
     return (
         entry.year == year
         and entry.name == name
@@ -102,7 +114,8 @@ def _unquoted(item: Item) -> str:
     return item.title.replace('"', "'")
 
 
-def _less_and_less(item: Item, template: Template) -> Iterator[Item]:
+def less_and_less(item: Item) -> Iterator[Item]:
+    """Yield an item and what is left of it without people, name and year."""
     without = [
         replace(item),
         replace(item, authors=()),
@@ -118,7 +131,8 @@ def _less_and_less(item: Item, template: Template) -> Iterator[Item]:
 
 
 @lru_cache
-def _plain() -> tuple[Template, ...]:
+def plain_forms() -> tuple[Template, ...]:
+    """Return the forms of a list without any: a link, a quotation in a link, and for what else reads as a label, before one."""
     found: list[Template] = []
     for text in (
         "[A Title](https://a.org/x)",

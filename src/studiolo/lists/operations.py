@@ -7,8 +7,10 @@ makes and checks them, `studiolo.files` writes.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from studiolo.errors import ListError
 
@@ -16,7 +18,7 @@ from .blocks import Block
 from .document import Document, find_section
 from .edits import Edit, line_at
 from .entry import Entry
-from .forms import forms, reads_as
+from .forms import reads_as, written
 from .links import Run, find_links
 from .rows import annotate_row, insert_row, move_row
 from .sections import Section
@@ -58,9 +60,9 @@ def _written(doc: Document, place: Section, item: Item, prefix: str) -> str:
     Raises:
         ListError: there is none.
     """
-    for form, said in forms(doc, place.items, item):
-        text = form.write(said)
-        if reads_as(Document(f"{prefix}{text}\n".encode()).entries, said, form):
+    for text, said, roles in written(doc, place.items, item):
+        text = text.replace("\n", "\n" + _indent(prefix))
+        if reads_as(Document(f"{prefix}{text}\n".encode()).entries, said, roles):
             return text
     raise ListError(
         f"{item.title!r} would not read back as its own title in this list, so nothing was written. Add it by hand, or give it another title."
@@ -244,11 +246,19 @@ def _put(doc: Document, place: Section, text: bytes) -> Edit:
     data, newline = doc.data, doc.newline
     items = place.items
     if items:
-        last = items[-1]
-        between = data[items[-2].end : last.start] if len(items) > 1 else b""
-        return line_at(doc, last.end, text, gap=b"" if between.strip() else between)
+        return line_at(doc, items[-1].end, text, gap=newline * _gap(data, items))
     at = place.end
     if at > 0 and data[at - 1 : at] != b"\n":
         return Edit(at, b"", newline * 2 + text)
     set_apart = not data[at:].strip() or data.startswith((b"\n", b"\r\n"), at)
     return Edit(at, b"", newline + text + newline + (b"" if set_apart else newline))
+
+
+def _gap(data: bytes, items: Sequence[Block]) -> int:
+    """Return how many blank lines stand between most of the last items; of two alike the fewer."""
+    gaps = Counter(
+        between.count(b"\n")
+        for one, other in pairwise(items[-20:])
+        if not (between := data[one.end : other.start]).strip()
+    )
+    return min(gaps, key=lambda lines: (-gaps[lines], lines)) if gaps else 0

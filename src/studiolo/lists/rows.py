@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from studiolo.errors import ListError
 
@@ -12,46 +13,149 @@ from .columns import Role, columns_of
 from .document import Document
 from .edits import Edit, line_at
 from .entry import Entry, State
+from .forms import LOOKED_AT, counted, less_and_less, ranked, reads_as
 from .links import Run, find_links
 from .sections import Section
 from .states import READ, READING, TO_READ, state_of_cell
 from .style import Item, destination, escape
+from .template import Template, learn
 from .words import plain_with_links
 
 
 # where there is no column of the one, the other is read and written for it
 _INSTEAD: dict[Role, Role] = {"year": "date", "notes": "about"}
+_TITLED = ("title", "name", "url", None)  # roles of columns, or none, that a title may stand in
+_NOTHING = re.compile(r"[-–—✗✘❌?]+|n/?a|none|无|tb[ad]", re.IGNORECASE)
+_COMMENT = re.compile(r"(?<!\\)<(?=!--)")
 
 
 def insert_row(doc: Document, item: Item, table: Block) -> Edit:
-    """Return the edit that adds a row, the values in the columns that are called after them."""
+    """Return the edit that adds a row: each value in the column that its neighbours have it in, in their form.
+
+    Raises:
+        ListError: written so it would not read back as itself.
+    """
     data = doc.data
-    like = table.children[-1]
+    rows = table.children[1:]
+    head = data[table.start : rows[0].start if rows else table.end]
+    cells = [
+        _learnt_cells(data, row, entry)
+        for row in reversed(rows[-LOOKED_AT:])
+        if (entry := doc.entry_at(row))
+    ]
+    for form in (cells, []):
+        for said in less_and_less(item):
+            values, roles = _values(doc, table, form, said)
+            line = _as_row(data, table, values)
+            text = head + (b"" if head.endswith(b"\n") else doc.newline) + line + b"\n"
+            if reads_as(Document(text).entries, said, roles):
+                return line_at(doc, table.end, line)
+    raise ListError(
+        f"{item.title!r} would not read back as its own title in this table, so nothing was written. "
+        "Add it by hand."
+    )
+
+
+_Cells = dict[int, Template]
+
+
+def _learnt_cells(data: bytes, row: Block, entry: Entry) -> _Cells:
+    """Return the forms of the cells of a row that say something of its work, by column."""
+    found = ((i, learn(data[a:b], entry)) for i, (a, b) in enumerate(row.content))
+    return {i: template for i, template in found if template is not None}
+
+
+def _values(
+    doc: Document, table: Block, rows: Sequence[_Cells], item: Item
+) -> tuple[list[str], set[str]]:
+    """Return the cells of a new row, and which of `item` they say."""
     columns = _columns(doc, table)
     width = len(table.children[0].content)
-    unnamed = [i for i in range(width) if i not in columns.values()]
-    titled = columns.get("title", columns.get("name", (unnamed or [0])[0]))
+    values = [""] * width
+    roles: set[str] = set()
     said: dict[Role, str] = {
         "name": escape(item.name or ""),
         "year": str(item.year or ""),
         "authors": escape(", ".join(item.authors)),
-        "notes": "; ".join(" ".join(note.split()) for note in item.notes),
+        "notes": "; ".join(_COMMENT.sub("&lt;", " ".join(note.split())) for note in item.notes),
     }
-    values = [""] * width
+    meant = {column: role for role, column in columns.items()}
+    for column in range(width):
+        templates = [
+            row[column]
+            for row in rows
+            if column in row and ("title" not in row[column].roles or meant.get(column) in _TITLED)
+        ]
+        if len(templates) * 2 < len(rows) or not templates:
+            continue
+        best = ranked(templates, item)[0]
+        fresh = {role for role in best.roles if role not in roles}
+        if fresh - {"venue", "number"} or best.roles == ("number",):
+            values[column] = counted(best.write(item), templates)
+            roles |= fresh
+    if not {"title", "url"} <= roles:
+        values, roles = [""] * width, set()
+        unnamed = [i for i in range(width) if i not in columns.values()]
+        titled = columns.get("title", columns.get("name", (unnamed or [0])[0]))
+        values[titled] = f"[{escape(item.title)}]({destination(item.url)})"
+        roles |= {"title", "url"}
     for role, text in said.items():
-        column = columns.get(role, columns.get(_INSTEAD.get(role, role)))
-        if column is not None:
-            values[column] = text.replace("|", "\\|")
-    values[titled] = f"[{escape(item.title)}]({destination(item.url)})".replace("|", "\\|")
+        column = columns.get(role, columns.get(_INSTEAD.get(role, role), width))
+        if column < width and not values[column] and role not in roles:
+            values[column] = text
+            roles.add(role)
+    state = columns.get("state")
+    for column in range(width):
+        if not values[column]:
+            values[column] = _filler(doc, table, column, column == state)
+    return values, roles
+
+
+def _filler(doc: Document, table: Block, column: int, shows_state: bool) -> str:
+    """Return what the rows of a table have where they say nothing: a dash, `no`, or nothing."""
+    cells = [
+        doc.data[slice(*row.content[column])].decode("utf-8", "replace")
+        for row in table.children[1:]
+        if column < len(row.content)
+    ]
+    nothing = [
+        cell
+        for cell in cells
+        if (state_of_cell(cell) == TO_READ if shows_state else _NOTHING.fullmatch(cell))
+    ]
+    return Counter(nothing).most_common(1)[0][0] if nothing else ""
+
+
+def _as_row(data: bytes, table: Block, values: Sequence[str]) -> bytes:
+    """Return a line with the cells `values`, with bars, spaces and widths as the row above has them."""
+    like = table.children[-1]
     line = data[like.start : like.end].strip()
-    opened = line.startswith(b"|") or not values[0]  # an empty cell at an end needs a bar to be one
-    closed = line.endswith(b"|") or not values[-1]
+    cells = [value.replace("\n", "<br>").replace("|", "\\|") for value in values]
+    opened = line.startswith(b"|") or not cells[0]  # an empty cell at an end needs a bar to be one
+    closed = (line.endswith(b"|") and not line.endswith(b"\\|")) or not cells[-1]
     tight = b"| " not in line and b" |" not in line
-    text = ("|" if tight else " | ").join(values)
     space = "" if tight else " "
-    text = (f"|{space}" if opened else "") + text + (f"{space}|" if closed else "")
+    widths = _widths(data, table)
+    text = "|".join(
+        f"{space}{cell}{space}".ljust(width) for cell, width in zip(cells, widths, strict=True)
+    )
+    text = ("|" if opened else "") + (text if opened else text.lstrip()) + ("|" if closed else "")
     indent = re.match(rb"[ \t]*", data[like.start : like.end])
-    return line_at(doc, table.end, (indent[0] if indent else b"") + text.encode())
+    return (indent[0] if indent else b"") + (text if closed else text.rstrip()).encode()
+
+
+def _widths(data: bytes, table: Block) -> list[int]:
+    """Return the width of each column of a table that is drawn in straight columns, else zeros."""
+    width = len(table.children[0].content)
+    rows = []
+    for row in table.children[-3:]:
+        line = data[row.start : row.end].decode("utf-8", "replace").strip()
+        pieces = [
+            len(piece) for piece in re.split(r"(?<!\\)\|", line.removeprefix("|").removesuffix("|"))
+        ]
+        rows.append(pieces)
+    straight = len(rows) > 2 and all(row == rows[0] for row in rows) and len(rows[0]) == width
+    return rows[0] if straight else [0] * width
 
 
 def annotate_row(doc: Document, entry: Entry, row: Block, words: str) -> tuple[Edit, ...]:

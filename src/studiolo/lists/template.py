@@ -7,20 +7,23 @@ Marks, brackets, labels and separators stay as their author wrote them; words th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 from studiolo.keys import find_mention
 
+from .blocks import Block
 from .entry import Entry
-from .links import Piece, find_links
-from .style import Item, destination, escape
+from .links import Piece, Run, find_links
+from .states import BOX
+from .style import Item, destination, escape, head_of
 from .titles import is_label, title_from_url
 from .words import plain_words
 
 
-Role = Literal["title", "name", "authors", "year", "url"]
+Role = Literal["number", "title", "name", "authors", "year", "venue", "url"]
 LONGEST = 4000  # bytes of a text that is learnt from
 
 _PAIRS = {
@@ -43,9 +46,14 @@ _DATE = (
     r"(?:[-./年]\d{{1,2}}月?(?!\d)(?:[-./]?\d{{1,2}}日?(?!\d))?)?(?!\d)"
 )
 _MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|\d", re.IGNORECASE)
-_ARXIV_BEFORE = re.compile(r"arXiv(?:\s+preprint)?[,.:]?\s*$", re.IGNORECASE)
+NUMBERED = re.compile(r"[(\[#]{0,2}(?!(?:19|20)\d\d\b)(\d{1,4})(?:[)\].:]{1,2}\s+(?=\S)|\s*$)")
+NUMBER = "\ue010"  # stands in a text for the number of an item, until its neighbours are counted
+_ARXIV = re.compile(r"(?<![\w./:])arXiv(?:\s+preprint)?(?![\w:./-]*\w)", re.IGNORECASE)
 _BY_BEFORE = re.compile(r"(?<!\w)(?:by|authors?\s?[:：]|作者\s?[:：])\s*$", re.IGNORECASE)
-_ET_AL = re.compile(r"(?:\s*,)?\s*(?:\band others\b|\bet\.? al\b\.?|等|\.\.\.|…)", re.IGNORECASE)
+_ET_AL = re.compile(
+    r"(?:\s?\([^()]{0,80}\))?((?:\s*,)?\s*(?:\band others\b|\bet\.? al\b\.?|等|\.\.\.|…))",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -83,23 +91,47 @@ class Template:
 
     Attributes:
         roles: what it says, in order.
+        below: further paragraphs and items that say something of the work, each with what stands before it: newlines,
+            indent and marker.
+        indent: newline and indent of its second line.
+        number: the number that its words begin with.
         shape: the text with its places unfilled: two that look alike have one shape.
         core: how the title and the link stand in it.
     """
 
     nodes: list[_Node]
     roles: tuple[Role, ...]
+    below: tuple[tuple[str, Template], ...] = ()
+    indent: str = "\n"
+    number: int | None = None
     shape: str = ""
     core: str = ""
 
     def __post_init__(self) -> None:
+        self.roles = (*self.roles, *(role for _, more in self.below for role in more.roles))
         self.shape = self.write(_SHAPE, _SHAPE_URL)
         bare = replace(_SHAPE, authors=(), year=None, name=None)
         self.core = self.write(bare, _SHAPE_URL)
 
     def write(self, item: Item, url: str | None = None) -> str:
         """Return the text of `item`, on as many lines as the template has."""
-        return _join(self.nodes, item, item.url if url is None else url).strip()
+        url = item.url if url is None else url
+        if not item.name and self.link_says_name:
+            item = replace(item, name=item.title, title="")
+        text = _join(self.nodes, item, url).strip().replace("\n", self.indent)
+        for lead, more in self.below:
+            if said := more.write(item, url):
+                text += lead + said
+        return text
+
+    @property
+    def link_says_name(self) -> bool:
+        """Whether its link shows the short name, so that the title takes its place where there is none."""
+        links = [
+            node for node in _walk(self.nodes) if isinstance(node, _Group) and node.link == "main"
+        ]
+        inside = {n.role for link in links for n in _walk(link.inner) if isinstance(n, _Slot)}
+        return "name" in inside and "title" not in inside
 
     def says(self, item: Item) -> int:
         """Return how much of `item` this has a place for."""
@@ -109,6 +141,58 @@ class Template:
 
 _SHAPE = Item("\ue001", "", "\ue002", ("\ue003",), 1111)
 _SHAPE_URL = "\ue004"
+
+
+def _walk(nodes: Sequence[_Node]) -> Iterator[_Node]:
+    for node in nodes:
+        yield node
+        if isinstance(node, _Group):
+            yield from _walk(node.inner)
+
+
+def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
+    """Return the template that an item of a list is an instance of, with the lines below it that name its people or link it."""
+    head = head_of(block)
+    if head is None or _names_nothing(entry):
+        return None
+    text = Run(data, head.content).data
+    if box := BOX.match(text):
+        text = text[box.end() :].lstrip()
+    own = learn(text, entry)
+    if own is None:
+        return None
+    indent = data[block.start : block.marker_at].decode("utf-8", "replace")
+    below: list[tuple[str, Template]] = []
+    at = head.content[-1][1]
+    for child in block.children[1:]:
+        words = (
+            child if child.kind == "paragraph" else head_of(child) if child.kind == "item" else None
+        )
+        if words is None or len(child.children) > 1 or len(below) > 3:
+            break
+        more = learn(Run(data, words.content).data, entry)
+        lead = data[at : words.content[0][0]].decode("utf-8", "replace").replace("\r", "")
+        at = words.content[-1][1]
+        if more is None or not lead.startswith("\n"):
+            continue
+        said = {*own.roles, *(role for _, one in below for role in one.roles)}
+        if {"authors", "url"} & (set(more.roles) - said) and not (
+            said & set(more.roles) - {"venue"}
+        ):
+            below.append((lead.replace(f"\n{indent}", "\n") if indent else lead, more))
+    second = head.content[1:2]
+    between = data[head.content[0][1] : second[0][0]] if second else b"\n"
+    between = between.replace(b"\r", b"")
+    return Template(
+        own.nodes,
+        own.roles,
+        tuple(below),
+        between.decode("utf-8", "replace").replace(f"\n{indent}", "\n"),
+    )
+
+
+def _names_nothing(entry: Entry) -> bool:
+    return not entry.title or entry.title.endswith((":", "："))
 
 
 def learn(data: bytes, entry: Entry, labels: Iterable[str] = ()) -> Template | None:
@@ -131,7 +215,10 @@ def learn(data: bytes, entry: Entry, labels: Iterable[str] = ()) -> Template | N
         return None
     nodes = _tree(_tokens(text, links, main, slots, entry, frozenset(labels)))
     roles = tuple(dict.fromkeys(role for _, _, slot in slots for role in (slot.role,)))
-    return Template(nodes, (*roles, *(("url",) if main else ())))
+    number = NUMBERED.match(text)
+    return Template(
+        nodes, (*roles, *(("url",) if main else ())), number=int(number[1]) if number else None
+    )
 
 
 @dataclass(slots=True)
@@ -168,7 +255,7 @@ def _find_title(text: str, title: str) -> re.Match[str] | None:
     if not title or len(title) > 1000:
         return None
     parts: list[str] = []
-    for char in title:
+    for char in title.strip(")]}.,:; "):
         if char.isspace():
             parts.append(r"[\s*_`]+")
         elif char == "&":
@@ -189,6 +276,8 @@ def _places(
 ) -> list[tuple[int, int, _Slot]]:
     """Return where a text says what of its entry, in order, none inside another."""
     found: list[tuple[int, int, _Slot]] = []
+    if number := NUMBERED.match(text):
+        found.append((*number.span(1), _Slot("number")))
     hidden = [
         (x.start, x.end) if x is not main else (x.inner[1], x.end)
         for x in links
@@ -224,18 +313,18 @@ def _places(
     if entry.authors and (place := _find_authors(text, entry.authors)) and free(*place[:2]):
         found.append(place)
     if entry.year:
-        for match in re.finditer(_DATE.format(entry.year), text):
+        short = rf"['’]{entry.year % 100:02d}(?!\d)"
+        for match in re.finditer(f"{_DATE.format(entry.year)}|{short}", text):
             start, end = match.span()
-            lead = match[0][: match[0].index(str(entry.year))]
+            lead = match[0].partition(str(entry.year))[0] if start + 3 < end else ""
             if lead and not _MONTH.match(lead):
                 start += len(lead)  # a venue, not a month
             if free(start, end):
-                arxiv = _ARXIV_BEFORE.search(text[:start])
-                if arxiv and free(arxiv.start(), end):
-                    found.append((arxiv.start(), end, _Slot("year", lead=arxiv[0])))
-                else:
-                    found.append((start, end, _Slot("year")))
+                found.append((start, end, _Slot("year")))
                 break
+    for match in _ARXIV.finditer(text):
+        if free(*match.span()):
+            found.append((*match.span(), _Slot("venue", lead=match[0])))
     return sorted(found, key=lambda place: place[0])
 
 
@@ -258,14 +347,14 @@ def _find_authors(text: str, authors: tuple[str, ...]) -> tuple[int, int, _Slot]
         spans.append((match.start(), end))
         at = end
     slot = _Slot("authors", shown=len(spans))
-    joints = [text[a:b] for (_, a), (b, _) in zip(spans, spans[1:], strict=False)]
+    joints = [text[a:b] for (_, a), (b, _) in pairwise(spans)]
     if joints:
         slot.joint, slot.last = joints[0], joints[-1]
         if len(joints) == 1 and re.search(r"and|&", slot.last):
             slot.joint = ", "
     start, end = spans[0][0], spans[-1][1]
     if others := _ET_AL.match(text, end):
-        slot.others = others[0]
+        slot.others = others[1]
         end = others.end()
     if by := _BY_BEFORE.search(text[:start]):
         slot.lead, start = by[0], by.start()
@@ -332,6 +421,8 @@ def _main_node(text: str, link: _Link, slots: Sequence[tuple[int, int, _Slot]]) 
         return _Slot("url", lead="<" if link.kind == "auto" else "")
     start, end = link.inner
     inside = [slot for slot in slots if start <= slot[0] and slot[1] <= end]
+    if all(slot.role == "venue" for _, _, slot in inside):
+        inside = []
     key = link.piece.mention.key.value if link.piece.mention else ""
     group = _Group("[", "", [], "main", text[start:end], key)
     tokens: list[_Node | _Mark] = []
@@ -342,7 +433,7 @@ def _main_node(text: str, link: _Link, slots: Sequence[tuple[int, int, _Slot]]) 
         at = b
     if inside:
         tokens += _plain_tokens(text, at, end, frozenset())
-        group.inner, group.label = _tree(tokens), ""
+        group.inner = _tree(tokens)
     return group
 
 
@@ -399,7 +490,7 @@ def _tree(tokens: Sequence[_Node | _Mark]) -> list[_Node]:
             if depth is not None:
                 while len(stack) - 1 > depth:
                     _, inner = stack.pop()
-                    stack[-1][1] += [_Text("word", ""), *inner]
+                    stack[-1][1].extend([_Text("word", ""), *inner])
                 opener, inner = stack.pop()
                 assert opener is not None
                 stack[-1][1].append(_Group(opener.text, token.text, inner))
@@ -410,7 +501,7 @@ def _tree(tokens: Sequence[_Node | _Mark]) -> list[_Node]:
             stack[-1][1].append(_Text("word", token.text))
     while len(stack) > 1:
         _, inner = stack.pop()
-        stack[-1][1] += [_Text("word", ""), *inner]
+        stack[-1][1].extend([_Text("word", ""), *inner])
     return stack[0][1]
 
 
@@ -479,23 +570,24 @@ def _said(node: _Slot | _Group | _Text, item: Item, url: str) -> str | None:
         return _also(node, url)
     inner = _join(node.inner, item, url)
     if node.link == "main":
-        text = inner or _label(node, item, url) if not node.inner else inner or escape(item.title)
+        text = inner or _label(node, url)
         return f"{node.opened}{text}]({destination(url)})"
     return f"{node.opened}{inner}{node.closed}" if inner else None
 
 
 def _filled(slot: _Slot, item: Item, url: str) -> str | None:
+    if slot.role == "number":
+        return NUMBER
     if slot.role == "url":
         return f"<{url}>" if slot.lead else url
     if slot.role == "title":
-        return escape(item.title)
+        return escape(item.title) if item.title else None
     if slot.role == "name":
         return escape(item.name) if item.name else None
     if slot.role == "year":
-        if not item.year:
-            return None
-        known = slot.lead and (url == _SHAPE_URL or _key_kind(url) == "arxiv")
-        return (slot.lead if known else "") + str(item.year)
+        return str(item.year) if item.year else None
+    if slot.role == "venue":
+        return slot.lead if url == _SHAPE_URL or _key_kind(url) == "arxiv" else None
     if not item.authors:
         return None
     people = [escape(person) for person in item.authors]
@@ -538,11 +630,13 @@ _VAGUE = frozenset(
 )
 
 
-def _label(node: _Group, item: Item, url: str) -> str:
+def _label(node: _Group, url: str) -> str:
     """Return the label of a link: as it is where it fits the address, else `paper` in its capitals."""
     if url == _SHAPE_URL:
         return node.label
     words = plain_words(node.label.encode()).casefold()
+    if "://" in words or words.startswith("www."):
+        return url
     kind = _key_kind(url)
     old = node.key
     new = (find_mention(url) or _NOTHING).key.value if kind else ""
