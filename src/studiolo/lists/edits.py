@@ -73,7 +73,8 @@ def edited(
     """Return `doc` with `edits` made, read again and compared: only `touched` entries may have changed.
 
     Args:
-        touched: entries of `doc` that the edits are meant to change.
+        touched: entries of `doc` that the edits are meant to change. Their titles stay, and what is nested in them says
+            the same as before, if perhaps in another section.
         added: how many entries the edits are meant to add.
 
     Raises:
@@ -86,8 +87,15 @@ def edited(
             "`iconv -f latin1 -t utf-8`, and try again."
         )
     new = Document(apply_edits(doc.data, edits), doc.path)
-    others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, touched))
+    spans = [entry.span for entry in touched]
+    nested = [e for e in doc.entries if any(a < e.span[0] and e.span[1] <= b for a, b in spans)]
+    others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, (*touched, *nested)))
     missing = others - Counter(map(_looks, new.entries))
+    if not missing and nested:  # they move along
+        missing = Counter(map(said_by, nested)) - Counter(map(said_by, new.entries))
+    if not missing and added >= 0:
+        titles = Counter((entry.title,) for entry in touched)
+        missing = titles - Counter((entry.title,) for entry in new.entries)
     if missing or len(new.entries) != len(doc.entries) + added or not new.writable:
         title = next(iter(missing))[0] if missing else None
         raise ListError(
@@ -107,6 +115,11 @@ def line_at(doc: Document, at: int, line: bytes, *, gap: bytes = b"") -> Edit:
 
 def _looks(entry: Entry) -> tuple[object, ...]:
     """Return what must stay as it is when another entry is edited."""
+    return (*said_by(entry), entry.section, entry.state)
+
+
+def said_by(entry: Entry) -> tuple[object, ...]:
+    """Return what an entry says, wherever it stands."""
     return (
         entry.title,
         entry.name,
@@ -116,9 +129,7 @@ def _looks(entry: Entry) -> tuple[object, ...]:
         tuple(link.url for link in entry.links),
         tuple(note.text for note in entry.notes),
         tuple((question.text, question.answer) for question in entry.questions),
-        entry.section,
         entry.tags,
-        entry.state,
     )
 
 

@@ -27,7 +27,10 @@ def written(
     every = [doc.item_blocks, items] if len(items) < len(doc.item_blocks) else [items]
     for blocks in reversed(every):
         templates = learnt(doc, blocks)
+        bare = blocks is items and len(templates) == len(items[-LOOKED_AT:])
         for template in ranked(templates, item):
+            if "title" not in template.roles and not bare:
+                continue  # an address alone, where others say more
             for said in less_and_less(item):
                 yield counted(template.write(said), templates), said, template.roles
     for template in plain_forms():
@@ -54,7 +57,9 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
     """
     cores = Counter(template.core for template in templates)
     shapes = Counter(template.shape for template in templates)
-    distinct = {template.shape: template for template in reversed(templates)}.values()
+    distinct: dict[str, Template] = {}
+    for template in templates:
+        distinct.setdefault(template.shape, template)
 
     def worth(template: Template) -> tuple[bool, int, bool, int, int]:
         common = shapes[template.shape] * 3 >= cores[template.core]
@@ -69,7 +74,7 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
             many if common else says,
         )
 
-    return sorted(list(distinct)[::-1], key=worth, reverse=True)
+    return sorted(distinct.values(), key=worth, reverse=True)
 
 
 def counted(text: str, templates: Sequence[Template]) -> str:

@@ -16,7 +16,7 @@ from studiolo.errors import ListError
 
 from .blocks import Block
 from .document import Document, find_section
-from .edits import Edit, line_at
+from .edits import Edit, line_at, said_by
 from .entry import Entry
 from .forms import reads_as, written
 from .links import Run, find_links
@@ -45,13 +45,16 @@ def insert(doc: Document, item: Item, section: SectionName) -> tuple[Edit, ...]:
     sibling = place.items[-1] if place.items else _any_item(doc)
     prefix = _prefix(doc, place.items, sibling)
     text = _written(doc, place, item, prefix)
-    lines = [
-        prefix + text.replace("\n", "\n" + " " * len(prefix.removesuffix("[ ] ").expandtabs(4)))
-    ]
     child = _indent(prefix) + (_child_prefix(doc, sibling) if sibling else "  * ")
-    lines += [child + escape_start(" ".join(note.split())) for note in item.notes]
-    newline = doc.newline.decode()
-    return (_put(doc, place, "\n".join(lines).replace("\n", newline).encode()),)
+    notes = [escape_start(" ".join(note.split())) for note in item.notes]
+    lines = "\n".join([prefix + text, *(child + note for note in notes)])
+    entry = Document(f"{lines}\n".encode()).entries[0]
+    if not all(_is_said(note, entry) for note in notes):
+        raise ListError(
+            f"The notes on {item.title!r} would not read back, so nothing was written. Add it without them, "
+            "and write them by hand."
+        )
+    return (_put(doc, place, lines.replace("\n", doc.newline.decode()).encode()),)
 
 
 def _written(doc: Document, place: Section, item: Item, prefix: str) -> str:
@@ -137,11 +140,14 @@ def _is_said(note: str, entry: Entry) -> bool:
 
 
 def move(doc: Document, entry: Entry, section: SectionName) -> tuple[Edit, ...]:
-    """Return the edits that move `entry`, its bytes as they are, to the end of `section`.
+    """Return the edits that move `entry` to the end of `section`, with everything nested in it.
+
+    Its words stay as they are; indent, marker and number become those of its new neighbours. The numbers of the items
+    that it leaves stay as well, since others may name them.
 
     Raises:
         UsageError: there is no such section, or more than one.
-        ListError: the entry is a row and the section has no table of the same columns.
+        ListError: the entry is a row and the section has no table of the same columns; or it would read otherwise there.
     """
     place = find_section(doc, section)
     block = doc.block_of(entry)
@@ -150,10 +156,52 @@ def move(doc: Document, entry: Entry, section: SectionName) -> tuple[Edit, ...]:
     refuse_quoted(doc, entry, block)
     if block in place.items and place.items[-1] is block:
         return ()
-    return (*cut(doc, block), _put(doc, place, own_text(doc, block)))
+    items = [item for item in place.items if item is not block]
+    return (*cut(doc, block), _put(doc, place, moved_text(doc, entry, block, items)))
 
 
-def own_text(doc: Document, block: Block) -> bytes:
+def moved_text(doc: Document, entry: Entry, block: Block, items: list[Block]) -> bytes:
+    """Return the lines of an item as they stand behind `items`, without a final newline.
+
+    Raises:
+        ListError: the item would read otherwise there.
+    """
+    data = doc.data
+    text = _without_indent(doc, block)
+    old = data[block.marker_at : block.text_at]
+    if items:
+        new = _prefix(doc, items, items[-1], boxed=False).encode()
+    elif block.marker[:-1].isdigit():
+        new = old.replace(block.marker[:-1], b"1", 1)
+    else:
+        new = old
+    if not block.children:
+        return new.rstrip() + text[len(block.marker) :]
+    first, *rest = text.split(b"\n")
+    width, wider = len(new.expandtabs(4)), len(new.expandtabs(4)) - len(old.expandtabs(4))
+    depths = [len(re.match(rb"[ \t]*", line.expandtabs(4))[0]) for line in rest if line.strip()]  # type: ignore[index]
+    if depths and not width <= min(depths) < width + 4:
+        rest = [_shifted(line, wider) for line in rest]
+    moved = b"\n".join([new + first[len(old) :], *rest])
+    alone = Document(moved + b"\n").entries
+    if not alone or said_by(alone[0]) != said_by(entry):
+        raise ListError(
+            f"{entry.title!r} (line {entry.line}) would read otherwise there, so nothing was written. "
+            "Move it by hand."
+        )
+    return moved
+
+
+def _shifted(line: bytes, columns: int) -> bytes:
+    if not line.strip():
+        return line
+    if columns > 0:
+        return b" " * columns + line
+    spaces = len(line) - len(line.lstrip(b" "))
+    return line[min(spaces, -columns) :]
+
+
+def _without_indent(doc: Document, block: Block) -> bytes:
     """Return the lines of an item without its own indent and without a final newline."""
     data = doc.data
     text = data[block.start : block.end].rstrip(b"\r\n")
@@ -192,17 +240,17 @@ def refuse_quoted(doc: Document, entry: Entry, block: Block) -> None:
 
 
 def _any_item(doc: Document) -> Block | None:
-    return next(
-        (block for block in doc.item_blocks if block.kind == "item" and not block.inside("item")),
-        None,
-    )
+    blocks = (block for block in doc.item_blocks if block.kind == "item")
+    return next((block for block in blocks if not block.inside("item")), None)
 
 
 def _indent(prefix: str) -> str:
     return prefix[: len(prefix) - len(prefix.lstrip())]
 
 
-def _prefix(doc: Document, siblings: list[Block], sibling: Block | None) -> str:
+def _prefix(
+    doc: Document, siblings: list[Block], sibling: Block | None, *, boxed: bool = True
+) -> str:
     """Return indent, marker, spaces and an empty check box as `siblings` have them."""
     if sibling is None:
         return "* "
@@ -212,13 +260,22 @@ def _prefix(doc: Document, siblings: list[Block], sibling: Block | None) -> str:
         prefix = prefix.rstrip() + " "
     number = sibling.marker[:-1]
     if number.isdigit() and siblings:
-        before = siblings[-2].marker[:-1] if len(siblings) > 1 else b""
-        step = 0 if before == number else 1
-        prefix = prefix.replace(number.decode(), str(int(number) + step), 1)
+        prefix = prefix.replace(number.decode(), str(_next_number(data, siblings)), 1)
     head = head_of(sibling)
-    if head is not None and BOX.match(data, head.content[0][0]):
+    if boxed and head is not None and BOX.match(data, head.content[0][0]):
         prefix += "[ ] "
     return prefix
+
+
+def _next_number(data: bytes, siblings: list[Block]) -> int:
+    """Return the number behind the last of some numbered items: the next, or the same where all have one."""
+    last = int(siblings[-1].marker[:-1])
+    if len(siblings) < 2 or not siblings[-2].marker[:-1].isdigit():
+        return last + 1
+    if data[siblings[-2].end : siblings[-1].start].strip():
+        return last + 1  # another list
+    step = last - int(siblings[-2].marker[:-1])
+    return max(last + (step if step in (-1, 0) else 1), 0)
 
 
 def _child_prefix(doc: Document, parent: Block) -> str:

@@ -61,7 +61,7 @@ _Cells = dict[int, Template]
 
 def _learnt_cells(data: bytes, row: Block, entry: Entry) -> _Cells:
     """Return the forms of the cells of a row that say something of its work, by column."""
-    found = ((i, learn(data[a:b], entry)) for i, (a, b) in enumerate(row.content))
+    found = ((i, learn(data[a:b], entry, whole=False)) for i, (a, b) in enumerate(row.content))
     return {i: template for i, template in found if template is not None}
 
 
@@ -86,11 +86,11 @@ def _values(
             for row in rows
             if column in row and ("title" not in row[column].roles or meant.get(column) in _TITLED)
         ]
-        if len(templates) * 2 < len(rows) or not templates:
+        if not templates:
             continue
         best = ranked(templates, item)[0]
         fresh = {role for role in best.roles if role not in roles}
-        if fresh - {"venue", "number"} or best.roles == ("number",):
+        if fresh == {"venue"} or (len(templates) * 2 >= len(rows) and fresh):
             values[column] = counted(best.write(item), templates)
             roles |= fresh
     if not {"title", "url"} <= roles:
@@ -213,9 +213,20 @@ def mark_row(doc: Document, row: Block, state: State) -> tuple[Edit, ...] | None
         )
         == state
     )
-    default = {READ: "✅", READING: "⏳", TO_READ: ""}[state]
+    default = {READ: _opposite(doc, row.parent, column), READING: "⏳", TO_READ: ""}[state]
     new = (shown.most_common(1)[0][0] if shown else default).encode()
     return (_fill(doc, start, end, new),)
+
+
+_OPPOSITES = {
+    "no": "yes", "No": "Yes", "NO": "YES", "n": "y", "N": "Y", "unread": "read", "Unread": "Read", "false": "true",
+    "False": "True", "0": "1", "[ ]": "[x]", "todo": "done", "Todo": "Done", "TODO": "DONE", "0%": "100%",
+}  # fmt: skip
+
+
+def _opposite(doc: Document, table: Block, column: int) -> str:
+    """Return what says `read` in a column in which nothing is read yet: the opposite of what it has, else ✅."""
+    return _OPPOSITES.get(_filler(doc, table, column, shows_state=True), "✅")
 
 
 def _columns(doc: Document, table: Block) -> dict[Role, int]:

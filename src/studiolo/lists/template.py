@@ -158,7 +158,7 @@ def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
     text = Run(data, head.content).data
     if box := BOX.match(text):
         text = text[box.end() :].lstrip()
-    own = learn(text, entry)
+    own = learn(text, entry, whole=len(block.children) == 1)
     if own is None:
         return None
     indent = data[block.start : block.marker_at].decode("utf-8", "replace")
@@ -170,7 +170,7 @@ def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
         )
         if words is None or len(child.children) > 1 or len(below) > 3:
             break
-        more = learn(Run(data, words.content).data, entry)
+        more = learn(Run(data, words.content).data, entry, whole=False)
         lead = data[at : words.content[0][0]].decode("utf-8", "replace").replace("\r", "")
         at = words.content[-1][1]
         if more is None or not lead.startswith("\n"):
@@ -195,11 +195,14 @@ def _names_nothing(entry: Entry) -> bool:
     return not entry.title or entry.title.endswith((":", "："))
 
 
-def learn(data: bytes, entry: Entry, labels: Iterable[str] = ()) -> Template | None:
+def learn(
+    data: bytes, entry: Entry, labels: Iterable[str] = (), *, whole: bool = True
+) -> Template | None:
     """Return the template that `data`, one text of `entry`, is an instance of; None where it has no place for anything.
 
     Args:
         labels: words such as `Paper:` that stand before a place and stay.
+        whole: whether there is no more text that says something of the entry.
     """
     if len(data) > LONGEST:
         return None
@@ -213,6 +216,8 @@ def learn(data: bytes, entry: Entry, labels: Iterable[str] = ()) -> Template | N
     slots = _places(text, entry, links, main)
     if main is None and not slots:
         return None
+    if whole and main is not None and not slots and text.strip(" <>") != main.piece.url:
+        return None  # a link whose words say nothing
     nodes = _tree(_tokens(text, links, main, slots, entry, frozenset(labels)))
     roles = tuple(dict.fromkeys(role for _, _, slot in slots for role in (slot.role,)))
     number = NUMBERED.match(text)
