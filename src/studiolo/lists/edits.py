@@ -94,8 +94,7 @@ def edited(
     if not missing and nested:  # they move along
         missing = Counter(map(said_by, nested)) - Counter(map(said_by, new.entries))
     if not missing and added >= 0:
-        titles = Counter((entry.title,) for entry in touched)
-        missing = titles - Counter((entry.title,) for entry in new.entries)
+        missing = Counter(map(_title, touched)) - Counter(map(_title, new.entries))
     if missing or len(new.entries) != len(doc.entries) + added or not new.writable:
         title = next(iter(missing))[0] if missing else None
         raise ListError(
@@ -116,6 +115,10 @@ def line_at(doc: Document, at: int, line: bytes, *, gap: bytes = b"") -> Edit:
 def _looks(entry: Entry) -> tuple[object, ...]:
     """Return what must stay as it is when another entry is edited."""
     return (*said_by(entry), entry.section, entry.state)
+
+
+def _title(entry: Entry) -> tuple[object, ...]:
+    return (entry.title,)
 
 
 def said_by(entry: Entry) -> tuple[object, ...]:

@@ -21,9 +21,13 @@ LOOKED_AT = 40  # neighbours, from the end
 
 
 def written(
-    doc: Document, items: Sequence[Block], item: Item
+    doc: Document, items: Sequence[Block], item: Item, width: int
 ) -> Iterator[tuple[str, Item, Collection[str]]]:
-    """Yield texts of `item`, what is said of it in each, and in which roles; the best first."""
+    """Yield texts of `item`, what is said of it in each, and in which roles; the best first.
+
+    Args:
+        width: of the marker and its spaces that stand before the text.
+    """
     every = [doc.item_blocks, items] if len(items) < len(doc.item_blocks) else [items]
     for blocks in reversed(every):
         templates = learnt(doc, blocks)
@@ -32,11 +36,20 @@ def written(
             if "title" not in template.roles and not bare:
                 continue  # an address alone, where others say more
             for said in less_and_less(item):
-                yield counted(template.write(said), templates), said, template.roles
+                yield (
+                    _indented(counted(template.write(said), templates), width - template.width),
+                    said,
+                    template.roles,
+                )
     for template in plain_forms():
         for title in dict.fromkeys((item.title, _unquoted(item))):
             said = replace(item, name=None, authors=(), year=None, title=title)
             yield template.write(said), said, template.roles
+
+
+def _indented(text: str, more: int) -> str:
+    """Return a text whose further lines belong to an item with a marker that is `more` columns wider."""
+    return text.replace("\n", "\n" + " " * more) if more > 0 else text
 
 
 def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
@@ -44,7 +57,8 @@ def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
     found: list[Template] = []
     for block in reversed(blocks[-LOOKED_AT:]):
         entry = doc.entry_at(block) if block.kind == "item" else None
-        if entry is not None and (template := learn_item(doc.data, block, entry)):
+        template = learn_item(doc.data, block, entry) if entry is not None else None
+        if template is not None and "url" in template.roles:
             found.append(template)
     return found
 

@@ -10,7 +10,7 @@ from .blocks import Block
 from .document import Document
 from .edits import Edit
 from .entry import Entry, State
-from .operations import cut, move, moved_text, refuse_quoted
+from .operations import cut, move, moved_text, refuse_other_places
 from .rows import mark_row
 from .sections import Section
 from .states import (
@@ -38,6 +38,8 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
     block = doc.block_of(entry)
     if block.kind == "row":
         return mark_row(doc, block, state)
+    if block.kind != "item":
+        return None
     head = head_of(block)
     if head is not None and (box := BOX.match(doc.data, head.content[0][0])):
         return (Edit(box.start(1), box[1], STATE_BOXES[state]),)
@@ -111,7 +113,7 @@ def _shown(doc: Document, block: Block, edit: Edit) -> State | None:
 def _mark_section(
     doc: Document, entry: Entry, block: Block, state: State
 ) -> tuple[Edit, ...] | None:
-    refuse_quoted(doc, entry, block)
+    refuse_other_places(doc, entry, block)
     home = doc.section_of(entry)
     rest: list[
         Section

@@ -45,7 +45,8 @@ def insert(doc: Document, item: Item, section: SectionName) -> tuple[Edit, ...]:
     sibling = place.items[-1] if place.items else _any_item(doc)
     prefix = _prefix(doc, place.items, sibling)
     text = _written(doc, place, item, prefix)
-    child = _indent(prefix) + (_child_prefix(doc, sibling) if sibling else "  * ")
+    child = _child_prefix(doc, sibling) if sibling else "  * "
+    child = _indent(prefix) + " " * (_width(prefix) - len(_indent(child))) + child
     notes = [escape_start(" ".join(note.split())) for note in item.notes]
     lines = "\n".join([prefix + text, *(child + note for note in notes)])
     entry = Document(f"{lines}\n".encode()).entries[0]
@@ -63,7 +64,7 @@ def _written(doc: Document, place: Section, item: Item, prefix: str) -> str:
     Raises:
         ListError: there is none.
     """
-    for text, said, roles in written(doc, place.items, item):
+    for text, said, roles in written(doc, place.items, item, _width(prefix)):
         text = text.replace("\n", "\n" + _indent(prefix))
         if reads_as(Document(f"{prefix}{text}\n".encode()).entries, said, roles):
             return text
@@ -85,7 +86,7 @@ def annotate(doc: Document, entry: Entry, text: str) -> tuple[Edit, ...]:
     block = doc.block_of(entry)
     if block.kind == "row":
         return annotate_row(doc, entry, block, "; ".join(notes))
-    refuse_quoted(doc, entry, block)
+    refuse_other_places(doc, entry, block)
     nested = [child for child in block.children if child.kind == "item"]
     data = doc.data
     if nested and data[nested[-1].start : nested[-1].marker_at].strip() == b"":
@@ -153,7 +154,7 @@ def move(doc: Document, entry: Entry, section: SectionName) -> tuple[Edit, ...]:
     block = doc.block_of(entry)
     if block.kind == "row":
         return move_row(doc, entry, block, place)
-    refuse_quoted(doc, entry, block)
+    refuse_other_places(doc, entry, block)
     if block in place.items and place.items[-1] is block:
         return ()
     items = [item for item in place.items if item is not block]
@@ -230,8 +231,13 @@ def cut(doc: Document, block: Block) -> tuple[Edit, ...]:
     return (Edit(start, data[start:end], b""),)
 
 
-def refuse_quoted(doc: Document, entry: Entry, block: Block) -> None:
-    """Raise ListError where an item stands behind marks that a new line would need too."""
+def refuse_other_places(doc: Document, entry: Entry, block: Block) -> None:
+    """Raise ListError where an entry is no item, or one behind marks that a new line would need too."""
+    if block.kind != "item":
+        raise ListError(
+            f"{entry.title!r} (line {entry.line}) is not an item of a list or a row of a table, but a "
+            f"{'paragraph' if block.kind == 'paragraph' else 'piece of HTML'}. Edit it by hand."
+        )
     if block.inside("quote") or doc.data[block.start : block.marker_at].strip():
         raise ListError(
             f"{entry.title!r} (line {entry.line}) stands in a quotation or behind another marker on its line. "
@@ -246,6 +252,11 @@ def _any_item(doc: Document) -> Block | None:
 
 def _indent(prefix: str) -> str:
     return prefix[: len(prefix) - len(prefix.lstrip())]
+
+
+def _width(prefix: str) -> int:
+    """Return how many columns a marker and its spaces take."""
+    return len(prefix.removesuffix("[ ] ").lstrip(" \t"))
 
 
 def _prefix(

@@ -95,6 +95,7 @@ class Template:
             indent and marker.
         indent: newline and indent of its second line.
         number: the number that its words begin with.
+        width: of the marker before it and its spaces.
         shape: the text with its places unfilled: two that look alike have one shape.
         core: how the title and the link stand in it.
     """
@@ -104,6 +105,7 @@ class Template:
     below: tuple[tuple[str, Template], ...] = ()
     indent: str = "\n"
     number: int | None = None
+    width: int = 0
     shape: str = ""
     core: str = ""
 
@@ -188,6 +190,8 @@ def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
         own.roles,
         tuple(below),
         between.decode("utf-8", "replace").replace(f"\n{indent}", "\n"),
+        own.number,
+        block.text_at - block.marker_at,
     )
 
 
@@ -386,7 +390,7 @@ def _tokens(
 ) -> list[_Node | _Mark]:
     out: list[_Node | _Mark] = []
     at = 0
-    stops = sorted(
+    stops: list[tuple[int, int, _Slot | _Link]] = sorted(
         [
             *((start, end, slot) for start, end, slot in slots),
             *((x.start, x.end, x) for x in links),
