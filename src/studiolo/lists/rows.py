@@ -80,7 +80,9 @@ def _values(
         "notes": "; ".join(_COMMENT.sub("&lt;", " ".join(note.split())) for note in item.notes),
     }
     meant = {column: role for role, column in columns.items()}
-    for column in range(width):
+    linked = [column for row in rows for column in row if "url" in row[column].roles]
+    order = sorted(range(width), key=lambda column: (-linked.count(column), column))
+    for column in order:
         templates = [
             row[column]
             for row in rows

@@ -196,7 +196,8 @@ def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
 
 
 def _names_nothing(entry: Entry) -> bool:
-    return not entry.title or entry.title.endswith((":", "："))
+    title = entry.title.rstrip(" :：")
+    return not title or title != entry.title or (is_label(title) and title.isalpha())
 
 
 def learn(
@@ -286,7 +287,8 @@ def _places(
     """Return where a text says what of its entry, in order, none inside another."""
     found: list[tuple[int, int, _Slot]] = []
     if number := NUMBERED.match(text):
-        found.append((*number.span(1), _Slot("number")))
+        shown = number[0].rstrip()
+        found.append((0, len(shown), _Slot("number", lead=shown.replace(number[1], NUMBER, 1))))
     hidden = [
         (x.start, x.end) if x is not main else (x.inner[1], x.end)
         for x in links
@@ -322,7 +324,7 @@ def _places(
     if entry.authors and (place := _find_authors(text, entry.authors)) and free(*place[:2]):
         found.append(place)
     if entry.year:
-        short = rf"['’]{entry.year % 100:02d}(?!\d)"
+        short = rf"['’]\s?{entry.year % 100:02d}(?!\d)"
         for match in re.finditer(f"{_DATE.format(entry.year)}|{short}", text):
             start, end = match.span()
             lead = match[0].partition(str(entry.year))[0] if start + 3 < end else ""
@@ -586,7 +588,7 @@ def _said(node: _Slot | _Group | _Text, item: Item, url: str) -> str | None:
 
 def _filled(slot: _Slot, item: Item, url: str) -> str | None:
     if slot.role == "number":
-        return NUMBER
+        return slot.lead
     if slot.role == "url":
         return f"<{url}>" if slot.lead else url
     if slot.role == "title":
