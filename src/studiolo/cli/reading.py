@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -36,6 +37,13 @@ KeyText = Annotated[
 ]
 OneList = Annotated[
     Path | None, typer.Option("--list", help="Only this list; default: all lists of this library.")
+]
+Below = Annotated[
+    bool | None,
+    typer.Option(
+        "--below/--beside",
+        help="What a table has no column for: below the table, or kept in .studiolo/; default: you are asked, else beside.",
+    ),
 ]
 
 
@@ -168,8 +176,9 @@ def move(
         str, typer.Argument(help="A heading of the list, or a path: “To Review > Transformers”.")
     ],
     path: OneList = None,
+    below: Below = None,
 ) -> None:
-    """Move an entry to the end of another section of its list, byte for byte.
+    """Move an entry to the end of another section of its list, word for word, with the marker of its new neighbours.
 
     Example:  studiolo move FNet "Causal Inference"
     """
@@ -177,6 +186,8 @@ def move(
 
     listed = _one(key, path)
     plan = desk.move(listed.library, listed, section)
+    if plan and plan.keeping[:1] and plan.keeping[0].notes and _goes_below(below):
+        plan = desk.move(listed.library, listed, section, below=True)
     if plan is None:
         say(f"{called(listed.entry)} is already there.")
     else:
@@ -188,6 +199,7 @@ def note(
     key: KeyText,
     text: Annotated[str, typer.Argument(help="What you want to remember.")],
     path: OneList = None,
+    below: Below = None,
 ) -> None:
     """Write a note below an entry, in the style of the list's other notes.
 
@@ -196,7 +208,23 @@ def note(
     from studiolo.library import desk
 
     listed = _one(key, path)
-    _make(listed, desk.note(listed.library, listed, text))
+    plan = desk.note(listed.library, listed, text)
+    if not plan.edits and _is_row(listed) and _goes_below(below):
+        plan = desk.note(listed.library, listed, text, below=True)
+    _make(listed, plan)
+
+
+def _is_row(listed: Listed) -> bool:
+    return listed.document.block_of(listed.entry).kind == "row"
+
+
+def _goes_below(below: bool | None) -> bool:
+    """Whether what a table has no column for goes below it: as was said, else as the reader answers, else not."""
+    if below is None and sys.stdin.isatty() and sys.stdout.isatty():
+        return typer.confirm(
+            "The table has no column for this. Write it below the table, not beside the list?"
+        )
+    return bool(below)
 
 
 def _one(word: str, path: Path | None) -> Listed:

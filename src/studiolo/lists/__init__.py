@@ -13,6 +13,7 @@ from .entry import STATES, Entry, Heading, Question, State
 from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
+from .rows import left_out, notes_left
 from .sections import Section
 from .style import Item, escape
 from .titles import title_from_url
@@ -42,8 +43,10 @@ __all__ = [
     "find_section",
     "insert",
     "inverse",
+    "left_out",
     "mark",
     "move",
+    "notes_left",
     "plain_with_links",
     "ranked_columns",
     "role_of",

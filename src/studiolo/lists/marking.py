@@ -10,7 +10,7 @@ from .blocks import Block
 from .document import Document
 from .edits import Edit
 from .entry import Entry, State
-from .operations import cut, move, moved_text, refuse_other_places
+from .operations import cut, move, moved_text, refuse_quoted
 from .rows import mark_row
 from .sections import Section
 from .states import (
@@ -113,7 +113,7 @@ def _shown(doc: Document, block: Block, edit: Edit) -> State | None:
 def _mark_section(
     doc: Document, entry: Entry, block: Block, state: State
 ) -> tuple[Edit, ...] | None:
-    refuse_other_places(doc, entry, block)
+    refuse_quoted(doc, entry, block)
     home = doc.section_of(entry)
     rest: list[
         Section

@@ -73,10 +73,13 @@ def _written(doc: Document, place: Section, item: Item, prefix: str) -> str:
     )
 
 
-def annotate(doc: Document, entry: Entry, text: str) -> tuple[Edit, ...]:
+def annotate(doc: Document, entry: Entry, text: str, *, below: bool = False) -> tuple[Edit, ...]:
     """Return the edits that write `text` below `entry`: nested items, or into a table's column of notes.
 
     Paragraphs and items of the text are one note each. What would begin a block is escaped.
+
+    Args:
+        below: write the note on a row whose table has no column of notes below the table.
 
     Raises:
         ListError: the entry is a row of a table without such a column, or stands in a quotation; or the note would not
@@ -85,8 +88,8 @@ def annotate(doc: Document, entry: Entry, text: str) -> tuple[Edit, ...]:
     notes = [escape_start(note) for note in note_lines(text)]
     block = doc.block_of(entry)
     if block.kind == "row":
-        return annotate_row(doc, entry, block, "; ".join(notes))
-    refuse_other_places(doc, entry, block)
+        return annotate_row(doc, entry, block, notes, below=below)
+    refuse_quoted(doc, entry, block)
     nested = [child for child in block.children if child.kind == "item"]
     data = doc.data
     if nested and data[nested[-1].start : nested[-1].marker_at].strip() == b"":
@@ -140,21 +143,27 @@ def _is_said(note: str, entry: Entry) -> bool:
     )
 
 
-def move(doc: Document, entry: Entry, section: SectionName) -> tuple[Edit, ...]:
+def move(
+    doc: Document, entry: Entry, section: SectionName, *, below: bool | None = None
+) -> tuple[Edit, ...]:
     """Return the edits that move `entry` to the end of `section`, with everything nested in it.
 
     Its words stay as they are; indent, marker and number become those of its new neighbours. The numbers of the items
-    that it leaves stay as well, since others may name them.
+    that it leaves stay as well, since others may name them. A row goes into the columns of the section's table.
+
+    Args:
+        below: what to do with the cells of a row that the section's table has no column for: write them below the table,
+            or leave them out. None refuses.
 
     Raises:
         UsageError: there is no such section, or more than one.
-        ListError: the entry is a row and the section has no table of the same columns; or it would read otherwise there.
+        ListError: the entry is a row and the section has no table for it; or it would read otherwise there.
     """
     place = find_section(doc, section)
     block = doc.block_of(entry)
     if block.kind == "row":
-        return move_row(doc, entry, block, place)
-    refuse_other_places(doc, entry, block)
+        return move_row(doc, entry, block, place, below=below)
+    refuse_quoted(doc, entry, block)
     if block in place.items and place.items[-1] is block:
         return ()
     items = [item for item in place.items if item is not block]
@@ -231,7 +240,7 @@ def cut(doc: Document, block: Block) -> tuple[Edit, ...]:
     return (Edit(start, data[start:end], b""),)
 
 
-def refuse_other_places(doc: Document, entry: Entry, block: Block) -> None:
+def refuse_quoted(doc: Document, entry: Entry, block: Block) -> None:
     """Raise ListError where an entry is no item, or one behind marks that a new line would need too."""
     if block.kind != "item":
         raise ListError(

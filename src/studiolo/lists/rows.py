@@ -11,7 +11,7 @@ from studiolo.errors import ListError
 from .blocks import Block
 from .columns import Role, columns_of
 from .document import Document
-from .edits import Edit, line_at
+from .edits import Edit, apply_edits, line_at
 from .entry import Entry, State
 from .forms import LOOKED_AT, counted, less_and_less, ranked, reads_as
 from .links import Run, find_links
@@ -19,7 +19,7 @@ from .sections import Section
 from .states import READ, READING, TO_READ, state_of_cell
 from .style import Item, destination, escape
 from .template import Template, learn
-from .words import plain_with_links
+from .words import plain_with_links, plain_words
 
 
 # where there is no column of the one, the other is read and written for it
@@ -160,44 +160,162 @@ def _widths(data: bytes, table: Block) -> list[int]:
     return rows[0] if straight else [0] * width
 
 
-def annotate_row(doc: Document, entry: Entry, row: Block, words: str) -> tuple[Edit, ...]:
-    """Return the edits that write `words` into the column of notes.
+def annotate_row(
+    doc: Document, entry: Entry, row: Block, notes: Sequence[str], *, below: bool = False
+) -> tuple[Edit, ...]:
+    """Return the edits that write notes into the column of notes; where there is none and `below`, below the table.
 
     Raises:
-        ListError: there is none.
+        ListError: there is none, and they may not go below; or they would not read back.
     """
     found = _cell(doc, row, "notes", "about")
     if found is None:
+        if below and row.parent is not None:
+            return (_below_table(doc, row.parent, entry, notes),)
         raise ListError(
             f"{entry.title!r} (line {entry.line}) is a row of a table that has no column for notes."
         )
     start, end, _ = found
-    cell = words.replace("|", "\\|").encode()
-    return (Edit(end, b"", b"; " + cell) if start < end else _fill(doc, start, end, cell),)
+    words = "; ".join(_COMMENT.sub("&lt;", note) for note in notes)
+    cell = (words + "\\" * (words.endswith("\\"))).replace("|", "\\|").encode()
+    edit = Edit(end, b"", b"; " + cell) if start < end else _fill(doc, start, end, cell)
+    assert row.parent is not None
+    table = row.parent
+    now = Document(apply_edits(doc.data[: table.end], [edit])[table.start :]).entries
+    read = next((e for e in now if e.span[0] == row.start - table.start), None)
+    said = plain_words(words.encode()) if not find_links(words.encode(), {}) else ""
+    heard = (
+        []
+        if read is None
+        else [note.text for note in read.notes] + [q.text for q in read.questions]
+    )
+    if read is None or read.title != entry.title or not any(text.endswith(said) for text in heard):
+        raise ListError(
+            f"This note would not read back in the row of {entry.title!r} (line {entry.line}), so nothing was "
+            "written. Write it by hand."
+        )
+    return (edit,)
 
 
-def move_row(doc: Document, entry: Entry, row: Block, place: Section) -> tuple[Edit, ...]:
-    """Return the edits that move a row, as it is, below the last of the section's table.
+def _below_table(doc: Document, table: Block, entry: Entry, notes: Sequence[str]) -> Edit:
+    """Return the edit that writes notes as a paragraph of its own below a table: `Title: a note; another`."""
+    newline = doc.newline
+    text = escape(entry.title).encode() + b": " + "; ".join(notes).encode()
+    data, at = doc.data, table.end
+    lead = b"" if data[at - 1 : at] == b"\n" else newline
+    last = not data[at:].strip()
+    apart = data.startswith((b"\n", b"\r\n"), at)
+    return Edit(at, b"", lead + newline + text + newline + (b"" if last or apart else newline))
+
+
+def move_row(
+    doc: Document, entry: Entry, row: Block, place: Section, *, below: bool | None = None
+) -> tuple[Edit, ...]:
+    """Return the edits that move a row below the last of the section's table, its cells in the columns of that.
+
+    Args:
+        below: what to do with cells for which that table has no column: write them below it, or leave them out.
+            None refuses.
 
     Raises:
-        ListError: the section has no table with the same columns.
+        ListError: the section has no table, or none that has a column for everything; or the row would read otherwise.
     """
     data = doc.data
     source, target = row.parent, place.table
     if target is source:
         return ()
-    if (
-        target is None
-        or source is None
-        or [data[a:b].lower() for a, b in target.children[0].content]
-        != [data[a:b].lower() for a, b in source.children[0].content]
-    ):
+    if target is None or source is None:
+        raise ListError(
+            f"{entry.title!r} (line {entry.line}) is a row of a table, and {str(place)!r} has no table. "
+            "Move it by hand."
+        )
+    cut = Edit(row.start, data[row.start : row.end], b"")
+    if _headings(doc, source) == _headings(doc, target):
+        text = data[row.start : row.end].rstrip(b"\r\n")
+        return (cut, line_at(doc, target.end, text))
+    values, left = _moved_cells(doc, row, source, target)
+    if left and below is None:
+        raise ListError(
+            f"{entry.title!r} (line {entry.line}) is a row of a table, and {str(place)!r} has no table "
+            f"with the same columns: there is none for {' and '.join(left)}. Move it by hand."
+        )
+    line = _as_row(data, target, values)
+    head = data[target.start : target.children[1].start if target.children[1:] else target.end]
+    text = head + (b"" if head.endswith(b"\n") else doc.newline) + line + b"\n"
+    now = Document(text).entries
+    if not now or (now[-1].title, now[-1].key) != (entry.title, entry.key):
         raise ListError(
             f"{entry.title!r} (line {entry.line}) is a row of a table, and {str(place)!r} has no table "
             "with the same columns. Move it by hand."
         )
-    text = data[row.start : row.end].rstrip(b"\r\n")
-    return (Edit(row.start, data[row.start : row.end], b""), line_at(doc, target.end, text))
+    added = line_at(doc, target.end, line)
+    if not (left and below):
+        return (cut, added)
+    note = _below_table(doc, target, entry, left)
+    return (
+        cut,
+        Edit(
+            added.start,
+            b"",
+            added.new + note.new.removeprefix(doc.newline * (not added.new.endswith(b"\n"))),
+        ),
+    )
+
+
+def notes_left(item: Item, edits: Sequence[Edit]) -> tuple[str, ...]:
+    """Return the notes of an item that `edits` do not write, because its table has no column for them."""
+    written = b"".join(edit.new for edit in edits).decode().replace("\\", "")
+    plain = ((note, " ".join(note.split()).replace("<!--", "&lt;!--")) for note in item.notes)
+    return tuple(note for note, words in plain if words.replace("\\", "") not in written)
+
+
+def left_out(doc: Document, entry: Entry, place: Section) -> tuple[str, ...]:
+    """Return the cells of a row, each as `Heading: words`, for which the table of a section has no column."""
+    row = doc.block_of(entry)
+    if row.kind != "row" or row.parent is None or place.table is None or place.table is row.parent:
+        return ()
+    return tuple(_moved_cells(doc, row, row.parent, place.table)[1])
+
+
+def _moved_cells(
+    doc: Document, row: Block, source: Block, target: Block
+) -> tuple[list[str], list[str]]:
+    """Return the cells of a row in the columns of another table, and what that has no column for."""
+    texts = [doc.data[a:b].decode("utf-8", "replace").replace("\\|", "|") for a, b in row.content]
+    headings, wanted = _headings(doc, source), _headings(doc, target)
+    roles = {column: role for role, column in _columns(doc, source).items()}
+    columns = _columns(doc, target)
+    values = [""] * len(wanted)
+    left: list[str] = []
+    for i, text in enumerate(texts):
+        if not text or _NOTHING.fullmatch(text):
+            continue
+        role = roles.get(i)
+        to = (
+            wanted.index(headings[i])
+            if headings[i] in wanted
+            else columns.get(role, -1)
+            if role
+            else -1
+        )
+        if to >= 0 and not values[to]:
+            values[to] = text
+        elif not (headings[i].strip("# .") in ("", "no", "nr") and text.strip("[]().").isdigit()):
+            shown = _shown_headings(doc, source)[i]
+            left.append(f"{shown}: {text}")
+    for column, value in enumerate(values):
+        if not value:
+            shows_state = column == columns.get("state")
+            values[column] = _filler(doc, target, column, shows_state=shows_state)
+    return values, left
+
+
+def _shown_headings(doc: Document, table: Block) -> list[str]:
+    return [plain_words(doc.data[a:b]) for a, b in table.children[0].content]
+
+
+def _headings(doc: Document, table: Block) -> list[str]:
+    return [heading.casefold() for heading in _shown_headings(doc, table)]
 
 
 def mark_row(doc: Document, row: Block, state: State) -> tuple[Edit, ...] | None:
