@@ -6,6 +6,7 @@ nothing that somebody wrote in the meantime is lost.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from studiolo.errors import ListError, StaleEdit
 
 from .document import Document
 from .entry import Entry
+
+
+_MERGE = re.compile(rb"^<{7} .*\n(?:.*\n)*?={7}\r?\n(?:.*\n)*?>{7} ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,19 @@ def edited(
         added: how many entries the edits are meant to add.
 
     Raises:
-        ListError: the list is not UTF-8, or the edits would change other entries too; nothing is written.
+        ListError: the list is not UTF-8 or in the middle of a merge, or the edits would change other entries too; nothing is written.
         StaleEdit: as `apply_edits`.
     """
     if not doc.writable:
         raise ListError(
             f"{doc.path or 'The list'} is not UTF-8, so Studiolo can only show it. Convert it, for example with "
             "`iconv -f latin1 -t utf-8`, and try again."
+        )
+    if edits and (merge := _MERGE.search(doc.data)):
+        line = doc.data.count(b"\n", 0, merge.start()) + 1
+        raise ListError(
+            f"{doc.path or 'The list'} has both sides of a merge that git could not make (line {line}). Keep what you "
+            "want of the two, delete the lines that begin with <<<<<<<, ======= and >>>>>>>, and try again."
         )
     new = Document(apply_edits(doc.data, edits), doc.path)
     spans = [entry.span for entry in touched]

@@ -265,7 +265,7 @@ def _find_title(text: str, title: str) -> re.Match[str] | None:
     if not title or len(title) > 1000:
         return None
     parts: list[str] = []
-    for char in title.strip(")]}.,:; "):
+    for char in title.strip(")]}.,:; 《》【】"):
         if char.isspace():
             parts.append(r"[\s*_`]+")
         elif char == "&":
