@@ -32,7 +32,10 @@ def escape(text: str) -> str:
     text = " ".join(text.split())
     text = re.sub(r"([\\`*\[\]<])", r"\\\1", text)
     text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
-    text = re.sub(r"&(?=#?\w{1,31};)", r"\\&", text).replace("\\<!--", "&lt;!--")
+    text = re.sub(r"&(?=#?\w{1,31};)", r"\\&", text)
+    text = re.sub(
+        r"\\<(?=[a-zA-Z/!?])", "&lt;", text
+    )  # a backslash before a tag would hide it from some readers
     return escape_start(text)
 
 
@@ -46,7 +49,8 @@ def escape_start(text: str) -> str:
         return text
     number = re.match(r"\d{1,9}(?=[.)])", text)
     at = number.end() if number else 0
-    for line in (text, f"{text[:at]}\\{text[at:]}"):
+    escaped = f"&lt;{text[1:]}" if text[0] == "<" else f"{text[:at]}\\{text[at:]}"
+    for line in (text, escaped):
         (item,) = scan(b"* " + line.encode("utf-8", "replace")).children
         if [block.kind for block in item.children] == ["paragraph"] and item.children[0].content:
             break
