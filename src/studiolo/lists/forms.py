@@ -12,8 +12,9 @@ from studiolo.keys import find_mention
 from .blocks import Block
 from .document import Document
 from .entry import Entry
+from .learning import learn, learn_item
 from .style import Item
-from .template import NUMBER, Template, learn, learn_item
+from .template import NUMBER, Template
 from .titles import title_from_url
 
 
@@ -31,9 +32,9 @@ def written(
     every = [doc.item_blocks, items] if len(items) < len(doc.item_blocks) else [items]
     for blocks in reversed(every):
         templates = learnt(doc, blocks)
-        bare = blocks is items and len(templates) == len(items[-LOOKED_AT:])
+        alike = blocks is items and len(templates) == len(items[-LOOKED_AT:])
         for template in ranked(templates, item):
-            if "title" not in template.roles and not bare:
+            if "title" not in template.roles and not (template.bare and alike):
                 continue  # an address alone, where others say more
             for said in less_and_less(item):
                 yield (

@@ -14,11 +14,12 @@ from .document import Document
 from .edits import Edit, apply_edits, line_at
 from .entry import Entry, State
 from .forms import LOOKED_AT, counted, less_and_less, ranked, reads_as
+from .learning import learn
 from .links import Run, find_links
 from .sections import Section
 from .states import READ, READING, TO_READ, state_of_cell
 from .style import Item, destination, escape
-from .template import Template, learn
+from .template import Template
 from .words import plain_with_links, plain_words
 
 
