@@ -93,6 +93,14 @@ def test_label_of_another_kind_of_address_becomes_paper():
     assert edit.new == b"- **Rivers** [[paper](https://openreview.net/forum?id=abc)]\n"
 
 
+def test_arxiv_is_named_where_neighbours_name_their_venue():
+    lines = '- "Old Lakes", {0}, 2021. [[Paper](https://arxiv.org/abs/1804.04235)]\n'
+    text = "# S\n\n" + "".join(map(lines.format, ["LAKE", "arXiv", "POND", "SEA"]))
+    assert written(text) == (
+        '- "Rivers of Attention", arXiv, 2023. [[Paper](https://arxiv.org/abs/2311.90001)]'
+    )
+
+
 def test_form_of_most_neighbours_wins_over_one_that_says_more():
     plain = "".join(f"* [Lake {i}](https://arxiv.org/abs/1804.0423{i})\n" for i in range(8))
     wordy = "* **Odd Lake** (2019), Ann Example. [[pdf]](https://arxiv.org/abs/1804.04239)\n"
@@ -216,6 +224,12 @@ ROWS = [
         "| 7 | [Old Lakes](https://arxiv.org/abs/1804.04235) | no |\n"
         "| 8 | [New Lakes](https://arxiv.org/abs/1804.04236) | no |",
         "| 9 | [Rivers of Attention](https://arxiv.org/abs/2311.90001) | no |",
+    ),
+    (
+        "| Paper | Stars |\n|---|---|\n"
+        "| [Old Lakes](https://arxiv.org/abs/1804.04235) | 3 |\n"
+        "| [New Lakes](https://arxiv.org/abs/1804.04236) | 3 |",
+        "| [Rivers of Attention](https://arxiv.org/abs/2311.90001) |  |",
     ),
     (
         "| **Paper** | **Links** |\n|---|---|\n"

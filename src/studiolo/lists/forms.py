@@ -74,7 +74,11 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
     shapes = Counter(template.shape for template in templates)
     distinct: dict[str, Template] = {}
     for template in templates:
-        distinct.setdefault(template.shape, template)
+        known = distinct.setdefault(template.shape, template)
+        if "venue" in template.roles and "venue" not in known.roles:
+            distinct[template.shape] = (
+                template  # arXiv, which is written where the address leads there
+            )
 
     def worth(template: Template) -> tuple[bool, int, bool, int, int]:
         common = shapes[template.shape] * 3 >= cores[template.core]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from studiolo.errors import ListError
 
@@ -25,6 +26,7 @@ from .words import plain_with_links, plain_words
 
 # where there is no column of the one, the other is read and written for it
 _INSTEAD: dict[Role, Role] = {"year": "date", "notes": "about"}
+_NUMBERS = ("", "#", "no", "nr", "num", "number", "id", "index", "序号", "编号", "№")
 _TITLED = ("title", "name", "url", None)  # roles of columns, or none, that a title may stand in
 _NOTHING = re.compile(r"[-–—✗✘❌?]+|n/?a|none|无|tb[ad]", re.IGNORECASE)
 _COMMENT = re.compile(r"(?<!\\)<(?=!--)")
@@ -81,6 +83,7 @@ def _values(
         "notes": "; ".join(_COMMENT.sub("&lt;", " ".join(note.split())) for note in item.notes),
     }
     meant = {column: role for role, column in columns.items()}
+    headings = _headings(doc, table)
     linked = [column for row in rows for column in row if "url" in row[column].roles]
     order = sorted(range(width), key=lambda column: (-linked.count(column), column))
     for column in order:
@@ -92,6 +95,8 @@ def _values(
         if not templates:
             continue
         best = ranked(templates, item)[0]
+        if best.roles == ("number",) and not _counts(templates, headings[column]):
+            continue  # stars, pages: no number of the row
         fresh = {role for role in best.roles if role not in roles}
         if fresh == {"venue"} or (len(templates) * 2 >= len(rows) and fresh):
             values[column] = counted(best.write(item), templates)
@@ -112,6 +117,13 @@ def _values(
         if not values[column]:
             values[column] = _filler(doc, table, column, column == state)
     return values, roles
+
+
+def _counts(templates: Sequence[Template], heading: str) -> bool:
+    """Whether the numbers of a column, the last first, number the rows."""
+    numbers = [template.number or 0 for template in templates[:4]]
+    by_one = all(one - other == 1 for one, other in pairwise(numbers))
+    return by_one and (len(numbers) > 2 or heading.strip(" .") in _NUMBERS)
 
 
 def _filler(doc: Document, table: Block, column: int, shows_state: bool) -> str:
@@ -301,7 +313,7 @@ def _moved_cells(
         )
         if to >= 0 and not values[to]:
             values[to] = text
-        elif not (headings[i].strip("# .") in ("", "no", "nr") and text.strip("[]().").isdigit()):
+        elif not (headings[i].strip(" .") in _NUMBERS and text.strip("[]().").isdigit()):
             shown = _shown_headings(doc, source)[i]
             left.append(f"{shown}: {text}")
     for column, value in enumerate(values):

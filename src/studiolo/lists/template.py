@@ -197,7 +197,7 @@ def _filled(slot: Slot, item: Item, url: str) -> str | None:
     if slot.role == "year":
         return str(item.year) if item.year else None
     if slot.role == "venue":
-        return slot.lead if url == SHAPE_URL or _key_kind(url) == "arxiv" else None
+        return slot.lead if _key_kind(url) == "arxiv" else None
     if not item.authors:
         return None
     people = [escape(person) for person in item.authors]
