@@ -93,7 +93,8 @@ def test_branches_that_collected_added_and_noted_in_different_places_merge_witho
     failed = parted(
         library,
         {
-            "collect": "https://a.org/1", "add": ("New Maps", "https://arxiv.org/abs/2001.00001", "Maps")
+            "collect": "https://a.org/1",
+            "add": ("New Maps", "https://arxiv.org/abs/2001.00001", "Maps"),
         },
         {
             "collect": "https://b.org/2",
