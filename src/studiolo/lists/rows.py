@@ -46,7 +46,8 @@ def insert_row(doc: Document, item: Item, table: Block) -> Edit:
         for row in reversed(rows[-LOOKED_AT:])
         if (entry := doc.entry_at(row))
     ]
-    for form in (cells, []):
+    linked = [{i: form for i, form in row.items() if "url" not in form.roles} for row in cells]
+    for form in (cells, linked, []):
         for said in less_and_less(item):
             values, roles = _values(doc, table, form, said)
             line = _as_row(data, table, values)
@@ -104,7 +105,9 @@ def _values(
     if not {"title", "url"} <= roles:
         values, roles = [""] * width, set()
         unnamed = [i for i in range(width) if i not in columns.values()]
-        titled = columns.get("title", columns.get("name", (unnamed or [0])[0]))
+        named = Counter(column for row in rows for column in row if "title" in row[column].roles)
+        by_heading = columns.get("title", columns.get("name", (unnamed or [0])[0]))
+        titled = named.most_common(1)[0][0] if named else by_heading
         values[titled] = f"[{escape(item.title)}]({destination(item.url)})"
         roles |= {"title", "url"}
     for role, text in said.items():

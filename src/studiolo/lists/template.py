@@ -219,45 +219,29 @@ def _key_kind(url: str) -> str:
     return mention.key.kind if mention else ""
 
 
-_KINDS = {
-    "arxiv": "arxiv", "openreview": "openreview", "doi": "doi", "acl": "acl", "github": "github", "youtube": "youtube",
-}  # fmt: skip
-_VAGUE = frozenset(
-    {
-        "paper",
-        "pdf",
-        "link",
-        "url",
-        "abs",
-        "abstract",
-        "preprint",
-        "here",
-        "this",
-        "论文",
-        "链接",
-        "html",
-    }
+# labels that fit any paper, and those that fit the pages of one host
+_ANY_PAPER = frozenset(
+    "paper papers pdf link links url abs abstract preprint here this html text article manuscript publication document doc download read "
+    "source".split()
 )
+_ANY_PAPER_IN = re.compile("论文|链接|原文|文章|地址|論文|논문")
+_HOSTS = ("arxiv", "openreview", "doi", "acl", "github", "youtube", "pmlr", "cvf", "reddit")
 
 
 def _label(node: Group, url: str) -> str:
     """Return the label of a link: as it is where it fits the address, else `paper` in its capitals."""
-    if url == SHAPE_URL:
-        return node.label
     words = plain_words(node.label.encode()).casefold()
+    if url == SHAPE_URL or not re.search(r"\w", words):
+        return node.label
     if "://" in words or words.startswith("www."):
         return url
-    kind = _key_kind(url)
-    old = node.key
-    if old and old in node.label and (mention := find_mention(url)) and kind == "arxiv":
-        return node.label.replace(old, mention.key.value)
-    if re.search(r"\d", words):
-        words = re.sub(r"[^\w\s]|\d", " ", words).strip()
-    elif words in _VAGUE or not any(word in words for word in _KINDS):
-        return node.label
-    if any(word in words and kind == meant for word, meant in _KINDS.items()) and not re.search(
-        r"\d", node.label
-    ):
+    mention = find_mention(url)
+    kind = mention.key.kind if mention else ""
+    if mention and node.key and node.key in node.label and kind == "arxiv":
+        return node.label.replace(node.key, mention.key.value)
+    fits = _ANY_PAPER.intersection(re.findall(r"[^\W\d_]+", words)) or _ANY_PAPER_IN.search(words)
+    fits = fits or (kind in _HOSTS and kind in words)
+    if fits and not re.search(r"\d", words):
         return node.label
     lettered = re.search(r"[^\W\d_]+[\w\s.:'-]*", node.label)
     plain = "Paper" if lettered and lettered[0][0].isupper() else "paper"
