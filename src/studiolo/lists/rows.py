@@ -105,9 +105,16 @@ def _values(
     if not {"title", "url"} <= roles:
         values, roles = [""] * width, set()
         unnamed = [i for i in range(width) if i not in columns.values()]
-        named = Counter(column for row in rows for column in row if "title" in row[column].roles)
-        by_heading = columns.get("title", columns.get("name", (unnamed or [0])[0]))
-        titled = named.most_common(1)[0][0] if named else by_heading
+        named = Counter(
+            column
+            for row in rows
+            for column, form in row.items()
+            if "title" in form.roles and column not in meant
+        )
+        if "title" in columns or not named:
+            titled = columns.get("title", columns.get("name", (unnamed or [0])[0]))
+        else:
+            titled = named.most_common(1)[0][0]
         values[titled] = f"[{escape(item.title)}]({destination(item.url)})"
         roles |= {"title", "url"}
     for role, text in said.items():

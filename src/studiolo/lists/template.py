@@ -220,10 +220,10 @@ def _key_kind(url: str) -> str:
 
 
 # labels that fit any paper, and those that fit the pages of one host
-_ANY_PAPER = frozenset(
-    "paper papers pdf link links url abs abstract preprint here this html text article manuscript publication document doc download read "
-    "source".split()
-)
+_ANY_PAPER = frozenset({
+    "paper", "papers", "pdf", "link", "links", "url", "abs", "abstract", "preprint", "here", "this", "html", "text", "article",
+    "manuscript", "publication", "document", "doc", "download", "read", "source",
+})  # fmt: skip
 _ANY_PAPER_IN = re.compile("论文|链接|原文|文章|地址|論文|논문")
 _HOSTS = ("arxiv", "openreview", "doi", "acl", "github", "youtube", "pmlr", "cvf", "reddit")
 
@@ -239,8 +239,11 @@ def _label(node: Group, url: str) -> str:
     kind = mention.key.kind if mention else ""
     if mention and node.key and node.key in node.label and kind == "arxiv":
         return node.label.replace(node.key, mention.key.value)
-    fits = _ANY_PAPER.intersection(re.findall(r"[^\W\d_]+", words)) or _ANY_PAPER_IN.search(words)
-    fits = fits or (kind in _HOSTS and kind in words)
+    fits = (
+        not _ANY_PAPER.isdisjoint(re.findall(r"[^\W\d_]+", words))
+        or _ANY_PAPER_IN.search(words) is not None
+        or (kind in _HOSTS and kind in words)
+    )
     if fits and not re.search(r"\d", words):
         return node.label
     lettered = re.search(r"[^\W\d_]+[\w\s.:'-]*", node.label)
