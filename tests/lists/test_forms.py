@@ -63,10 +63,6 @@ FORMS = [
         "- [ ] *[Rivers of Attention](https://arxiv.org/abs/2311.90001)*",
     ),
     (
-        "+ 《Old Lakes》 [论文](https://arxiv.org/abs/1804.04235)",
-        "+ 《Rivers of Attention》 [论文](https://arxiv.org/abs/2311.90001)",
-    ),
-    (
         "- [Old Lakes](https://arxiv.org/abs/1804.04235), Ann Example and Bob Sample, 2021.",
         "- [Rivers of Attention](https://arxiv.org/abs/2311.90001), Ada Lovelace, Bo Turing and Cy Third, 2023.",
     ),
@@ -233,9 +229,9 @@ ROWS = [
     ),
     (
         "| **Paper** | **Links** |\n|---|---|\n"
-        "| 1) **Old Lakes** | [Paper](https://arxiv.org/abs/1804.04235), [Post](https://x.com/a/status/1) |\n"
-        "| 2) **New Lakes** | [Paper](https://arxiv.org/abs/1804.04236), [Post](https://x.com/a/status/2) |",
-        "| 3) **Rivers of Attention** | [Paper](https://arxiv.org/abs/2311.90001) |",
+        "| (1) **Old Lakes** | [Paper](https://arxiv.org/abs/1804.04235), [Post](https://x.com/a/status/1) |\n"
+        "| (2) **New Lakes** | [Paper](https://arxiv.org/abs/1804.04236), [Post](https://x.com/a/status/2) |",
+        "| (3) **Rivers of Attention** | [Paper](https://arxiv.org/abs/2311.90001) |",
     ),
     (
         "Paper | Where\n--- | ---\n[Old Lakes](https://arxiv.org/abs/1804.04235) | arXiv\n"
