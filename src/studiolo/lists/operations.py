@@ -49,8 +49,8 @@ def insert(doc: Document, item: Item, section: SectionName) -> tuple[Edit, ...]:
     child = _indent(prefix) + " " * (_width(prefix) - len(_indent(child))) + child
     notes = [escape_start(" ".join(note.split())) for note in item.notes]
     lines = "\n".join([prefix + text, *(child + note for note in notes)])
-    entry = Document(f"{lines}\n".encode()).entries[0]
-    if not all(_is_said(note, entry) for note in notes):
+    bare, entry = (Document(f"{text}\n".encode()).entries[0] for text in (prefix + text, lines))
+    if not _only_noted(bare, entry, notes):
         raise ListError(
             f"The notes on {item.title!r} would not read back, so nothing was written. Add it without them, "
             "and write them by hand."
@@ -123,11 +123,19 @@ def _refuse_unread(
     text = doc.data[top.start : edit.start] + edit.new + doc.data[edit.start : top.end]
     at = block.start - top.start
     now = next((e for e in Document(text).entries if e.span[0] == at), None)
-    if now is None or not all(_is_said(note, now) for note in notes):
+    if now is None or not _only_noted(entry, now, notes):
         raise ListError(
             f"This note would not read back below {entry.title!r} (line {entry.line}), so nothing was written. "
             "Write it by hand."
         )
+
+
+def _only_noted(before: Entry, now: Entry, notes: Sequence[str]) -> bool:
+    """Whether notes are read below an entry and change nothing else, unless they say so: `Year: 2017`."""
+    told = any(re.match(r"\w+\s?[:：]", note) for note in notes)
+    same = (before.title, before.name) == (now.title, now.name)
+    facts = (before.authors, before.year) == (now.authors, now.year)
+    return same and (facts or told) and all(_is_said(note, now) for note in notes)
 
 
 def _is_said(note: str, entry: Entry) -> bool:
