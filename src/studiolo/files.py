@@ -37,6 +37,17 @@ SPOILT = (
     RecursionError,
 )
 
+MERGE_MARKS = (
+    b"<<<<<<<",
+    b"=======",
+    b">>>>>>>",
+    b"|||||||",
+)  # lines of a merge that git could not make
+_MERGING = (
+    "is a mark of a merge that git could not make; the lines of both sides are read. Delete the lines that begin with "
+    "<<<<<<<, ======= and >>>>>>>, and commit"
+)
+
 _log = logging.getLogger("studiolo")
 _said: set[str] = set()  # what was said of damaged files in this run
 
@@ -178,7 +189,7 @@ def load_records(path: Path, made_of: Callable[[dict[str, Any]], T]) -> Iterator
     """
     wrong: list[str] = []
     for number, line in enumerate(load_lines(path), start=1):
-        why = "is not a record"
+        why = _MERGING if line.startswith(MERGE_MARKS) else "is not a record"
         try:
             record = record_in(line)
             if record is not None:

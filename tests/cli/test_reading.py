@@ -137,6 +137,15 @@ def test_note_is_written_below_the_entry(library):
         run("note", "ExpireSpan", "  ")
 
 
+def test_note_goes_below_a_table_if_the_reader_says_so(library):
+    table = "|Paper|\n|-|\n|[A](https://arxiv.org/abs/2101.00001)|\n"
+    (library / "table.md").write_text(table)
+    assert "Noted below A in" in run("note", "A", "mine", "--list", "table.md", "--below")
+    assert (library / "table.md").read_text() == f"{table}\nA: mine\n"
+    run("undo")
+    assert (library / "table.md").read_text() == table
+
+
 def test_note_without_a_place_is_kept_beside(library):
     (library / "table.md").write_text("|Paper|\n|-|\n|[A](https://arxiv.org/abs/2101.00001)|\n")
     assert "that has no column for notes. Kept in" in run("note", "A", "mine", "--list", "table.md")

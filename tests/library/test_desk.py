@@ -18,7 +18,7 @@ from studiolo.library import (
     load_waiting,
     sections_of,
 )
-from studiolo.lists import Document
+from studiolo.lists import Document, Item
 from studiolo.metadata import Facts, Fetched
 from studiolo.sources import SavedItem, SavedLink
 
@@ -99,6 +99,46 @@ def test_note_that_the_list_has_no_place_for_is_kept_beside_it(library):
     assert plan.done.endswith("reading.jsonl.")
     with pytest.raises(ListError, match="that has no column for notes"):
         desk.note(library, listed(library, "b"), "n")
+
+
+TABLES = """# S
+
+|Paper|Year|Notes|
+|-|-|-|
+|[A](https://arxiv.org/abs/2101.00001)|2021|mine|
+
+# T
+
+|Paper|
+|-|
+|[B](https://arxiv.org/abs/2101.00002)|
+"""
+
+
+def test_what_a_table_has_no_column_for_is_kept_beside_or_written_below_it(library):
+    (library.folder / "list.md").write_text(TABLES)
+    below = desk.note(library, listed(library, "B"), "# n", below=True)
+    assert below.after.data.decode() == TABLES + "\nB: \\# n\n"
+    moved = desk.move(library, listed(library, "A"), "T")
+    assert moved.keeping[0].notes == ("Year: 2021", "Notes: mine")
+    assert moved.done.endswith(
+        f"Its table has no column for Year: 2021 and Notes: mine: kept in {library.state / 'reading.jsonl'}"
+    )
+    assert moved.after.data.decode().endswith(
+        "(https://arxiv.org/abs/2101.00002)|\n|[A](https://arxiv.org/abs/2101.00001)|\n"
+    )
+    moved = desk.move(library, listed(library, "A"), "T", below=True)
+    assert moved.after.data.decode().endswith("\n\nA: Year: 2021; Notes: mine\n")
+    assert not any(kept.notes for kept in moved.keeping)
+
+
+def test_notes_on_a_new_row_without_a_column_are_kept_beside_it(library):
+    (library.folder / "list.md").write_text(TABLES)
+    item = Item("C", "https://arxiv.org/abs/2101.00003", notes=("a note",))
+    for section, kept in (("T", ("a note",)), ("S", None)):
+        plan = desk.plan_entry(document(library), item, Proposal((section,), "", 1.0))
+        assert [one.notes for one in plan.keeping] == ([kept] if kept else [])
+    assert "+|[C](https://arxiv.org/abs/2101.00003)||a note|" in added(plan)
 
 
 def test_state_goes_where_the_list_shows_it_and_else_beside_it(library):

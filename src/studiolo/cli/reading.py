@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -41,6 +42,13 @@ OneList = Annotated[
         "--list",
         metavar="LIST",
         help="Only this list, by path or name; default: all lists of this library.",
+    ),
+]
+Below = Annotated[
+    bool | None,
+    typer.Option(
+        "--below/--beside",
+        help="What a table has no column for: below the table, or kept in .studiolo/; default: you are asked, else beside.",
     ),
 ]
 
@@ -206,8 +214,9 @@ def move(
     ],
     path: OneList = None,
     library: LibraryOption = None,
+    below: Below = None,
 ) -> None:
-    """Move an entry to the end of another section of its list, byte for byte.
+    """Move an entry to the end of another section of its list, word for word, with the marker of its new neighbours.
 
     Example:  studiolo move FNet "Causal Inference"
     """
@@ -215,6 +224,8 @@ def move(
 
     home, listed = one_entry(key, path, library)
     plan = desk.move(home, listed, section)
+    if plan and plan.keeping[:1] and plan.keeping[0].notes and _goes_below(below):
+        plan = desk.move(home, listed, section, below=True)
     if plan is None:
         say(f"{called(listed.entry)} is already there.")
     else:
@@ -227,6 +238,7 @@ def note(
     text: Annotated[str, typer.Argument(help="What you want to remember.")],
     path: OneList = None,
     library: LibraryOption = None,
+    below: Below = None,
 ) -> None:
     """Write a note below an entry, in the style of the list's other notes.
 
@@ -235,7 +247,23 @@ def note(
     from studiolo.library import desk
 
     home, listed = one_entry(key, path, library)
-    make(home, desk.note(home, listed, text))
+    plan = desk.note(home, listed, text)
+    if not plan.edits and _is_row(listed) and _goes_below(below):
+        plan = desk.note(home, listed, text, below=True)
+    make(home, plan)
+
+
+def _is_row(listed: Listed) -> bool:
+    return listed.document.block_of(listed.entry).kind == "row"
+
+
+def _goes_below(below: bool | None) -> bool:
+    """Whether what a table has no column for goes below it: as was said, else as the reader answers, else not."""
+    if below is None and sys.stdin.isatty() and sys.stdout.isatty():
+        return typer.confirm(
+            "The table has no column for this. Write it below the table, not beside the list?"
+        )
+    return bool(below)
 
 
 def one_entry(word: str, path: str | None, library: Path | None) -> tuple[Library, Listed]:

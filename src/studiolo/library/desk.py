@@ -25,9 +25,11 @@ from studiolo.lists import (
     escape,
     find_section,
     insert,
+    left_out,
     mark as mark_entry,
     move as move_entry,
     new_section as new_section_of,
+    notes_left,
     remove as remove_entry,
     title_from_url,
 )
@@ -44,8 +46,11 @@ from .reading import Kept, kept_of, kept_path
 from .waiting import Pending, Waiting, refused_names, tidy_title
 
 
-def note(library: Library, listed: Listed, text: str) -> Plan:
+def note(library: Library, listed: Listed, text: str, *, below: bool = False) -> Plan:
     """Plan a note below an entry, as the list's other notes are written; beside the list where it has no place for it.
+
+    Args:
+        below: write what a table has no column for below the table, not beside the list.
 
     Raises:
         UsageError: the note is empty.
@@ -58,7 +63,8 @@ def note(library: Library, listed: Listed, text: str) -> Plan:
     what = f"note on {called(entry)}"
     keeping = tuple(_worth_keeping(library, entry))
     try:
-        edits = annotate(document, entry, text)
+        edits = annotate(document, entry, text, below=below)
+        after = edited(document, edits, touched=[entry])
     except ListError as error:
         if entry.key is None:
             raise
@@ -70,7 +76,7 @@ def note(library: Library, listed: Listed, text: str) -> Plan:
     return Plan(
         what,
         document,
-        edited(document, edits, touched=[entry]),
+        after,
         edits,
         keeping,
         done=f"Noted below {called(entry)} in {document.path}",
@@ -110,24 +116,34 @@ def mark(library: Library, listed: Listed, state: State) -> Plan:
     )
 
 
-def move(library: Library, listed: Listed, section: str) -> Plan | None:
-    """Plan to move an entry, its bytes as they are, to the end of another section; None where it is already there.
+def move(library: Library, listed: Listed, section: str, *, below: bool = False) -> Plan | None:
+    """Plan to move an entry, its words as they are, to the end of another section; None where it is already there.
+
+    Args:
+        below: write the cells that the table there has no column for below that table, not beside the list.
 
     Raises:
         UsageError: there is no such section, or there are several.
         ListError: the entry cannot stand there.
     """
     document, entry = listed
-    edits = move_entry(document, entry, find_section(document, section, prefer=entry.state))
+    place = find_section(document, section, prefer=entry.state)
+    left = left_out(document, entry, place) if entry.key else ()
+    edits = move_entry(document, entry, place, below=below if left else None)
     if not edits:
         return None
+    keeping = tuple(_worth_keeping(library, entry))
+    tail = ""
+    if left and entry.key and not below:
+        keeping = (Kept(entry.key, notes=left), *keeping)
+        tail = f". Its table has no column for {' and '.join(left)}: kept in {kept_path(library.folder)}"
     return Plan(
         f"move {called(entry)} to {section}",
         document,
         edited(document, edits, touched=[entry]),
         edits,
-        tuple(_worth_keeping(library, entry)),
-        done=f"{called(entry)} moved to {section} in {document.path}",
+        keeping,
+        done=f"{called(entry)} moved to {section} in {document.path}{tail}",
     )
 
 
@@ -339,11 +355,14 @@ def plan_entry(document: Document, item: Item, place: Proposal) -> Plan:
     """
     section = find_section(document, place.section, prefer="to read")
     edits = insert(document, item, section)
+    key = key_at(item.url)
+    left = notes_left(item, edits) if key else ()
     return Plan(
         f"added {item.title!r}",
         document,
         edited(document, edits, added=1),
         edits,
+        (Kept(key, notes=left),) if key and left else (),
         reason=place.reason,
         section=section.path,
     )

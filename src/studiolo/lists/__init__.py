@@ -14,6 +14,7 @@ from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
 from .outline import new_section, remove
+from .rows import left_out, notes_left
 from .sections import Section
 from .style import Item, escape
 from .tagging import retag, retag_list
@@ -44,9 +45,11 @@ __all__ = [
     "find_section",
     "insert",
     "inverse",
+    "left_out",
     "mark",
     "move",
     "new_section",
+    "notes_left",
     "plain_with_links",
     "ranked_columns",
     "remove",

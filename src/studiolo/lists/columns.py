@@ -33,6 +33,19 @@ _MEANS = {
     for role, headings in _HEADINGS.items()
     for rank, heading in enumerate(headings.split("|"))
 }
+# the same in other languages, less strong than the headings above
+_ELSEWHERE: dict[Role, str] = {
+    "title": "titel|título|titulo|titre|titolo|titulos|título do artigo|タイトル|論文|論文名|제목|논문|название|статья|başlık|標題|論文標題",
+    "authors": "autor|autoren|autores|auteur|auteurs|autore|autori|著者|저자|автор|авторы|yazar",
+    "year": "jahr|año|ano|année|anno|出版年|発表年|연도|год|yıl|年度",
+    "date": "datum|fecha|data|時間|날짜|дата|tarih",
+    "notes": "notizen|notiz|anmerkungen|kommentar|notas|comentarios|remarques|note di lettura|メモ|備考|메모|비고|заметки|notlar",
+    "state": "gelesen|leído|leido|lido|lu|letto|既読|읽음|прочитано|okundu|已讀",
+    "url": "verweis|enlace|lien|リンク|링크|ссылка|bağlantı|連結",
+}
+for _role, _words in _ELSEWHERE.items():
+    for _rank, _word in enumerate(_words.split("|"), start=100):
+        _MEANS.setdefault(_word, (_role, _rank))
 _MARKS = re.compile("[\\s_*`~#?!:.,;()\\[\\]/\ufe0f-]+")
 # words that say whose column it is, not what it holds: My notes, Paper authors
 _OWNERS = frozenset({"my", "our", "the", "a", "personal", "paper", "work", "article"})

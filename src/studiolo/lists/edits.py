@@ -6,6 +6,7 @@ nothing that somebody wrote in the meantime is lost.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from studiolo.errors import ListError, StaleEdit
 
 from .document import Document
 from .entry import Entry
+
+
+_MERGE = re.compile(rb"^<{7} .*\n(?:.*\n)*?={7}\r?\n(?:.*\n)*?>{7} ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,12 @@ def edited(
     """Return `doc` with `edits` made, read again and compared: only `touched` entries may have changed.
 
     Args:
-        touched: entries of `doc` that the edits are meant to change.
+        touched: entries of `doc` that the edits are meant to change. Their titles stay, and what is nested in them says
+            the same as before, if perhaps in another section.
         added: how many entries the edits are meant to add.
 
     Raises:
-        ListError: the list is not UTF-8, or the edits would change other entries too; nothing is written.
+        ListError: the list is not UTF-8 or in the middle of a merge, or the edits would change other entries too; nothing is written.
         StaleEdit: as `apply_edits`.
     """
     if not doc.writable:
@@ -85,9 +90,21 @@ def edited(
             f"{doc.path or 'The list'} is not UTF-8, so Studiolo can only show it. Convert it, for example with "
             "`iconv -f latin1 -t utf-8`, and try again."
         )
+    if edits and (merge := _MERGE.search(doc.data)):
+        line = doc.data.count(b"\n", 0, merge.start()) + 1
+        raise ListError(
+            f"{doc.path or 'The list'} has both sides of a merge that git could not make (line {line}). Keep what you "
+            "want of the two, delete the lines that begin with <<<<<<<, ======= and >>>>>>>, and try again."
+        )
     new = Document(apply_edits(doc.data, edits), doc.path)
-    others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, touched))
+    spans = [entry.span for entry in touched]
+    nested = [e for e in doc.entries if any(a < e.span[0] and e.span[1] <= b for a, b in spans)]
+    others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, (*touched, *nested)))
     missing = others - Counter(map(_looks, new.entries))
+    if not missing and nested:  # they move along
+        missing = Counter(map(said_by, nested)) - Counter(map(said_by, new.entries))
+    if not missing and added >= 0:
+        missing = Counter(map(_title, touched)) - Counter(map(_title, new.entries))
     if missing or len(new.entries) != len(doc.entries) + added or not new.writable:
         title = next(iter(missing))[0] if missing else None
         raise ListError(
@@ -107,6 +124,15 @@ def line_at(doc: Document, at: int, line: bytes, *, gap: bytes = b"") -> Edit:
 
 def _looks(entry: Entry) -> tuple[object, ...]:
     """Return what must stay as it is when another entry is edited."""
+    return (*said_by(entry), entry.section, entry.state)
+
+
+def _title(entry: Entry) -> tuple[object, ...]:
+    return (entry.title,)
+
+
+def said_by(entry: Entry) -> tuple[object, ...]:
+    """Return what an entry says, wherever it stands."""
     return (
         entry.title,
         entry.name,
@@ -116,9 +142,7 @@ def _looks(entry: Entry) -> tuple[object, ...]:
         tuple(link.url for link in entry.links),
         tuple(note.text for note in entry.notes),
         tuple((question.text, question.answer) for question in entry.questions),
-        entry.section,
         entry.tags,
-        entry.state,
     )
 
 

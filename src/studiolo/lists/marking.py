@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from .blocks import Block
 from .document import Document
 from .edits import Edit
 from .entry import Entry, State
-from .operations import cut, move, own_text, refuse_quoted
+from .operations import cut, move, moved_text, refuse_quoted
 from .rows import mark_row
 from .sections import Section
 from .states import (
@@ -37,49 +38,76 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
     block = doc.block_of(entry)
     if block.kind == "row":
         return mark_row(doc, block, state)
+    if block.kind != "item":
+        return None
     head = head_of(block)
     if head is not None and (box := BOX.match(doc.data, head.content[0][0])):
         return (Edit(box.start(1), box[1], STATE_BOXES[state]),)
-    if any(e.state_by == "mark" for e in doc.entries) and head is not None:
-        return _mark_emoji(doc, head, state)
+    if head is not None and (entry.state_by == "mark" or _shows_marks(doc)):
+        return _mark_emoji(doc, entry, block, head, state)
     if any(state_of_heading(text) for text in entry.section):
         return _mark_section(doc, entry, block, state)
     return None
 
 
-def _mark_emoji(doc: Document, head: Block, state: State) -> tuple[Edit, ...]:
-    data = doc.data
-    start, end = head.content[0]
-    line = data[start:end]
-    marks = [m.encode() for m in (*READ_MARKS, *READING_MARKS)]
+def _shows_marks(doc: Document) -> bool:
+    """Whether works of a list carry marks; a picture in what is no work, such as a list of features, is none."""
+    return any(entry.state_by == "mark" and entry.key is not None for entry in doc.entries)
+
+
+_MARKS = tuple(mark.encode() for mark in (*READ_MARKS, *READING_MARKS))
+
+
+def _mark_emoji(
+    doc: Document, entry: Entry, block: Block, head: Block, state: State
+) -> tuple[Edit, ...] | None:
     used = Counter(
-        m
-        for entry in doc.entries
-        if entry.state_by == "mark"
-        for m in marks
-        if m in entry.text.encode()
+        mark
+        for other in doc.entries
+        if other.state_by == "mark"
+        for mark in _MARKS
+        if mark in other.text.encode()
     )
     wanted = {READ: READ_MARKS, READING: READING_MARKS, TO_READ: ()}[state]
-    mark_bytes = next(
-        (m for m, _ in used.most_common() if m.decode() in wanted),
-        wanted[0].encode() if wanted else b"",
-    )
-    found = next((m for m in marks if m in line), None)
-    if found is not None:
-        at = start + line.index(found)
-        if mark_bytes:
-            return (Edit(at, found, mark_bytes),)
-        if data[at + len(found) : at + len(found) + 1] == b" ":
-            return (Edit(at, found + b" ", b""),)
-        lead = b" " if data[at - 1 : at] == b" " and at > start else b""
-        return (Edit(at - len(lead), lead + found, b""),)
-    if not mark_bytes:
-        return ()
+    fallback = wanted[0].encode() if wanted else b""
+    mark = next((m for m, _ in used.most_common() if m.decode() in wanted), fallback)
+    for edit in _places_of_mark(doc, head, mark, own=entry.state_by == "mark"):
+        if _shown(doc, block, edit) in ((state,) if mark else (state, None)):
+            return (edit,)
+    return () if state == TO_READ and entry.state_by != "mark" else None
+
+
+def _places_of_mark(doc: Document, head: Block, mark: bytes, *, own: bool) -> Iterator[Edit]:
+    """Yield the edits that may set a mark: in the place of the item's own, else where the others have theirs."""
+    data = doc.data
+    start, end = head.content[0][0], head.content[-1][1]
+    if own:
+        found = list(re.finditer(b"|".join(_MARKS), data[start:end]))
+        for match in (*found[:1], *found[:0:-1]):
+            at, old = start + match.start(), match[0]
+            if mark:
+                yield Edit(at, old, mark)
+            elif data.startswith(b" ", at + len(old)):
+                yield Edit(at, old + b" ", b"")
+            else:
+                lead = b" " if data[at - 1 : at] == b" " and at > start else b""
+                yield Edit(at - len(lead), lead + old, b"")
+        return
+    if not mark:
+        return
     heads = [h for e in doc.entries if e.state_by == "mark" and (h := head_of(doc.block_of(e)))]
-    leading = sum(data[h.content[0][0] : h.content[0][1]].startswith(tuple(marks)) for h in heads)
-    if leading * 2 >= len(heads):
-        return (Edit(start, b"", mark_bytes + b" "),)
-    return (Edit(start + len(line.rstrip()), b"", b" " + mark_bytes),)
+    leading = sum(data[h.content[0][0] : h.content[0][1]].startswith(_MARKS) for h in heads)
+    first = Edit(start, b"", mark + b" ")
+    last = Edit(start + len(data[start:end].rstrip()), b"", b" " + mark)
+    yield from (first, last) if leading * 2 >= len(heads) else (last, first)
+
+
+def _shown(doc: Document, block: Block, edit: Edit) -> State | None:
+    """Return the state that an item shows once an edit is made."""
+    text = doc.data[block.start : edit.start] + edit.new + doc.data[edit.end : block.end]
+    indent = len(doc.data[block.start : block.marker_at])
+    entries = Document(text[indent:]).entries
+    return entries[0].state if entries else None
 
 
 def _mark_section(
@@ -113,7 +141,7 @@ def _mark_section(
         return move(doc, entry, roots[0])  # the reader keeps what was read in one flat list
     headings = [_heading(doc, home, *one) for one in zip(texts, levels, strict=True)]
     newline = doc.newline
-    text = (newline * 2).join([*headings, own_text(doc, block)])
+    text = (newline * 2).join([*headings, moved_text(doc, entry, block, [])])
     at = _extent(doc, have or home)
     data = doc.data
     if at > 0 and data[at - 1 : at] != b"\n":

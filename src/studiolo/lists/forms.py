@@ -1,0 +1,170 @@
+"""In which form a new item is written: that of most of its neighbours, if it reads back as itself there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from studiolo.keys import find_mention
+
+from .blocks import Block
+from .document import Document
+from .entry import Entry
+from .learning import learn, learn_item
+from .style import Item
+from .template import NUMBER, Template
+from .titles import title_from_url
+
+
+LOOKED_AT = 40  # neighbours, from the end
+
+
+def written(
+    doc: Document, items: Sequence[Block], item: Item, width: int
+) -> Iterator[tuple[str, Item, Collection[str]]]:
+    """Yield texts of `item`, what is said of it in each, and in which roles; the best first.
+
+    Args:
+        width: of the marker and its spaces that stand before the text.
+    """
+    every = [doc.item_blocks, items] if len(items) < len(doc.item_blocks) else [items]
+    for blocks in reversed(every):
+        templates = learnt(doc, blocks)
+        alike = blocks is items and len(templates) == len(items[-LOOKED_AT:])
+        for template in ranked(templates, item):
+            if "title" not in template.roles and not (template.bare and alike):
+                continue  # an address alone, where others say more
+            for said in less_and_less(item):
+                yield (
+                    _indented(counted(template.write(said), templates), width - template.width),
+                    said,
+                    template.roles,
+                )
+    for template in plain_forms():
+        for title in dict.fromkeys((item.title, _unquoted(item))):
+            said = replace(item, name=None, authors=(), year=None, title=title)
+            yield template.write(said), said, template.roles
+
+
+def _indented(text: str, more: int) -> str:
+    """Return a text whose further lines belong to an item with a marker that is `more` columns wider."""
+    return text.replace("\n", "\n" + " " * more) if more > 0 else text
+
+
+def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
+    """Return the forms of items, the last first."""
+    found: list[Template] = []
+    for block in reversed(blocks[-LOOKED_AT:]):
+        entry = doc.entry_at(block) if block.kind == "item" else None
+        template = learn_item(doc.data, block, entry) if entry is not None else None
+        if template is not None and "url" in template.roles:
+            found.append(template)
+    return found
+
+
+def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
+    """Return the forms that differ, best first.
+
+    One that says the title comes before a bare address. Title and link stand as in most. Of the forms that a third of those have, the one that says most of `item`; else
+    the commonest.
+    """
+    cores = Counter(template.core for template in templates)
+    shapes = Counter(template.shape for template in templates)
+    distinct: dict[str, Template] = {}
+    for template in templates:
+        known = distinct.setdefault(template.shape, template)
+        if "venue" in template.roles and "venue" not in known.roles:
+            distinct[template.shape] = (
+                template  # arXiv, which is written where the address leads there
+            )
+
+    def worth(template: Template) -> tuple[bool, int, bool, int, int]:
+        common = shapes[template.shape] * 3 >= cores[template.core]
+        says = template.says(item)
+        many = shapes[template.shape]
+        titled = "title" in template.roles
+        return (
+            titled,
+            cores[template.core],
+            common,
+            says if common else many,
+            many if common else says,
+        )
+
+    return sorted(distinct.values(), key=worth, reverse=True)
+
+
+def counted(text: str, templates: Sequence[Template]) -> str:
+    """Return a text with its number, the one after its neighbours' (the last first); without one where they do not count."""
+    numbers = [template.number for template in templates[:2] if template.number is not None]
+    if NUMBER not in text or not numbers:
+        return text.replace(NUMBER, "")
+    step = numbers[0] - numbers[1] if len(numbers) > 1 else 1
+    return text.replace(NUMBER, str(max(numbers[0] + (step if step in (-1, 0, 1) else 1), 0)), 1)
+
+
+def reads_as(entries: Sequence[Entry], item: Item, roles: Collection[str]) -> bool:
+    """Whether `entries` are one, and that is `item`, as far as `roles` of it were written."""
+    if len(entries) != 1:
+        return False
+    (entry,) = entries
+    mention = find_mention(item.url)
+    if mention is not None and (entry.key != mention.key or len(entry.keys) != 1):
+        return False
+    if "title" in roles:
+        if _plain_title(entry.title) != _plain_title(item.title):
+            return False
+    elif entry.title != title_from_url(item.url):
+        return False
+    year = item.year if "year" in roles else None
+    name = item.name if "name" in roles else None
+    authors = item.authors if "authors" in roles else ()
+    return (
+        entry.year == year
+        and entry.name == name
+        and bool(entry.authors) == bool(authors)
+        and entry.authors == authors[: len(entry.authors)]
+        and entry.state in (None, "to read")
+    )
+
+
+def _plain_title(title: str) -> str:
+    return " ".join(title.replace('"', "'").split()).rstrip(".")
+
+
+def _unquoted(item: Item) -> str:
+    return item.title.replace('"', "'")
+
+
+def less_and_less(item: Item) -> Iterator[Item]:
+    """Yield an item and what is left of it without people, name and year."""
+    without = [
+        replace(item),
+        replace(item, authors=()),
+        replace(item, name=None),
+        replace(item, name=None, authors=()),
+        replace(item, year=None),
+        replace(item, name=None, authors=(), year=None),
+    ]
+    yield from dict.fromkeys(without)
+    if '"' in item.title:
+        yield replace(item, title=_unquoted(item))
+        yield replace(item, name=None, authors=(), year=None, title=_unquoted(item))
+
+
+@lru_cache
+def plain_forms() -> tuple[Template, ...]:
+    """Return the forms of a list without any: a link, a quotation in a link, and for what else reads as a label, before one."""
+    found: list[Template] = []
+    for text in (
+        "[A Title](https://a.org/x)",
+        '["A Title"](https://a.org/x)',
+        '"A Title" - https://a.org/x',
+    ):
+        doc = Document(f"* {text}\n".encode())
+        template = learn(text.encode(), doc.entries[0])
+        assert template is not None
+        found.append(template)
+    return tuple(found)

@@ -1,0 +1,259 @@
+"""In which form a new item or row is written: that of its neighbours, and only if it reads back as itself."""
+
+import pytest
+
+from studiolo.errors import ListError
+from studiolo.lists import Document, Item, apply_edits, edited, insert, inverse
+
+
+ITEM = Item(
+    "Rivers of Attention",
+    "https://arxiv.org/abs/2311.90001",
+    authors=("Ada Lovelace", "Bo Turing", "Cy Third"),
+    year=2023,
+)
+
+
+def written(text, item=ITEM, section="S"):
+    """Return what is inserted into a list, after all that must hold of an insertion."""
+    doc = Document(text.encode())
+    edits = insert(doc, item, section)
+    new = edited(doc, edits, added=1)
+    assert apply_edits(new.data, inverse(edits)) == doc.data
+    (entry,) = [e for e in new.entries if str(e.key) == "arxiv:2311.90001"]
+    assert entry.title == item.title
+    assert entry.year in (item.year, None)
+    assert entry.authors == item.authors[: len(entry.authors)]
+    assert entry.section == (section,)
+    (edit,) = edits
+    return edit.new.decode().strip("\n")
+
+
+FORMS = [
+    (
+        '1. **"Old Lakes for All"**. *Ann Example et al*. arXiv 2021. [[paper](https://arxiv.org/abs/1804.04235)]',
+        '2. **"Rivers of Attention"**. *Ada Lovelace et al*. arXiv 2023. [[paper](https://arxiv.org/abs/2311.90001)]',
+    ),
+    (
+        "- **Old Lakes** (2016), A. Example et al. [[pdf]](https://arxiv.org/abs/1804.04235)",
+        "- **Rivers of Attention** (2023), Ada Lovelace et al. [[pdf]](https://arxiv.org/abs/2311.90001)",
+    ),
+    (
+        "* [Old Lakes](https://arxiv.org/abs/1804.04235) `Uber` `2021`",
+        "* [Rivers of Attention](https://arxiv.org/abs/2311.90001) `2023`",
+    ),
+    (
+        "- [2021] **Old Lakes.** *Ann Example (Lake University) et al. arXiv.* [[paper](https://arxiv.org/abs/1804.04235)] [[code](https://github.com/a/b)]",
+        "- [2023] **Rivers of Attention.** *Ada Lovelace et al. arXiv.* [[paper](https://arxiv.org/abs/2311.90001)]",
+    ),
+    (
+        "* Old Lakes - https://arxiv.org/abs/1804.04235",
+        "* Rivers of Attention - https://arxiv.org/abs/2311.90001",
+    ),
+    (
+        "- __Old Lakes__: a survey of some waters ([arXiv](https://arxiv.org/abs/1804.04235), [slides](https://a.org/x))",
+        "- __Rivers of Attention__ ([arXiv](https://arxiv.org/abs/2311.90001))",
+    ),
+    (
+        "- <b>[Old Lakes](https://arxiv.org/abs/1804.04235)</b>, a description of what it does.",
+        "- <b>[Rivers of Attention](https://arxiv.org/abs/2311.90001)</b>",
+    ),
+    (
+        "- [ ] *[Old Lakes](https://arxiv.org/abs/1804.04235)* #waters",
+        "- [ ] *[Rivers of Attention](https://arxiv.org/abs/2311.90001)*",
+    ),
+    (
+        "- [Old Lakes](https://arxiv.org/abs/1804.04235), Ann Example and Bob Sample, 2021.",
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001), Ada Lovelace, Bo Turing and Cy Third, 2023.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), FORMS, ids=[new for _, new in FORMS])
+def test_brackets_emphasis_quotes_people_and_year_stand_as_in_the_neighbour(old, new):
+    assert written(f"# S\n\n{old}\n") == new
+
+
+def test_what_the_item_does_not_say_leaves_no_brackets_behind():
+    old = '1. **"Old Lakes"**. *Ann Example et al*. arXiv 2021. [[paper](https://arxiv.org/abs/1804.04235)]'
+    bare = Item(ITEM.title, ITEM.url)
+    assert written(f"# S\n\n{old}\n", bare) == (
+        '2. **"Rivers of Attention"**. arXiv. [[paper](https://arxiv.org/abs/2311.90001)]'
+    )
+
+
+def test_label_of_another_kind_of_address_becomes_paper():
+    old = "- **Old Lakes** [[arXiv](https://arxiv.org/abs/1804.04235)]"
+    doc = Document(f"# S\n\n{old}\n".encode())
+    (edit,) = insert(doc, Item("Rivers", "https://openreview.net/forum?id=abc"), "S")
+    assert edit.new == b"- **Rivers** [[paper](https://openreview.net/forum?id=abc)]\n"
+
+
+def test_arxiv_is_named_where_neighbours_name_their_venue():
+    lines = '- "Old Lakes", {0}, 2021. [[Paper](https://arxiv.org/abs/1804.04235)]\n'
+    text = "# S\n\n" + "".join(map(lines.format, ["LAKE", "arXiv", "POND", "SEA"]))
+    assert written(text) == (
+        '- "Rivers of Attention", arXiv, 2023. [[Paper](https://arxiv.org/abs/2311.90001)]'
+    )
+
+
+def test_form_of_most_neighbours_wins_over_one_that_says_more():
+    plain = "".join(f"* [Lake {i}](https://arxiv.org/abs/1804.0423{i})\n" for i in range(8))
+    wordy = "* **Odd Lake** (2019), Ann Example. [[pdf]](https://arxiv.org/abs/1804.04239)\n"
+    assert written(f"# S\n\n{plain}{wordy}") == (
+        "* [Rivers of Attention](https://arxiv.org/abs/2311.90001)"
+    )
+
+
+def test_people_below_the_title_stand_below_it_again():
+    old = "1. **Old Lakes.** [paper](https://arxiv.org/abs/1804.04235)\n\n   Authors: Ann Example, Bob Sample\n"
+    assert written(f"# S\n\n{old}") == (
+        "2. **Rivers of Attention.** [paper](https://arxiv.org/abs/2311.90001)\n\n"
+        "   Authors: Ada Lovelace, Bo Turing, Cy Third"
+    )
+
+
+def test_notes_and_further_lines_belong_to_a_longer_number_too():
+    old = "9. [Old Lakes](https://arxiv.org/abs/1804.04235)\n   - mine\n"
+    doc = Document(f"# S\n\n{old}".encode())
+    item = Item(ITEM.title, ITEM.url, notes=("a note",))
+    new = edited(doc, insert(doc, item, "S"), added=1)
+    assert new.data.decode().endswith(f"\n10. [{ITEM.title}]({ITEM.url})\n    - a note\n")
+    assert [note.text for note in new.entries[-1].notes] == ["a note"]
+
+
+def test_news_are_no_reason_to_write_the_title_twice():
+    news = (
+        "- [2025-01] Add Lakes ([paper](https://arxiv.org/abs/1804.04235)).\n"
+        "- [2025-01] We now use the [flame](https://github.com/a/b) repository.\n"
+    )
+    line = written(f"# S\n{news}")
+    assert line.startswith("- [2023]")
+    assert line.count("Rivers") == 1
+
+
+def test_implementations_by_people_do_not_lend_their_links():
+    code = (
+        "* `map` an implementation of Map by [Ann Example](https://github.com/a/b) - https://arxiv.org/abs/1804.04235\n"
+        "* `atlas` by [Bob Sample](https://github.com/c/d) - https://arxiv.org/abs/1909.13719\n"
+    )
+    assert "github" not in written(f"# S\n{code}")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (("1.", "2."), "3."),
+        (("1.", "1."), "1."),
+        (("8)", "9)"), "10)"),
+        (("3.", "2."), "1."),
+        (("5.",), "6."),
+    ],
+)
+def test_number_goes_on_as_the_neighbours_count(numbers, expected):
+    items = "".join(
+        f"{n} [Lake {i}](https://arxiv.org/abs/1804.0423{i})\n" for i, n in enumerate(numbers)
+    )
+    assert written(f"# S\n\n{items}").startswith(f"{expected} [Rivers")
+
+
+def test_gap_is_that_between_most_neighbours_and_is_clean():
+    line = "* [Lake {0}](https://arxiv.org/abs/1804.0423{0})"
+    text = (
+        f"# S\n\n{line.format(1)}\n\n{line.format(2)}\n\n{line.format(3)}\n  \n\n{line.format(4)}\n"
+    )
+    doc = Document(text.encode())
+    (edit,) = insert(doc, ITEM, "S")
+    assert edit.new.startswith(b"\n* [Rivers")
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Notes",
+        "Paper 2",
+        "Maps (2016)",
+        '"Why Should I Trust You?": Explaining Maps',
+        "A | B",
+        "Maps - and - Lakes",
+        "What is a map?",
+        "[Re] Maps",
+        "TODO lists, solved",
+        "C#",
+        "All you need is `code`",
+        "Maps. And lakes.",
+        "1984: a model",
+    ],
+)
+def test_title_of_any_words_reads_back_or_is_refused(title):
+    for text in (
+        "# S\n\n* [Old Lakes](https://arxiv.org/abs/1804.04235)\n",
+        '# S\n\n1. **"Old Lakes"**. *Ann Example*. 2021. [[paper](https://arxiv.org/abs/1804.04235)]\n',
+        "# S\n\n|Paper|Year|\n|-|-|\n|[Old Lakes](https://arxiv.org/abs/1804.04235)|2021|\n",
+    ):
+        doc = Document(text.encode())
+        try:
+            new = edited(doc, insert(doc, Item(title, ITEM.url, year=2023), "S"), added=1)
+        except ListError as error:
+            assert "would not read back" in str(error)  # noqa: PT017
+            continue
+        assert new.entries[-1].title.replace('"', "'") == title.replace('"', "'").rstrip(".")
+        assert new.entries[-1].year in (2023, None)
+
+
+ROWS = [
+    (
+        "| **Year** | **Title** |\n|---|---|\n| 2019 | [Old Lakes](https://arxiv.org/abs/1804.04235) |",
+        "| 2023 | [Rivers of Attention](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Titel | Jahr | Link |\n|---|---|---|\n"
+        "| **Old Lakes** | 2019 | [[PDF]](https://arxiv.org/abs/1804.04235) |",
+        "| **Rivers of Attention** | 2023 | [[PDF]](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "|Paper|Code|\n|:-|:-:|\n|[**Old Lakes**](https://arxiv.org/abs/1804.04235)<br>Ann Example|-|",
+        "|[**Rivers of Attention**](https://arxiv.org/abs/2311.90001)<br>Ada Lovelace, Bo Turing, Cy Third|-|",
+    ),
+    (
+        "| # | Paper | Read? |\n|---|---|---|\n"
+        "| 7 | [Old Lakes](https://arxiv.org/abs/1804.04235) | no |\n"
+        "| 8 | [New Lakes](https://arxiv.org/abs/1804.04236) | no |",
+        "| 9 | [Rivers of Attention](https://arxiv.org/abs/2311.90001) | no |",
+    ),
+    (
+        "| Paper | Stars |\n|---|---|\n"
+        "| [Old Lakes](https://arxiv.org/abs/1804.04235) | 3 |\n"
+        "| [New Lakes](https://arxiv.org/abs/1804.04236) | 3 |",
+        "| [Rivers of Attention](https://arxiv.org/abs/2311.90001) |  |",
+    ),
+    (
+        "| **Paper** | **Links** |\n|---|---|\n"
+        "| (1) **Old Lakes** | [Paper](https://arxiv.org/abs/1804.04235), [Post](https://x.com/a/status/1) |\n"
+        "| (2) **New Lakes** | [Paper](https://arxiv.org/abs/1804.04236), [Post](https://x.com/a/status/2) |",
+        "| (3) **Rivers of Attention** | [Paper](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "Paper | Where\n--- | ---\n[Old Lakes](https://arxiv.org/abs/1804.04235) | arXiv\n"
+        "[New Lakes](https://arxiv.org/abs/1804.04236) | LAKE",
+        "[Rivers of Attention](https://arxiv.org/abs/2311.90001) | arXiv",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "row"), ROWS, ids=[row for _, row in ROWS])
+def test_row_is_written_as_the_rows_above_it(table, row):
+    assert written(f"# S\n\n{table}\n") == row
+
+
+def test_row_of_a_table_drawn_in_straight_columns_is_as_wide():
+    table = (
+        "| Paper                                              | Year |\n"
+        "|----------------------------------------------------|------|\n"
+        "| [Old Lakes](https://arxiv.org/abs/1804.04235)      | 2019 |\n"
+        "| [New Lakes](https://arxiv.org/abs/1804.04236)      | 2020 |\n"
+        "| [Odd](https://arxiv.org/abs/1804.04237)            | 2021 |\n"
+    )
+    doc = Document(f"# S\n\n{table}".encode())
+    (edit,) = insert(doc, Item("Rivers", "https://arxiv.org/abs/2311.90001", year=2023), "S")
+    assert edit.new.decode() == ("| [Rivers](https://arxiv.org/abs/2311.90001)         | 2023 |\n")
