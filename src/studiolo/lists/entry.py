@@ -73,7 +73,7 @@ class Entry:
     """One work on the list, with everything nested below it. What it is called is read when it is first asked for.
 
     Attributes:
-        keys: what its links point at, in order, each once.
+        keys: what it is, and what is about it (code, a talk), in the order of its links, each once.
         links, notes, questions: its own and those nested below it, entries of their own excepted.
         section: the headings it stands under, outermost first.
         tags: `#tags` in its text, links to `tags/…`, and the cells of a column of tags.
@@ -84,6 +84,7 @@ class Entry:
         parent: index of the entry it is nested in, in `Document.entries`.
         head: the text that its title is in, None for a row.
         said: what a row or lines such as `Authors:` say of it.
+        mentioned: papers that it only speaks of, in a note or in prose: nothing that is said of it is said of them.
     """
 
     keys: tuple[Key, ...]
@@ -100,6 +101,7 @@ class Entry:
     parent: int | None = None
     head: Text | None = field(default=None, compare=False, repr=False)
     said: Naming = field(default=Naming(""), repr=False)
+    mentioned: tuple[Key, ...] = ()
 
     @cached_property
     def _naming(self) -> Naming:

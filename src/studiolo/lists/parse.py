@@ -17,6 +17,7 @@ from .authors import split_authors
 from .blocks import Block
 from .columns import Role, columns_of
 from .entry import Entry, Heading, Link, Note, Question, Span, State
+from .identity import mentioned
 from .links import Run, find_links, fold_label, unescape
 from .sections import Section, sections
 from .states import BOX, BOX_STATES, state_of_cell, state_of_mark, state_of_section
@@ -61,6 +62,7 @@ class Draft:
     Attributes:
         head: its own text, which its title is in.
         said: what a row or lines such as `Authors:` say of it.
+        own, below: the texts with links of its own line, and those of what is nested in it.
     """
 
     block: Block
@@ -75,11 +77,26 @@ class Draft:
     tags: list[str] = field(default_factory=list)
     state: State | None = None
     state_by: Literal["box", "column", "mark", "section"] | None = None
+    own: list[Text] = field(default_factory=list)
+    below: list[Text] = field(default_factory=list)
+
+    def keys(self) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+        """Return the keys of the entry and what is about it, and those of papers that it only mentions; each once."""
+        keys = [link.mention.key for link in self.links if link.mention]
+        if len(keys) < 2 and not self.below:
+            return tuple(keys), ()
+        keys = list(dict.fromkeys(keys))
+        if not any(key.names_paper for key in keys):
+            return tuple(keys), ()
+        others = mentioned(self.own, self.below)
+        if not others:
+            return tuple(keys), ()
+        return tuple(k for k in keys if k not in others), tuple(k for k in keys if k in others)
 
     @property
     def key(self) -> Key | None:
         """The paper's key if any link names a paper, else the first key."""
-        keys = [link.mention.key for link in self.links if link.mention]
+        keys, _ = self.keys()
         return next((key for key in keys if key.names_paper), keys[0] if keys else None)
 
 
@@ -227,7 +244,7 @@ class Reader:
         if owner is None and len(children) == 1 and children[0].kind in _WORDS:  # as most are
             own = self._own(children[0])
             draft = self._draft(item)
-            self._take_links(own, draft)
+            self._take_links(own, draft, is_own=True)
             self._head(item, own, draft)
             return
         texts = [self._own(block) if block.kind in _WORDS else None for block in children]
@@ -254,8 +271,9 @@ class Reader:
             named = any(_belongs_to_parent(head, crowd) for head in bare)
         for i, (block, text) in enumerate(zip(children, texts, strict=True)):
             if text is not None:
-                self._take_links(text, draft)
-                if i == 0 and starts_entry:
+                is_own = i == 0 and starts_entry
+                self._take_links(text, draft, is_own=is_own)
+                if is_own:
                     self._head(item, text, draft)
                 else:
                     self._note(text, block.line, depth if i == 0 else depth + 1, draft)
@@ -360,8 +378,9 @@ class Reader:
         if not any(cell.run.data for cell in cells):
             return
         draft = self._draft(row)
-        for cell in cells:
-            self._take_links(cell, draft)
+        notes = {roles[role] for role in ("notes", "about") if role in roles}
+        for i, cell in enumerate(cells):
+            self._take_links(cell, draft, is_own=i not in notes)
             draft.tags += hashtags(cell)
 
         def words(*alike: Role) -> str:
@@ -406,8 +425,10 @@ class Reader:
         self.part.texts.append(text)
         return text
 
-    def _take_links(self, text: Text, draft: Draft | None) -> None:
+    def _take_links(self, text: Text, draft: Draft | None, *, is_own: bool = False) -> None:
         run = text.run
+        if draft is not None and text.pieces:
+            (draft.own if is_own else draft.below).append(text)
         for piece in text.pieces:
             link = Link(
                 piece.url
@@ -432,13 +453,13 @@ class Reader:
 
     def entry(self, draft: Draft) -> Entry:
         """Return the entry that a draft becomes."""
-        keys = [link.mention.key for link in draft.links if link.mention]
+        keys, others = draft.keys()
         state, by = draft.state, draft.state_by
         if state is None and (state := state_of_section(draft.section)):
             by = "section"
         block = draft.block
         return Entry(
-            keys=tuple(dict.fromkeys(keys) if len(keys) > 1 else keys),
+            keys=keys,
             links=tuple(draft.links),
             notes=tuple(draft.notes),
             questions=tuple(draft.questions),
@@ -452,6 +473,7 @@ class Reader:
             parent=draft.parent,
             head=draft.head,
             said=draft.said,
+            mentioned=others,
         )
 
 
