@@ -14,8 +14,9 @@ from studiolo.library import (
     sections_of,
     undo,
 )
-from studiolo.library.desk import item_of, plan_notes
+from studiolo.library.items import item_of
 from studiolo.library.placing import propose
+from studiolo.library.putting import plan_entry as plan_item, plan_notes
 from studiolo.lists import Document, Item
 from studiolo.sources import SavedItem, SavedLink
 from tests.sources.reading import shared
@@ -57,7 +58,7 @@ def document(library):
 
 
 def plan_entry(doc, item, section):
-    return desk.plan_entry(
+    return plan_item(
         doc, item, Proposal((section,) if isinstance(section, str) else section, "", 1.0)
     )
 

@@ -11,13 +11,13 @@ from studiolo.library import (
     Library,
     Proposal,
     carry_out,
-    desk,
     inbox as inbox_module,
     load_waiting,
     undo,
 )
-from studiolo.library.desk import item_of
 from studiolo.library.inbox import load_items
+from studiolo.library.items import item_of
+from studiolo.library.putting import plan_entry
 from studiolo.lists import Document
 from studiolo.sources import SavedFolder, SavedItem
 
@@ -109,7 +109,7 @@ def test_adding_to_a_list_survives_death_at_every_write(tmp_path, half):
         library = Library(folder)
         Inbox(library).collect([SavedItem("bookmarks", "https://arxiv.org/abs/2105.03824", "FNet")])
         view = load_waiting(library)
-        plan = desk.plan_entry(Document.load(path), item_of(view.pending[0], view), TO_REVIEW)
+        plan = plan_entry(Document.load(path), item_of(view.pending[0], view), TO_REVIEW)
         died = run_and_die(
             lambda library=library, plan=plan: carry_out(library, plan), nth, half=half
         )
@@ -140,7 +140,7 @@ def test_undo_survives_death_at_every_write(tmp_path):
         library = Library(folder)
         Inbox(library).collect([SavedItem("bookmarks", "https://arxiv.org/abs/2105.03824", "FNet")])
         view = load_waiting(library)
-        plan = desk.plan_entry(Document.load(path), item_of(view.pending[0], view), TO_REVIEW)
+        plan = plan_entry(Document.load(path), item_of(view.pending[0], view), TO_REVIEW)
         carry_out(library, plan)
         died = run_and_die(lambda library=library: undo(library), nth, half=True)
         deaths += died

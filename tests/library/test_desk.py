@@ -18,6 +18,7 @@ from studiolo.library import (
     load_waiting,
     sections_of,
 )
+from studiolo.library.items import item_of
 from studiolo.lists import Document, Item
 from studiolo.metadata import Facts, Fetched
 from studiolo.sources import SavedItem, SavedLink
@@ -290,7 +291,7 @@ def test_word_means_a_key_a_name_or_a_part_of_a_title(library):
 
 def item(library, *things):
     inbox = waiting_for(library, *things)
-    return desk.item_of(inbox.pending[0], inbox)
+    return item_of(inbox.pending[0], inbox)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +332,7 @@ def test_address_is_that_of_the_key_or_the_one_that_was_saved(library):
         ("http://www.example.org/Paper.pdf?utm_source=x", "http://www.example.org/Paper.pdf?utm_source=x"),
         ("openreview:AAAAAAAAAA", "https://openreview.net/forum?id=AAAAAAAAAA"),
     ):  # fmt: skip
-        assert desk.item_of(desk.thing_to_add(inbox, word), inbox).url == url
+        assert item_of(desk.thing_to_add(inbox, word), inbox).url == url
 
 
 def test_things_about_it_are_notes_each_once_with_their_titles(library):

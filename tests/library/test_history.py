@@ -20,6 +20,7 @@ from studiolo.library import (
     undo,
 )
 from studiolo.library.history import history_path, load_changes
+from studiolo.library.putting import plan_entry
 from studiolo.library.reading import Kept, save_kept
 from studiolo.lists import Document, Item
 from studiolo.sources import SavedItem
@@ -61,7 +62,7 @@ def document(library):
 
 
 def add(library, item=FNET):
-    return carry_out(library, desk.plan_entry(document(library), item, TO_REVIEW))
+    return carry_out(library, plan_entry(document(library), item, TO_REVIEW))
 
 
 def listed(library, number=0):
@@ -308,7 +309,7 @@ def test_journal_of_a_stranger_changes_nothing_outside_the_library(tmp_path, nam
 def test_list_of_another_library_is_not_written_into_this_journal(library, tmp_path_factory):
     other = tmp_path_factory.mktemp("other") / "list.md"
     other.write_text(LIST)
-    plan = desk.plan_entry(Document.load(other), FNET, TO_REVIEW)
+    plan = plan_entry(Document.load(other), FNET, TO_REVIEW)
     with pytest.raises(FileError, match="lies outside of the library"):
         carry_out(library, plan)
     assert other.read_text() == LIST
@@ -316,7 +317,7 @@ def test_list_of_another_library_is_not_written_into_this_journal(library, tmp_p
 
 def test_list_that_was_not_read_from_a_file_is_not_written(library):
     doc = Document(LIST.encode())
-    plan = desk.plan_entry(doc, FNET, TO_REVIEW)
+    plan = plan_entry(doc, FNET, TO_REVIEW)
     with pytest.raises(ListError, match="not read from a file"):
         carry_out(library, plan)
 

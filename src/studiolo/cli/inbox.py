@@ -47,6 +47,8 @@ def _say_things(shown: list[Pending]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for name, pending in zip(names, shown, strict=True):
         where = f"about {pending.on_list}" if pending.on_list else "; ".join(pending.folders)
+        if seen := pending.seen_in:
+            where = f"from “{seen}”{f'  {where}' if where else ''}"
         title, where = clean(pending.title), clean(f"  {where}" if where else "")
         date = pending.saved_at[:10].ljust(10)
         used = max(len(name), column) + len(date) + 4
@@ -130,7 +132,14 @@ def _matches(pending: Pending, words: list[str]) -> bool:
     if not words:
         return True
     text = " ".join(
-        (pending.name, pending.title, *pending.folders, *pending.tags, *pending.notes)
+        (
+            pending.name,
+            pending.title,
+            *(item.title for item in pending.items),
+            *pending.folders,
+            *pending.tags,
+            *pending.notes,
+        )
     ).casefold()
     return all(word.casefold() in text for word in words)
 
@@ -140,6 +149,7 @@ def _record(pending: Pending) -> dict[str, object]:
         "name": pending.name,
         "key": str(pending.key) if pending.key else None,
         "title": pending.title,
+        "seen_in": pending.seen_in,
         "saved_at": pending.saved_at,
         "on_list": pending.on_list,
         "papers": [str(key) for key in pending.papers],
@@ -206,11 +216,13 @@ def add(
     chosen = list_path(home, path)
     waiting = load_waiting(home, with_passed=True)
     for key in keys:
-        desk.thing_to_add(waiting, key)  # all of them are known before the first is written
+        desk.thing_to_add(
+            waiting, key, title=title
+        )  # all of them are known before the first is written
     for number, key in enumerate(keys):
         if number:
             waiting = load_waiting(home, with_passed=True)
-        pending = desk.thing_to_add(waiting, key)
+        pending = desk.thing_to_add(waiting, key, title=title)
         if desk.is_unknown(waiting, pending) and not title and not offline:
             with make_client(home) as client:
                 waiting, pending = desk.fetch_title(home, waiting, pending, client)

@@ -6,44 +6,41 @@ Each function here returns a `Plan`, which shows every byte of what it would cha
 
 from __future__ import annotations
 
-import re
+import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from studiolo.errors import ListError, UsageError
-from studiolo.keys import Key, address_of, find_key, why_not_a_page
+from studiolo.keys import Key, address_of, find_key
 from studiolo.lists import (
     STATES,
     Document,
     Entry,
-    Item,
     State,
     annotate,
     edited,
     escape,
     find_section,
-    insert,
     left_out,
     mark as mark_entry,
     move as move_entry,
-    new_section as new_section_of,
-    notes_left,
     remove as remove_entry,
     title_from_url,
 )
 from studiolo.net import Client
 from studiolo.sources import SavedItem
 
-from .edges import key_at
 from .entries import Listed, called
 from .facts import fetch_facts, load_facts
 from .folder import Library
+from .items import item_of
 from .placing import Proposal, propose
-from .plan import Plan, joined
+from .plan import Plan
+from .putting import plan_notes, plan_pending, plan_section
 from .reading import Kept, kept_of, kept_path
-from .waiting import Pending, Waiting, refused_names, tidy_title
+from .waiting import Pending, Waiting, facts_of, refused_names
 
 
 def note(library: Library, listed: Listed, text: str, *, below: bool = False) -> Plan:
@@ -210,13 +207,33 @@ def _worth_keeping(library: Library, entry: Entry) -> Iterator[Kept]:
     )
 
 
-def thing_to_add(waiting: Waiting, word: str) -> Pending:
+def thing_to_add(waiting: Waiting, word: str, *, title: str = "") -> Pending:
     """Return what a word means to somebody who wants it on a list: what waits under it, else the paper of that key.
 
+    Args:
+        title: what the reader calls it: then a key that nobody heard of before is meant as it was typed.
+
     Raises:
-        UsageError: it is on a list already, or the word is not a key.
+        UsageError: it is on a list already; or the word is not a key, or one that is almost that of something that waits.
     """
-    pending = waiting.find(word) or _typed(waiting, word)
+    pending = waiting.find(word)
+    if pending is None:
+        near = waiting.like(word)
+        try:
+            pending = _typed(waiting, word)
+        except UsageError as error:
+            raise UsageError(f"{error}{_did_you_mean(near)}") from None
+        exact = {one for found in near for one in (found.name, *map(str, found.keys))}
+        if (
+            not title
+            and "://" not in word
+            and pending.key not in waiting.facts
+            and _is_near(pending.name, exact)
+        ):
+            raise UsageError(
+                f"{pending.name} is not in the inbox.{_did_you_mean(near)} To add {pending.name} itself, say what it is "
+                "called with --title."
+            )
     keys = waiting.works.keys(pending.key) if pending.key else frozenset()
     for key in sorted(keys):
         if key in waiting.on_lists:
@@ -224,17 +241,36 @@ def thing_to_add(waiting: Waiting, word: str) -> Pending:
     return pending
 
 
+def _did_you_mean(near: Sequence[Pending]) -> str:
+    shown = "; ".join(
+        f"{one.name} ({one.title})" if one.title != one.name else one.name for one in near
+    )
+    return f" In the inbox there are: {shown}." if near else ""
+
+
+def _is_near(name: str, others: Iterable[str]) -> bool:
+    """Whether a key is the beginning of another, or one letter away from it, so that it may be a slip."""
+    return any(
+        one.startswith(name)
+        or name.startswith(one)
+        or difflib.SequenceMatcher(None, name, one).ratio() > 0.94
+        for one in others
+    )
+
+
 def _typed(waiting: Waiting, word: str) -> Pending:
     key = find_key(word)
-    known = waiting.facts.get(key)
+    keys = waiting.works.keys(key)
     url = word if "://" in word else address_of(key)
-    title = known.title if known and known.title else title_from_url(url)
-    return Pending(str(key), key, title, [SavedItem("typed", url)])
+    pending = Pending(str(key), key, "", [SavedItem("typed", url)], keys=keys)
+    known = facts_of(pending, waiting.facts)
+    pending.title = known.title if known else title_from_url(url)
+    return pending
 
 
 def is_unknown(waiting: Waiting, pending: Pending) -> bool:
     """Whether it is a paper of which no service has said anything yet."""
-    return bool(pending.key and pending.key.names_paper and pending.key not in waiting.facts)
+    return bool(pending.key and pending.key.names_paper and not pending.keys & waiting.facts.keys())
 
 
 def fetch_title(
@@ -284,15 +320,15 @@ def add(
         if not found:
             raise UsageError(no_headings(document))
         proposal = found[0]
-    if not title and pending.key and pending.title == str(pending.key):
+    if not title and pending.key and pending.title == str(pending.key) and pending.is_typed:
         raise UsageError(
             f"No title is known for {pending.key}. Give one with --title, or run `studiolo lookup {pending.key}` online."
         )
     item = item_of(pending, waiting)
     item = replace(item, title=title or item.title, notes=(*item.notes, *map(escape, notes)))
     if new_section:
-        return plan_section(document, new_section, item)
-    return plan_entry(document, item, proposal)
+        return plan_section(library, pending, document, item, new_section)
+    return plan_pending(library, pending, document, item, proposal)
 
 
 def proposals(waiting: Waiting, pending: Pending, document: Document) -> list[Proposal]:
@@ -318,7 +354,7 @@ def put(
     """
     item = item_of(pending, waiting)
     if not proposal.below:
-        return plan_entry(document, item, proposal)
+        return plan_pending(library, pending, document, item, proposal)
     name, _, _ = proposal.below.rpartition(":")
     home = Document.load(library.folder / name)
     keys = waiting.works.keys(pending.key) if pending.key else frozenset()
@@ -344,106 +380,3 @@ def _list_for(library: Library, path: Path | None, section: str) -> Document:
             f"There is no list in {library.folder}. Create one with `studiolo init`, write a Markdown file with a heading, or name a list with --list."
         )
     return Document.load(chosen)
-
-
-def plan_entry(document: Document, item: Item, place: Proposal) -> Plan:
-    """Plan to put an item at the end of a section, in its neighbours' style.
-
-    Raises:
-        UsageError: there is no such section.
-        ListError: the list cannot be edited so.
-    """
-    section = find_section(document, place.section, prefer="to read")
-    edits = insert(document, item, section)
-    key = key_at(item.url)
-    left = notes_left(item, edits) if key else ()
-    return Plan(
-        f"added {item.title!r}",
-        document,
-        edited(document, edits, added=1),
-        edits,
-        (Kept(key, notes=left),) if key and left else (),
-        reason=place.reason,
-        section=section.path,
-    )
-
-
-def plan_section(document: Document, name: str, item: Item) -> Plan:
-    """Plan to make a section and put an item into it, as one change.
-
-    Raises:
-        UsageError: there is such a section; or the one it belongs below does not exist.
-        ListError: the list cannot be edited so.
-    """
-    edits, path = new_section_of(document, name)
-    with_section = edited(document, edits)
-    second = plan_entry(with_section, item, Proposal(path, "", 1.0))
-    what = f"{second.what} in the new section {path[-1]!r}"
-    return joined(Plan(what, document, with_section, edits, section=path), second)
-
-
-def plan_notes(document: Document, entry: Entry, notes: Iterable[str]) -> Plan:
-    """Plan to note things (a repository, a talk) below an entry that is on the list already.
-
-    Raises:
-        ListError: the entry cannot carry notes.
-    """
-    edits = tuple(edit for text in notes for edit in annotate(document, entry, text))
-    after = edited(document, edits, touched=[entry])
-    said = " and ".join(repr(text) for text in notes)
-    return Plan(f"noted {said} below {entry.title!r}", document, after, edits)
-
-
-def item_of(pending: Pending, waiting: Waiting) -> Item:
-    """Return what a list could say of a pending thing; the list's own style decides what of it is written.
-
-    The reader's notes become notes, and so does each further thing about the paper (a repository, a talk).
-    """
-    known = waiting.facts.get(pending.key) if pending.key else None
-    url = pending.items[0].url
-    if pending.key and pending.key.kind in {"arxiv", "doi", "github", "reddit"}:
-        url = address_of(pending.key)
-    elif own := next((item.url for item in pending.items if key_at(item.url) == pending.key), ""):
-        url = own
-    notes = [escape(line) for note in pending.notes for line in _lines(note)]
-    ours = waiting.works.keys(pending.key) if pending.key else frozenset()
-    told: set[Key] = set()
-    for item in pending.items:
-        key = key_at(item.url)
-        if key is None or key in ours or key in told or why_not_a_page(item.url):
-            continue
-        told.add(key)
-        title = tidy_title(item.title)
-        named = (
-            title
-            and title.casefold() not in {pending.title.casefold(), key.value}
-            and "://" not in title
-        )
-        address = re.sub(r"[\s<>]", lambda m: f"%{ord(m[0]):02X}", item.url)
-        notes.append(f"{escape(title)}: {address}" if named else address)
-    name = re.match(r"([A-Za-z][\w+.-]{1,24}):\s+\S", pending.title)
-    year = known.year if known else _year_of(pending.key)
-    return Item(
-        title=" ".join(pending.title.split()),
-        url=url,
-        name=name[1] if name else None,
-        authors=known.authors if known else (),
-        year=year,
-        notes=tuple(notes),
-    )
-
-
-def _lines(note: str) -> list[str]:
-    """Return the lines of a note that hold something."""
-    return [line.strip() for line in note.splitlines() if line.strip()]
-
-
-def _year_of(key: Key | None) -> int | None:
-    """Return the year that an arXiv id tells: its first two digits."""
-    if key is None or key.kind != "arxiv":
-        return None
-    digits = re.search(r"(?:^|/)(\d\d)(?:0[1-9]|1[0-2])", key.value)
-    if digits is None:
-        return None
-    year = int(digits[1])
-    return 1900 + year if year > 90 else 2000 + year

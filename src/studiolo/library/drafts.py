@@ -12,8 +12,10 @@ from studiolo.lists import STATES, Document, State
 from . import desk
 from .entries import Listed
 from .folder import Library
+from .items import item_of
 from .placing import Proposal
 from .plan import Plan, difference, joined
+from .putting import plan_section
 from .tagging import tag
 from .waiting import Pending, Waiting
 
@@ -46,6 +48,8 @@ class Draft:
             items = [replace(one, tags=() if n else self.tags) for n, one in enumerate(items)]
         if self.note is not None:
             items = [replace(one, note="" if n else self.note) for n, one in enumerate(items)]
+        if self.state is not None:
+            items = [replace(one, state=self.state) for one in items]
         return replace(pending, title=self.title or pending.title, items=items)
 
 
@@ -65,7 +69,8 @@ def plan_draft(
     """
     changed = draft.applied(pending)
     if draft.new_section:
-        plan = desk.plan_section(document, draft.new_section, desk.item_of(changed, waiting))
+        item = item_of(changed, waiting)
+        plan = plan_section(library, changed, document, item, draft.new_section)
     else:
         plan = desk.put(library, waiting, changed, document, proposal)
     if draft.tags and (listed := _new_entry(plan)):

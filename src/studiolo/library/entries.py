@@ -48,8 +48,6 @@ def load_lists(
 ) -> list[Document]:
     """Return the lists asked for, each by its path or name, or all of a library, by default that of the current folder.
 
-    A folder that is not a library may hold anything: there only its own Markdown files and those of `lists/` are taken.
-
     Raises:
         UsageError: none is asked for and there is none; or there is no list of a name.
         ListError: one cannot be read.
@@ -58,9 +56,6 @@ def load_lists(
     if words:
         return [Document.load(find_list(home, str(word))) for word in words]
     paths = home.list_paths()
-    if not home.state.is_dir():
-        own = (home.folder, home.folder / "lists")
-        paths = [path for path in paths if path.parent in own]
     if not paths:
         raise UsageError(f"There is no Markdown list in {home.folder}. {_HOW}")
     return [Document.load(short(path)) for path in paths]
@@ -129,6 +124,11 @@ def find_entries(word: str, documents: Sequence[Document]) -> list[Listed]:
     else:
         found = [row for row in rows if row.entry.key == key]
         found = found or [row for row in rows if key in row.entry.keys]
+        speaking = [row for row in rows if key in row.entry.mentioned]
+        if speaking and not found:
+            raise UsageError(
+                f"{key} is on no list; it is only mentioned below {speaking[0]}. To put it on one: studiolo add {key}"
+            )
     if not found:
         where = ", ".join(str(document.path) for document in documents[:5])
         raise UsageError(f"{word!r} is not on {where}. To see what is: studiolo show LIST")

@@ -35,6 +35,9 @@ from .config import Config, load_config
 
 
 _NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
+_PAGES = frozenset(
+    {"readme", "changelog", "contributing", "license", "code_of_conduct", "security"}
+)
 _GIT_FILES = {
     ".gitignore": b"cache/\npools/\nreport/\n*.tmp\n*.partial\n",
     # Both sides' lines of a file that grows; a file that is rewritten is merged line by line instead.
@@ -107,12 +110,19 @@ class Library:
     def list_paths(self) -> list[Path]:
         """Return the Markdown files of the library, sorted, without what `config.toml` ignores.
 
-        Hidden, build and `papers/` folders are left out.
+        Hidden, build and `papers/` folders are left out. A folder without `.studiolo/` may hold anything, so of its folders
+        only `lists/` and `topics/` are looked into.
         """
         found: list[Path] = []
         config = self.config
+        is_library = self.state.is_dir()
         for folder, names, files in os.walk(self.folder):
-            names[:] = [n for n in names if not n.startswith(".") and n not in _NO_LISTS]
+            names[:] = [
+                n
+                for n in names
+                if (not n.startswith(".") and n not in _NO_LISTS)
+                and (is_library or (Path(folder) == self.folder and n in ("lists", "topics")))
+            ]
             found += [
                 Path(folder, name)
                 for name in files
@@ -134,9 +144,37 @@ class Library:
         """The lists, read once; `forget` what was read where they have changed."""
         return {path: Document.load(path) for path in self.list_paths()}
 
+    @cached_property
+    def lists(self) -> dict[Path, Document]:
+        """Those of the Markdown files that say what the reader reads: no topic pages, and no README about something else.
+
+        A README is a list where most of what it links are papers, and no other list has papers or it has ten and more.
+        """
+        named = self.config.list
+
+        def parts(path: Path) -> tuple[str, ...]:
+            return path.relative_to(self.folder).parts
+
+        pages = {path for path in self.documents if path.stem.casefold() in _PAGES}
+        found = {
+            path: document
+            for path, document in self.documents.items()
+            if path not in pages and (parts(path)[0] != "topics" or len(parts(path)) == 1)
+        }
+        need = 10 if any(_num_papers(document)[0] for document in found.values()) else 1
+        if not any(parts(path)[0] == "lists" and len(parts(path)) > 1 for path in found):
+            for path in pages:
+                papers, others = _num_papers(self.documents[path])
+                if papers >= max(need, others):
+                    found[path] = self.documents[path]
+        if named and (path := self.folder / named) in self.documents:
+            found[path] = self.documents[path]
+        return dict(sorted(found.items()))
+
     def forget(self) -> None:
         """Read the lists again when they are next asked for."""
         self.__dict__.pop("documents", None)
+        self.__dict__.pop("lists", None)
 
     def relative(self, path: Path) -> str:
         """Return a list's name as shown to the reader and kept in `.studiolo/`; of one outside, its path."""
@@ -176,8 +214,7 @@ class Library:
     def main_list(self) -> Path | None:
         """Return the list that new entries go to when none is named, or None where there is no list.
 
-        It is the one that `config.toml` names. Else those in `lists/` come first, then those outside of `topics/`; among
-        them the one with most papers, so that no README whose bullets are prose is taken for the list.
+        It is the one that `config.toml` names. Else those in `lists/` come first; among them the one with most papers.
 
         Raises:
             FileError: `config.toml` names a list that is not there.
@@ -190,16 +227,14 @@ class Library:
                 )
             return path
 
-        def rank(path: Path) -> tuple[int, int, int, int, str]:
+        def rank(path: Path) -> tuple[bool, int, int, int, str]:
             parts = path.relative_to(self.folder).parts
-            place = (
-                2 if parts[0] == "lists" and len(parts) > 1 else 0 if parts[0] == "topics" else 1
-            )
-            entries = self.documents[path].entries
-            papers = sum(entry.key is not None and entry.key.names_paper for entry in entries)
-            return place, papers, len(entries), -len(parts), str(path)
+            document = self.lists[path]
+            papers, _ = _num_papers(document)
+            in_lists = parts[0] == "lists" and len(parts) > 1
+            return in_lists, papers, len(document.entries), -len(parts), str(path)
 
-        return max(self.documents, key=rank, default=None)
+        return max(self.lists, key=rank, default=None)
 
     def list_with_section(self, section: str) -> Path | None:
         """Return the list that has a section of this name: the main one if it does, else the only other one, else None."""
@@ -212,6 +247,12 @@ class Library:
             having.append(path)
         main = self.main_list()
         return main if main in having else having[0] if len(having) == 1 else None
+
+
+def _num_papers(document: Document) -> tuple[int, int]:
+    """Return how many entries of a list name papers, and how many link something else."""
+    papers = sum(entry.key is not None and entry.key.names_paper for entry in document.entries)
+    return papers, sum(bool(entry.keys) for entry in document.entries) - papers
 
 
 def save_new_list(library: Library, name: str = "reading-list.md") -> Path:

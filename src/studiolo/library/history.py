@@ -27,6 +27,7 @@ from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 
 from .edges import Edge, edge_from, edge_record, said_by_reader, save_edges
 from .folder import Library
+from .inbox import Inbox
 from .plan import Plan
 from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
 from .waiting import passed_names, refused_names, save_passed, save_refused
@@ -184,6 +185,8 @@ def carry_out(library: Library, plan: Plan) -> Change:
         save_passed(library, plan.passing)
     if plan.refusing:
         save_refused(library, plan.refusing)
+    if plan.collecting:
+        Inbox(library).collect(plan.collecting)
     if plan.relating:
         save_edges(library, plan.relating)
     library.forget()

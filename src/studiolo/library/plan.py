@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studiolo.lists import Document, Edit
+from studiolo.sources import SavedItem
 
 from .edges import Edge
 from .reading import Kept
@@ -22,6 +23,7 @@ class Plan:
         edits: what makes the one from the other.
         keeping: what is kept beside the lists in the same step.
         passing: names of pending things that are passed over.
+        collecting: saved things that the library of the list does not have yet: what their sources gave goes with them.
         refusing: keys that the reader says no to.
         relating: what the reader says of two keys.
         reason: why it goes where it goes, one sentence; empty where the reader said so.
@@ -36,6 +38,7 @@ class Plan:
     keeping: tuple[Kept, ...] = ()
     passing: tuple[str, ...] = ()
     refusing: tuple[str, ...] = ()
+    collecting: tuple[SavedItem, ...] = ()
     relating: tuple[Edge, ...] = ()
     reason: str = ""
     section: tuple[str, ...] = ()

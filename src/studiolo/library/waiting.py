@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from studiolo.errors import UsageError
 from studiolo.files import append_json_lines, load_json_lines
-from studiolo.keys import Key, find_key
+from studiolo.keys import Key, address_of, find_key
 from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
 
 from .edges import key_at
 from .facts import load_facts
 from .folder import Library
+from .given import Given, given_by
 from .inbox import load_items
 from .works import Works, load_works
 
@@ -26,8 +30,10 @@ class Pending:
     Attributes:
         name: how it is called in commands: its key, or the item's own id where it has no key.
         key: the work's key, or that of the thing itself; None for an address that has no key (`?lY47tw`).
-        title: the best there is; never empty.
+        title: what a service, a citation or the saved thing itself calls it, else its key or address; never empty. A page
+            about a paper does not give it its title.
         items: everything that was saved of it.
+        keys: all keys of its work.
         on_list: `file:line` of its paper, if that is on a list already and this is a thing about it.
         papers: papers it is about, where they are several.
         guesses: papers it may be, or be about, by its title alone.
@@ -40,6 +46,37 @@ class Pending:
     on_list: str = ""
     papers: tuple[Key, ...] = ()
     guesses: tuple[Key, ...] = ()
+    keys: frozenset[Key] = frozenset()
+
+    @property
+    def own(self) -> list[SavedItem]:
+        """Return what was saved of the work itself, and not of something about it."""
+        return [
+            item for item in self.items if not self.keys or key_at(item.url) in (None, *self.keys)
+        ]
+
+    @property
+    def others(self) -> tuple[Key, ...]:
+        """Return the keys of what is about it."""
+        keys = (key_at(item.url) for item in self.items)
+        return tuple(dict.fromkeys(key for key in keys if key and key not in self.keys))
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether it was never saved: the reader typed its key."""
+        return all(item.source == "typed" for item in self.items)
+
+    @property
+    def given(self) -> Given:
+        """Return what the sources gave of the work itself."""
+        return given_by(self.own)
+
+    @property
+    def seen_in(self) -> str:
+        """Return what the first page about it is called, where nothing says what it is called itself; else ''."""
+        if self.title not in (str(self.key), address_of(self.key) if self.key else ""):
+            return ""
+        return next((title for item in self.items if (title := tidy_title(item.title))), "")
 
     @property
     def is_paper(self) -> bool:
@@ -89,36 +126,50 @@ class Waiting:
     on_lists: Mapping[Key, str]
 
     def find(self, name: str) -> Pending | None:
-        """Return the pending thing of a name, of any key of its work, or of the beginning of its id."""
+        """Return the pending thing of a name or of any key of its work; where it has no key, of the beginning of its id.
+
+        Raises:
+            UsageError: several ids begin so.
+        """
         for pending in self.pending:
             if pending.name == name:
                 return pending
-        key = key_at(name)
-        if key is None and ":" in name:
-            key = find_key(name)
-        if key is not None:
-            keys = self.works.keys(key)
+        with contextlib.suppress(UsageError):
+            keys = self.works.keys(find_key(name))
             for pending in self.pending:
                 if pending.key in keys or any(key_at(item.url) in keys for item in pending.items):
                     return pending
-        return next(
-            (
-                pending
-                for pending in self.pending
-                if len(name) >= 6 and pending.name.startswith(name)
-            ),
-            None,
-        )
+            return None
+        if not re.fullmatch(r"[0-9a-f]{6,24}", name):
+            return None
+        found = [p for p in self.pending if p.key is None and p.name.startswith(name)]
+        if len(found) > 1:
+            shown = "; ".join(f"{p.name} ({p.title})" for p in found[:6])
+            raise UsageError(f"{name!r} may be one of: {shown}. Give more of it.")
+        return found[0] if found else None
+
+    def like(self, name: str, count: int = 5) -> list[Pending]:
+        """Return the pending things whose names or titles are nearest to a word that names none, the nearest first."""
+        wanted = name.casefold().strip()
+        bare = wanted.partition(":")[2] or wanted
+        names: dict[str, Pending] = {}
+        for pending in self.pending:
+            for one in (pending.name, *map(str, pending.keys), pending.title):
+                names.setdefault(one.casefold(), pending)
+        begin = [one for one in names if len(bare) > 2 and bare in one]
+        near = difflib.get_close_matches(wanted, names, n=count, cutoff=0.75)
+        return list({id(p): p for one in (*begin, *near) for p in (names[one],)}.values())[:count]
 
 
 def keys_on_lists(library: Library) -> dict[Key, str]:
-    """Return where each key first stands in an entry: `file:line`. A link in a paragraph puts nothing on a list."""
+    """Return where each key first stands in an entry: `file:line`. A paper that is only mentioned is on no list."""
     found: dict[Key, str] = {}
-    for path, document in library.documents.items():
+    for path, document in library.lists.items():
         name = library.relative(path)
         for entry in document.entries:
+            own = set(entry.keys)
             for link in entry.links:
-                if link.mention is not None:
+                if link.mention is not None and link.mention.key in own:
                     found.setdefault(link.mention.key, f"{name}:{link.line}")
     return found
 
@@ -155,6 +206,7 @@ def load_waiting(library: Library, *, with_passed: bool = False) -> Waiting:
             )
         pending.items.append(item)
     for pending in groups.values():
+        pending.keys = works.keys(pending.key) if pending.key else frozenset()
         pending.title = title_of(pending, facts)
         pending.guesses = works.guesses(pending.key) if pending.key else ()
     ordered = sorted(groups.values(), key=lambda pending: pending.saved_at, reverse=True)
@@ -182,19 +234,31 @@ def tidy_title(title: str) -> str:
 
 
 def title_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
-    """Return what to call a pending thing: what a service says, else the best saved title, else the address."""
-    if pending.key and (known := facts.get(pending.key)) and known.title:
+    """Return what to call a pending thing: what a service says, else a citation, else the title it was saved with itself.
+
+    The title of a page about a paper (a digest, a post, a repository) is not the paper's; without any other it is called
+    by its key, or by its address where that says more.
+    """
+    if known := facts_of(pending, facts):
         return known.title
     for item in pending.items:
         for link in item.links:
-            if link.title and key_at(link.url) == pending.key:
+            if link.title and key_at(link.url) in pending.keys:
                 return link.title
-    papers_first = sorted(pending.items, key=lambda item: key_at(item.url) != pending.key)
-    for item in papers_first:
+    own = pending.own
+    for item in own:
         title = tidy_title(item.title)
         if title and not re.fullmatch(r"\S+://\S+|\d{4}\.\d{4,5}(v\d+)?(\.pdf)?", title):
             return title
-    return papers_first[0].url
+    if pending.key is None or pending.key.kind == "url":
+        return own[0].url if own else address_of(pending.key) if pending.key else pending.name
+    return str(pending.key)
+
+
+def facts_of(pending: Pending, facts: Mapping[Key, Facts]) -> Facts | None:
+    """Return what a service says of a pending work under any of its keys, None where none knows its title."""
+    keys = (*([pending.key] if pending.key else ()), *sorted(pending.keys))
+    return next((known for key in keys if (known := facts.get(key)) and known.title), None)
 
 
 def passed_names(library: Library) -> set[str]:
