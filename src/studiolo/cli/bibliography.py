@@ -1,15 +1,19 @@
-"""Commands that take lists out again: export."""
+"""Commands that take lists out again: export, cite-key."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import counted, say, say_file
 from .options import PANEL, LibraryOption, ListOption, TagOption, list_path
 
+
+if TYPE_CHECKING:
+    from studiolo.library import Library, Reference
 
 app = typer.Typer()
 
@@ -28,6 +32,9 @@ def export_command(
     with_inbox: Annotated[
         bool, typer.Option("--inbox", help="The inbox instead of the lists.")
     ] = False,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Your notes, too; they are left out otherwise.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Default: standard output."),
@@ -35,12 +42,14 @@ def export_command(
 ) -> None:
     """Export lists as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON or CSV.
 
-    Cite keys do not change when the list is reordered. Titles that would be code in the format are escaped.
+    Entries that have an address, of your lists and not of topic pages or a README, completed by what was collected and
+    looked up. A cite key that was exported once stays with its paper, whatever is added later; `studiolo cite-key` changes
+    one. Your notes are left out unless you ask for them.
 
     \b
     Examples:
       studiolo export bibtex -o references.bib
-      studiolo export html --section Transformers -o bookmarks.html
+      studiolo export html --section Transformers --notes -o bookmarks.html
       studiolo export csl --inbox
     """
     from studiolo.errors import UsageError
@@ -48,8 +57,8 @@ def export_command(
     from studiolo.library import (
         FORMATS,
         Library,
+        Sayings,
         in_section,
-        load_facts,
         load_waiting,
         references_in_document,
         references_in_inbox,
@@ -59,12 +68,13 @@ def export_command(
 
     if form not in FORMATS:
         raise UsageError(f"There is no format {form!r}. There are: {', '.join(FORMATS)}.")
-    home = Library.find(library)
+    is_file = path is not None and Path(path).is_file()
+    home = Library.find(library, near=Path(path) if path and is_file else None)
     if with_inbox:
         references = references_in_inbox(load_waiting(home))
     elif chosen := list_path(home, path):
         references = references_in_document(
-            Document.load(chosen), home.relative(chosen), load_facts(home)
+            Document.load(chosen), home.relative(chosen), Sayings.load(home)
         )
     else:
         references = references_in_library(home)
@@ -78,9 +88,82 @@ def export_command(
         raise UsageError(
             f"Nothing has the tag {' and '.join(map(repr, tag))}. To see which there are: studiolo tags"
         )
+    if form != "html":
+        references = _named(home, references)
+    if not notes:
+        references = [replace(one, notes=()) for one in references]
     text = FORMATS[form](references)
     if output is None:
         say_file(text)
     else:
         save_bytes(output.expanduser().absolute(), text.encode("utf-8", "replace"))
         say(f"{counted(len(references), 'work')} written to {output}")
+
+
+def _named(home: Library, references: list[Reference]) -> list[Reference]:
+    """Return the works with their cite keys, which are kept where that is possible."""
+    from studiolo.errors import FileError
+    from studiolo.library import keep_cite_keys, load_cite_keys, with_cite_keys
+
+    if not references:
+        return references
+    is_new = not home.state.is_dir()
+    try:
+        named = keep_cite_keys(home, references)
+        if is_new:
+            say(f"The cite keys are kept from now on, in {home.state.resolve()}", to_err=True)
+        return named
+    except FileError as error:
+        say(f"{error} New cite keys are not kept.", to_err=True)
+        return with_cite_keys(references, load_cite_keys(home))
+
+
+@app.command("cite-key", rich_help_panel=PANEL)
+def cite_key(
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="A key, an address, or a part of the title.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="What your bibliography is to call it."),
+    ] = None,
+    library: LibraryOption = None,
+) -> None:
+    """Choose the cite key of a paper for all exports to come, or show the one it has. A key of another paper is refused.
+
+    \b
+    Examples:
+      studiolo cite-key arxiv:2105.03824 fnet
+      studiolo cite-key arxiv:2105.03824
+    """
+    from studiolo.errors import UsageError
+    from studiolo.keys import find_key
+    from studiolo.library import (
+        Library,
+        cite_key_of,
+        find_entry,
+        load_cite_keys,
+        load_lists,
+        load_same,
+        save_cite_key,
+    )
+
+    home = Library.find(library)
+    try:
+        own = find_key(key)
+    except UsageError:
+        found = find_entry(key, load_lists(library=home)).entry.key
+        if found is None:
+            raise UsageError(f"{key!r} has no link, so it is not exported. Give it one.") from None
+        own = found
+    keys = [own, *sorted(load_same(home).keys(own) - {own})]
+    if name is not None:
+        save_cite_key(home, keys, name)
+        say(f"{own} is called {name} in every export from now on.")
+        return
+    known = cite_key_of(load_cite_keys(home), keys)
+    if not known:
+        raise UsageError(
+            f"{own} has no cite key yet: it gets one with the first export. To choose it: studiolo cite-key {own} NAME"
+        )
+    say(known)

@@ -3,16 +3,11 @@
 from studiolo.index import Suggestion
 
 from . import desk
+from .cite_keys import cite_key_of, keep_cite_keys, load_cite_keys, save_cite_key, with_cite_keys
 from .drafts import Draft, load_drafts, plan_draft, save_draft
 from .edges import READER, Edge, Grade, save_edges
 from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
-from .export import (
-    FORMATS,
-    in_section,
-    references_in_document,
-    references_in_inbox,
-    references_in_library,
-)
+from .export import FORMATS
 from .facts import fetch_facts, load_facts
 from .finding import Pool, find, open_pool
 from .folder import Library, save_new_list
@@ -32,6 +27,14 @@ from .placing import Proposal, sections_of
 from .plan import Plan, joined
 from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
 from .reading import Kept, load_kept, state_of, tags_of
+from .references import (
+    Reference,
+    Sayings,
+    in_section,
+    references_in_document,
+    references_in_inbox,
+    references_in_library,
+)
 from .relating import keep_apart, relate
 from .suggesting import (
     Suggested,
@@ -69,6 +72,8 @@ __all__ = [
     "Plan",
     "Pool",
     "Proposal",
+    "Reference",
+    "Sayings",
     "Suggested",
     "Suggester",
     "Suggestion",
@@ -77,6 +82,7 @@ __all__ = [
     "Works",
     "called",
     "carry_out",
+    "cite_key_of",
     "desk",
     "fetch_facts",
     "fetch_followed",
@@ -91,7 +97,9 @@ __all__ = [
     "in_section",
     "joined",
     "keep_apart",
+    "keep_cite_keys",
     "load_changes",
+    "load_cite_keys",
     "load_drafts",
     "load_facts",
     "load_followed",
@@ -114,6 +122,7 @@ __all__ = [
     "references_in_inbox",
     "references_in_library",
     "relate",
+    "save_cite_key",
     "save_draft",
     "save_edges",
     "save_new_list",
@@ -132,4 +141,5 @@ __all__ = [
     "wanted_by_tag",
     "wanted_by_words",
     "wanted_in",
+    "with_cite_keys",
 ]

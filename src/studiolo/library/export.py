@@ -11,138 +11,16 @@ import html
 import io
 import json
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from studiolo.keys import Key, address_of, why_not_a_page
-from studiolo.lists import Document
-from studiolo.metadata import Facts
+from studiolo.keys import why_not_a_page
+from studiolo.sources import spoken_name
 
-from .edges import key_at
-from .facts import load_facts
-from .folder import Library
-from .waiting import Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """One line of an export."""
-
-    key: Key | None
-    url: str
-    title: str
-    authors: tuple[str, ...] = ()
-    year: int | None = None
-    venue: str = ""
-    section: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    saved_at: str = ""
-    state: str = ""
-    keys: tuple[Key, ...] = ()
-    category: str = ""
-    abstract: str = ""
-    place: str = ""
-
-    def key_of(self, kind: str) -> str:
-        """Return the value of its key of a kind, or ''."""
-        return next((key.value for key in self.keys if key.kind == kind), "")
-
-
-def references_in_document(
-    document: Document, name: str, facts: Mapping[Key, Facts]
-) -> list[Reference]:
-    """Return the entries of a list, completed by what is known of them; what the list itself says stands."""
-    found = []
-    for entry in document.entries:
-        known = facts.get(entry.key) if entry.key else None
-        link = next(
-            (link.url for link in entry.links if link.mention and link.mention.key == entry.key), ""
-        )
-        found.append(
-            Reference(
-                key=entry.key,
-                url=_address(entry.key, link),
-                title=entry.title or (known.title if known else ""),
-                authors=(known.authors if known else ()) or entry.authors,
-                year=entry.year or (known.year if known else None),
-                venue=known.venue if known else "",
-                section=entry.section,
-                tags=entry.tags,
-                notes=tuple(note.text for note in entry.notes),
-                state=entry.state or "",
-                keys=tuple(dict.fromkeys((*entry.keys, *(known.same if known else ())))),
-                category=known.categories[0] if known and known.categories else "",
-                abstract=known.abstract if known else "",
-                place=f"{name}:{entry.line}",
-            )
-        )
-    return found
-
-
-def references_in_library(library: Library) -> list[Reference]:
-    """Return the works of all lists, a work that stands twice once."""
-    facts = load_facts(library)
-    seen: set[Key] = set()
-    found = []
-    for path, document in library.documents.items():
-        for work in references_in_document(document, library.relative(path), facts):
-            if work.key is None or work.key not in seen:
-                found.append(work)
-            if work.key:
-                seen.add(work.key)
-    return found
-
-
-def references_in_inbox(view: Waiting) -> list[Reference]:
-    """Return what waits in the inbox."""
-    found = []
-    for pending in view.pending:
-        known = view.facts.get(pending.key) if pending.key else None
-        keys = [key for item in pending.items if (key := key_at(item.url))]
-        folder = next((item.folder for item in pending.items if item.folder), ())
-        found.append(
-            Reference(
-                key=pending.key,
-                url=_address(pending.key, pending.items[0].url),
-                title=pending.title,
-                authors=known.authors if known else (),
-                year=known.year if known else None,
-                venue=known.venue if known else "",
-                section=folder,
-                tags=pending.tags,
-                notes=pending.notes,
-                saved_at=pending.saved_at,
-                state="inbox",
-                keys=tuple(dict.fromkeys((*([pending.key] if pending.key else []), *keys))),
-                category=known.categories[0] if known and known.categories else "",
-                abstract=known.abstract if known else "",
-                place=pending.items[0].place,
-            )
-        )
-    return found
-
-
-def _address(key: Key | None, link: str) -> str:
-    return (
-        address_of(key)
-        if key is not None and key.kind in {"arxiv", "doi", "github"}
-        else link.strip()
-    )
-
-
-def _family(author: str) -> tuple[str, str]:
-    """Return (family, given) of a name written either way round."""
-    if "," in author:
-        family, _, given = author.partition(",")
-        return family.strip(), given.strip()
-    parts = author.split()
-    at = len(parts) - 1
-    while at > 0 and parts[at - 1][:1].islower():  # van der Maaten, de Freitas
-        at -= 1
-    return " ".join(parts[at:]), " ".join(parts[:at])
+from .cite_keys import CiteKeys, with_cite_keys
+from .kinds import BIBTEX, CSL, RIS
+from .latex import keeping_capitals, to_latex
+from .references import Reference, family_and_given
 
 
 def _flat(text: str) -> str:
@@ -155,129 +33,147 @@ def _visible(text: str) -> str:
     return re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\textbraceleft{}",  # BibTeX counts \{ as a brace that opens
-    "}": r"\textbraceright{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
+_FIELD = re.compile(r"[a-z][a-z0-9_-]{0,60}")
+_MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())  # noqa: SIM905
+_IN_BOOK = frozenset({"inproceedings", "conference", "incollection", "inbook", "inreference", "proceedings"})  # fmt: skip
+_WITH_SPELLING = {"primaryclass": "primaryClass"}  # as arXiv writes it
 
 
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in _flat(text))
+def _verbatim(text: str) -> str:
+    """Return an address or an id as it stands in BibTeX: what would end its field is percent-encoded."""
+    return text.translate({ord(letter): f"%{ord(letter):02X}" for letter in '{}\\" '})
 
 
-def _bibtex_title(text: str) -> str:
-    """Return a title in which words with capitals inside (FNet, BERT) are kept from being put in small letters."""
-    return " ".join(
-        f"{{{_latex(word)}}}" if re.search(r"(?<!^)[A-Z]", word) else _latex(word)
-        for word in _flat(text).split()
-    )
+def _venue_field(work: Reference, entry_type: str) -> str:
+    if entry_type in _IN_BOOK:
+        return "booktitle"
+    if "thesis" in entry_type:
+        return "school"
+    if entry_type in ("techreport", "report"):
+        return "institution"
+    if entry_type == "article" or work.entry_type:
+        return "journal"
+    return "howpublished"
 
 
-def _ascii(text: str) -> str:
-    return re.sub(
-        r"[^a-z0-9]",
-        "",
-        unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower(),
-    )
-
-
-def cite_keys(works: Sequence[Reference]) -> list[str]:
-    """Return a key for each work, `leethorp2021fnet`; letters tell doubles apart in the order of their identities, so that a list
-    put into another order keeps its keys.
-    """
-    stems = []
-    for work in works:
-        name = _ascii(_family(work.authors[0])[0]) if work.authors else "anon"
-        words = [_ascii(word) for word in work.title.split()]
-        word = next(
-            (
-                word
-                for word in words
-                if len(word) > 3
-                or (word and not word.isdigit() and word not in {"a", "an", "the", "on"})
-            ),
-            "untitled",
-        )
-        stems.append(f"{name or 'anon'}{work.year or ''}{word[:30]}")
-    order = sorted(range(len(works)), key=lambda i: (stems[i], str(works[i].key), works[i].url, i))
-    keys = [""] * len(works)
-    before, count = "", 0
-    for i in order:
-        count = count + 1 if stems[i] == before else 0
-        before = stems[i]
-        keys[i] = stems[i] + (_letters(count) if count else "")
-    return keys
-
-
-def _letters(number: int) -> str:
-    text = ""
-    while number >= 0:
-        text = chr(ord("a") + number % 26) + text
-        number = number // 26 - 1
-    return text
+def _bibtex_author(author: str) -> str:
+    if author.startswith("{") and author.endswith("}"):
+        return f"{{{to_latex(_flat(author[1:-1]))}}}"
+    author = _flat(author)
+    return f"{{{to_latex(author)}}}" if re.search(r"\band\b", author, re.I) else to_latex(author)
 
 
 def to_bibtex(works: Sequence[Reference]) -> str:
-    """Return BibTeX; preprints as @misc with eprint, published works as @article."""
+    """Return BibTeX: what a bibliography said of a work as it said it, in letters that every BibTeX reads."""
     blocks = []
-    for work, cite in zip(works, cite_keys(works), strict=True):
-        arxiv, doi = work.key_of("arxiv"), work.key_of("doi")
-        fields = {"title": _bibtex_title(work.title)}
+    for work in named(works):
+        entry_type = work.entry_type.casefold()
+        if not re.fullmatch(r"[a-z]{1,40}", entry_type) or entry_type in _NO_ENTRIES:
+            entry_type = BIBTEX[work.kind]
+        fields = {"title": keeping_capitals(_flat(work.title))}
         if work.authors:
-            fields["author"] = " and ".join(_latex(author) for author in work.authors)
+            fields["author"] = " and ".join(map(_bibtex_author, work.authors))
         if work.year:
             fields["year"] = str(work.year)
-        if work.venue:
-            fields["journal"] = _latex(work.venue)
-        if arxiv:
-            fields |= {"eprint": arxiv, "archivePrefix": "arXiv"}
+        if work.venue and not (work.eprint and not work.entry_type and work.kind == "preprint"):
+            fields[_venue_field(work, entry_type)] = to_latex(_flat(work.venue))
+        for name, value in work.fields.items():
+            if name not in fields and _FIELD.fullmatch(name):
+                is_address = "://" in value and " " not in value.strip()
+                fields[_WITH_SPELLING.get(name, name)] = (
+                    _verbatim(_flat(value)) if is_address else to_latex(_flat(value))
+                )
+        if work.eprint:
+            fields |= {"eprint": _verbatim(work.eprint), "archivePrefix": "arXiv"}
             if work.category:
-                fields["primaryClass"] = _latex(work.category)
-        if doi:
-            fields["doi"] = _latex(doi)
-        if work.url:
-            fields["url"] = work.url.translate(
-                {ord(letter): f"%{ord(letter):02X}" for letter in '{}\\" '}
-            )
+                fields.setdefault("primaryClass", to_latex(_flat(work.category)))
+        if work.doi:
+            fields["doi"] = _verbatim(work.doi)
+        if work.page:
+            fields["url"] = _verbatim(work.page)
         if work.tags:
-            fields["keywords"] = ", ".join(_latex(tag) for tag in work.tags)
+            fields["keywords"] = ", ".join(
+                to_latex(_flat(tag).replace(",", " ")) for tag in work.tags
+            )
         if work.notes:
-            fields["note"] = _latex("; ".join(work.notes))
-        lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value)
-        blocks.append(f"@{'article' if work.venue else 'misc'}{{{cite},\n{lines}\n}}\n")
+            fields["note"] = to_latex(_flat("; ".join(work.notes)))
+        lines = ",\n".join(
+            f"  {name} = {value if name == 'month' and value in _MONTHS else f'{{{value}}}'}"
+            for name, value in fields.items()
+            if value
+        )
+        blocks.append(f"@{entry_type}{{{work.cite_key},\n{lines}\n}}\n")
     return "\n".join(blocks)
+
+
+_NO_ENTRIES = frozenset({"comment", "string", "preamble"})
+
+
+def named(works: Sequence[Reference]) -> Sequence[Reference]:
+    """Return works that all have a cite key; those that lack one get one that nothing keeps."""
+    return works if all(work.cite_key for work in works) else with_cite_keys(works, CiteKeys())
+
+
+_CSL_FIELDS = {
+    "volume": "volume",
+    "number": "issue",
+    "pages": "page",
+    "publisher": "publisher",
+    "school": "publisher",
+    "institution": "publisher",
+    "address": "publisher-place",
+    "edition": "edition",
+    "isbn": "ISBN",
+    "issn": "ISSN",
+    "series": "collection-title",
+}
+
+
+def _csl_name(author: str) -> dict[str, str]:
+    family, given = family_and_given(author)
+    if author.startswith("{"):
+        return {"literal": family}
+    family, _, suffix = family.partition(", ")
+    return {
+        "family": family,
+        **({"given": given} if given else {}),
+        **({"suffix": suffix} if suffix else {}),
+    }
 
 
 def to_csl(works: Sequence[Reference]) -> str:
     """Return CSL-JSON, which Zotero and pandoc read."""
     items = []
-    for work, cite in zip(works, cite_keys(works), strict=True):
+    for work in named(works):
+        kind = work.kind
         item: dict[str, object] = {
-            "id": cite,
-            "type": "article-journal" if work.venue else "article",
+            "id": work.cite_key,
+            "type": CSL[kind],
             "title": _flat(work.title),
         }
         if work.authors:
-            item["author"] = [
-                {"family": family, **({"given": given} if given else {})}
-                for family, given in map(_family, work.authors)
-            ]
+            item["author"] = [_csl_name(_flat(author)) for author in work.authors]
+        if editors := work.fields.get("editor", ""):
+            item["editor"] = [_csl_name(name) for name in re.split(r"\s+and\s+", _flat(editors))]
         if work.year:
             item["issued"] = {"date-parts": [[work.year]]}
         if work.venue:
-            item["container-title"] = work.venue
-        if doi := work.key_of("doi"):
-            item["DOI"] = doi
-        if arxiv := work.key_of("arxiv"):
-            item["number"] = f"arXiv:{arxiv}"
+            item["publisher" if kind in ("thesis", "report", "preprint") else "container-title"] = (
+                _flat(work.venue)
+            )
+        for name, csl in _CSL_FIELDS.items():
+            if value := _flat(work.fields.get(name, "")):
+                item.setdefault(csl, value)
+        if kind == "thesis":
+            item["genre"] = (
+                "Master's thesis" if work.entry_type == "mastersthesis" else "PhD thesis"
+            )
+        if work.doi:
+            item["DOI"] = work.doi
+        if work.eprint:
+            item["number"] = f"arXiv:{work.eprint}"
+            if kind == "preprint":
+                item.setdefault("publisher", "arXiv")
         if work.abstract:
             item["abstract"] = work.abstract
         if work.tags:
@@ -290,20 +186,31 @@ def to_csl(works: Sequence[Reference]) -> str:
     return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
 
 
+_RIS_FIELDS = {"volume": "VL", "number": "IS", "publisher": "PB", "school": "PB", "institution": "PB", "address": "CY", "isbn": "SN", "issn": "SN"}  # fmt: skip
+
+
 def to_ris(works: Sequence[Reference]) -> str:
     """Return RIS: two blanks after each tag, CRLF at each end."""
-    lines = []
-    for work in works:
-        lines.append(("TY", "JOUR" if work.venue else "RPRT"))
-        lines.append(("TI", work.title))
+    lines: list[tuple[str, str]] = []
+    for work in named(works):
+        lines += [("TY", RIS[work.kind]), ("ID", work.cite_key), ("TI", work.title)]
         lines += [
-            ("AU", ", ".join(part for part in _family(author) if part)) for author in work.authors
+            ("AU", ", ".join(part for part in family_and_given(author) if part))
+            for author in work.authors
         ]
         lines += [("PY", str(work.year))] if work.year else []
         lines += [("T2", work.venue)] if work.venue else []
+        said: set[str] = set()
+        for name, tag in _RIS_FIELDS.items():
+            if (value := work.fields.get(name, "")) and tag not in said:
+                said.add(tag)
+                lines.append((tag, value))
+        first, _, last = re.sub(r"\s*[-–—]+\s*", "–", work.fields.get("pages", "")).partition("–")
+        lines += [("SP", first)] if first else []
+        lines += [("EP", last)] if last else []
         lines += [("AB", work.abstract)] if work.abstract else []
-        lines += [("DO", doi)] if (doi := work.key_of("doi")) else []
-        lines += [("M1", f"arXiv:{arxiv}")] if (arxiv := work.key_of("arxiv")) else []
+        lines += [("DO", work.doi)] if work.doi else []
+        lines += [("M1", f"arXiv:{work.eprint}")] if work.eprint else []
         lines += [("KW", tag) for tag in work.tags]
         lines += [("N1", note) for note in work.notes]
         lines += [("UR", work.url)] if work.url else []
@@ -373,7 +280,7 @@ def _plain(work: Reference) -> dict[str, object]:
         "key": str(work.key) if work.key else None,
         "url": work.url,
         "title": work.title,
-        "authors": list(work.authors),
+        "authors": [spoken_name(author) for author in work.authors],
         "year": work.year,
         "venue": work.venue,
         "section": list(work.section),
@@ -383,12 +290,14 @@ def _plain(work: Reference) -> dict[str, object]:
         "saved_at": work.saved_at,
         "keys": [str(key) for key in work.keys],
         "place": work.place,
+        "type": work.kind,
+        "cite_key": work.cite_key,
     }
 
 
 def to_json(works: Sequence[Reference]) -> str:
     """Return everything as JSON."""
-    return json.dumps([_plain(work) for work in works], ensure_ascii=False, indent=2) + "\n"
+    return json.dumps([_plain(work) for work in named(works)], ensure_ascii=False, indent=2) + "\n"
 
 
 def _cell(value: object) -> str:
@@ -407,7 +316,7 @@ def _cell(value: object) -> str:
 def to_csv(works: Sequence[Reference]) -> str:
     """Return a table for spreadsheets; cells that could be formulas begin with an apostrophe."""
     out = io.StringIO()
-    rows = [_plain(work) for work in works]
+    rows = [_plain(work) for work in named(works)]
     writer = csv.writer(out)
     writer.writerow(_plain(Reference(None, "", "")).keys())
     for row in rows:
@@ -423,9 +332,3 @@ FORMATS: Mapping[str, Callable[[Sequence[Reference]], str]] = {
     "json": to_json,
     "csv": to_csv,
 }
-
-
-def in_section(works: Iterable[Reference], section: str) -> list[Reference]:
-    """Return the works below a heading of this name (or this beginning of a path), small and capital letters alike."""
-    wanted = section.casefold().strip()
-    return [work for work in works if any(part.casefold() == wanted for part in work.section)]
