@@ -47,6 +47,12 @@ GOOD = {
     "inbox.jsonl": ITEM,
     "edges.jsonl": EDGE,
     "metadata.jsonl": FACTS,
+    "cite-keys.jsonl": {
+        "work": "arxiv:2105.03824",
+        "name": "fnet",
+        "by": "reader",
+        "on": "2026-01-02",
+    },
     "triage.jsonl": {"name": "arxiv:2001.00001", "decision": "pass", "on": "2026-01-02"},
     "history.jsonl": CHANGE,
     "reading.jsonl": KEPT,

@@ -164,6 +164,7 @@ def _as_json(
                 "since": since or None,
                 "key": str(entry.key) if entry.key else None,
                 "keys": [str(key) for key in entry.keys],
+                "mentioned": [str(key) for key in entry.mentioned],
                 "section": list(entry.section),
                 "tags": list(tags_of(entry, kept)),
                 "notes": [note.text for note in entry.notes],

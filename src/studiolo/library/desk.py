@@ -38,7 +38,7 @@ from .folder import Library
 from .items import item_of
 from .placing import Proposal, propose
 from .plan import Plan
-from .putting import plan_notes, plan_pending, plan_section
+from .putting import plan_entry as plan_entry, plan_notes, plan_pending, plan_section
 from .reading import Kept, kept_of, kept_path
 from .waiting import Pending, Waiting, facts_of, refused_names
 

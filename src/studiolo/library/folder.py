@@ -5,6 +5,7 @@
 | `config.toml` | the default list, and what is not a list; see `config` | by hand |
 | `inbox.jsonl` | what was collected: items, folders, and where a source's last reading ended | grows |
 | `edges.jsonl` | what metadata services and the reader say of identity | grows |
+| `cite-keys.jsonl` | what an export called each work, and what the reader chose to call it | grows |
 | `metadata.jsonl` | title, authors, year and abstract of works | grows |
 | `triage.jsonl` | what was passed over | grows |
 | `sources.jsonl` | what was collected from where, for `studiolo sync` | grows |
