@@ -223,7 +223,7 @@ class Reader:
         if block.kind == "html":
             text = self._text(block)
             text.pieces = [piece for piece in text.pieces if piece.kind == "html"]
-            self._take_links(text, draft)
+            self._take_links(text, draft, below=True)
         elif block.kind == "comment":
             if match := TAGS_COMMENT.match(self.data, block.content[0][0], block.end):
                 self.tags += split_tags(match[1].decode("utf-8", "replace"))
@@ -244,7 +244,7 @@ class Reader:
         if owner is None and len(children) == 1 and children[0].kind in _WORDS:  # as most are
             own = self._own(children[0])
             draft = self._draft(item)
-            self._take_links(own, draft, is_own=True)
+            self._take_links(own, draft)
             self._head(item, own, draft)
             return
         texts = [self._own(block) if block.kind in _WORDS else None for block in children]
@@ -272,7 +272,7 @@ class Reader:
         for i, (block, text) in enumerate(zip(children, texts, strict=True)):
             if text is not None:
                 is_own = i == 0 and starts_entry
-                self._take_links(text, draft, is_own=is_own)
+                self._take_links(text, draft, below=not is_own)
                 if is_own:
                     self._head(item, text, draft)
                 else:
@@ -288,7 +288,7 @@ class Reader:
             for child in block.children:
                 if child.kind in ("paragraph", "heading"):
                     text = self._heading(child) if child.kind == "heading" else self._text(child)
-                    self._take_links(text, draft)
+                    self._take_links(text, draft, below=True)
                     self._note(text, child.line, depth, draft)
                 elif child.kind == "item":
                     self._item(child, draft, named=True, depth=depth)
@@ -298,7 +298,7 @@ class Reader:
             for row in block.children:
                 cells = [self._cell(row, cell) for cell in row.content]
                 for cell in cells:
-                    self._take_links(cell, draft)
+                    self._take_links(cell, draft, below=True)
                 draft.notes.append(
                     Note(" | ".join(cell.words() for cell in cells), row.line, depth)
                 )
@@ -380,7 +380,7 @@ class Reader:
         draft = self._draft(row)
         notes = {roles[role] for role in ("notes", "about") if role in roles}
         for i, cell in enumerate(cells):
-            self._take_links(cell, draft, is_own=i not in notes)
+            self._take_links(cell, draft, below=i in notes)
             draft.tags += hashtags(cell)
 
         def words(*alike: Role) -> str:
@@ -425,10 +425,10 @@ class Reader:
         self.part.texts.append(text)
         return text
 
-    def _take_links(self, text: Text, draft: Draft | None, *, is_own: bool = False) -> None:
+    def _take_links(self, text: Text, draft: Draft | None, *, below: bool = False) -> None:
         run = text.run
         if draft is not None and text.pieces:
-            (draft.own if is_own else draft.below).append(text)
+            (draft.below if below else draft.own).append(text)
         for piece in text.pieces:
             link = Link(
                 piece.url
