@@ -101,7 +101,7 @@ def edited(
     nested = [e for e in doc.entries if any(a < e.span[0] and e.span[1] <= b for a, b in spans)]
     others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, (*touched, *nested)))
     missing = others - Counter(map(_looks, new.entries))
-    if not missing and nested:  # they move along
+    if not missing and nested and added >= 0:  # they move along
         missing = Counter(map(said_by, nested)) - Counter(map(said_by, new.entries))
     if not missing and added >= 0:
         missing = Counter(map(_title, touched)) - Counter(map(_title, new.entries))
