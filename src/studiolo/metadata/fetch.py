@@ -101,7 +101,9 @@ def fetch_facts(
         if key in fetched.facts:
             fetched.failed.pop(key, None)
         else:
-            fetched.failed.setdefault(key, f"No service can be asked for a key of the kind {key.kind}.")
+            fetched.failed.setdefault(
+                key, f"No service can be asked for a key of the kind {key.kind}."
+            )
     for key, facts in fetched.facts.items():
         if not known or known.get(key) != facts:
             fetched.new.append(facts)
