@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import numpy as np
@@ -150,6 +151,52 @@ def test_labels_and_groups_come_from_other_files_by_id(save):
         with_columns(side, "race")
     with pytest.raises(AuditError, match="neither a file nor a column called 'race'"):
         with_label(side, "race")
+
+
+def test_packed_lines_are_read(save, tmp_path):
+    plain = save("lines.jsonl", lines(BEFORE))
+    packed = tmp_path / "lines.v2.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert audit(load_side(plain, "before"), load_side(packed, "after")).flips.share == 0
+
+
+def test_label_is_found_among_other_columns(save):
+    side = load_side(save("one.csv", table(BEFORE)), "before")
+    rows = zip("abcd", "efgh", LABELS, strict=True)
+    assert (
+        with_label(side, str(save("l.csv", [["id", "doc_id", "right"], *rows]))).label.tolist()
+        == LABELS
+    )
+    rows = zip("abcd", LABELS, "fmfm", strict=True)
+    assert (
+        with_label(side, str(save("p.csv", [["id", "label", "sex"], *rows]))).label.tolist()
+        == LABELS
+    )
+
+
+def test_column_that_is_nowhere_is_named_with_those_there_are(save):
+    side = load_side(save("one.csv", table(BEFORE)), "before")
+    with pytest.raises(AuditError, match="called 'age'; columns are: none"):
+        with_columns(side, "age")
+    more, _ = with_columns(
+        side, str(save("p.csv", [["id", "sex"], *zip("abcd", "fmfm", strict=True)]))
+    )
+    with pytest.raises(AuditError, match="called 'age'; columns are: sex"):
+        with_columns(more, "age")
+
+
+@pytest.mark.parametrize("chosen", ["", ":prob_cat,prob_dog,prob_owl"])
+def test_columns_of_scores_are_named_by_their_classes(save, chosen):
+    path = save("s.csv", [["prob_cat", "prob_dog", "prob_owl"], *SCORES.tolist()])
+    found = audit(
+        load_side(f"{path}{chosen}", "before"),
+        BEFORE,
+        ["cat", "dog", "owl", "dog"],
+        classes=["cat", "dog", "owl"],
+    )
+    assert found.flips.share == 0
+    assert found.accuracy.before == 0.75
+    assert found.classes.names == ("cat", "dog", "owl")
 
 
 def test_labels_in_order_need_the_same_number(save):
