@@ -19,11 +19,11 @@ from .options import (
     ListOption,
     Offline,
     TagOption,
+    from_source,
     list_path,
     make_client,
 )
 from .reading import PANEL as READ, OneList, make, one_entry
-from .triaging import from_source, triage_inbox
 
 
 if TYPE_CHECKING:
@@ -361,6 +361,8 @@ def triage(
       studiolo triage --source github-stars --tag nlp
     """
     from studiolo.library import Library
+
+    from .triaging import triage_inbox
 
     home = Library.find(library)
     triage_inbox(home, list_path(home, path), everything=everything, source=source, tags=tag or ())

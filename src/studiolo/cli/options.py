@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from studiolo.errors import UsageError
+
 from .console import say
 
 
 if TYPE_CHECKING:
-    from studiolo.library import Library
+    from studiolo.library import Library, Pending, Waiting
     from studiolo.net import Client
 
 PANEL = "Collect"
@@ -56,6 +58,19 @@ def list_path(library: Library, word: str | None) -> Path | None:
     from studiolo.library import find_list
 
     return find_list(library, word) if word else None
+
+
+def from_source(waiting: Waiting, source: str) -> list[Pending]:
+    """Return what waits of one source, or all of it.
+
+    Raises:
+        UsageError: nothing waits of that source; names those there are.
+    """
+    found = [one for one in waiting.pending if not source or source in one.sources]
+    if source and not found and waiting.pending:
+        there = sorted({name for one in waiting.pending for name in one.sources})
+        raise UsageError(f"Nothing in the inbox is from {source!r}. There is: {', '.join(there)}.")
+    return found
 
 
 def named_list(path: Path, chosen: Path | None) -> Path:

@@ -12,6 +12,7 @@ from studiolo.errors import StudioloError, UsageError
 from .asking import ask, ask_letter, ask_line
 from .console import counted, say
 from .diff import show_diff
+from .options import from_source
 
 
 if TYPE_CHECKING:
@@ -75,19 +76,6 @@ def triage_inbox(
             f"{untitled:,} without a title of their own: `studiolo lookup` asks arXiv for them, a hundred at a time."
         )
     _Session(library, path, inbox, waiting).talk()
-
-
-def from_source(waiting: Waiting, source: str) -> list[Pending]:
-    """Return what waits of one source, or all of it.
-
-    Raises:
-        UsageError: nothing waits of that source; names those there are.
-    """
-    found = [one for one in waiting.pending if not source or source in one.sources]
-    if source and not found and waiting.pending:
-        there = sorted({name for one in waiting.pending for name in one.sources})
-        raise UsageError(f"Nothing in the inbox is from {source!r}. There is: {', '.join(there)}.")
-    return found
 
 
 def _first_list(library: Library) -> Path:

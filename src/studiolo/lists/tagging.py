@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from studiolo.errors import ListError, UsageError
 
@@ -20,14 +20,12 @@ from .style import head_of
 from .tags import HASHTAG, split_tags, trailing_code
 
 
-_IN_HASHTAG = re.compile(r"[^\W\d][\w/-]{0,60}")
 _FRONT = re.compile(
     rb"^(tags[ \t]*[:=][ \t]*)(\[?)([^\n\]]*)(\]?)[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     """A tag as it stands in a list: `#nlp`, `` `nlp` ``, `[nlp](tags/nlp.md)`, or a part of a cell."""
 
     start: int
@@ -319,7 +317,7 @@ def _example(doc: Document, kind: str) -> tuple[Block, _Token] | None:
 
 def _written(doc: Document, sample: _Token, tag: str) -> bytes:
     """Return a tag as `sample` is written."""
-    if sample.kind == "hash" and not _IN_HASHTAG.fullmatch(tag):
+    if sample.kind == "hash" and not HASHTAG.fullmatch(f"#{tag}"):
         better = re.sub(r"[^\w/-]+", "-", tag).strip("-") or "tag"
         raise UsageError(
             f"{tag!r} cannot be written as a #tag. Use letters, digits, - and /: {better}"
