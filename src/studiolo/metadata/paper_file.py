@@ -27,6 +27,7 @@ from studiolo.sources import (
     bounded_lines,
     one_line,
     open_source,
+    spoken_name,
     text_of,
 )
 
@@ -295,23 +296,18 @@ def _bibtex(path: Path, on_bytes: OnBytes | None) -> Iterator[Facts | str]:
         if not isinstance(item, SavedItem):
             yield str(item)
             continue
-        fields = dict(item.extra)
+        fields = {"year": str(item.year or ""), **item.extra}
         addresses = [item.url, *(link.url for link in item.links)]
         keys = dict.fromkeys(mention.key for url in addresses if (mention := find_mention(url)))
         first, *same = [key for key in keys if key.names_paper] or list(keys)
-        authors = tuple(
-            one_line(" ".join(reversed(part.split(",", 1))), 200)
-            for part in fields.get("author", "").split(" and ")
-            if part.strip()
-        )
         published = _date(fields, first)
         yield Facts(
             key=first,
             title=item.title,
-            authors=authors,
+            authors=tuple(one_line(spoken_name(name), 200) for name in item.authors),
             year=int(published[:4]) if published else None,
             published=published,
-            venue=one_line(fields.get("journal", "") or fields.get("booktitle", ""), 500),
+            venue=one_line(item.venue, 500),
             abstract=one_line(fields.get("abstract", ""), 20_000),
             categories=item.tags,
             same=tuple(same),
