@@ -86,28 +86,25 @@ _SAID: dict[str, Kind] = {
     "video": "video",
     "movie": "video",
 }
-_PREPRINT = re.compile(
-    r"\b(?:arxiv|corr|biorxiv|medrxiv|preprints?|ssrn|researchsquare)\b", re.IGNORECASE
+# Patterns are text: re compiles and remembers each when it is first asked for, which most commands never do.
+_PREPRINT = r"(?i)\b(?:arxiv|corr|biorxiv|medrxiv|preprints?|ssrn|researchsquare)\b"
+_JOURNAL = (
+    r"(?i)\b(?:journal|j\.|transactions|trans\.|letters|annals|reviews?|magazine|bulletin|quarterly|jmlr|tmlr|tacl|tpami|nature|"
+    r"science|neurocomputing|frontiers)\b"
 )
-_JOURNAL = re.compile(
-    r"\b(?:journal|j\.|transactions|trans\.|letters|annals|reviews?|magazine|bulletin|quarterly|jmlr|tmlr|tacl|tpami|nature|"
-    r"science|neurocomputing|frontiers)\b",
-    re.IGNORECASE,
-)
-_CONFERENCE = re.compile(
-    r"\b(?:proceedings|proc\.?|conf\.?|conference|workshops?|symposium|meeting|neurips|nips|nfips|icml|iclr|cvpr|iccv|eccv|wacv|"
+_CONFERENCE = (
+    r"(?i)\b(?:proceedings|proc\.?|conf\.?|conference|workshops?|symposium|meeting|neurips|nips|icml|iclr|cvpr|iccv|eccv|wacv|"
     r"bmvc|accv|acl|emnlp|naacl|eacl|aacl|coling|conll|aaai|ijcai|kdd|sigir|aistats|uai|colt|alt|icassp|interspeech|icra|iros|"
     r"corl|rss|miccai|recsys|cikm|wsdm|www|chi|siggraph|focs|stoc|soda|osdi|sosp|nsdi|usenix|mlsys|ismir|sc\d\d|isca|asplos|"
-    r"advances in neural information processing systems)\b",
-    re.IGNORECASE,
+    r"advances in neural information processing systems)\b"
 )
-_DOIS: tuple[tuple[re.Pattern[str], Kind], ...] = (
-    (re.compile(r"10\.(?:18653|3115)/"), "inproceedings"),
-    (re.compile(r"10\.1145/\d+\.\d+$|10\.1109/[a-z]+[\d.]*\.(?:19|20)\d\d\.|10\.1609/aaai|10\.24963/ijcai|10\.21437/"), "inproceedings"),
-    (re.compile(r"10\.1007/978-[\d-]+_\d+$|10\.1007/3-[\d-]+x?_\d+$"), "chapter"),
-    (re.compile(r"10\.1007/978-|10\.1017/cbo|10\.1201/978"), "book"),
-    (re.compile(r"10\.1101/|10\.2139/ssrn|10\.31234/|10\.21203/|10\.36227/|10\.26434/"), "preprint"),
-    (re.compile(r"10\.(?:5281/zenodo|5061/dryad|7910/dvn|6084/m9)"), "dataset"),
+_DOIS: tuple[tuple[str, Kind], ...] = (
+    (r"10\.(?:18653|3115)/", "inproceedings"),
+    (r"10\.1145/\d+\.\d+$|10\.1109/[a-z]+[\d.]*\.(?:19|20)\d\d\.|10\.1609/aaai|10\.24963/ijcai|10\.21437/", "inproceedings"),
+    (r"10\.1007/978-[\d-]+_\d+$|10\.1007/3-[\d-]+x?_\d+$", "chapter"),
+    (r"10\.1007/978-|10\.1017/cbo|10\.1201/978", "book"),
+    (r"10\.1101/|10\.2139/ssrn|10\.31234/|10\.21203/|10\.36227/|10\.26434/", "preprint"),
+    (r"10\.(?:5281/zenodo|5061/dryad|7910/dvn|6084/m9)", "dataset"),
 )  # fmt: skip
 _CODE_HOSTS = frozenset({"gitlab.com", "bitbucket.org", "codeberg.org", "pypi.org", "git.sr.ht", "cran.r-project.org"})  # fmt: skip
 
@@ -122,7 +119,7 @@ def kind_of(key: Key | None, keys: Iterable[Key] = (), venue: str = "", said: st
     """
     word = said.casefold().strip()
     kinds = {one.kind for one in keys} | ({key.kind} if key else set())
-    if word in _SAID and word != "misc" and not (word == "article" and _PREPRINT.search(venue)):
+    if word in _SAID and word != "misc" and not (word == "article" and re.search(_PREPRINT, venue)):
         return _SAID[word]
     if word and word != "misc" and word != "article":
         return "misc"
@@ -135,20 +132,22 @@ def kind_of(key: Key | None, keys: Iterable[Key] = (), venue: str = "", said: st
     if doi := next(
         (one.value for one in (*([key] if key else ()), *keys) if one.kind == "doi"), ""
     ):
-        return next((kind for pattern, kind in _DOIS if pattern.match(doi)), "article")
+        return next((kind for pattern, kind in _DOIS if re.match(pattern, doi)), "article")
     if word:
         return "misc"
     return _of_page(key) if key else "webpage"
 
 
 def _of_venue(venue: str) -> Kind:
-    if _PREPRINT.search(venue):
+    if re.search(_PREPRINT, venue):
         return "preprint"
     if re.search(r"\bthesis\b|\bdissertation\b", venue, re.IGNORECASE):
         return "thesis"
-    if _JOURNAL.search(venue) and not re.match(r"proc", venue, re.IGNORECASE):
+    if re.search(_JOURNAL, venue) and not re.match(r"proc", venue, re.IGNORECASE):
         return "article"
-    is_conference = _CONFERENCE.search(venue) and not re.search("(?i)academy of sciences", venue)
+    is_conference = re.search(_CONFERENCE, venue) and not re.search(
+        "(?i)academy of sciences", venue
+    )
     return "inproceedings" if is_conference else "article"
 
 
