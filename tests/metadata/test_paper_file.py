@@ -106,7 +106,7 @@ def test_bibtex_is_read(tmp_path):
     assert (facts.key, facts.title) == (Key("arxiv", "2105.03824"), "FNet: Mixing")
     assert facts.authors == ("James Lee-Thorp", "Joshua Ainslie")
     assert (facts.published, facts.abstract, facts.same) == ("2021", "Fourier.", (Key("doi", "10.1000/x"),))  # fmt: skip
-    assert "no eprint, doi or url" in skipped
+    assert "no eprint, doi, url or isbn" in skipped
 
 
 def test_one_document_with_a_list_in_it_is_read(tmp_path):
