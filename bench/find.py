@@ -211,39 +211,45 @@ def report(k, name, queries, results, base=None):
     return means
 
 
-def known_items(rows, count=300):
-    """Return (kind, query, key): what somebody remembers of a title that only one paper has.
+def known_items(rows, count=300, seed=1):
+    """Return (words, slip, query, key): what somebody remembers of a title that only one paper has.
 
-    That is its three rarest words in the title's order: as they stand, one inflected, one mistyped, the last half typed;
-    and, which is harder, three of its words in a row, wherever they stand.
+    That is three of its words of four letters or more, in the title's order: the rarest ones, any three, or, which is
+    hardest, three in a row; as they stand, one inflected, one mistyped, or the last half typed. Any three is how the
+    prototypes were measured, as far as their figures tell: of six ways tried, only this one repeats them.
     """
-    rng = random.Random(1)
+    rng = random.Random(seed)
     frequency = Counter(
         word for row in rows for word in set(telling_words(f"{row.title} {row.abstract}"))
     )
-    titles = defaultdict(list)
-    for row in rows:
-        titles[row.title.casefold()].append(row)
+    titles = Counter(row.title.casefold() for row in rows)
     items = []
-    while len(items) < 5 * count:
+    while len(items) < 12 * count:
         row = rng.choice(rows)
         words = [
             w
             for w in (w.strip(string.punctuation) for w in row.title.split())
             if len(w) > 3 and w.isalpha() and w.isascii()
         ]
-        if len(set(words)) < 4 or len(titles[row.title.casefold()]) > 1:
+        if len(set(words)) < 4 or titles[row.title.casefold()] > 1:
             continue
         start = rng.randrange(len(words) - 2)
-        items.append(("three in a row", words[start : start + 3], row.key))
         rare = sorted(set(words), key=lambda word: (frequency[word.lower()], word))[:3]
-        some = sorted(rare, key=words.index)
-        which = max(range(3), key=lambda n: len(some[n]))
-        items.append(("exact", some, row.key))
-        items.append(("inflected", replaced(some, which, inflected(some[which])), row.key))
-        items.append(("mistyped", replaced(some, which, mistyped(some[which], rng)), row.key))
-        items.append(("half typed", [*some[:2], some[2][: max(3, len(some[2]) // 2)]], row.key))
-    return [(kind, " ".join(some).lower(), key) for kind, some, key in items]
+        some = [words[n] for n in sorted(rng.sample(range(len(words)), 3))]
+        for name, three in (
+            ("rarest three", sorted(rare, key=words.index)),
+            ("any three", some),
+            ("three in a row", words[start : start + 3]),
+        ):
+            which = max(range(3), key=lambda n: len(three[n]))
+            for slip, query in (
+                ("exact", three),
+                ("inflected", replaced(three, which, inflected(three[which]))),
+                ("mistyped", replaced(three, which, mistyped(three[which], rng))),
+                ("half typed", [*three[:2], three[2][: max(3, len(three[2]) // 2)]]),
+            ):
+                items.append((name, slip, " ".join(query).lower(), row.key))
+    return items
 
 
 def replaced(words, which, word):
@@ -278,21 +284,21 @@ def search():
     rows = paper_rows()
     items = known_items(rows)
     print(
-        "\n| papers | query | MRR | first | CPU ms p50 | p99 |\n| --- | --- | --- | --- | --- | --- |"
+        "\n| papers | words | as typed | MRR | first | CPU ms p50 | p99 |\n| --- | --- | --- | --- | --- | --- | --- |"
     )
     for count in (len(rows), 100_000):
         with Index.build(grown(rows, count)) as index:
-            for kind in dict.fromkeys(kind for kind, _, _ in items):
-                some = [(query, key) for each, query, key in items if each == kind]
-                results = [timed(index.search, query) for query, _ in some]
+            for kind in dict.fromkeys(item[:2] for item in items):
+                some = [item for item in items if item[:2] == kind]
+                results = [timed(index.search, query) for _, _, query, _ in some]
                 ranks = [
                     next((n for n, hit in enumerate(found.hits, start=1) if hit.key == key), None)
-                    for (found, _), (_, key) in zip(results, some, strict=True)
+                    for (found, _), (*_, key) in zip(results, some, strict=True)
                 ]
                 mrr = statistics.fmean(1 / rank if rank else 0.0 for rank in ranks)
                 times = np.quantile([ms for _, ms in results], [0.5, 0.99])
                 print(
-                    f"| {count:,} | {kind} | {mrr:.3f} | {sum(r == 1 for r in ranks) / len(ranks):.0%} | {times[0]:.1f} | {times[1]:.1f} |",
+                    f"| {count:,} | {' | '.join(kind)} | {mrr:.3f} | {sum(r == 1 for r in ranks) / len(ranks):.0%} | {times[0]:.1f} | {times[1]:.1f} |",
                     flush=True,
                 )
 

@@ -99,9 +99,10 @@ class Index:
         """Find rows by what a person types.
 
         Words are found in any inflection, with or without accents, the last one also half typed; "…" finds a phrase.
-        First come rows that have all words in title or authors, then those that have all of them anywhere; where these
-        are fewer than three, rows that have all but one; where there are none, rows that have any. A word that stands
-        nowhere is replaced by the most frequent word one edit away, and `Found.says` says so.
+        First come rows that have all words in title or authors (in the order of the words, as they were typed, close
+        together, short), then those that have all of them anywhere, stop words not counted; where these are fewer than
+        three, rows that have all but one; where there are none, rows that have any. A word that stands nowhere is
+        replaced by the most frequent word one edit away, and `Found.says` says so.
 
         Fields: `author:`, `title:`, `section:`, `note:` (words or "…"), `year:2021`, `year:2019..2021`, `tag:`,
         `state:`, `source:`, `has:`, `list:` (whole values). A `-` before a word or field leaves out what has it. With
