@@ -24,7 +24,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
-from studiolo.index import Index, Row
+from studiolo.index import Index, Row, suggesting
 from studiolo.index.words import telling_words
 
 
@@ -211,6 +211,49 @@ def report(k, name, queries, results, base=None):
     return means
 
 
+def refusals(weights=(0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8)):
+    """Print what learning from `not-for-me` is worth, by its weight: nDCG@20 against leaving out what was refused.
+
+    The reader sees 20 suggestions and says no to the best 1, 3 or 10 that do not stand in the section. Then the section's
+    papers are to be found among the rest. Even units choose a weight, odd units judge it.
+    """
+    queries = load("reading_lists/queries_dev.jsonl.xz")
+    names = sorted({query["unit"] for query in queries})
+    print(
+        "| k | refused | weight | even units | odd units |\n| --- | --- | --- | --- | --- |",
+        flush=True,
+    )
+    with Index.build(paper_rows()) as index:
+        for k in (1, 3, 10):
+            asked = one_a_section([query for query in queries if query["k"] == k], 1000)
+            halves = [[q for q in asked if names.index(q["unit"]) % 2 == half] for half in (0, 1)]
+            for count in (1, 3, 10):
+                scores = {
+                    weight: [[] for _ in halves]
+                    for weight in weights
+                }  # fmt: skip
+                for half, some in enumerate(halves):
+                    for query in some:
+                        shown = index.suggest(query["seeds"], heading=query["section"])
+                        refused = [s.key for s in shown if s.key not in query["targets"]][:count]
+                        for weight in weights:
+                            suggesting.NOT_FOR_ME = weight
+                            found = index.suggest(
+                                query["seeds"], heading=query["section"], not_for_me=refused
+                            )
+                            keys = [one.key for one in found]
+                            scores[weight][half].append(scores_of(keys, query["targets"]))
+                for weight in weights[1:]:
+                    texts = []
+                    for half, some in enumerate(halves):
+                        with_it, without = (
+                            unit_means(some, scores[w][half])[:, 0] for w in (weight, 0.0)
+                        )
+                        low, high = interval(with_it - without)
+                        texts.append(f"{(with_it - without).mean():+.4f} [{low:+.4f}, {high:+.4f}]")
+                    print(f"| {k} | {count} | {weight} | {' | '.join(texts)} |", flush=True)
+
+
 def known_items(rows, count=300, seed=1):
     """Return (words, slip, query, key): what somebody remembers of a title that only one paper has.
 
@@ -363,10 +406,12 @@ def main():
                 search()
             case "speed":
                 speed(with_lite=not options.without_lite)
+            case "refusals":
+                refusals()
             case "million":
                 speed(1_000_000, with_lite=False)
             case _:
-                parser.error(f"{part!r} is not quality, search, speed or million")
+                parser.error(f"{part!r} is not quality, search, speed, refusals, linear or million")
 
 
 if __name__ == "__main__":

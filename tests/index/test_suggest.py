@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from studiolo.errors import UsageError
 from studiolo.index import Index, Row
 from studiolo.index.postings import BLOCKS, least_rows
-from studiolo.index.suggesting import BLOCK_WEIGHTS, _terms_in
+from studiolo.index.vectors import BLOCK_WEIGHTS, terms_in
 from studiolo.index.words import fold, heading_words, name_of, other_number, telling_words
 
 
@@ -169,7 +169,7 @@ def test_shown_reasons_repeat_no_word(index):
 def slow_and_obvious(rows, seeds):
     """The score as the module's first lines define it, with dictionaries."""
     least = least_rows(len(rows))
-    counted = [_terms_in(row) for row in rows]
+    counted = [terms_in(row) for row in rows]
     frequency = {}
     for counts in counted:
         for term in counts:
