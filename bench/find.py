@@ -211,7 +211,7 @@ def report(k, name, queries, results, base=None):
     return means
 
 
-def refusals(weights=(0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8)):
+def refusals(weights=(0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)):
     """Print what learning from `not-for-me` is worth, by its weight: nDCG@20 against leaving out what was refused.
 
     The reader sees 20 suggestions and says no to the best 1, 3 or 10 that do not stand in the section. Then the section's
@@ -219,39 +219,40 @@ def refusals(weights=(0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8)):
     """
     queries = load("reading_lists/queries_dev.jsonl.xz")
     names = sorted({query["unit"] for query in queries})
-    print(
-        "| k | refused | weight | even units | odd units |\n| --- | --- | --- | --- | --- |",
-        flush=True,
-    )
+    print("| k | weight | even units | odd units |\n| --- | --- | --- | --- |", flush=True)
+    everything = defaultdict(list)
     with Index.build(paper_rows()) as index:
         for k in (1, 3, 10):
             asked = one_a_section([query for query in queries if query["k"] == k], 1000)
-            halves = [[q for q in asked if names.index(q["unit"]) % 2 == half] for half in (0, 1)]
-            for count in (1, 3, 10):
-                scores = {
-                    weight: [[] for _ in halves]
-                    for weight in weights
-                }  # fmt: skip
-                for half, some in enumerate(halves):
-                    for query in some:
-                        shown = index.suggest(query["seeds"], heading=query["section"])
-                        refused = [s.key for s in shown if s.key not in query["targets"]][:count]
-                        for weight in weights:
-                            suggesting.NOT_FOR_ME = weight
-                            found = index.suggest(
-                                query["seeds"], heading=query["section"], not_for_me=refused
-                            )
-                            keys = [one.key for one in found]
-                            scores[weight][half].append(scores_of(keys, query["targets"]))
-                for weight in weights[1:]:
-                    texts = []
-                    for half, some in enumerate(halves):
-                        with_it, without = (
-                            unit_means(some, scores[w][half])[:, 0] for w in (weight, 0.0)
-                        )
-                        low, high = interval(with_it - without)
-                        texts.append(f"{(with_it - without).mean():+.4f} [{low:+.4f}, {high:+.4f}]")
-                    print(f"| {k} | {count} | {weight} | {' | '.join(texts)} |", flush=True)
+            results = defaultdict(list)
+            for query, count in itertools.product(asked, (1, 3, 10)):
+                shown = index.suggest(query["seeds"], heading=query["section"])
+                refused = [s.key for s in shown if s.key not in query["targets"]][:count]
+                for weight in weights:
+                    suggesting.NOT_FOR_ME = weight
+                    found = index.suggest(
+                        query["seeds"], heading=query["section"], not_for_me=refused
+                    )
+                    score = scores_of([one.key for one in found], query["targets"])
+                    results[weight].append((query, score))
+            for weight, some in results.items():
+                everything[weight] += some
+            _report_refusals(str(k), results, names)
+        _report_refusals("all", everything, names)
+
+
+def _report_refusals(k, results, names):
+    for weight in list(results)[1:]:
+        texts = []
+        for half in (0, 1):
+            means = [
+                unit_means(*zip(*[(q, s) for q, s in results[w] if names.index(q["unit"]) % 2 == half], strict=True))[:, 0]
+                for w in (weight, 0.0)
+            ]  # fmt: skip
+            difference = means[0] - means[1]
+            low, high = interval(difference)
+            texts.append(f"{difference.mean():+.4f} [{low:+.4f}, {high:+.4f}]")
+        print(f"| {k} | {weight} | {' | '.join(texts)} |", flush=True)
 
 
 def known_items(rows, count=300, seed=1):
