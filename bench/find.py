@@ -1,4 +1,4 @@
-"""Search and suggestions beside arxiv-sanity-lite's recipe, in one run: `python bench/find.py [quality|search|speed|million] …`.
+"""Search and suggestions beside arxiv-sanity-lite's recipe, in one run: `python bench/find.py [quality|search|speed|million|refusals|linear] …`.
 
 STUDIOLO_DATA names the folder with `arxiv_ml` (51,116 papers) and `reading_lists` (sections of real lists: which papers
 stand in them, and draws of k of them as seeds). Times are CPU time of one thread. `quality` takes half an hour, nearly all of it lite's;
@@ -13,6 +13,7 @@ import math
 import os
 import random
 import resource
+import sqlite3
 import statistics
 import string
 import tempfile
@@ -21,10 +22,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csc_array
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
 from studiolo.index import Index, Row, suggesting
+from studiolo.index.vectors import BLOCK_WEIGHTS
 from studiolo.index.words import telling_words
 
 
@@ -209,6 +212,54 @@ def report(k, name, queries, results, base=None):
         flush=True,
     )
     return means
+
+
+def linear(ks=(10, 20)):
+    """Print what a linear SVM over the index's own vectors is worth: C=1, 2,000 sampled negatives, against `suggest`."""
+    queries = load("reading_lists/queries_dev.jsonl.xz")
+    print("| k | queries | suggest, content | linear SVM | difference, paired |\n| --- | --- | --- | --- | --- |")  # fmt: skip
+    rng = np.random.default_rng(0)
+    rows = paper_rows()
+    with Index.build(rows) as index:
+        vectors = vectors_of(index)
+        keys = [row.key for row in rows]
+        number = {key: n for n, key in enumerate(keys)}
+        for k in ks:
+            asked = [query for query in queries if query["k"] == k]
+            scores = [], []
+            for query in asked:
+                ours = [one.key for one in index.suggest(query["seeds"])]
+                scores[0].append(scores_of(ours, query["targets"]))
+                seeds = [number[seed] for seed in query["seeds"]]
+                others = np.setdiff1d(rng.choice(len(keys), 2000, replace=False), seeds)
+                svm = LinearSVC(class_weight="balanced", C=1.0, tol=1e-4, max_iter=2000)
+                svm.fit(vectors[np.concatenate([seeds, others])], np.arange(len(seeds) + len(others)) < len(seeds))  # fmt: skip
+                found = vectors @ svm.coef_.ravel()
+                found[seeds] = -np.inf
+                best = np.argsort(-found, kind="stable")[:20]
+                scores[1].append(scores_of([keys[n] for n in best], query["targets"]))
+            suggested, svm_means = (unit_means(asked, some)[:, 0] for some in scores)
+            low, high = interval(svm_means - suggested)
+            difference = (svm_means - suggested).mean()
+            print(
+                f"| {k} | {len(asked)} | {suggested.mean():.3f} | {svm_means.mean():.3f} | {difference:+.3f} [{low:+.3f}, {high:+.3f}] |",
+                flush=True,
+            )
+
+
+def vectors_of(index):
+    """Return rows x terms as the index weighs them: a product of two rows is the score of one for the other."""
+    database = sqlite3.connect(next(index._folder.glob("build-*")) / "text.sqlite")
+    terms = np.array(
+        database.execute("SELECT block, start, stop FROM terms ORDER BY start").fetchall()
+    )
+    block, start, stop = terms.T
+    docs = np.frombuffer(index._docs, np.int32)
+    values = np.frombuffer(index._values, np.float32)
+    weights = np.sqrt(np.array(BLOCK_WEIGHTS, np.float32))[block]
+    ends = np.concatenate([start, stop[-1:]]).astype(np.int32)  # as scikit-learn wants them
+    values = values * np.repeat(weights, stop - start)
+    return csc_array((values, docs, ends), shape=(len(index), len(terms))).tocsr()
 
 
 def refusals(weights=(0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)):
@@ -407,6 +458,8 @@ def main():
                 search()
             case "speed":
                 speed(with_lite=not options.without_lite)
+            case "linear":
+                linear()
             case "refusals":
                 refusals()
             case "million":

@@ -330,3 +330,21 @@ def test_real_lists_are_continued_as_well_as_was_published():
                 ndcg, _, recall, _ = find.unit_means(asked, scores).mean(axis=0)
                 assert ndcg >= bar, (k, heading)
                 assert k or not heading or recall >= 0.37
+
+
+POOL = [
+    Row(key="causal", title="Causal inference with confounders", authors=("Ada Lovelace",)),
+    Row(key="attention", title="Linear attention for long sequences", abstract="Softmax features."),
+    Row(key="fourier", title="Fourier mixing layers", abstract="Tokens are mixed, not attention."),
+]
+
+
+def test_a_pool_of_few_papers_suggests_by_words_that_one_of_them_has():
+    seed = Row(key="fnet", title="Mixing tokens with Fourier transforms")
+    with Index.build(POOL) as index:
+        [found] = index.suggest([seed])
+        assert (found.key, found.shown()[0].term) == ("fourier", "fourier")
+        [found] = index.suggest([], heading=["To Review", "Causal Inference"])
+        assert (found.key, [r.term for r in found.shown(1)]) == ("causal", ["causal"])
+        [found] = index.suggest([Row(key="x", authors=("Ada Lovelace",))])
+        assert [(r.kind, r.term) for r in found.reasons] == [("author", "ada lovelace")]

@@ -134,7 +134,7 @@ class Scorer:
             weights[term] = weights.get(term, 0.0) - NOT_FOR_ME * weight
         weights = _largest(weights, len(seed_rows))
         scores = self._score(weights, slots)
-        if found is not None and weights:
+        if found is not None and self._count:
             scores = 0.5 * found / (found.max() or 1) + 0.5 * scores / (scores.max() or 1)
         on_lists = self._add_lists(scores, seed_keys, lists) if lists and not since else {}
         scores[self._numbers({*seed_keys, *leave_out, *self._keys(not_for_me)})] = 0
