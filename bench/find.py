@@ -272,6 +272,7 @@ def refusals(weights=(0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)):
     names = sorted({query["unit"] for query in queries})
     print("| k | weight | even units | odd units |\n| --- | --- | --- | --- |", flush=True)
     everything = defaultdict(list)
+    suggesting.SURE = 1
     with Index.build(paper_rows()) as index:
         for k in (1, 3, 10):
             asked = one_a_section([query for query in queries if query["k"] == k], 1000)

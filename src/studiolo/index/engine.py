@@ -139,7 +139,7 @@ class Index:
                 heading says nothing ("2019").
             lists: lists of other people by name, each with its keys.
             leave_out: keys never to be suggested: what one has, passed over or said no to.
-            not_for_me: keys or rows that pull the other way.
+            not_for_me: keys or rows that are never suggested, and from three seeds on pull the other way.
             only: if given, the keys to choose from.
             since: ISO 8601: rows with an earlier date, or none, are left out, and so is what `lists` add, which favours
                 what has been known for long.

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     Scores = NDArray[np.float32]
 
-NOT_FOR_ME = 0.15
+NOT_FOR_ME, SURE = 0.15, 3  # what was said no to, from so many seeds on: beside fewer it does harm
 SHARED, POPULAR = 0.3, 0.05  # of other people's lists
 FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
 _KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
@@ -130,8 +130,9 @@ class Scorer:
         else:
             found, best = self._search(headings)
             weights = self._like(self._rows_at(best), slots)
-        for term, weight in self._like(self._rows(not_for_me), slots).items():
-            weights[term] = weights.get(term, 0.0) - NOT_FOR_ME * weight
+        if len(seed_rows) >= SURE:
+            for term, weight in self._like(self._rows(not_for_me), slots).items():
+                weights[term] = weights.get(term, 0.0) - NOT_FOR_ME * weight
         weights = _largest(weights, len(seed_rows))
         scores = self._score(weights, slots)
         if found is not None and self._count:
