@@ -1,9 +1,24 @@
 """Search and suggestions over rows of text."""
 
 from .engine import Index, load_or_build
+from .placing import Placement, Shelf, place
 from .rows import Row
 from .searching import Found, Hit
-from .suggesting import Reason, Suggestion
+from .suggesting import Suggestion
+from .vectors import Reason
+from .words import subjects
 
 
-__all__ = ["Found", "Hit", "Index", "Reason", "Row", "Suggestion", "load_or_build"]
+__all__ = [
+    "Found",
+    "Hit",
+    "Index",
+    "Placement",
+    "Reason",
+    "Row",
+    "Shelf",
+    "Suggestion",
+    "load_or_build",
+    "place",
+    "subjects",
+]

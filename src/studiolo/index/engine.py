@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import mmap
 import shutil
@@ -99,9 +100,10 @@ class Index:
         """Find rows by what a person types.
 
         Words are found in any inflection, with or without accents, the last one also half typed; "…" finds a phrase.
-        First come rows that have all words in title or authors, then those that have all of them anywhere; where these
-        are fewer than three, rows that have all but one; where there are none, rows that have any. A word that stands
-        nowhere is replaced by the most frequent word one edit away, and `Found.says` says so.
+        First come rows that have all words in title or authors (in the order of the words, as they were typed, close
+        together, short), then those that have all of them anywhere, stop words not counted; where these are fewer than
+        three, rows that have all but one; where there are none, rows that have any. A word that stands nowhere is
+        replaced by the most frequent word one edit away, and `Found.says` says so.
 
         Fields: `author:`, `title:`, `section:`, `note:` (words or "…"), `year:2021`, `year:2019..2021`, `tag:`,
         `state:`, `source:`, `has:`, `list:` (whole values). A `-` before a word or field leaves out what has it. With
@@ -137,7 +139,7 @@ class Index:
                 heading says nothing ("2019").
             lists: lists of other people by name, each with its keys.
             leave_out: keys never to be suggested: what one has, passed over or said no to.
-            not_for_me: keys or rows that pull the other way.
+            not_for_me: keys or rows that are never suggested, and from three seeds on pull the other way.
             only: if given, the keys to choose from.
             since: ISO 8601: rows with an earlier date, or none, are left out, and so is what `lists` add, which favours
                 what has been known for long.
@@ -211,7 +213,7 @@ def _load(folder: Path, stamp: str) -> tuple[Index | None, str]:
 
 def _build(folder: Path, rows: Iterable[Row | Mapping[str, Any]], stamp: str) -> dict[str, Any]:
     about: dict[str, Any] = {"stamp": stamp}
-    with store.building(folder, about) as here:
+    with store.building(folder, about) as here, _no_collecting():
         database = sqlite3.connect(here / "text.sqlite", isolation_level=None)
         try:
             database.executescript(
@@ -230,6 +232,18 @@ def _build(folder: Path, rows: Iterable[Row | Mapping[str, Any]], stamp: str) ->
             database.close()
         about["count"] = postings.count
     return about
+
+
+@contextlib.contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Let the garbage collector rest: a build makes millions of objects and no circles, and it would look at all of them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -28,16 +28,21 @@ CHUNK = 4096  # rows of a chunk: 12 bits; with 25 bits for each word of a pair f
 _WORD_BITS = 25
 _LOW = (1 << 32) - 1
 _PAIR = (1 << 2 * _WORD_BITS) - 1
+_FEW_ROWS = 2000
 _PART_ROWS = 250_000  # pairs of so many rows are sorted in memory at once
 
 
 def least_rows(count: int) -> tuple[int, int, int, int]:
-    """Return in how many of `count` rows a word, a pair, an author and a category must stand to be a term."""
+    """Return in how many of `count` rows a word, a pair, an author and a category must stand to be a term.
+
+    Among few rows one is enough: seeds may come from elsewhere, and share what only one row has.
+    """
+    least = 1 if count < _FEW_ROWS else 2
     return (
-        min(10, max(2, count // 5000)),
+        min(10, max(least, count // 5000)),
         min(20, max(2, count // 2500)),
-        2,
-        min(5, max(2, count // 10_000)),
+        least,
+        min(5, max(least, count // 10_000)),
     )
 
 

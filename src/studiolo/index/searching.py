@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import string
 from collections.abc import Sequence
@@ -11,20 +10,20 @@ from itertools import combinations
 
 from .query import JOINT, Query, Word, facet, fts, parse_query, readable
 from .rows import Row
+from .titles import CLOSE, MARKED, OPEN, title_order, typed_words
 from .words import STOP_WORDS, fold, tokens
 
 
 COLUMNS = ("key", "title", "authors", "notes", "section", "abstract")
 _WEIGHTS = (10, 10, 5, 2, 2, 1)
 _FEW = 3  # with fewer hits that have all words, those that have all but one follow
-_OPEN, _CLOSE = "\ue000", "\ue001"  # private characters: marks of a match
 # what a hit may show
 _SNIPPETS = ", ".join(
-    f"snippet(fts, {COLUMNS.index(column)}, '{_OPEN}', '{_CLOSE}', '…', 16)"
+    f"snippet(fts, {COLUMNS.index(column)}, '{OPEN}', '{CLOSE}', '…', 16)"
     for column in ("notes", "abstract")
 )
 _BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
-_REORDERED = 50  # best hits in titles among which words as they were typed come first
+_MANY = 200  # titles with all words that are put in order; of more, those that BM25 finds best
 READ = "key, title, authors, abstract, notes, categories"  # of a row by suggestions
 SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
 _SCHEMA = f"""
@@ -53,7 +52,7 @@ class Hit:
             stand in title and authors.
         marks: (start, end) of each match in `snippet`.
         has: "all" words, or "some".
-        score: larger is better; comparable among the hits with the same `has`.
+        score: larger is better, within one answer: above 2 all words in title or authors, above 1 all words, below 1 some.
         authors, date, place, url: of the row.
     """
 
@@ -140,7 +139,7 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
     if not query.words:
         if not (query.needed or query.unwanted or query.facets or query.years):
             return Found((), ("There is no word to search for.",))
-        return Found(tuple(_hits(database, query, "", limit, "all")))
+        return Found(tuple(_by_fields(database, query, limit)))
     says: list[str] = []
     corrected = _corrected(database, query)
     if corrected:
@@ -158,59 +157,84 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
 
 def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     words = _expressions(query)
-    everything = f"({' AND '.join(words)})"
-    in_title = f"({{title authors}} : {everything})"
-    hits = _hits(database, query, in_title, max(limit, _REORDERED), "all", snippets=_BEGINNINGS)
-    if len(hits) > 1 and len(words) > 1:
-        run = fts(Word(" ".join(word.text for word in query.words)), as_prefix=query.ends_open)
-        in_a_row = _hits(database, query, f"{{title}} : {run}", _REORDERED, "all", _BEGINNINGS)
-        hits = _as_typed_first(hits, query, {hit.key for hit in in_a_row})
-    hits = hits[:limit]
-    if len(hits) < limit:
-        hits += _hits(database, query, f"({everything} NOT {in_title})", limit - len(hits), "all")
-    telling = [
-        word
-        for word, asked in zip(words, query.words, strict=True)
-        if asked.text.lower() not in STOP_WORDS
-    ] or words
+    hits = _in_titles(database, query, f"{{title authors}} : ({' AND '.join(words)})", limit)
+    # stop words say nothing outside of titles, and BM25 takes long to count their rows
+    telling = [n for n, word in enumerate(query.words) if word.text.lower() not in STOP_WORDS]
+    telling = telling or list(range(len(words)))
+    # a last word that is whole says more than what begins like it, and takes less time
+    _add(hits, database, query, " AND ".join(fts(query.words[n]) for n in telling), limit)
+    words = [words[n] for n in telling]
+    everything = " AND ".join(words)
+    if len(hits) < limit and query.ends_open and _are_more(database, everything, len(hits)):
+        _add(hits, database, query, everything, limit)
     if len(hits) < min(_FEW, limit) and len(words) > 2:
         # one word is wrong: far fewer rows, and better ones, than those with any word
-        count = len(telling) - 1 if len(telling) > 2 else len(telling)
-        several = (f"({' AND '.join(some)})" for some in combinations(telling, count))
-        some = f"(({' OR '.join(several)}) NOT {everything})"
-        hits += _hits(database, query, some, limit - len(hits), "some")
+        several = (f"({' AND '.join(some)})" for some in combinations(words, len(words) - 1))
+        _add(hits, database, query, " OR ".join(several), limit, "some")
     if not hits and len(words) > 1:
-        hits = _hits(database, query, f"({' OR '.join(telling)})", limit, "some")
-    return hits
+        _add(hits, database, query, " OR ".join(words), limit, "some")
+    return list(hits.values())
 
 
-def _as_typed_first(hits: list[Hit], query: Query, in_a_row: set[str]) -> list[Hit]:
-    """Put titles first that have the words side by side, in any inflection, and of these first those as they were typed."""
-    typed = [b" ".join(tokens(fold(word.text))) for word in query.words]
-    run = b" " + b" ".join(typed)
-    single = [b" " + word for word in typed]
+def _in_titles(
+    database: sqlite3.Connection, query: Query, expression: str, limit: int
+) -> dict[int, Hit]:
+    """Return the rows that match in title or authors, by number, in the order of `title_order`."""
+    where, values = _where(query, expression)
+    marked = f"highlight(fts, {COLUMNS.index('title')}, '{OPEN}', '{CLOSE}')"
+    sql = f"SELECT rows.id, {marked} FROM fts JOIN rows ON rows.id = fts.rowid WHERE {where}"
+    titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY + 1)).fetchall()
+    if (
+        len(titles) > _MANY
+    ):  # BM25 counts every row of each word: a title alone is ordered without it
+        titles = database.execute(f"{sql} ORDER BY rank LIMIT ?", (*values, _MANY)).fetchall()
+    typed = typed_words([word.text for word in query.words])
+    order = {number: title_order(title, typed) for number, title in titles}
+    best = sorted(order, key=order.__getitem__)[:limit]
+    sql = f"SELECT rows.id, {SHOWN}, {_BEGINNINGS} FROM rows WHERE id IN ({','.join('?' * len(best))})"
+    found = {number: row for number, *row in database.execute(sql, best)}
+    return {
+        number: _hit(found[number], "all", 2 + 1 / place) for place, number in enumerate(best, 1)
+    }
 
-    def other(hit: Hit) -> tuple[bool, bool, bool]:
-        title = b" %b " % b" ".join(tokens(fold(hit.title)))
-        return (
-            hit.key not in in_a_row,
-            run not in title,
-            not all(word + b" " in title for word in single),
-        )
 
-    return sorted(hits, key=other)
-
-
-def _hits(
+def _add(
+    hits: dict[int, Hit],
     database: sqlite3.Connection,
     query: Query,
     expression: str,
     limit: int,
-    has: str,
-    snippets: str = "",
-) -> list[Hit]:
-    needed = [fts(word) for word in query.needed]
-    match = " AND ".join([*([expression] if expression else []), *(f"({word})" for word in needed)])
+    has: str = "all",
+) -> None:
+    """Add the rows that match and are not there yet, best by BM25 first, until there are `limit`."""
+    if len(hits) >= limit:
+        return
+    where, values = _where(query, f"({expression})")
+    sql = (
+        f"SELECT rows.id, -rank, {SHOWN}, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
+        f"WHERE {where} ORDER BY rank LIMIT ?"
+    )
+    for number, score, *row in database.execute(sql, (*values, limit + len(hits))):
+        if number not in hits and len(hits) < limit:
+            hits[number] = _hit(row, has, (has == "all") + score / (1 + score))
+
+
+def _by_fields(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
+    """Return the rows that fields alone ask for, newest first."""
+    where, values = _where(query, "")
+    of = "fts JOIN rows ON rows.id = fts.rowid" if query.needed else "rows"
+    texts = _SNIPPETS if query.needed else _BEGINNINGS
+    sql = (
+        f"SELECT {SHOWN}, {texts} FROM {of} WHERE {where} ORDER BY rows.date DESC, rows.id LIMIT ?"
+    )
+    return [_hit(row, "all", 0.0) for row in database.execute(sql, (*values, limit))]
+
+
+def _where(query: Query, expression: str) -> tuple[str, list[str | int]]:
+    """Return the conditions of a search in SQL, and their values."""
+    match = " AND ".join(
+        [*filter(None, [expression]), *(f"({fts(word)})" for word in query.needed)]
+    )
     where: list[str] = []
     values: list[str | int] = []
     if match:
@@ -227,30 +251,13 @@ def _hits(
             f"{'' if there else 'NOT '}EXISTS (SELECT 1 FROM facets WHERE name = ? AND value = ? AND row = rows.id)"
         )
         values += [name, value]
-    if match:
-        sql = (
-            f"SELECT {SHOWN}, -rank, {snippets or _SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
-            f"WHERE {' AND '.join(where)} ORDER BY rank LIMIT ?"
-        )
-    else:
-        sql = (
-            f"SELECT {SHOWN}, 0.0, {_BEGINNINGS} FROM rows WHERE {' AND '.join(where)} "
-            "ORDER BY rows.date DESC, rows.id LIMIT ?"
-        )
-    return [
-        Hit(
-            key,
-            title.replace(JOINT, ""),
-            *_shown((notes, abstract)),
-            has,
-            score,
-            split_names(authors),
-            *said,
-        )
-        for key, title, authors, *said, score, notes, abstract in database.execute(
-            sql, (*values, limit)
-        )
-    ]
+    return " AND ".join(where), values
+
+
+def _hit(row: Sequence[str], has: str, score: float) -> Hit:
+    key, title, authors, date, place, url, *snippets = row
+    text, marks = _shown(snippets)
+    return Hit(key, title.replace(JOINT, ""), text, marks, has, score, split_names(authors), date, place, url)  # fmt: skip
 
 
 def _shown(snippets: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -267,11 +274,11 @@ def _expressions(query: Query) -> list[str]:
 
 def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return a snippet without its marks, and where they stood; matches that touch become one."""
-    snippet = snippet.replace(JOINT, "").replace(_APART, ", ").replace(_CLOSE + _OPEN, "")
+    snippet = snippet.replace(JOINT, "").replace(_APART, ", ").replace(CLOSE + OPEN, "")
     text, marks = "", []
-    for piece in re.split(f"({_OPEN}[^{_CLOSE}]*{_CLOSE}?)", snippet):
-        if piece.startswith(_OPEN):
-            piece = piece.strip(_OPEN + _CLOSE)
+    for piece in MARKED.split(snippet):
+        if piece.startswith(OPEN):
+            piece = piece.strip(OPEN + CLOSE)
             marks.append((len(text), len(text) + len(piece)))
         text += piece
     return text, tuple(marks)
@@ -282,12 +289,19 @@ def _corrected(database: sqlite3.Connection, query: Query) -> tuple[tuple[str, s
     found = []
     last = len(query.words) - 1
     for number, word in enumerate(query.words):
-        is_open = query.ends_open and number == last
-        if word.is_phrase or _is_there(database, fts(word, as_prefix=is_open)):
+        if word.is_phrase or _is_there(database, fts(word)):
+            continue
+        if query.ends_open and number == last and _is_there(database, fts(word, as_prefix=True)):
             continue
         if (meant := _nearest(database, word.text)) is not None:
             found.append((word.text, meant))
     return tuple(found)
+
+
+def _are_more(database: sqlite3.Connection, expression: str, count: int) -> bool:
+    """Return whether more than so many rows match: quick, since nothing is ranked."""
+    sql = "SELECT count(*) FROM (SELECT 1 FROM fts WHERE fts MATCH ? LIMIT ?)"
+    return bool(database.execute(sql, (expression, count + 1)).fetchone()[0] > count)
 
 
 def _is_there(database: sqlite3.Connection, expression: str) -> bool:

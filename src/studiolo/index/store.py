@@ -21,7 +21,7 @@ from studiolo.errors import FileError
 from studiolo.files import save_bytes
 
 
-VERSION = 2  # of the files: one more whenever what is stored, or how texts are read, changes
+VERSION = 3  # of the files: one more whenever what is stored, or how texts are read, changes
 FILES = ("text.sqlite", "docs", "values")
 _CURRENT = "current.json"
 _BUILD = "build-"

@@ -12,17 +12,28 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from .postings import AUTHORS, BLOCKS, CATEGORIES, PAIRS, WORDS
 from .query import JOINT
 from .rows import Row
 from .searching import READ, SHOWN, row_from, split_names
-from .words import fold, heading_words, is_telling, name_of, other_number, tokens
+from .vectors import (
+    HEADING_WEIGHT,
+    Reason,
+    Term,
+    Weights,
+    heading_vector,
+    mean_vector,
+    reasons_of,
+    telling,
+    terms_in,
+    terms_of_headings,
+    weighed,
+)
+from .words import heading_words
 
 
 if TYPE_CHECKING:
@@ -33,35 +44,12 @@ if TYPE_CHECKING:
 
     Scores = NDArray[np.float32]
 
-Term = tuple[int, str]  # block, and the word, pair or name
-Weights = dict[Term, float]
-
-KINDS = ("word", "pair", "author", "category")
-BLOCK_WEIGHTS = (1.0, 0.3, 0.25, 0.1)
-HEADING_WEIGHT = 0.3  # the heading against one seed; over sqrt(seeds)
-LEVEL = 0.7  # what a heading counts against the one below it
-PAIR_OF_HEADING, OTHER_NUMBER = 0.4, 0.6
-NOT_FOR_ME = 0.15
+NOT_FOR_ME, SURE = 0.15, 3  # what was said no to, from so many seeds on: beside fewer it does harm
 SHARED, POPULAR = 0.3, 0.05  # of other people's lists
 FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
 _KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
 _AT_ONCE = 500  # values of one SQL statement
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A term that a suggestion shares with the seeds or the heading.
-
-    Attributes:
-        kind: "word", "pair" (of neighbouring words), "author" or "category".
-        term: in small letters, without accents; a category as it is written.
-        share: of the suggestion's score that comes from terms, 0 to 1.
-    """
-
-    kind: str
-    term: str
-    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +77,7 @@ class Suggestion:
 
     def shown(self, count: int = 3) -> tuple[Reason, ...]:
         """Return the words and pairs that say most, at most `count`; no word that a pair before it has already."""
-        found: list[Reason] = []
-        said: set[str] = set()
-        for reason in self.reasons:
-            words = set(reason.term.split())
-            if reason.kind in ("word", "pair") and len(found) < count and not words & said:
-                found.append(reason)
-                said |= words
-        return tuple(found)
+        return telling(self.reasons, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +130,12 @@ class Scorer:
         else:
             found, best = self._search(headings)
             weights = self._like(self._rows_at(best), slots)
-        for term, weight in self._like(self._rows(not_for_me), slots).items():
-            weights[term] = weights.get(term, 0.0) - NOT_FOR_ME * weight
+        if len(seed_rows) >= SURE:
+            for term, weight in self._like(self._rows(not_for_me), slots).items():
+                weights[term] = weights.get(term, 0.0) - NOT_FOR_ME * weight
         weights = _largest(weights, len(seed_rows))
         scores = self._score(weights, slots)
-        if found is not None and weights:
+        if found is not None and self._count:
             scores = 0.5 * found / (found.max() or 1) + 0.5 * scores / (scores.max() or 1)
         on_lists = self._add_lists(scores, seed_keys, lists) if lists and not since else {}
         scores[self._numbers({*seed_keys, *leave_out, *self._keys(not_for_me)})] = 0
@@ -169,40 +151,14 @@ class Scorer:
 
     def _like(self, rows: Sequence[Row], slots: dict[Term, _Slot]) -> Weights:
         """Return the mean of the rows' vectors with the weights of the blocks, and note where the terms lie."""
-        counted = [_terms_in(row) for row in rows]
-        self._find_slots({term for counts in counted for term in counts}, slots)
-        mean: Weights = defaultdict(float)
-        for counts in counted:
-            vector = {
-                term: (1 + math.log(count)) * slots[term].idf
-                for term, count in counts.items()
-                if term in slots
-            }
-            for term, weight in _unit(vector).items():
-                mean[term] += weight
-        return {term: BLOCK_WEIGHTS[term[0]] * weight for term, weight in _unit(mean).items()}
+        counted = [terms_in(row) for row in rows]
+        wanted = {term for counts in counted for term in counts}
+        return weighed(mean_vector(counted, self._idf_of(wanted, slots)))
 
     def _of_headings(self, headings: Sequence[str], slots: dict[Term, _Slot]) -> Weights:
         """Return the vector of a heading path, outermost first, of length 1, and note where its terms lie."""
-        wanted: Weights = {}
-        for depth, heading in enumerate(reversed(headings)):
-            level = LEVEL**depth
-            words = heading_words(heading)
-            terms = [((WORDS, word), 1.0) for word in words]
-            terms += [((WORDS, other_number(word)), OTHER_NUMBER) for word in words]
-            for first, second in pairwise(words):
-                terms.append(((PAIRS, f"{first} {second}"), PAIR_OF_HEADING))
-                terms.append(
-                    ((PAIRS, f"{first} {other_number(second)}"), PAIR_OF_HEADING * OTHER_NUMBER)
-                )
-            for term, weight in terms:
-                wanted[term] = max(level * weight, wanted.get(term, 0.0))
-        self._find_slots(wanted, slots)
-        weights = {
-            term: weight * slots[term].idf for term, weight in wanted.items() if term in slots
-        }
-        length = math.sqrt(sum(weight * weight for weight in weights.values()))
-        return {term: weight / length for term, weight in weights.items()}
+        terms = terms_of_headings(headings)
+        return heading_vector(terms, self._idf_of(terms, slots))
 
     def _search(self, headings: Sequence[str]) -> tuple[Scores, list[int]]:
         """Return what a search for any of the headings' words gives each row, and its best rows."""
@@ -232,14 +188,18 @@ class Scorer:
                 sql.replace("?*", ",".join("?" * len(some))), (*before, *some)
             )
 
-    def _find_slots(self, terms: Iterable[Term], slots: dict[Term, _Slot]) -> None:
+    def _idf_of(self, terms: Iterable[Term], slots: dict[Term, _Slot]) -> dict[Term, float]:
+        """Return the idf of the terms that the index has, and note where they lie."""
         by_block: dict[int, list[str]] = defaultdict(list)
         for block, term in terms:
             by_block[block].append(term)
+        idf: dict[Term, float] = {}
         sql = "SELECT term, idf, start, stop FROM terms WHERE block = ? AND term IN (?*)"
         for block, names in by_block.items():
-            for term, *slot in self._select(sql, names, block):
-                slots[block, term] = _Slot(*slot)
+            for name, *slot in self._select(sql, names, block):
+                slots[block, name] = _Slot(*slot)
+                idf[block, name] = slot[0]
+        return idf
 
     def _rows(self, seeds: Iterable[str | Row]) -> list[Row]:
         seeds = list(seeds)
@@ -329,7 +289,7 @@ class Scorer:
                     key=key,
                     title=title.replace(JOINT, ""),
                     score=float(scores[number]),
-                    reasons=_reasons(parts[number]),
+                    reasons=reasons_of(parts[number]),
                     lists=tuple(lists.get(number, ())),
                     authors=split_names(authors),
                     date=date,
@@ -340,36 +300,7 @@ class Scorer:
         return found
 
 
-def _terms_in(row: Row) -> dict[Term, int]:
-    """Return how often each term stands in a row, as `postings.text_of` reads it."""
-    counts: Counter[Term] = Counter()
-    title = fold(row.title)
-    for part in (title, title, fold(row.abstract), fold(row.notes)):
-        words = [token.decode() for token in tokens(part) if is_telling(token)]
-        counts.update((WORDS, word) for word in words)
-        counts.update((PAIRS, f"{first} {second}") for first, second in pairwise(words))
-    counts.update(dict.fromkeys(((AUTHORS, name_of(name)) for name in row.authors), 1))
-    counts.update(dict.fromkeys(((CATEGORIES, name) for name in row.categories), 1))
-    return counts
-
-
-def _unit(weights: Mapping[Term, float]) -> Weights:
-    """Return the weights with length 1 in each block."""
-    squares = [0.0] * len(BLOCKS)
-    for (block, _), weight in weights.items():
-        squares[block] += weight * weight
-    return {term: weight / math.sqrt(squares[term[0]]) for term, weight in weights.items()}
-
-
 def _largest(weights: Weights, seeds: int) -> Weights:
     """Return the terms that weigh most: few seeds say little, and what they say by the way is noise."""
     kept = next((kept for below, kept in _KEPT if seeds < below), _KEPT_OF_MANY)
     return dict(sorted(weights.items(), key=lambda item: (-abs(item[1]), item[0]))[:kept])
-
-
-def _reasons(parts: list[tuple[float, Term]]) -> tuple[Reason, ...]:
-    total = sum(value for value, _ in parts)
-    parts.sort(key=lambda part: (-part[0], part[1]))
-    return tuple(
-        Reason(KINDS[block], term, value / total) for value, (block, term) in parts if total > 0
-    )

@@ -100,3 +100,8 @@ def other_number(word: str) -> str:
     if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
         return word[:-1] + "ies"
     return word + "s"
+
+
+def subjects(text: str) -> frozenset[str]:
+    """Return the words that name a subject, a plural and its singular as one."""
+    return frozenset(min(word, other_number(word)) for word in heading_words(text))

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from studiolo.index import Placement, Row, Shelf, place, subjects
 from studiolo.keys import Key
-from studiolo.lists import Document, Section
+from studiolo.lists import Document, Entry, Section
 from studiolo.metadata import Facts
 
 from .waiting import Pending
 
 
-_WORD = re.compile(r"[^\W\d_][\w+]{1,40}")
-_STOP_WORDS = """
-    a an and are as at based be but by can do does for from get has have how in into is it its
-    more new not of on or our over paper papers show than that the their them these this to
-    towards toward using via was we what when where which while with without your you misc
-    other others review read reading todo list links general uncategorized deep learning
-    neural network networks model models method methods arxiv pdf https http www com org
-"""
-_STOP = frozenset(_STOP_WORDS.split())
+_LEAST = 0.03  # a likeness below says nothing
+_UNKNOWN = Facts(Key("url", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +33,6 @@ class Proposal:
     reason: str
     score: float
     below: str = ""
-
-
-def telling_words(text: str) -> list[str]:
-    """Return the telling words of a text, small letters, a plural's s taken off."""
-    words = [word.casefold() for word in _WORD.findall(text)]
-    return [
-        word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
-        for word in words
-        if word not in _STOP
-    ]
 
 
 def sections_of(document: Document) -> list[Section]:
@@ -88,11 +70,11 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
         *(("tag", tag) for tag in pending.tags),
     ]
     for what, name in names:
-        wanted = set(telling_words(name))
+        wanted = subjects(name)
         if not wanted:
             continue
         for section in places:
-            have = set(telling_words(section.path[-1]))
+            have = subjects(section.path[-1])
             if have and (wanted <= have or have <= wanted):
                 offer(
                     section,
@@ -100,8 +82,9 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
                     0.9 + 0.1 * len(wanted & have) / len(wanted | have),
                 )
 
-    for section, score, shared in _alike(_text_of(pending, facts), document, places):
-        offer(section, f"shares {_join(shared)} with its entries", min(0.8, score))
+    for found in place(_pending_row(pending, facts), _shelves(document, places, facts)):
+        if found.score >= _LEAST:
+            offer(places[found.number], _shared(found), min(0.8, found.score / 2))
     if not proposals:
         sizes = Counter(map(document.section_of, document.entries))
         section = max(places, key=lambda section: sizes[section])
@@ -109,48 +92,38 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     return sorted(proposals.values(), key=lambda proposal: -proposal.score)
 
 
-def _text_of(pending: Pending, facts: Mapping[Key, Facts]) -> str:
-    known = facts.get(pending.key) if pending.key else None
-    parts = [
-        pending.title,
-        *(item.about for item in pending.items),
-        *(item.note for item in pending.items),
-    ]
-    if known:
-        parts += [known.title, known.abstract]
-    return " ".join(parts)
-
-
-def _alike(
-    text: str, document: Document, places: Iterable[Section]
-) -> list[tuple[Section, float, list[str]]]:
-    """Return (section, cosine, its three strongest shared words), by tf-idf over the list's own sections."""
-    bags = {section: Counter(telling_words(" ".join(section.path))) for section in places}
+def _shelves(
+    document: Document, places: Iterable[Section], facts: Mapping[Key, Facts]
+) -> list[Shelf]:
+    rows: dict[Section, list[Row]] = {section: [] for section in places}
     for entry in document.entries:
-        bag = bags.get(document.section_of(entry))
-        if bag is not None:
-            bag.update(
-                telling_words(
-                    f"{entry.title} {entry.name or ''} {' '.join(note.text for note in entry.notes)}"
-                )
-            )
-    frequency = Counter(word for bag in bags.values() for word in bag)
-    idf = {word: math.log((1 + len(bags)) / count) for word, count in frequency.items()}
-    query = {
-        word: (1 + math.log(count)) * idf[word]
-        for word, count in Counter(telling_words(text)).items()
-        if word in idf
-    }
-    length = math.sqrt(sum(weight**2 for weight in query.values()))
-    found = []
-    for section, bag in bags.items():
-        weights = {word: (1 + math.log(count)) * idf[word] for word, count in bag.items()}
-        parts = {word: query[word] * weights[word] for word in query if word in weights}
-        norm = length * math.sqrt(sum(weight**2 for weight in weights.values()))
-        if norm and parts and (score := sum(parts.values()) / norm) > 0.03:
-            shared = sorted(parts, key=lambda word: (-parts[word], word))[:3]
-            found.append((section, score, shared))
-    return sorted(found, key=lambda one: -one[1])
+        if (section := document.section_of(entry)) in rows:
+            rows[section].append(_entry_row(entry, facts))
+    return [Shelf(section.path, some) for section, some in rows.items()]
+
+
+def _entry_row(entry: Entry, facts: Mapping[Key, Facts]) -> Row:
+    known = facts.get(entry.key, _UNKNOWN) if entry.key else _UNKNOWN
+    return Row(
+        key="", title=entry.title or known.title, authors=known.authors or entry.authors, abstract=known.abstract,
+        notes=" ".join(filter(None, [entry.name, *(note.text for note in entry.notes)])), categories=known.categories,
+    )  # fmt: skip
+
+
+def _pending_row(pending: Pending, facts: Mapping[Key, Facts]) -> Row:
+    known = facts.get(pending.key, _UNKNOWN) if pending.key else _UNKNOWN
+    said = (text for item in pending.items for text in (item.about, item.note))
+    return Row(
+        key="", title=pending.title if pending.has_title or not known.title else known.title, authors=known.authors, abstract=known.abstract, categories=known.categories,
+        notes=" ".join(filter(None, said)),
+    )  # fmt: skip
+
+
+def _shared(found: Placement) -> str:
+    """Return the reason for a section in words."""
+    terms = [reason.term for reason in found.shown()] or [found.reasons[0].term]
+    whose = "heading" if found.by_heading else "entries"
+    return f"shares {_join(terms)} with its {whose}"
 
 
 def _join(words: list[str]) -> str:

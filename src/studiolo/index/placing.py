@@ -1,0 +1,88 @@
+"""Under which of some headings a row belongs, and why: like suggestions, with the sections in the place of the rows.
+
+score(section) = sum over blocks of weight x cosine(row, mean of the section's rows) + .3 / sqrt(rows) x cosine(row, headings)
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .rows import Row
+from .vectors import (
+    HEADING_WEIGHT,
+    Reason,
+    Term,
+    Weights,
+    heading_vector,
+    mean_vector,
+    reasons_of,
+    telling,
+    terms_in,
+    terms_of_headings,
+    weighed,
+)
+
+
+SIZE = 0.02  # where little speaks for any section, a large one is likelier
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A section: its headings, outermost first, and the rows that stand in it."""
+
+    headings: Sequence[str]
+    rows: Sequence[Row] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A section that a row may belong to.
+
+    Attributes:
+        number: of the section among those given, from 0.
+        score: larger is better.
+        reasons: all terms that count, largest share first; the shares add up to 1.
+        by_heading: whether the words that say most stand in its headings alone.
+    """
+
+    number: int
+    score: float
+    reasons: tuple[Reason, ...]
+    by_heading: bool
+
+    def shown(self, count: int = 3) -> tuple[Reason, ...]:
+        """Return the words and pairs that say most, at most `count`; no word that a pair before it has already."""
+        return telling(self.reasons, count)
+
+
+def place(row: Row, shelves: Sequence[Shelf]) -> list[Placement]:
+    """Return the sections that share a term with a row, best first; rarity is counted over the sections' own rows."""
+    counted = [[terms_in(one) for one in shelf.rows] for shelf in shelves]
+    headings = [terms_of_headings(shelf.headings) for shelf in shelves]
+    idf = _rarity(counted, headings)
+    wanted = weighed(mean_vector([terms_in(row)], idf))
+    found = []
+    for number, (rows, terms) in enumerate(zip(counted, headings, strict=True)):
+        likeness = mean_vector(rows, idf)
+        weights: Weights = dict(likeness)
+        for term, weight in heading_vector(terms, idf).items():
+            share = HEADING_WEIGHT * weight / math.sqrt(max(1, len(rows)))
+            weights[term] = weights.get(term, 0.0) + share
+        parts = [(wanted[term] * weights[term], term) for term in wanted.keys() & weights.keys()]
+        if parts:
+            score = math.fsum(value for value, _ in parts) + SIZE * math.log1p(len(rows))
+            by_heading = max(parts)[1] not in likeness
+            found.append(Placement(number, score, reasons_of(parts), by_heading))
+    return sorted(found, key=lambda one: (-one.score, one.number))
+
+
+def _rarity(
+    counted: Sequence[Sequence[Mapping[Term, int]]], headings: Sequence[Mapping[Term, float]]
+) -> dict[Term, float]:
+    rows = [counts for some in counted for counts in some]
+    frequency = Counter(term for counts in rows for term in counts)
+    frequency.update(dict.fromkeys((term for terms in headings for term in terms), 0))
+    return {term: math.log((1 + len(rows)) / (1 + df)) + 1 for term, df in frequency.items()}
