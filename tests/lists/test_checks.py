@@ -141,7 +141,7 @@ def test_bundled_list_has_no_error(seed):
 def test_check_takes_no_title_apart_unless_a_question_asks_for_its_entry(monkeypatch):
     asked = []
     real = entry.read_naming
-    monkeypatch.setattr(entry, "read_naming", lambda *args: asked.append(args) or real(*args))
+    monkeypatch.setattr(entry, "read_naming", lambda *a, **k: asked.append(a) or real(*a, **k))
     doc = Document(
         b"* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n  * Q: why?\n"
     )

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from studiolo.keys import Key
 
-from .authors import split_authors
+from .authors import names_people, split_authors
 from .blocks import Block
 from .columns import Role, columns_of
+from .dates import year_in_cell
 from .entry import Entry, Heading, Link, Note, Question, Span, State
 from .links import Run, find_links, fold_label, unescape
 from .sections import Section, sections
-from .states import BOX, BOX_STATES, state_of_cell, state_of_mark, state_of_section
+from .states import (
+    BOX,
+    BOX_STATES,
+    state_of_cell,
+    state_of_keyword,
+    state_of_mark,
+    state_of_section,
+)
 from .tags import badge_tag, front_tags, hashtags, split_tags
 from .texts import Text
 from .titles import Naming, is_label, read_naming
@@ -74,7 +82,7 @@ class Draft:
     questions: list[Question] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     state: State | None = None
-    state_by: Literal["box", "column", "mark", "section"] | None = None
+    state_by: Literal["box", "column", "mark", "keyword", "section"] | None = None
 
     @property
     def key(self) -> Key | None:
@@ -84,8 +92,16 @@ class Draft:
 
 
 _WORDS = ("paragraph", "heading")
-_QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
-_MAYBE_QUESTION = re.compile(rb"[qQ&]")  # an entity may stand for anything
+_QUESTION = re.compile(r"(?:Q(\d{0,3})|(?P<word>Question))\s?[:.]\s*(?=\S)", re.IGNORECASE)
+# what follows a bare `Q:` if it asks: a question mark, a word that asks, a sentence. Else Q is a symbol, defined
+_ASKS = re.compile(
+    r"(?:how|what|why|when|which|who|whose|where|can|could|do|does|did|is|are|was|should|would|will|has|have)\b"
+    r"|[^?？]*[?？]|\S+\s.*\.$",
+    re.IGNORECASE | re.DOTALL,
+)
+_MAYBE_QUESTION = re.compile(
+    rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
+)  # an entity may stand for anything
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 _TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
@@ -176,8 +192,8 @@ class Reader:
                 text = self._text(block)
                 self._take_links(text, None)
                 words = text.words()
-                if match := _QUESTION.match(words):
-                    self._ask(words[match.end() :], block.line, None)
+                if asked := _asked(words):
+                    self._ask(asked, block.line, None)
                 elif match := _ANSWER.match(words):
                     self._answer(words[match.end() :], None)
             elif kind == "quote":
@@ -300,15 +316,17 @@ class Reader:
         words = text.words()
         if not box and (state := state_of_mark(words)):
             draft.state, draft.state_by = state, "mark"
-        if match := _QUESTION.match(words):
-            self._ask(words[match.end() :], item.line, draft)
+        elif not box and (state := state_of_keyword(words)):
+            draft.state, draft.state_by = state, "keyword"
+        if asked := _asked(words, data):
+            self._ask(asked, item.line, draft)
 
     def _note(self, text: Text, line: int, depth: int, draft: Draft) -> None:
         words = text.words()
         if b"#" in text.run.data:
             draft.tags += hashtags(text)
-        if match := _QUESTION.match(words):
-            self._ask(words[match.end() :], line, draft)
+        if asked := _asked(words, text.run.data):
+            self._ask(asked, line, draft)
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
@@ -320,6 +338,9 @@ class Reader:
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
+        elif not draft.said.authors and names_people(words):
+            draft.said = replace(draft.said, authors=split_authors(words))
+            return
         if words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
 
@@ -366,19 +387,20 @@ class Reader:
             i = next((roles[role] for role in alike if role in roles), len(cells))
             return cells[i].words() if i < len(cells) else ""
 
+        cites = any(link.mention and link.mention.key.names_paper for link in draft.links)
         at = _title_cell(cells, roles)
-        naming = read_naming(cells[at].run.data, cells[at].pieces)
+        naming = read_naming(cells[at].run.data, cells[at].pieces, cites=cites)
         if not naming.title:
-            naming = next(
-                (n for c in cells if (n := read_naming(c.run.data, c.pieces)).title), naming
-            )
-        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year", "date"))
+            named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
+            naming = next((n for n in named if n.title), naming)
+        dates = (words("year"), words("date"), words("venue"))
+        name = naming.name or words("name") or None
         draft.said = Naming(
             naming.title,
-            naming.name or words("name") or None,
+            name if name and name.casefold() != naming.title.casefold() else None,
             split_authors(words("authors"))
             or ((words("authors"),) if words("authors") else naming.authors),
-            int(year[0]) if year else naming.year,
+            next((year for text in dates if (year := year_in_cell(text))), naming.year),
         )
         if "tags" in roles:
             draft.tags += [tag for tag in re.split(r"[,;]\s*", words("tags")) if tag]
@@ -387,8 +409,8 @@ class Reader:
         elif state := state_of_mark(cells[at].words()):
             draft.state, draft.state_by = state, "mark"
         if note := words("notes", "about"):
-            if match := _QUESTION.match(note):
-                self._ask(note[match.end() :], row.line, draft)
+            if asked := _asked(note):
+                self._ask(asked, row.line, draft)
             else:
                 draft.notes.append(Note(note, row.line, 1))
 
@@ -451,6 +473,15 @@ class Reader:
             head=draft.head,
             said=draft.said,
         )
+
+
+def _asked(words: str, written: bytes = b"") -> str | None:
+    """Return what a line asks that begins with `Q:`; as code, or before a term, that is a symbol."""
+    match = _QUESTION.match(words)
+    if match is None or written.startswith(b"`"):
+        return None
+    asked = words[match.end() :]
+    return asked if match[1] or match["word"] or _ASKS.match(asked) else None
 
 
 def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
