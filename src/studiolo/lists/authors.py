@@ -79,7 +79,10 @@ def split_authors(text: str) -> tuple[str, ...]:
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
     ]
-    if not people or not all(map(_is_person, people)):
+    if not people or not all(map(_PERSON.fullmatch, people)):
+        return ()
+    doubtful = sum(map(_names_nobody, people))
+    if doubtful * 4 > len(people) or (doubtful and len(people) < 4):
         return ()
     if (
         len(people) > 1
@@ -89,6 +92,8 @@ def split_authors(text: str) -> tuple[str, ...]:
         return tuple(
             f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
         )
+    if len(people) > 2 and [" " in person for person in people[:3]] == [False, False, True]:
+        people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
     return tuple(people)
@@ -100,16 +105,12 @@ def names_people(text: str) -> bool:
     return len(people) > 1 or bool(people and _AND_OTHERS.search(text))
 
 
-def _is_person(text: str) -> bool:
-    if not _PERSON.fullmatch(text):
-        return False
+def _names_nobody(text: str) -> bool:
     words = re.split(r"[\s-]+", text.casefold())
     if any(
         word in _NO_NAME or word in VENUES or (len(word) > 6 and word.endswith(_ENDINGS))
         for word in words
     ):
-        return False
+        return True
     full = [word for word in text.split() if len(word.strip(".")) > 1]
-    return (
-        not full or not all(word.isupper() for word in full) or "." in text
-    )  # IEEE TNN, ECML PKDD
+    return len(full) > 1 and all(word.isupper() for word in full)  # IEEE TNN, ECML PKDD

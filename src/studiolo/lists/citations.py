@@ -55,7 +55,7 @@ def cite(text: str) -> Cited:
 
 def without_stop(title: str) -> str:
     """Return `title` without the punctuation that sets it off from what follows."""
-    title = title.strip().rstrip(" ,:;：，")
+    title = title.strip().rstrip(" ,:：，")
     if title.endswith("。"):
         return title[:-1]
     if not title.endswith(".") or title.endswith("etc."):

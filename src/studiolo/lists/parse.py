@@ -18,6 +18,7 @@ from .blocks import Block
 from .columns import Role, columns_of
 from .dates import year_in_cell
 from .entry import Entry, Heading, Link, Note, Question, Span, State
+from .heads import is_label
 from .links import Run, find_links, fold_label, unescape
 from .sections import Section, sections
 from .states import (
@@ -30,7 +31,7 @@ from .states import (
 )
 from .tags import badge_tag, front_tags, hashtags, split_tags
 from .texts import Text
-from .titles import Naming, is_label, read_naming
+from .titles import Naming, read_naming
 
 
 @dataclass(slots=True)

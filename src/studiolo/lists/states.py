@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from .entry import State
-from .titles import KEYWORD
+from .heads import KEYWORD
 
 
 TO_READ: Final = "to read"

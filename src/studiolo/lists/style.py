@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from .authors import split_authors
 from .blocks import Block
 from .entry import Entry
+from .heads import is_label
 from .links import Run, find_links
-from .titles import is_label
 from .words import plain_words
 
 

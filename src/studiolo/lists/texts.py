@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .heads import is_label
 from .links import Piece, Run
-from .titles import is_label
 from .words import plain_with_links
 
 
