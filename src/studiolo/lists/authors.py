@@ -54,6 +54,7 @@ _AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.I
 _AND = re.compile(r"\s+(?:and|und|et|with)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(r"\.(?<=[^\W\d_]{3}\.)\s+(?!and\b)")  # not behind an initial
 _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
+_GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z]\.)*")
 _INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _LONGEST = 4000  # characters
@@ -92,7 +93,8 @@ def split_authors(text: str) -> tuple[str, ...]:
         return tuple(
             f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
         )
-    if len(people) > 2 and [" " in person for person in people[:3]] == [False, False, True]:
+    given = people[1] if len(people) > 2 else ""
+    if given and " " not in people[0] and " " in people[2] and _GIVEN.fullmatch(given):
         people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
@@ -103,6 +105,11 @@ def names_people(text: str) -> bool:
     """Whether `text` surely lists people: several, initials, or `et al.`"""
     people = split_authors(text)
     return len(people) > 1 or bool(people and _AND_OTHERS.search(text))
+
+
+def names_one(text: str) -> bool:
+    """Whether `text` is the full name of somebody."""
+    return " " in text and _PERSON.fullmatch(text) is not None and not _names_nobody(text)
 
 
 def _names_nobody(text: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from studiolo.keys import Mention
 
+from .authors import names_one
 from .dates import VENUES, year_said
 from .links import Piece
 from .words import drop_images, plain_words, strip_marks
@@ -35,6 +36,7 @@ class Part:
 
     @property
     def is_paper(self) -> bool:
+        """Whether it is a link to a paper."""
         return self.link is not None and self.link.key.names_paper
 
 
@@ -53,21 +55,21 @@ LABELS = frozenset({
 _SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|\u0000)")
 _SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
 _NUMBERING = re.compile(
-    r"(?:\[(?!(?:19|20)\d\d\])\d{1,4}\]|\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?|(?!(?:19|20)\d\d)\d{1,4}[.)、])(?:\s+|$)"
+    r"\[(?!(?:19|20)\d\d\])\d{1,4}\]\s*|(?:\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?|(?!(?:19|20)\d\d)\d{1,4}[.)、])(?:\s+|$)"
 )
 _DECORATION = re.compile(
     "(?:\\[[ xX/~-]\\]\\s+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
 )
 # Org's and Logseq's: (to read), (reading), read
 KEYWORD = re.compile(
-    r"(?:(TODO|LATER|WAITING)|(DOING|NOW|STARTED|IN-PROGRESS)|DONE)(?=\s*:?\s+\S)[ :]*"
+    r"(?:(TODO|LATER|WAITING)|(DOING|NOW|STARTED|IN-PROGRESS)|DONE)(?=\s*:?\s)[ :]*"
 )
 _SHORTCODE = re.compile(r"\s*:[a-z][a-z0-9_+-]{1,40}:(?=\s|:|$)")
 _LEADING_BRACKET = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}][:：]?\s*(?=\S|$)")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
 _SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for")
-_MARKS = str.maketrans(dict.fromkeys("[](){}:.,!*_`\"'“”/|【】（）", " "))
+_MARKS = str.maketrans(dict.fromkeys("[](){}:.,!?*_`\"'“”/|【】（）", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
 _LETTER = re.compile(r"[^\W_]")
 NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
@@ -111,6 +113,7 @@ _SET_OFF_BEHIND = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
 _LOWER = re.compile(rb"\s*(?:[a-z]|\xc3[\x9f-\xbf])")
 _OPEN = ("[", "(", "（", "【")
 _CLOSE = ("]", ")", "）", "】")
+_LISTED = re.compile(r"(?:,|;|&|\band|\bby)$")
 _OPENED = re.compile(r"(?<![\s,;])[\s,;]*[\[(（【]$|^[\[(（【]$")
 
 
@@ -175,6 +178,8 @@ class _Cutter:
     ) -> bool:
         """Whether emphasised words stand for themselves, and are not a few words of a sentence."""
         start, end = match.span()
+        if data[start - 1 : start] == b'"' or data[start - 3 : start] == b"\xe2\x80\x9c":
+            return False  # what is quoted: "**Title.**"
         opens = _SET_OFF_BEFORE.search(data, max(at, start - 20), start) is not None
         closes = _SET_OFF_BEHIND.match(data, end) is not None
         if bold:
@@ -230,36 +235,35 @@ def cut(data: bytes, pieces: list[Piece]) -> list[Part]:
 
 
 def _with_sentences(parts: list[Part]) -> list[Part]:
-    """Put links that stand within a sentence and lead to no paper back into it."""
+    """Put links that stand within a sentence and lead to no paper back into it, and those of people into their list."""
     whole: list[Part] = []
     joins = False
     for part in parts:
         last = whole[-1] if whole else None
+        open_text = last is not None and not last.is_link and last.text != "" and not last.bold
+        inner = part.is_link and part.text and not part.is_paper and not part.aside
+        person = inner and names_one(part.text)
         if (
             last is not None
-            and not last.is_link
-            and last.text
-            and (
-                part.runs_on
-                and part.text
-                and not part.is_paper
-                and not part.aside
-                and not is_label(part.text)
-                and not year_said(part.text)
-                and not last.bold
-            )
-        ):
-            last.text, joins = f"{last.text} {part.text}", True
-        elif (
-            joins
-            and last is not None
+            and joins
             and part.text
             and not part.is_link
             and not part.lead
             and not part.bold
         ):
-            last.text, joins = f"{last.text} {part.text}", False
-        else:
+            last.text = f"{last.text}{'' if part.text[0] in ',;' else ' '}{part.text}"
             joins = False
-            whole.append(part)
+        elif (
+            last is not None
+            and open_text
+            and inner
+            and (
+                (person and _LISTED.search(last.text))
+                or (part.runs_on and not is_label(part.text) and not year_said(part.text))
+            )
+        ):
+            last.text, joins = f"{last.text} {part.text}", True
+        else:
+            whole.append(Part(part.text, part.lead) if person and last is not None else part)
+            joins = bool(person and last is not None)
     return whole

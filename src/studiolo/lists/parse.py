@@ -1,14 +1,16 @@
 """From blocks to entries.
 
 A top-level item is an entry. A nested item is an entry of its own only if it names a paper and none of the
-items around it does. A row of a table is an entry. Links in paragraphs are none.
+items around it does. A row of a table is an entry. Paragraphs and HTML are entries where their shape is a list's.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice, takewhile
 from typing import Literal
 
 from studiolo.keys import Key
@@ -19,7 +21,8 @@ from .columns import Role, columns_of
 from .dates import year_in_cell
 from .entry import Entry, Heading, Link, Note, Question, Span, State
 from .heads import is_label
-from .links import Run, find_links, fold_label, unescape
+from .links import Piece, Run, find_links, fold_label, unescape
+from .paragraphs import are_fields, is_title, title_and_items, works_in, works_in_html
 from .sections import Section, sections
 from .states import (
     BOX,
@@ -183,26 +186,81 @@ class Reader:
 
     def _flow(self, blocks: Sequence[Block]) -> None:
         """Read what stands outside of items."""
-        for block in blocks:
+        fields = 0
+        for i, block in enumerate(blocks):
             kind = block.kind
+            if kind == "paragraph" and (fields := self._fields(blocks, i)):
+                continue
             if kind == "item":
+                if fields:  # read already, with the paragraph above
+                    fields -= 1
+                    continue
                 self._item(block, None, named=False, depth=0)
             elif kind == "heading":
                 self._take_links(self._heading(block), None)
             elif kind == "paragraph":
-                text = self._text(block)
-                self._take_links(text, None)
-                words = text.words()
-                if asked := _asked(words):
-                    self._ask(asked, block.line, None)
-                elif match := _ANSWER.match(words):
-                    self._answer(words[match.end() :], None)
+                self._paragraph(block)
             elif kind == "quote":
                 self._flow(block.children)
             elif kind == "table":
                 self._table(block)
+            elif kind == "html":
+                self._html(block)
             else:
                 self._other(block, None)
+
+    def _paragraph(self, block: Block) -> None:
+        """Read a paragraph: one work, one a line, or words."""
+        text = self._text(block)
+        if works := works_in(block, text, self._peek):
+            for work in works:
+                self._work(work, text if work is block else self._peek(work.content, work.line))
+            return
+        self._take_links(text, None)
+        words = text.words()
+        if asked := _asked(words):
+            self._ask(asked, block.line, None)
+        elif match := _ANSWER.match(words):
+            self._answer(words[match.end() :], None)
+
+    def _work(self, block: Block, text: Text) -> Draft:
+        """Make an entry of what is no item."""
+        draft = self._draft(block)
+        self._take_links(text, draft)
+        self._head(block, text, draft)
+        return draft
+
+    def _fields(self, blocks: Sequence[Block], at: int) -> int:
+        """Read a paragraph that is a title, and the items below it that say where its work is; return how many."""
+        items = list(takewhile(lambda block: block.kind == "item", islice(blocks, at + 1, None)))
+        heads = [item.children[0] for item in items[:20] if item.children]
+        if not items or not heads or any(head.kind not in _WORDS for head in heads):
+            return 0
+        if not are_fields([self._own(head) for head in heads]):
+            return 0
+        if not is_title(title := self._text(blocks[at])):
+            return 0
+        draft = self._work(title_and_items(blocks[at], items), title)
+        for item in items:
+            self._item(item, draft, named=True, depth=0)
+        return len(items)
+
+    def _html(self, block: Block) -> None:
+        """Read an HTML block outside of items: the works it lists, and its other links."""
+        taken: list[Span] = []
+        for work in works_in_html(self.data, block, self._peek_html):
+            self._work(work, self._peek_html(work.content, work.line))
+            taken.append((work.start, work.end))
+        text = self._text(block)
+        starts = [start for start, _ in taken]
+
+        def outside(piece: Piece) -> bool:
+            at = text.run.place(piece.start)
+            i = bisect_right(starts, at) - 1
+            return i < 0 or at >= taken[i][1]
+
+        text.pieces = [piece for piece in text.pieces if piece.kind == "html" and outside(piece)]
+        self._take_links(text, None)
 
     def _heading(self, block: Block) -> Text:
         text = self._text(block)
@@ -422,9 +480,18 @@ class Reader:
         return self._read([cell], row.line)
 
     def _read(self, content: list[Span], line: int) -> Text:
-        run = Run(self.data, content)
-        text = Text(run, find_links(run.data, self.definitions), line)
+        text = self._peek(content, line)
         self.part.texts.append(text)
+        return text
+
+    def _peek(self, content: list[Span], line: int) -> Text:
+        """Return a stretch of a text that is kept already."""
+        run = Run(self.data, content)
+        return Text(run, find_links(run.data, self.definitions), line)
+
+    def _peek_html(self, content: list[Span], line: int) -> Text:
+        text = self._peek(content, line)
+        text.pieces = [piece for piece in text.pieces if piece.kind == "html"]
         return text
 
     def _take_links(self, text: Text, draft: Draft | None) -> None:

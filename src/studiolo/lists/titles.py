@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from studiolo.keys import find_mention
 
-from .authors import names_people, split_authors
+from .authors import names_one, names_people, split_authors
 from .citations import QUOTED, cite
 from .dates import YEAR, full_year, is_venue, year_said
 from .heads import HASHTAGS, NUMBER, Part, cut, is_label, without_leads
@@ -37,6 +37,7 @@ class Naming:
 _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|[(（]|[)）]|;\s")
 _YEAR_BEHIND = re.compile(r"(?<![,\s])[,\s]*+\b(?:19|20)\d\d\b[\s.,]*+$|(?<![\s.,])[\s.,]++$")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.)*)\.?")
 _YEAR_IN_PARENS = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,80})[)\]）】]")
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*|[.;]\s|\n")
 _LONGEST = 4000  # characters of a name or a list of people
@@ -85,10 +86,10 @@ def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Nam
         cites: something beside the head says that it names a work, such as a link to a paper below it.
     """
     parts = cut(data, pieces)
-    at = _title_part(parts)
+    at = title_part(parts)
     if at is None:
         return Naming(_title_of_links(parts, pieces), year=_year(parts))
-    title, before, behind = _title_in(parts[at])
+    title, before, behind = title_in(parts[at])
     rest = [
         part
         for part in parts[at + 1 :]
@@ -139,7 +140,7 @@ def _title_of_links(parts: list[Part], pieces: list[Piece]) -> str:
     return label or next((piece.url for piece in links), "")
 
 
-def _title_part(parts: list[Part]) -> int | None:
+def title_part(parts: list[Part]) -> int | None:
     """Return which part holds the title."""
 
     def says(part: Part) -> bool:
@@ -156,7 +157,7 @@ def _title_part(parts: list[Part]) -> int | None:
         if part.is_link and not part.aside and not _by(parts, i):
             if part.is_paper:
                 return i
-            if opening is None and not part.runs_on and all(map(_is_lead, parts[:i])):
+            if opening is None and not part.runs_on and all(map(is_lead, parts[:i])):
                 opening = i
     if opening is not None:
         return opening
@@ -213,7 +214,7 @@ def _begins_title(text: str, name: str) -> bool:
     )
 
 
-def _title_in(part: Part) -> tuple[str, str, str]:
+def title_in(part: Part) -> tuple[str, str, str]:
     """Return the title in a part, and the words before and behind it."""
     quoted = QUOTED.search(part.text) if not part.is_link else None
     if quoted and " " in quoted[1].strip():
@@ -225,13 +226,13 @@ def _title_in(part: Part) -> tuple[str, str, str]:
     return cite(part.text)
 
 
-def _is_lead(part: Part) -> bool:
+def is_lead(part: Part) -> bool:
     """Whether a part may stand before a title: a year, a short name, a number, a label."""
     if part.is_link:
         return part.text == "" or is_label(part.text)
     return (
         not part.text
-        or part.bold
+        or (part.bold and _is_short(part.text))
         or part.lead == "["
         or year_said(part.text) is not None
         or _is_name(part.text)
@@ -256,6 +257,9 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
         people = _YEAR_AT_END.sub("", text)
         if " " in people and names_people(people):
             authors = split_authors(people)
+            continue
+        if (inverted := _INVERTED.fullmatch(people)) and names_one(f"{inverted[2]} {inverted[1]}"):
+            authors = (f"{inverted[2]} {inverted[1]}",)
             continue
         if year_said(text, aside=part.lead == "[") or is_venue(text):
             continue
