@@ -64,7 +64,7 @@ def show(
 
 def _show(path: Path, state: str | None, *, as_json: bool) -> None:
     from studiolo.library import Library, load_kept, state_of
-    from studiolo.lists import Document
+    from studiolo.lists import Document, said_outside
 
     document = Document.load(path)
     kept = load_kept(Library.find(near=path).folder)
@@ -87,6 +87,8 @@ def _show(path: Path, state: str | None, *, as_json: bool) -> None:
         say_lines(lines)
     say()
     say(f"{counted(number, 'entry', 'entries')}, {counted(questions, 'open question')}")
+    if outside := document.links_outside:
+        say(said_outside(outside))
     if not document.writable:
         say("This file is not UTF-8: it can be shown, but is never written.")
 

@@ -49,7 +49,9 @@ _PERSON = re.compile(
 )
 _BY = re.compile(r"(?:by|authors?|written by|作者)\s*[:：]?\s+", re.IGNORECASE)
 _NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
-_FOOTNOTE = re.compile(r"(?<=\w)[*†‡§¶#\d]+(?=[\s,]|$)|\(\)")
+_FOOTNOTE = re.compile(
+    r"(?<=[^\W\d])\s?(?:[*†‡§¶#]|\d{1,2}(?:,\s?\d{1,2})*)+(?=\s*(?:[,;&]|and\b|$))|\(\)"
+)
 _AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
 _AND = re.compile(r"\s+(?:and|und|et|with)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(r"\.(?<=[^\W\d_]{3}\.)\s+(?!and\b)")  # not behind an initial
@@ -57,6 +59,8 @@ _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
 _GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z]\.)*")
 _INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
+_YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.)*)\.?")
 _LONGEST = 4000  # characters
 
 
@@ -93,12 +97,23 @@ def split_authors(text: str) -> tuple[str, ...]:
         return tuple(
             f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
         )
-    given = people[1] if len(people) > 2 else ""
-    if given and " " not in people[0] and " " in people[2] and _GIVEN.fullmatch(given):
+    given = people[1] if len(people) > 2 or (len(people) == 2 and others) else ""
+    inverted = given and " " not in people[0] and " " in "".join(people[2:3] or " ")
+    if inverted and _GIVEN.fullmatch(given):
         people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
     return tuple(people)
+
+
+def people_before(text: str) -> tuple[str, ...]:
+    """Return the people that stand before a title: several, anybody with a year, or `Family, Given`."""
+    people = _YEAR_AT_END.sub("", text)
+    if names_people(people) or people != text:
+        return split_authors(people)
+    inverted = _INVERTED.fullmatch(people)
+    name = f"{inverted[2]} {inverted[1]}" if inverted else ""
+    return (name,) if names_one(name) else ()
 
 
 def names_people(text: str) -> bool:

@@ -74,6 +74,7 @@ def _means(heading: str) -> tuple[Role | None, int]:
             break
         del words[0]
     for part in _AND.split(heading)[:-1]:  # Title & Authors, Pub. / Date: what comes first
-        if (known := _means(part)) != (None, 0):
-            return known
+        role, rank = _means(part)
+        if role is not None:
+            return role, rank
     return None, 0

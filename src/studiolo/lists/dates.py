@@ -26,14 +26,14 @@ _DATE = re.compile(
     rf"|\d\d?[./-]\d\d?[./-](\d\d|\d{{4}})){_TO}",
     re.IGNORECASE,
 )
-_WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|ar[Xx]iv|preprint|of|on|and|in|for|the|de|to|&|-|\d{1,2}(?:st|nd|rd|th))"
+_WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|ar[Xx]iv|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
 _AFTER = (
     r"(?i:[\s,:;.(/|*–-]{0,3}\b(?:oral|spotlight|poster|workshops?|(?:best|outstanding|honou?rable)[a-z\s-]{0,30}|highlight|findings|"
     r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|rejected|track|datasets?|benchmarks?|and|d&b)\b){0,4}"
 )
 _VENUE_YEAR = re.compile(
-    rf"{_FROM}{_WORD}(?:[\s,:(/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}[a-z]?\)?{_AFTER}{_TO}"
-    rf"|{_FROM}{_Y}[\s,-]*{_WORD}(?:[\s,:(/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
+    rf"{_FROM}{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}[a-z]?\)?{_AFTER}{_TO}"
+    rf"|{_FROM}{_Y}[\s,-]*{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
     rf"|{_FROM}[A-Z][A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}['’‘]\s?(\d\d){_AFTER}{_TO}"
 )
 _SHORT = re.compile(rf"{_FROM}([A-Za-z]{{2,12}})-?(\d\d){_AFTER}{_TO}")

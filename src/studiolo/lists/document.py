@@ -91,8 +91,11 @@ class Document:
             yield from self.entries
             return
         reader = Reader(self.data, self.root)
+        outside: list[Link] = []
         for part in reader.parts():
             yield from map(reader.entry, part.drafts)
+            outside += part.outside
+        self.links_outside = tuple(outside)
 
     @property
     def item_blocks(self) -> tuple[Block, ...]:
@@ -148,6 +151,11 @@ class Document:
     def links(self) -> tuple[Link, ...]:
         """All links, inside and outside of entries, without images."""
         return self.contents.links
+
+    @cached_property
+    def links_outside(self) -> tuple[Link, ...]:
+        """The links to papers that are in no entry: in prose, in headings."""
+        return self.contents.outside
 
     @property
     def images(self) -> tuple[Link, ...]:

@@ -200,6 +200,9 @@ class _Cutter:
             words = HASHTAGS.sub("", words)
         if ":" in words:
             words = _SHORTCODE.sub("", words)
+        if words.strip() in (",", "&", ";", "、") and self.parts:  # between people
+            self.parts.append(Part("", ","))
+            return
         opened = sum(words.count(char) for char in _OPEN)
         self.depth = max(0, opened - sum(words.count(char) for char in _CLOSE))
         if "[" in words and b"\\" not in data:  # [code], [closed]: labels that lost their links
@@ -258,11 +261,11 @@ def _with_sentences(parts: list[Part]) -> list[Part]:
             and open_text
             and inner
             and (
-                (person and _LISTED.search(last.text))
+                (person and (_LISTED.search(last.text) or part.lead == ","))
                 or (part.runs_on and not is_label(part.text) and not year_said(part.text))
             )
         ):
-            last.text, joins = f"{last.text} {part.text}", True
+            last.text, joins = f"{last.text}{part.lead} {part.text}", True
         else:
             whole.append(Part(part.text, part.lead) if person and last is not None else part)
             joins = bool(person and last is not None)

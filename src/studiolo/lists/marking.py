@@ -14,6 +14,8 @@ from .rows import mark_row
 from .sections import Section
 from .states import (
     BOX,
+    KEYWORD_IN,
+    KEYWORDS,
     READ,
     READ_MARKS,
     READING,
@@ -42,7 +44,13 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
         return (Edit(box.start(1), box[1], STATE_BOXES[state]),)
     if any(e.state_by == "mark" for e in doc.entries) and head is not None:
         return _mark_emoji(doc, head, state)
-    if any(state_of_heading(text) for text in entry.section):
+    if head is not None and entry.state_by == "keyword":
+        line = doc.data[slice(*head.content[0])]
+        word = KEYWORD_IN.search(line)
+        return (
+            (Edit(head.content[0][0] + word.start(), word[0], KEYWORDS[state]),) if word else None
+        )
+    if block.kind == "item" and any(state_of_heading(text) for text in entry.section):
         return _mark_section(doc, entry, block, state)
     return None
 

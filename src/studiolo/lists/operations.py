@@ -117,7 +117,11 @@ def cut(doc: Document, block: Block) -> tuple[Edit, ...]:
 
 
 def refuse_quoted(doc: Document, entry: Entry, block: Block) -> None:
-    """Raise ListError where an item stands behind marks that a new line would need too."""
+    """Raise ListError where an entry is no item, or stands behind marks that a new line would need too."""
+    if block.kind != "item":
+        raise ListError(
+            f"{entry.title!r} (line {entry.line}) is a paragraph or HTML, not an item of a list, so it is not edited there."
+        )
     if block.inside("quote") or doc.data[block.start : block.marker_at].strip():
         raise ListError(
             f"{entry.title!r} (line {entry.line}) stands in a quotation or behind another marker on its line. "

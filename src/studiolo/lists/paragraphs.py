@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from .authors import names_people, split_authors
+from .authors import people_before
 from .blocks import Block
 from .citations import QUOTED
 from .entry import Span
@@ -30,7 +30,6 @@ _EMPHASISED = re.compile(
 _PROSE = re.compile(
     r"(?:This|These|We|Our|See|Check|Please|You|For|If|Here|It|There|Note|Follow|Read|Code|Paper|In this|As|All|Most|Some|Based|Other)\b"
 )
-_YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
 _RUNS_ON = re.compile(r"[\s,;]*[^\W\dA-Z_]\w*(?:\s+\S+){3}")
 _PAPER_LABELS = frozenset(("paper", "pdf", "arxiv", "preprint", "abs", "论文"))
 _TAG = re.compile(rb"<(/?)(li|tr|dt|p|ul|ol|table|tbody|dl|div)(?=[\s>/])[^<>]{0,500}>", re.I)
@@ -83,7 +82,7 @@ def is_work(text: Text) -> bool:
     if at is None:
         return text.links_paper() and text.only_links()
     title, before, behind = parts[at], parts[:at], parts[at + 1 :]
-    if not all(is_lead(part) or _people(part.text) for part in before):
+    if not all(is_lead(part) or people_before(part.text) for part in before):
         return False
     if title.is_link and (title.aside or title.runs_on or not title.is_paper):
         return False
@@ -93,12 +92,6 @@ def is_work(text: Text) -> bool:
     if first is not None and not first.is_link and not first.lead and _RUNS_ON.match(first.text):
         return False
     return len(title_in(title)[0].split()) <= _WORDS
-
-
-def _people(text: str) -> bool:
-    """Whether words before a title are its people: several, or anybody with a year."""
-    people = _YEAR_AT_END.sub("", text)
-    return names_people(people) or (people != text and bool(split_authors(people)))
 
 
 def _leads_to(title: Part, behind: Sequence[Part]) -> bool:

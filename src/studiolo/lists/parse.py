@@ -47,6 +47,7 @@ class Contents:
     sections: tuple[Section, ...]
     links: tuple[Link, ...]
     images: tuple[Link, ...]
+    outside: tuple[Link, ...]
     questions: tuple[Question, ...]
     tags: tuple[str, ...]
     definitions: dict[str, str]
@@ -60,6 +61,7 @@ class Part:
     drafts: list[Draft] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     images: list[Link] = field(default_factory=list)
+    outside: list[Link] = field(default_factory=list)  # to papers, in no entry
     texts: list[Text] = field(default_factory=list)
 
 
@@ -121,12 +123,14 @@ def read_document(data: bytes, root: Block) -> Contents:
     every: list[Section] = []
     links: list[Link] = []
     images: list[Link] = []
+    outside: list[Link] = []
     for part in reader.parts():
         every.append(part.section)
         entries += map(reader.entry, part.drafts)
         blocks += (draft.block for draft in part.drafts)
         links += part.links
         images += part.images
+        outside += part.outside
     return Contents(
         tuple(entries),
         tuple(blocks),
@@ -134,6 +138,7 @@ def read_document(data: bytes, root: Block) -> Contents:
         tuple(every),
         tuple(links),
         tuple(images),
+        tuple(outside),
         tuple(reader.questions),
         tuple(dict.fromkeys(reader.tags)),
         reader.definitions,
@@ -513,7 +518,10 @@ class Reader:
                     self.tags.append(badge)
                 continue
             self.part.links.append(link)
-            if draft is not None:
+            if draft is None:
+                if link.mention and link.mention.key.names_paper:
+                    self.part.outside.append(link)
+            else:
                 draft.links.append(link)
                 if link.mention is None and (tag := _TAG_LINK.search(link.url)):
                     draft.tags.append(tag[1])

@@ -30,6 +30,8 @@ _AROUND = "[\\s*_~|\u2600-\u2704\u2706-\u2713\u2715-\u27bf\u2b00-\u2bff\U0001f00
 _MARK = re.compile(_ANY)
 _MARK_FIRST = re.compile(f"{_AROUND}?({_ANY})")
 _MARK_LAST = re.compile(f"({_ANY})\ufe0f?[\\s*_~|.]*$")
+KEYWORDS: dict[State, bytes] = {TO_READ: b"TODO", READING: b"DOING", READ: b"DONE"}
+KEYWORD_IN = re.compile(rb"TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE")
 _HEADINGS: dict[State, str] = {
     TO_READ: "to review|to read|to be read|tbr|reading list|unread|queue|backlog|todo|to do|want to read|must read|up next|next up|read later|later|待读",
     READING: "reading|currently reading|now reading|in progress|started|在读",

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from studiolo.keys import find_mention
 
-from .authors import names_one, names_people, split_authors
+from .authors import names_people, people_before, split_authors
 from .citations import QUOTED, cite
 from .dates import YEAR, full_year, is_venue, year_said
 from .heads import HASHTAGS, NUMBER, Part, cut, is_label, without_leads
@@ -36,8 +36,6 @@ class Naming:
 
 _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|[(（]|[)）]|;\s")
 _YEAR_BEHIND = re.compile(r"(?<![,\s])[,\s]*+\b(?:19|20)\d\d\b[\s.,]*+$|(?<![\s.,])[\s.,]++$")
-_YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
-_INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.)*)\.?")
 _YEAR_IN_PARENS = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,80})[)\]）】]")
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*|[.;]\s|\n")
 _LONGEST = 4000  # characters of a name or a list of people
@@ -155,7 +153,7 @@ def title_part(parts: list[Part]) -> int | None:
     for i in worded:
         part = parts[i]
         if part.is_link and not part.aside and not _by(parts, i):
-            if part.is_paper:
+            if part.is_paper and not (part.runs_on and opening is not None):
                 return i
             if opening is None and not part.runs_on and all(map(is_lead, parts[:i])):
                 opening = i
@@ -254,12 +252,8 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
         text = part.text.strip().rstrip('"“ ')
         if not text or len(text) > _LONGEST or NUMBER.fullmatch(text):
             continue
-        people = _YEAR_AT_END.sub("", text)
-        if " " in people and names_people(people):
-            authors = split_authors(people)
-            continue
-        if (inverted := _INVERTED.fullmatch(people)) and names_one(f"{inverted[2]} {inverted[1]}"):
-            authors = (f"{inverted[2]} {inverted[1]}",)
+        if people := people_before(text):
+            authors = people
             continue
         if year_said(text, aside=part.lead == "[") or is_venue(text):
             continue
