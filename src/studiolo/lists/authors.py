@@ -53,7 +53,7 @@ _FOOTNOTE = re.compile(
     r"(?<=[^\W\d])\s?(?:[*†‡§¶#]|\d{1,2}(?:,\s?\d{1,2})*)+(?=\s*(?:[,;&]|and\b|$))|\(\)"
 )
 _AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
-_AND = re.compile(r"\s+(?:and|und|et|with)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
+_AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(r"\.(?<=[^\W\d_]{3}\.)\s+(?!and\b)")  # not behind an initial
 _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
 _GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z]\.)*")

@@ -15,6 +15,33 @@ _VENUES = (
     " techrxiv thewebconf tip tkde tmlr tmm tnnls tog toms tosem tpami tvcg uai uist usenix vldb wacv wmt wsdm www"
 )
 VENUES = frozenset(_VENUES.split())
+_VENUE_WORDS = frozenset(
+    [
+        "workshop",
+        "workshops",
+        "findings",
+        "preprint",
+        "oral",
+        "poster",
+        "spotlight",
+        "w",
+        "communications",
+        "machine",
+        "intelligence",
+        "methods",
+        "mi",
+        "robotics",
+        "advances",
+        "asia",
+        "medicine",
+        "reports",
+        "biotechnology",
+        "europe",
+        "main",
+        "demo",
+        "track",
+    ]
+)
 YEAR = re.compile(r"(?<![\d.:/-])((?:19|20)\d\d)(?![\d:/]|\.\d)")
 _Y = r"((?:19|20)\d\d)"
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}\.?"
@@ -32,7 +59,7 @@ _AFTER = (
     r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|rejected|track|datasets?|benchmarks?|and|d&b)\b){0,4}"
 )
 _VENUE_YEAR = re.compile(
-    rf"{_FROM}{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}[a-z]?\)?{_AFTER}{_TO}"
+    rf"{_FROM}{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}(?:[a-z]|[-./]\d\d?)?\)?{_AFTER}{_TO}"
     rf"|{_FROM}{_Y}[\s,-]*{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
     rf"|{_FROM}[A-Z][A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}['’‘]\s?(\d\d){_AFTER}{_TO}"
 )
@@ -67,18 +94,13 @@ def full_year(digits: str) -> int:
 
 
 def is_venue(text: str) -> bool:
-    """Whether `text` only names where a work appeared: ICML, ECML PKDD, arXiv."""
+    """Whether `text` only names where a work appeared: ICML, ECML PKDD, Nature Methods, arXiv."""
     words = re.findall(r"[^\W\d_]+", text.lower())
     return (
         bool(words)
         and len(text) <= 40
         and words[0] in VENUES
-        and all(
-            word in VENUES
-            or word
-            in ("workshop", "workshops", "findings", "preprint", "oral", "poster", "spotlight", "w")
-            for word in words
-        )
+        and all(word in VENUES or word in _VENUE_WORDS for word in words)
     )
 
 

@@ -108,7 +108,10 @@ class Entry:
             return said
         cites = any(key.names_paper for key in self.keys)
         own = read_naming(head.run.data, head.pieces, cites=cites)
-        return Naming(own.title, own.name, own.authors or said.authors, own.year or said.year)
+        year = own.year or said.year
+        if said.title:
+            return Naming(said.title, said.name, said.authors, year)
+        return Naming(own.title, own.name, own.authors or said.authors, year)
 
     @property
     def title(self) -> str:

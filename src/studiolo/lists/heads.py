@@ -111,6 +111,7 @@ _SET_OFF_BEHIND = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
 
 
 _LOWER = re.compile(rb"\s*(?:[a-z]|\xc3[\x9f-\xbf])")
+_WORD = re.compile(rb"[^\W\d_]|[\x80-\xff]")
 _OPEN = ("[", "(", "（", "【")
 _CLOSE = ("]", ")", "）", "】")
 _LISTED = re.compile(r"(?:,|;|&|\band|\bby)$")
@@ -184,7 +185,8 @@ class _Cutter:
         closes = _SET_OFF_BEHIND.match(data, end) is not None
         if bold:
             goes_on = _LOWER.match(data, end) is not None
-            return (opens and (words > 3 or not goes_on)) or (words > 3 and not goes_on)
+            alone = opens and not goes_on and (closes or not _WORD.search(data, at, start))
+            return alone or (words > 3 and (opens or not goes_on))
         code_behind = match["code"] is not None and start == at and bool(self.parts)
         return (opens and closes) or code_behind or (closes and words > 3)
 

@@ -112,6 +112,7 @@ _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 _TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
 _TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
+_MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
 _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -402,11 +403,30 @@ class Reader:
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
-        elif not draft.said.authors and names_people(words):
+        elif _MAYBE_PEOPLE.match(words) and not draft.said.authors and names_people(words):
             draft.said = replace(draft.said, authors=split_authors(words))
+            return
+        elif depth <= 1 and self._cited_below(text, words, draft):
             return
         if words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
+
+    def _cited_below(self, text: Text, words: str, draft: Draft) -> bool:
+        """Read a citation below a head that only says whose work it is: `DeepMind [[Paper](…)]`."""
+        head = draft.head
+        if (
+            draft.said.title
+            or not _MAYBE_PEOPLE.match(words)
+            or head is None
+            or len(head.words().split()) > 12
+            or any(not is_label(shown) for shown in head.shown())
+        ):
+            return False
+        cited = read_naming(text.run.data, text.pieces, cites=True)
+        if len(cited.authors) < 2 or len(cited.title.split()) < 3 or cited.title == words:
+            return False
+        draft.said = cited
+        return True
 
     def _ask(self, words: str, line: int, draft: Draft | None) -> None:
         answer = None

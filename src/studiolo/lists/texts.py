@@ -36,6 +36,14 @@ class Text:
                 return True
         return False
 
+    def shown(self) -> list[str]:
+        """Return what its links show."""
+        return [
+            self.run.data[slice(*piece.text)].decode("utf-8", "replace")
+            for piece in self.pieces
+            if piece.kind != "image"
+        ]
+
     def only_links(self) -> bool:
         """Whether it is nothing but links without words of their own."""
         if not self.pieces:

@@ -176,7 +176,9 @@ def title_part(parts: list[Part]) -> int | None:
                 return behind
             return i
     for i in plain:
-        if parts[i].italic and i and names_people(" ".join(part.text for part in parts[:i])):
+        before = " ".join(part.text for part in parts[:i])
+        named = _is_short(before, 6) and len(parts[i].text.split()) > 3
+        if parts[i].italic and before and (named or names_people(before)):
             return i
     if plain:
         first, *others = plain
@@ -257,7 +259,7 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
             continue
         if year_said(text, aside=part.lead == "[") or is_venue(text):
             continue
-        text = cite(text)[0].strip(" :,;-–—")
+        text = cite(text)[0].strip(" :,;-–—").removesuffix(" from").removesuffix(" in")
         if text and _is_name(text) and re.search(r"\w", text) and not is_label(text):
             name = text
     return name, authors
