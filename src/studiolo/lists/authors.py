@@ -56,7 +56,7 @@ _AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.I
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(r"\.(?<=[^\W\d_]{3}\.)\s+(?!and\b)")  # not behind an initial
 _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
-_GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z]\.)*")
+_GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z][\w.'’-]*)*")
 _INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
@@ -78,6 +78,9 @@ def split_authors(text: str) -> tuple[str, ...]:
     text = _FOOTNOTE.sub("", text)
     if not text or "(" in text or _NO_PERSON.search(text):
         return ()
+    every = [_INVERTED.fullmatch(person) for person in text.split(" and ")]
+    if len(every) > 1 and all(every):  # BibTeX's: Family, Given and Family, Given
+        return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     others = _AND_OTHERS.search(text)
     if others:
         text = text[: others.start()]
@@ -128,10 +131,11 @@ def names_one(text: str) -> bool:
 
 
 def _names_nobody(text: str) -> bool:
-    words = re.split(r"[\s-]+", text.casefold())
+    whole = text.casefold().split()
+    parts = [part for word in whole if "-" in word for part in word.split("-") if len(part) > 3]
     if any(
         word in _NO_NAME or word in VENUES or (len(word) > 6 and word.endswith(_ENDINGS))
-        for word in words
+        for word in (*whole, *parts)
     ):
         return True
     full = [word for word in text.split() if len(word.strip(".")) > 1]

@@ -53,7 +53,7 @@ _DATE = re.compile(
     rf"|\d\d?[./-]\d\d?[./-](\d\d|\d{{4}})){_TO}",
     re.IGNORECASE,
 )
-_WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|ar[Xx]iv|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
+_WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|\d[A-Z]{1,3}|ar[Xx]iv|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
 _AFTER = (
     r"(?i:[\s,:;.(/|*–-]{0,3}\b(?:oral|spotlight|poster|workshops?|(?:best|outstanding|honou?rable)[a-z\s-]{0,30}|highlight|findings|"
     r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|rejected|track|datasets?|benchmarks?|and|d&b)\b){0,4}"
@@ -65,8 +65,9 @@ _VENUE_YEAR = re.compile(
 )
 _SHORT = re.compile(rf"{_FROM}([A-Za-z]{{2,12}})-?(\d\d){_AFTER}{_TO}")
 _PUBLISHED = re.compile(
-    r"\b(?:[A-Z]{2,}|\w+[A-Z]\w*|[Pp]roceedings|[Pp]roc|[Cc]onference|[Ss]ymposium|[Jj]ournal|[Tt]ransactions|[Ww]orkshop|[Ll]etters|Review|"
-    r"Nature|Science|Annals|Advances|Interspeech|Findings|Thesis|Report|Press|University|Springer|Elsevier|Cell|Usenix|Neurocomputing)\b"
+    r"\b(?:Proceedings|Proc|Conference|Symposium|Journal|Transactions|Trans|Workshop|Letters|Annals|Advances|Communications|Thesis|Report|"
+    r"Press|University|Springer|Elsevier|IEEE|ACM|SIAM)\b",
+    re.IGNORECASE,
 )
 _LONGEST = 120
 

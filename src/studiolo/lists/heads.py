@@ -49,7 +49,7 @@ LABELS = frozenset({
     "papers", "pdf", "personal", "poster", "post", "pr", "preprint", "presentation", "project", "project-page", "ps", "pwc", "pytorch",
     "reddit", "repo", "report", "repository", "review", "site", "slides", "soon", "source", "springer", "stars", "summary", "supp",
     "supplement", "supplementary", "talk", "tensorflow", "tf", "thread", "torch", "tutorial", "tweet", "twitter", "unofficial", "url", "video", "videos",
-    "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "论文",
+    "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "论文", "论文链接", "论文地址", "代码链接", "代码地址", "from",
     "代码", "项目", "链接", "主页", "解读", "知乎", "下载", "原文",
 }) | VENUES  # fmt: skip
 _SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|\u0000)")
@@ -107,10 +107,11 @@ _EMPHASIS = re.compile(
     re.DOTALL,
 )
 _SET_OFF_BEFORE = re.compile(rb"(?:^|[.,;:|)\]\"\x9d!?\x00-]|<br>|\xef\xbc\x8c)\s*$")
+_SENTENCE_BEFORE = re.compile(rb"[.)\]|]\s*$")
 _SET_OFF_BEHIND = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
 
 
-_LOWER = re.compile(rb"\s*(?:[a-z]|\xc3[\x9f-\xbf])")
+_LOWER = re.compile(rb"\s*(?:(?!ar[Xx]iv|in )[a-z]|\xc3[\x9f-\xbf])")
 _WORD = re.compile(rb"[^\W\d_]|[\x80-\xff]")
 _OPEN = ("[", "(", "（", "【")
 _CLOSE = ("]", ")", "）", "】")
@@ -185,7 +186,8 @@ class _Cutter:
         closes = _SET_OFF_BEHIND.match(data, end) is not None
         if bold:
             goes_on = _LOWER.match(data, end) is not None
-            alone = opens and not goes_on and (closes or not _WORD.search(data, at, start))
+            first = _SENTENCE_BEFORE.search(data, at, start) or not _WORD.search(data, at, start)
+            alone = opens and not goes_on and (closes or bool(first))
             return alone or (words > 3 and (opens or not goes_on))
         code_behind = match["code"] is not None and start == at and bool(self.parts)
         return (opens and closes) or code_behind or (closes and words > 3)

@@ -72,7 +72,7 @@ def _lines(block: Block, start: int, end: int) -> Block:
 
 def title_and_items(title: Block, items: Sequence[Block]) -> Block:
     """Return a paragraph and the items below it as one block."""
-    return replace(title, end=items[-1].end, children=[])
+    return replace(title, kind="fields", end=items[-1].end, children=[])
 
 
 def is_work(text: Text) -> bool:

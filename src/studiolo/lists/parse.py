@@ -34,7 +34,7 @@ from .states import (
 )
 from .tags import badge_tag, front_tags, hashtags, split_tags
 from .texts import Text
-from .titles import Naming, read_naming
+from .titles import Naming, read_naming, year_in
 
 
 @dataclass(slots=True)
@@ -113,6 +113,7 @@ _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 _TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
 _TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 _MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
+_TITLE = re.compile(r"(?:title|标题|论文标题|题目)\s?[:：]\s*(?=\S)", re.IGNORECASE)
 _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -165,6 +166,7 @@ class Reader:
         self.questions: list[Question] = []
         self.tags: list[str] = []
         self.own: dict[Block, Text] = {}
+        self.title: Text | None = None  # the heading of the section at hand
 
     def parts(self) -> Iterator[Part]:
         """Yield what each section holds, in the order of the file; nothing of a part is kept here but what is named above."""
@@ -175,7 +177,10 @@ class Reader:
         for section in sections(self.root, self._section_heading):
             self.part.section = section
             self.section = section.path
-            self._flow(section.blocks)
+            if not section.path:
+                self.title = None
+            if not self._titled(section.blocks):
+                self._flow(section.blocks)
             yield self.part
             self.part = Part(section)
             self.own.clear()
@@ -187,7 +192,8 @@ class Reader:
         return draft
 
     def _section_heading(self, block: Block) -> str:
-        self._take_links(self._heading(block), None)
+        self.title = self._heading(block)
+        self._take_links(self.title, None)
         return self.headings[-1].text
 
     def _flow(self, blocks: Sequence[Block]) -> None:
@@ -220,7 +226,15 @@ class Reader:
         text = self._text(block)
         if works := works_in(block, text, self._peek):
             for work in works:
-                self._work(work, text if work is block else self._peek(work.content, work.line))
+                own = text if work is block else self._peek(work.content, work.line)
+                draft = self._work(work, own)
+                if (
+                    self.title
+                    and len(self.part.drafts) == 1
+                    and len(self.title.words().split()) > 2
+                    and own.only_links()
+                ):
+                    draft.head = self.title
             return
         self._take_links(text, None)
         words = text.words()
@@ -239,17 +253,39 @@ class Reader:
     def _fields(self, blocks: Sequence[Block], at: int) -> int:
         """Read a paragraph that is a title, and the items below it that say where its work is; return how many."""
         items = list(takewhile(lambda block: block.kind == "item", islice(blocks, at + 1, None)))
-        heads = [item.children[0] for item in items[:20] if item.children]
-        if not items or not heads or any(head.kind not in _WORDS for head in heads):
-            return 0
-        if not are_fields([self._own(head) for head in heads]):
-            return 0
-        if not is_title(title := self._text(blocks[at])):
+        if not self._are_fields(items) or not is_title(title := self._text(blocks[at])):
             return 0
         draft = self._work(title_and_items(blocks[at], items), title)
         for item in items:
             self._item(item, draft, named=True, depth=0)
         return len(items)
+
+    def _are_fields(self, items: Sequence[Block]) -> bool:
+        heads = [item.children[0] for item in items[:20] if item.children]
+        if not heads or any(head.kind not in _WORDS for head in heads):
+            return False
+        return are_fields([self._own(head) for head in heads])
+
+    def _titled(self, items: Sequence[Block]) -> bool:
+        """Read a section whose heading is the title of the one work that its items tell of, if it is that."""
+        if (
+            self.title is None
+            or not 0 < len(items) <= 20
+            or any(block.kind != "item" for block in items)
+            or not self._are_fields(items)
+        ):
+            return False
+        named = any(
+            _TITLE.match(self._own(item.children[0]).words()) for item in items if item.children
+        )
+        if not named and len(self.title.words().split()) < 3:
+            return False
+        draft = self._draft(title_and_items(items[0], items))
+        for item in items:
+            self._item(item, draft, named=True, depth=0)
+        if not draft.said.title:
+            draft.head = self.title
+        return True
 
     def _html(self, block: Block) -> None:
         """Read an HTML block outside of items: the works it lists, and its other links."""
@@ -395,6 +431,9 @@ class Reader:
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
+        if depth <= 1 and draft.head is None and (match := _TITLE.match(words)):
+            draft.said = replace(draft.said, title=words[match.end() :])
+            return
         if match := _FIELD.fullmatch(words):
             said = draft.said
             year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
@@ -404,7 +443,8 @@ class Reader:
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
         elif _MAYBE_PEOPLE.match(words) and not draft.said.authors and names_people(words):
-            draft.said = replace(draft.said, authors=split_authors(words))
+            year = draft.said.year or year_in(words)
+            draft.said = replace(draft.said, authors=split_authors(words), year=year)
             return
         elif depth <= 1 and self._cited_below(text, words, draft):
             return

@@ -275,6 +275,11 @@ def _authors_in(text: str) -> tuple[str, ...]:
     return ()
 
 
+def year_in(text: str) -> int | None:
+    """Return the year that a line below a title says."""
+    return _year([Part(text)])
+
+
 def _year(parts: Sequence[Part]) -> int | None:
     """Return the year that the parts say, the surest way of saying it first."""
     parts = [part for part in parts if re.search(r"\d\d", part.text)]
