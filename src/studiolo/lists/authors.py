@@ -47,7 +47,7 @@ _PERSON = re.compile(
     rf"(?:(?:d'|O')?[{_LETTER}][\w'’.-]*+\s+){{0,3}}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|ben|al|zu|af|y|e|do)\s+)"
     rf"{{0,3}}(?:d'|al-|el-)?[{_LETTER}][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
 )
-_BY = re.compile(r"(?:by|authors?|written by|作者)\s*[:：]?\s+", re.IGNORECASE)
+_BY = re.compile(r"(?:(?i:by|authors?|written by|作者)\s*[:：]?|[A-Z]\w{2,20}:)\s+")
 _NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
 _FOOTNOTE = re.compile(
     r"(?<=[^\W\d])\s?(?:[*†‡§¶#]|\d{1,2}(?:,\s?\d{1,2})*)+(?=\s*(?:[,;&]|and\b|$))|\(\)"
@@ -111,6 +111,7 @@ def split_authors(text: str) -> tuple[str, ...]:
 
 def people_before(text: str) -> tuple[str, ...]:
     """Return the people that stand before a title: several, anybody with a year, or `Family, Given`."""
+    text = text.strip()
     people = _YEAR_AT_END.sub("", text)
     if names_people(people) or people != text:
         return split_authors(people)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from .authors import names_people, split_authors
+from .authors import names_one, names_people, people_before, split_authors
 from .dates import is_venue, year_said
 
 
@@ -67,9 +67,7 @@ def _quoted(text: str) -> Cited | None:
     """`"Title" - 2019 - Someone`; `Someone, "Title." Venue`."""
     if quoted := QUOTED.search(text):
         lead = text[: quoted.start()]
-        if (not lead and _ENDS.match(text, quoted.end())) or split_authors(
-            _YEAR_AT_END.sub("", lead)
-        ):
+        if (not lead and _ENDS.match(text, quoted.end())) or people_before(lead):
             return quoted[1].strip().rstrip(".,;"), lead, text[quoted.end() :]
     return None
 
@@ -92,6 +90,8 @@ def _people_first(text: str) -> Cited | None:
     """`Someone, A. (2019). Title. Venue`; `A. Someone and B. Other. Title. Venue, 2019`; `Someone et al.: Title`."""
     if (year := _YEAR_PARENS.search(text, 0, 600)) and split_authors(text[: year.start()]):
         return _sentence(text, year.end(), text[: year.end()])
+    if found := _people_by_commas(text):
+        return found
     for opening in _some(_OPENING.finditer(text[:_LONGEST]), 40):
         people = text[: opening.start()]
         rest = text[opening.end() :]
@@ -102,6 +102,19 @@ def _people_first(text: str) -> Cited | None:
                 return _sentence(text, opening.end() + end.end(), text[: opening.end() + end.end()])
             return _sentence(text, opening.end(), people)
     return None
+
+
+def _people_by_commas(text: str) -> Cited | None:
+    """`Ada Some, Bo Other, and Cy Third, Title, Venue 2019`."""
+    at = people = 0
+    for comma in _some(_COMMA.finditer(text[:_LONGEST]), 60):
+        names = text[at : comma.start()].removeprefix("and ").split(" and ")
+        if not all(map(names_one, names)):
+            break
+        people, at = people + len(names), comma.end()
+    if people < 2 or split_authors(text[at:]):
+        return None
+    return _sentence(text, at, text[:at])
 
 
 def _more_people(rest: str) -> bool:
@@ -146,7 +159,7 @@ def _people_behind(text: str) -> Cited | None:
             cut = stop.start() + (text[stop.start()] != ".")
             return (*_whole(text[:cut]), text[stop.end() :])
     by = _BY.search(text[:_LONGEST], 3)
-    if by and split_authors(_first(text[by.end() :].rstrip(")"))):
+    if by and names_people(_first(text[by.end() :].rstrip(")"))):
         return text[: by.start()], "", text[by.end() :].rstrip(")")
     for comma in _some(_COMMA.finditer(text[:_LONGEST]), 12):
         behind = text[comma.end() :]
@@ -166,7 +179,12 @@ def _whole(text: str) -> tuple[str, str]:
         end := _PARENS_AT_END.search(text, max(0, len(text) - 160))
     ):
         inside = end[1].strip()
-        known = year_said(inside, aside=True) or is_venue(inside) or _people_and_year(inside)
+        known = (
+            inside[:1] == "@"
+            or year_said(inside, aside=True)
+            or is_venue(inside)
+            or _people_and_year(inside)
+        )
         if end.start() < 3 or not known:
             break
         behind.insert(0, inside)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from studiolo.keys import Mention
 
-from .authors import names_one
+from .authors import names_one, names_people
 from .dates import VENUES, year_said
 from .links import Piece
 from .words import drop_images, plain_words, strip_marks
@@ -68,7 +68,7 @@ _SHORTCODE = re.compile(r"\s*:[a-z][a-z0-9_+-]{1,40}:(?=\s|:|$)")
 _LEADING_BRACKET = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}][:：]?\s*(?=\S|$)")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
-_SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for")
+_SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
 _MARKS = str.maketrans(dict.fromkeys("[](){}:.,!?*_`\"'“”/|【】（）", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
 _LETTER = re.compile(r"[^\W_]")
@@ -106,7 +106,7 @@ _EMPHASIS = re.compile(
     rb"|(?<!`)`(?P<code>[^`]+)`(?!`)",
     re.DOTALL,
 )
-_SET_OFF_BEFORE = re.compile(rb"(?:^|[.,;:|)\]\"\x9d!?\x00-]|<br>|\xef\xbc\x8c)\s*$")
+_SET_OFF_BEFORE = re.compile(rb"(?:^|[*_.,;:|)\]\"\x9d!?\x00-]|<br>|\xef\xbc\x8c)\s*$")
 _SENTENCE_BEFORE = re.compile(rb"[.)\]|]\s*$")
 _SET_OFF_BEHIND = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
 
@@ -190,6 +190,9 @@ class _Cutter:
             alone = opens and not goes_on and (closes or bool(first))
             return alone or (words > 3 and (opens or not goes_on))
         code_behind = match["code"] is not None and start == at and bool(self.parts)
+        people = opens and not closes and match["italic"] is not None
+        if people and names_people(plain_words(match["italic"])):
+            return True
         return (opens and closes) or code_behind or (closes and words > 3)
 
     def words(self, data: bytes) -> None:
@@ -210,7 +213,7 @@ class _Cutter:
         opened = sum(words.count(char) for char in _OPEN)
         self.depth = max(0, opened - sum(words.count(char) for char in _CLOSE))
         if "[" in words and b"\\" not in data:  # [code], [closed]: labels that lost their links
-            words = _IN_BRACKETS.sub(lambda m: "\0" if is_label(m[1]) else m[0], words)
+            words = _IN_BRACKETS.sub(_without_label, words)
         pieces = _SEPARATOR.split(words) if _SEPARATES.search(words) else [words]
         for i in range(0, len(pieces), 2):
             text = " ".join(pieces[i].split()).strip("*~ ")
@@ -221,6 +224,11 @@ class _Cutter:
             if self.depth and i == len(pieces) - 1:
                 text = _OPENED.sub("", text)
             self.add(Part(text if _LETTER.search(text) else "", lead))
+
+
+def _without_label(match: re.Match[str]) -> str:
+    label = is_label(match[1]) and not year_said(match[1], aside=True)
+    return "\0" if label else match[0]
 
 
 def cut(data: bytes, pieces: list[Piece]) -> list[Part]:

@@ -18,7 +18,7 @@ from studiolo.keys import Key
 from .authors import names_people, split_authors
 from .blocks import Block
 from .columns import Role, columns_of
-from .dates import year_in_cell
+from .dates import year_in_cell, year_said
 from .entry import Entry, Heading, Link, Note, Question, Span, State
 from .heads import is_label
 from .links import Piece, Run, find_links, fold_label, unescape
@@ -442,9 +442,14 @@ class Reader:
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
-        elif _MAYBE_PEOPLE.match(words) and not draft.said.authors and names_people(words):
-            year = draft.said.year or year_in(words)
-            draft.said = replace(draft.said, authors=split_authors(words), year=year)
+        elif (
+            _MAYBE_PEOPLE.match(words)
+            and not draft.said.authors
+            and names_people(people := text.words_alone())
+        ):
+            draft.said = replace(
+                draft.said, authors=split_authors(people), year=draft.said.year or year_in(words)
+            )
             return
         elif depth <= 1 and self._cited_below(text, words, draft):
             return
@@ -643,6 +648,7 @@ def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
                 if (
                     piece.kind == "image"
                     or is_label(shown)
+                    or year_said(shown, aside=True)
                     or (papers and not (mention and mention.key.names_paper))
                 ):
                     continue

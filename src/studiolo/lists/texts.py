@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .heads import is_label
 from .links import Piece, Run
-from .words import plain_with_links
+from .words import plain_with_links, plain_words
 
 
 _WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
@@ -24,6 +24,14 @@ class Text:
     def words(self) -> str:
         """Return its words, links replaced by their texts."""
         return plain_with_links(self.run.data, self.pieces)
+
+    def words_alone(self) -> str:
+        """Return its words outside of links."""
+        out, at = [], 0
+        for piece in self.pieces:
+            out.append(self.run.data[at : piece.start])
+            at = max(at, piece.end)
+        return plain_words(b" ".join([*out, self.run.data[at:]])).rstrip("[]()|, ")
 
     def links_paper(self) -> bool:
         """Whether one of its links names a paper."""

@@ -166,7 +166,7 @@ def title_part(parts: list[Part]) -> int | None:
     plain = [i for i in texts if parts[i].lead != "["]
     for i in plain:
         if parts[i].bold:
-            behind = next((j for j in plain if j > i), None)
+            behind = next((j for j in plain if j > i and not parts[j].italic), None)
             if (
                 behind is not None
                 and not parts[behind].lead
