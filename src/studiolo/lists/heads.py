@@ -116,6 +116,7 @@ _WORD = re.compile(rb"[^\W\d_]|[\x80-\xff]")
 _OPEN = ("[", "(", "（", "【")
 _CLOSE = ("]", ")", "）", "】")
 _LISTED = re.compile(r"(?:,|;|&|\band|\bby)$")
+_LISTS_ON = re.compile(r"[,;&、]|and\b")
 _OPENED = re.compile(r"(?<![\s,;])[\s,;]*[\[(（【]$|^[\[(（【]$")
 
 
@@ -252,33 +253,26 @@ def cut(data: bytes, pieces: list[Piece]) -> list[Part]:
 def _with_sentences(parts: list[Part]) -> list[Part]:
     """Put links that stand within a sentence and lead to no paper back into it, and those of people into their list."""
     whole: list[Part] = []
-    joins = False
-    for part in parts:
+    joins = False  # what follows a link that was put back goes on there too
+    for part, behind in zip(parts, [*parts[1:], None], strict=True):
         last = whole[-1] if whole else None
-        open_text = last is not None and not last.is_link and last.text != "" and not last.bold
-        inner = part.is_link and part.text and not part.is_paper and not part.aside
-        person = inner and names_one(part.text)
-        if (
-            last is not None
-            and joins
-            and part.text
-            and not part.is_link
-            and not part.lead
-            and not part.bold
-        ):
-            last.text = f"{last.text}{'' if part.text[0] in ',;' else ' '}{part.text}"
+        if last is None or not part.text:
             joins = False
-        elif (
-            last is not None
-            and open_text
-            and inner
-            and (
-                (person and (_LISTED.search(last.text) or part.lead == ","))
-                or (part.runs_on and not is_label(part.text) and not year_said(part.text))
-            )
-        ):
+            whole.append(part)
+            continue
+        inner = part.is_link and not part.is_paper and not part.aside and not is_label(part.text)
+        listed = part.lead == "," or _LISTED.search(last.text) is not None
+        opens = part.lead == "\0" or (
+            behind is not None and _LISTS_ON.match(behind.lead + behind.text)
+        )
+        person = inner and (listed or opens) and names_one(part.text)
+        sentence = inner and part.runs_on and not year_said(part.text)
+        if joins and not (part.is_link or part.lead or part.bold):
+            last.text += part.text if part.text[0] in ",;" else f" {part.text}"
+            joins = False
+        elif not last.is_link and last.text and not last.bold and ((person and listed) or sentence):
             last.text, joins = f"{last.text}{part.lead} {part.text}", True
         else:
-            whole.append(Part(part.text, part.lead) if person and last is not None else part)
-            joins = bool(person and last is not None)
+            whole.append(Part(part.text, part.lead) if person else part)
+            joins = bool(person)
     return whole

@@ -28,7 +28,7 @@ _EMPHASISED = re.compile(
     rb"(?:\*\*|__|<b>|\xe3\x80\x8a).+(?:\*\*|__|</b>|\xe3\x80\x8b)[.\s]*$", re.DOTALL
 )
 _PROSE = re.compile(
-    r"(?:This|These|We|Our|See|Check|Please|You|For|If|Here|It|There|Note|Follow|Read|Code|Paper|In this|As|All|Most|Some|Based|Other)\b"
+    r"(?:This|These|We|Our|See|Check|Please|Note|Follow|Here (?:is|are)|It is|In this|Based on|(?:The )?[Cc]ode (?:for|of)|For (?:more|the)|If you)\b"
 )
 _RUNS_ON = re.compile(r"[\s,;]*[^\W\dA-Z_]\w*(?:\s+\S+){3}")
 _PAPER_LABELS = frozenset(("paper", "pdf", "arxiv", "preprint", "abs", "论文"))
