@@ -254,7 +254,8 @@ def _with_sentences(parts: list[Part]) -> list[Part]:
     """Put links that stand within a sentence and lead to no paper back into it, and those of people into their list."""
     whole: list[Part] = []
     joins = False  # what follows a link that was put back goes on there too
-    for part, behind in zip(parts, [*parts[1:], None], strict=True):
+    for i, part in enumerate(parts):
+        behind = parts[i + 1] if i + 1 < len(parts) else None
         last = whole[-1] if whole else None
         if last is None or not part.text:
             joins = False
