@@ -9,7 +9,7 @@ from .dates import VENUES
 
 # what stands with capitals on lists of papers and names nobody
 _WORDS_OF_LISTS = (
-    "ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
+    "univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
     " openai deepmind microsoft nvidia amazon apple baidu tencent alibaba ibm stanford mit berkeley cmu oxford cambridge"
     " harvard princeton huawei bytedance salesforce adobe intel samsung sony tsinghua anthropic mistral cohere huggingface"
     " pytorch tensorflow keras caffe jax college school center centre group team department faculty academy foundation"
@@ -54,10 +54,12 @@ _FOOTNOTE = re.compile(
 )
 _AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
-_SENTENCE = re.compile(r"\.(?<=[^\W\d_]{3}\.)\s+(?!and\b)")  # not behind an initial
+_SENTENCE = re.compile(  # not behind an initial
+    r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)\s+(?!and\b|&)"
+)
 _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
 _GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z][\w.'’-]*)*")
-_INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
+_INITIALS = re.compile(r"[A-Z]{1,2}|(?:[A-Z][. -]+){0,3}[A-Z]\.?")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
 _INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.)*)\.?")

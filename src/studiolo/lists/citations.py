@@ -29,6 +29,7 @@ _COMMA = re.compile(r",\s+")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
 _YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_KIND = re.compile(r"\[[A-Z](?:/OL)?\]\.?$")  # of GB/T 7714: [J], [C]
 _KEPT_STOP = re.compile(r"[^\W\d_]{2}\.$")
 
 
@@ -55,7 +56,7 @@ def cite(text: str) -> Cited:
 
 def without_stop(title: str) -> str:
     """Return `title` without the punctuation that sets it off from what follows."""
-    title = title.strip().rstrip(" ,:：，")
+    title = _KIND.sub("", title.strip()).rstrip(" ,:：，")
     if title.endswith("。"):
         return title[:-1]
     if not title.endswith(".") or title.endswith("etc."):
@@ -112,9 +113,22 @@ def _people_by_commas(text: str) -> Cited | None:
         if not all(map(names_one, names)):
             break
         people, at = people + len(names), comma.end()
-    if people < 2 or split_authors(text[at:]):
+    stop = _OPENING.search(text, at, at + 60)
+    names = text[at : stop.start()].removeprefix("and ").split(" and ") if stop else []
+    if (
+        stop and stop[0][0] == "." and all(map(names_one, names))
+    ):  # the last of them, or the only one
+        people, at = people + len(names), stop.end()
+        if people == 1 and not _ends_published(text[at:]):
+            return None
+    elif people < 2 or split_authors(text[at:]):
         return None
     return _sentence(text, at, text[:at])
+
+
+def _ends_published(text: str) -> bool:
+    """Whether a sentence is followed by one that only says where and when."""
+    return any(_published(text[stop.end() :]) for stop in _some(_STOP.finditer(text), 10))
 
 
 def _more_people(rest: str) -> bool:
@@ -158,9 +172,10 @@ def _people_behind(text: str) -> Cited | None:
         ):
             cut = stop.start() + (text[stop.start()] != ".")
             return (*_whole(text[:cut]), text[stop.end() :])
-    by = _BY.search(text[:_LONGEST], 3)
-    if by and names_people(_first(text[by.end() :].rstrip(")"))):
-        return text[: by.start()], "", text[by.end() :].rstrip(")")
+    if by := _BY.search(text[:_LONGEST], 3):
+        named = split_authors(_first(text[by.end() :].rstrip(")")))
+        if len(named) > 1 and all(map(names_one, named)):  # not … by Deleting Rows
+            return text[: by.start()], "", text[by.end() :].rstrip(")")
     for comma in _some(_COMMA.finditer(text[:_LONGEST]), 12):
         behind = text[comma.end() :]
         if comma.start() > 8 and (

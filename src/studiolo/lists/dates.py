@@ -49,11 +49,11 @@ _FROM = r"[(\[{【（]*\s*"
 _TO = r"\s*[)\]}】）]*[.,:;]?"
 _DATE = re.compile(
     rf"{_FROM}(?:{_Y}(?:\s?[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:\s?[-./]\s?\d\d?日?)?)?"
-    rf"|(?:\d\d?(?:st|nd|rd|th)?\s)?{_MONTH}\s?(?:\d\d?(?:st|nd|rd|th)?,?\s)?(?:of\s)?,?\s?{_Y}|{_Y}[\s,/-]{{1,2}}{_MONTH}"
+    rf"|(?:[a-z]{{2,12}}\s)?(?:\d\d?(?:st|nd|rd|th)?\s)?{_MONTH}\s?(?:\d\d?(?:st|nd|rd|th)?,?\s)?(?:of\s)?,?\s?{_Y}|{_Y}[\s,/-]{{1,2}}{_MONTH}"
     rf"|\d\d?[./-]\d\d?[./-](\d\d|\d{{4}})){_TO}",
     re.IGNORECASE,
 )
-_WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|\d[A-Z]{1,3}|ar[Xx]iv|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
+_WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|\d[A-Z]{1,3}|ar[Xx]iv(?::[\d.]+)?|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
 _AFTER = (
     r"(?i:[\s,:;.(/|*–-]{0,3}\b(?:oral|spotlight|poster|workshops?|(?:best|outstanding|honou?rable)[a-z\s-]{0,30}|highlight|findings|"
     r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|rejected|track|datasets?|benchmarks?|and|d&b)\b){0,4}"

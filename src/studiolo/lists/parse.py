@@ -451,6 +451,8 @@ class Reader:
                 draft.said, authors=split_authors(people), year=draft.said.year or year_in(words)
             )
             return
+        elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
+            draft.said = replace(draft.said, year=stated)
         elif depth <= 1 and self._cited_below(text, words, draft):
             return
         if words and not text.only_links():
@@ -463,6 +465,7 @@ class Reader:
             draft.said.title
             or not _MAYBE_PEOPLE.match(words)
             or head is None
+            or not head.pieces
             or len(head.words().split()) > 12
             or any(not is_label(shown) for shown in head.shown())
         ):
@@ -640,20 +643,27 @@ def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
         naming = read_naming(cells[at].run.data, cells[at].pieces)
         if naming.title and not is_label(naming.title):
             return at
-    for papers in (True, False):
-        for i, cell in enumerate(cells):
-            for piece in cell.pieces:
-                mention = piece.mention
-                shown = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
-                if (
-                    piece.kind == "image"
-                    or is_label(shown)
-                    or year_said(shown, aside=True)
-                    or (papers and not (mention and mention.key.names_paper))
-                ):
-                    continue
-                return i
+    shown = [_shown_link(cell, papers=True) for cell in cells]
+    if True in shown:
+        return shown.index(True)
+    if (at := roles.get("name", len(cells))) < len(cells) and cells[at].words():
+        return at
+    shown = [_shown_link(cell, papers=False) for cell in cells]
+    if True in shown:
+        return shown.index(True)
     taken = {i for role, i in roles.items() if role != "title"}
     filled = [i for i, cell in enumerate(cells) if cell.run.data]
     worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
     return (worded or filled)[0]
+
+
+def _shown_link(cell: Text, *, papers: bool) -> bool:
+    """Whether a cell has a link, to a paper if need be, whose text says more than a label."""
+    for piece in cell.pieces:
+        words = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
+        says = re.search(r"[^\W\d_]", words) and not is_label(words)
+        if piece.kind != "image" and says and not year_said(words, aside=True):
+            mention = piece.mention
+            if not papers or (mention and mention.key.names_paper):
+                return True
+    return False

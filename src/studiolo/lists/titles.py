@@ -266,11 +266,12 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
 
 
 def _authors_in(text: str) -> tuple[str, ...]:
+    """Return the people in words behind a title; one alone only where the words begin with them."""
     if " " not in text or len(text) > _LONGEST:
         return ()
-    for piece in _PEOPLE_ENDS.split(text):
-        piece = _YEAR_BEHIND.sub("", piece.strip())
-        if people := split_authors(piece):
+    pieces = [_YEAR_BEHIND.sub("", piece.strip()) for piece in _PEOPLE_ENDS.split(text)]
+    for i, piece in enumerate(filter(None, pieces)):
+        if (people := split_authors(piece)) and (i == 0 or names_people(piece)):
             return people
     return ()
 
