@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from .authors import names_one, names_people, people_before, split_authors
 from .dates import is_venue, year_said
+from .heads import is_label
 
 
 # (title, what stands before it, what stands behind it)
@@ -98,6 +99,8 @@ def _people_first(text: str) -> Cited | None:
         rest = text[opening.end() :]
         if opening[0][0] == "," and not people.rstrip(".").endswith("et al"):
             continue
+        if opening[0][0] == ":" and "," not in people and " et al" not in people:
+            continue  # One and Two: a Title
         if names_people(people) and not _more_people(rest):
             if (end := _COMMA.search(rest)) and year_said(rest[: end.start()]):
                 return _sentence(text, opening.end() + end.end(), text[: opening.end() + end.end()])
@@ -119,16 +122,21 @@ def _people_by_commas(text: str) -> Cited | None:
         stop and stop[0][0] == "." and all(map(names_one, names))
     ):  # the last of them, or the only one
         people, at = people + len(names), stop.end()
-        if people == 1 and not _ends_published(text[at:]):
-            return None
-    elif people < 2 or split_authors(text[at:]):
+    elif people < 1 or split_authors(text[at:]):
+        return None
+    if (
+        people == 1
+        and not ("." in text[:at] and len(text) - at > 20)
+        and not _ends_published(text[at:])
+    ):
         return None
     return _sentence(text, at, text[:at])
 
 
 def _ends_published(text: str) -> bool:
     """Whether a sentence is followed by one that only says where and when."""
-    return any(_published(text[stop.end() :]) for stop in _some(_STOP.finditer(text), 10))
+    ends = (*_some(_STOP.finditer(text), 10), *_some(_COMMA.finditer(text), 10))
+    return any(_published(text[end.end() :]) for end in ends)
 
 
 def _more_people(rest: str) -> bool:
@@ -167,8 +175,10 @@ def _people_behind(text: str) -> Cited | None:
         ):
             return text[: year.start()], "", year[1] + " - " + behind
     for stop in _some(_STOP.finditer(text[:_LONGEST]), 40):
-        if stop.start() > 4 and (
-            names_people(_first(text[stop.end() :])) or _published(text[stop.end() :])
+        if (
+            stop.start() > 4
+            and text[stop.end()] not in ":-"
+            and (names_people(_first(text[stop.end() :])) or _published(text[stop.end() :]))
         ):
             cut = stop.start() + (text[stop.start()] != ".")
             return (*_whole(text[:cut]), text[stop.end() :])
@@ -196,6 +206,7 @@ def _whole(text: str) -> tuple[str, str]:
         inside = end[1].strip()
         known = (
             inside[:1] == "@"
+            or is_label(inside)
             or year_said(inside, aside=True)
             or is_venue(inside)
             or _people_and_year(inside)

@@ -61,7 +61,7 @@ _AFTER = (
 _VENUE_YEAR = re.compile(
     rf"{_FROM}{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}(?:[a-z]|[-./]\d\d?)?\)?{_AFTER}{_TO}"
     rf"|{_FROM}{_Y}[\s,-]*{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
-    rf"|{_FROM}[A-Z][A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}['’‘]\s?(\d\d){_AFTER}{_TO}"
+    rf"|{_FROM}(?:[A-Z]|ar)[A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}['’‘]\s?(\d\d){_AFTER}{_TO}"
 )
 _SHORT = re.compile(rf"{_FROM}([A-Za-z]{{2,12}})[\s-]?(\d\d)(?:[./-]\d\d?){{0,2}}{_AFTER}{_TO}")
 _PUBLISHED = re.compile(

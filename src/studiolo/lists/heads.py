@@ -216,6 +216,9 @@ class _Cutter:
         if "[" in words and b"\\" not in data:  # [code], [closed]: labels that lost their links
             words = _IN_BRACKETS.sub(_without_label, words)
         pieces = _SEPARATOR.split(words) if _SEPARATES.search(words) else [words]
+        for i in range(len(pieces) - 1, 1, -2):  # Long Title? : A Survey
+            if pieces[i - 1].strip() == ":" and len(pieces[i - 2].split()) > 6:
+                pieces[i - 2 : i + 1] = [f"{pieces[i - 2].rstrip()}: {pieces[i].lstrip()}"]
         for i in range(0, len(pieces), 2):
             text = " ".join(pieces[i].split()).strip("*~ ")
             lead = pieces[i - 1].strip() if i else ":" if text.startswith((": ", "：")) else ""

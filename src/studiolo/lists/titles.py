@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from studiolo.keys import find_mention
 
-from .authors import names_people, people_before, split_authors
+from .authors import names_one, names_people, people_before, split_authors
 from .citations import QUOTED, cite
 from .dates import YEAR, full_year, is_venue, year_said
 from .heads import HASHTAGS, NUMBER, Part, cut, is_label, without_leads
@@ -38,6 +38,8 @@ _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|[(
 _YEAR_BEHIND = re.compile(r"(?<![,\s])[,\s]*+\b(?:19|20)\d\d\b[\s.,]*+$|(?<![\s.,])[\s.,]++$")
 _YEAR_IN_PARENS = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,80})[)\]）】]")
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*|[.;]\s|\n")
+_YEAR_LAST = re.compile(r",\s?((?:19|20)\d\d)\s*[.,;)]*$")
+_NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
 
 
@@ -157,12 +159,13 @@ def title_part(parts: list[Part]) -> int | None:
                 return i
             if opening is None and not part.runs_on and all(map(is_lead, parts[:i])):
                 opening = i
+    quoted = [i for i in worded if not parts[i].is_link and _quotes(parts[i].text)]
     if opening is not None:
-        return opening
+        named = _is_short(parts[opening].text) and quoted and quoted[0] > opening
+        return quoted[0] if named else opening
     texts = [i for i in worded if not parts[i].is_link and not NUMBER.fullmatch(parts[i].text)]
-    for i in texts:
-        if (quoted := QUOTED.search(parts[i].text)) and " " in quoted[1].strip():
-            return i
+    if quoted:
+        return quoted[0]
     plain = [i for i in texts if parts[i].lead != "["]
     for i in plain:
         if parts[i].bold:
@@ -190,12 +193,24 @@ def title_part(parts: list[Part]) -> int | None:
             and _begins_title(parts[others[0]].text, parts[first].text)
         ):
             return others[0]
+        if (
+            others
+            and _is_short(parts[first].text)
+            and people_before(cite(parts[others[0]].text)[1])
+        ):
+            return others[0]  # Topic - Someone and Other, Title
         return first
     return (
         next((i for i in worded if not _by(parts, i)), None)
         if texts or any(parts[i].is_link for i in worded)
         else None
     )
+
+
+def _quotes(text: str) -> bool:
+    """Whether words quote a title: more than a word of it."""
+    quoted = QUOTED.search(text)
+    return quoted is not None and " " in quoted[1].strip()
 
 
 def _by(parts: list[Part], i: int) -> bool:
@@ -254,7 +269,8 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
         text = part.text.strip().rstrip('"“ ')
         if not text or len(text) > _LONGEST or NUMBER.fullmatch(text):
             continue
-        if people := people_before(text):
+        alone = part.text.rstrip()[-1:] in (",", ".") and names_one(text.rstrip(" .,"))
+        if people := people_before(text) or ((text.rstrip(" .,"),) if alone else ()):
             authors = people
             continue
         if year_said(text, aside=part.lead == "[") or is_venue(text):
@@ -291,8 +307,10 @@ def _year(parts: Sequence[Part]) -> int | None:
         for piece in _DASHES.split(part.text[:_LONGEST]):
             if year := year_said(piece):
                 return year
+        if last := _YEAR_LAST.search(part.text[-40:]):
+            return int(last[1])
     for part in parts:
-        for parens in _YEAR_IN_PARENS.finditer(part.text):
+        for parens in _YEAR_IN_PARENS.finditer(part.text[:_NEAR]):
             if year := year_said(parens[1], aside=True):
                 return year
             if match := YEAR.search(parens[1]):
