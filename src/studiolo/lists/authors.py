@@ -9,7 +9,7 @@ from .dates import VENUES
 
 # what stands with capitals on lists of papers and names nobody
 _WORDS_OF_LISTS = (
-    "hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
+    "boosting sampling under over bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
     " openai deepmind microsoft nvidia amazon apple baidu tencent alibaba ibm stanford mit berkeley cmu oxford cambridge"
     " harvard princeton huawei bytedance salesforce adobe intel samsung sony tsinghua anthropic mistral cohere huggingface"
     " pytorch tensorflow keras caffe jax college school center centre group team department faculty academy foundation"
@@ -141,5 +141,11 @@ def _names_nobody(text: str) -> bool:
         for word in (*whole, *parts)
     ):
         return True
+    if any(
+        len(part) > 5 and part.islower() for word in text.split() for part in word.split("-")[1:]
+    ):
+        return True  # Under-sampling
+    if not re.search(r"[aeiouyà-ÿAEIOUYÀ-Ý]", text.split()[-1]) and len(text.split()[-1]) > 2:
+        return True  # Bootstrapped DQN
     full = [word for word in text.split() if len(word.strip(".")) > 1]
     return len(full) > 1 and all(word.isupper() for word in full)  # IEEE TNN, ECML PKDD

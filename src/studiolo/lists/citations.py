@@ -208,6 +208,8 @@ def _whole(text: str) -> tuple[str, str]:
             inside[:1] == "@"
             or is_label(inside)
             or year_said(inside, aside=True)
+            or year_said(inside.split(",")[0], aside=True)
+            or (text[-1] == "]" and len(inside) <= 40 and text[: end.start()].count(" ") > 1)
             or is_venue(inside)
             or _people_and_year(inside)
         )

@@ -66,6 +66,7 @@ KEYWORD = re.compile(
 )
 _SHORTCODE = re.compile(r"\s*:[a-z][a-z0-9_+-]{1,40}:(?=\s|:|$)")
 _LEADING_BRACKET = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}][:：]?\s*(?=\S|$)")
+_ALL_BRACKETED = re.compile(r"\[[^\[\]]*\]")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
 _SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
@@ -222,6 +223,8 @@ class _Cutter:
         for i in range(0, len(pieces), 2):
             text = " ".join(pieces[i].split()).strip("*~ ")
             lead = pieces[i - 1].strip() if i else ":" if text.startswith((": ", "：")) else ""
+            if not self.begun and _ALL_BRACKETED.fullmatch(text) and len(text) > 60:
+                text = text[1:-1].strip()
             while not self.begun and (bracket := _LEADING_BRACKET.match(text)):
                 self.add(Part(bracket[1].strip(), "["))
                 text = without_leads(text[bracket.end() :])

@@ -119,15 +119,17 @@ def _links_work(text: Text) -> bool:
 def is_title(text: Text) -> bool:
     """Whether a paragraph is nothing but a title, shown as one."""
     data = text.run.data.strip()
-    return (
-        _EMPHASISED.match(data) is not None
-        and len(text.words().split()) <= _WORDS
-        and not text.links_paper()
+    words = text.words()
+    shown = _EMPHASISED.match(data) is not None or not (
+        text.pieces or words.endswith((":", "：", ".")) or len(words.split()) < 3
     )
+    return shown and len(words.split()) <= _WORDS and not text.links_paper()
 
 
 def are_fields(texts: Sequence[Text]) -> bool:
     """Whether items say things of the title above them, `arXiv: address`, and have no titles of their own."""
+    if all(text.only_links() and text.links_paper() for text in texts):
+        return True
     fields = sum(_FIELD.match(text.words()) is not None for text in texts)
     papers = [text for text in texts if text.links_paper()]
     return 2 * fields >= len(texts) and bool(papers) and all(map(_only_says_where, papers))

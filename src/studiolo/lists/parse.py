@@ -15,12 +15,13 @@ from typing import Literal
 
 from studiolo.keys import Key
 
-from .authors import names_people, split_authors
+from .authors import names_people, people_before, split_authors
 from .blocks import Block
+from .citations import cite
 from .columns import Role, columns_of
 from .dates import year_in_cell, year_said
 from .entry import Entry, Heading, Link, Note, Question, Span, State
-from .heads import is_label
+from .heads import is_label, without_leads
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import are_fields, is_title, title_and_items, works_in, works_in_html
 from .sections import Section, sections
@@ -461,6 +462,11 @@ class Reader:
     def _cited_below(self, text: Text, words: str, draft: Draft) -> bool:
         """Read a citation below a head that only says whose work it is: `DeepMind [[Paper](…)]`."""
         head = draft.head
+        if head is not None and not (head.pieces or draft.notes or draft.said.title):
+            title, _, behind = cite(words)
+            if len(head.words().split()) <= 3 and len(title.split()) >= 3 and year_in(behind):
+                draft.said = Naming(title, head.words(), draft.said.authors, year_in(behind))
+                return True
         if (
             draft.said.title
             or not _MAYBE_PEOPLE.match(words)
@@ -521,7 +527,7 @@ class Reader:
 
         cites = any(link.mention and link.mention.key.names_paper for link in draft.links)
         at = _title_cell(cells, roles)
-        naming = read_naming(cells[at].run.data, cells[at].pieces, cites=cites)
+        naming = _cell_naming(cells[at], cites=cites, titled=at == roles.get("title"))
         if not naming.title:
             named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
             naming = next((n for n in named if n.title), naming)
@@ -655,6 +661,16 @@ def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
     filled = [i for i, cell in enumerate(cells) if cell.run.data]
     worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
     return (worded or filled)[0]
+
+
+def _cell_naming(cell: Text, *, cites: bool, titled: bool) -> Naming:
+    """Return what a cell calls its work; plain words in a column of titles are the title, dashes and all."""
+    data = cell.run.data
+    if not titled or cell.pieces or b"**" in data or b"__" in data or b"<b" in data:
+        return read_naming(data, cell.pieces, cites=cites)
+    title, before, behind = cite(without_leads(cell.words()))
+    year = year_in(f"{before} - {behind}")
+    return Naming(title, authors=people_before(before) or split_authors(behind), year=year)
 
 
 def _shown_link(cell: Text, *, papers: bool) -> bool:

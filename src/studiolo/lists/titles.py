@@ -172,7 +172,7 @@ def title_part(parts: list[Part]) -> int | None:
             behind = next((j for j in plain if j > i and not parts[j].italic), None)
             if (
                 behind is not None
-                and not parts[behind].lead
+                and (not parts[behind].lead or _names_next(parts[i], parts[behind]))
                 and _is_name(parts[i].text)
                 and _begins_title(parts[behind].text, parts[i].text)
             ):
@@ -216,6 +216,12 @@ def _quotes(text: str) -> bool:
 def _by(parts: list[Part], i: int) -> bool:
     """Whether a link names the people of what stands before it: … by [Someone](…)."""
     return i > 0 and re.search(r"\bby$", parts[i - 1].text) is not None
+
+
+def _names_next(part: Part, behind: Part) -> bool:
+    """Whether `**Name** - Its Title` is written, not `**Title** - a remark.`"""
+    text = behind.text
+    return _is_short(part.text, 2) and not text.endswith(".") and len(text.split()) <= 18
 
 
 def _begins_title(text: str, name: str) -> bool:
