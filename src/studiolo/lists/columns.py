@@ -19,7 +19,7 @@ _HEADINGS: dict[Role, str] = {
     "authors": "authors|author|author s|by|people|作者",
     "year": "year|years|published|publication year|publication date|release date|released|pub date|pub year|date published|published on|年份|年|发表时间|发表年份|发布时间",
     "date": "date|time|日期|时间",
-    "venue": "venue|venues|conference|journal|publisher|published in|published at|pub|proceedings|venue year|会议|期刊|发表",
+    "venue": "venue|venues|conference|journal|publisher|published in|published at|pub|proceedings|venue year|source|会议|期刊|发表",
     "saved": "created|time added|timestamp|date added|added|added on|saved|saved on|saved at|date saved|when|read on|date read",
     "tags": "tags|tag|topics|topic|keywords|keyword|labels|label|categories|category|areas|area",
     "notes": "notes|note|comments|comment|remarks|remark|thoughts|takeaways|takeaway|summary|tl dr|tldr|description"

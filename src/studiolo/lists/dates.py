@@ -55,7 +55,7 @@ _DATE = re.compile(
 )
 _WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|\d[A-Z]{1,3}|ar[Xx]iv(?::[\d.]+)?|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
 _AFTER = (
-    r"(?i:[\s,:;.(/|*–-]{0,3}\b(?:oral|spotlight|poster|workshops?|(?:best|outstanding|honou?rable)[a-z\s-]{0,30}|highlight|findings|"
+    r"(?i:[\s,:;.(/|*–-]{0,3}\b(?:oral|spotlight|poster|tutorial|workshops?|(?:best|outstanding|honou?rable)[a-z\s-]{0,30}|highlight|findings|"
     r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|rejected|track|datasets?|benchmarks?|and|d&b)\b){0,4}"
 )
 _VENUE_YEAR = re.compile(
@@ -74,7 +74,7 @@ _LONGEST = 120
 
 def year_said(text: str, *, aside: bool = False) -> int | None:
     """Return the year if `text` only says when, or where and when, a work appeared; `aside` if it stands in brackets."""
-    text = text.strip(" -–—,;.*")
+    text = text.strip(" -–—,;.*").removeprefix("in ").removeprefix("In ")
     if not 4 <= len(text) <= _LONGEST or not any(char.isdigit() for char in text):
         return None
     if match := _DATE.fullmatch(text):

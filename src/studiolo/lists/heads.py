@@ -103,11 +103,12 @@ _BREAK = re.compile(
 _EMPHASIS = re.compile(
     rb"(?P<mark>\*{2,4}|(?<!\w)__)(?=[^\s*])(?P<bold>(?:(?!(?P=mark)).)+?)(?<=\S)(?P=mark)"
     rb"|<(?P<tag>b|strong)>(?P<html>[^<]{1,2000})</(?P=tag)>"
-    rb"|(?<![\w*\\])\*(?=[^\s*])(?P<italic>[^*]+)(?<=\S)\*(?![\w*])|(?<![\w\\])_(?=[^\s_])(?P<line>[^_]+)(?<=\S)_(?!\w)"
+    rb"|(?<![\w*\\])\*(?=[^\s*])(?P<italic>(?:[^*\\]|\\.)+)(?<=\S)\*(?![\w*])|(?<![\w\\])_(?=[^\s_])(?P<line>[^_]+)(?<=\S)_(?!\w)"
     rb"|(?<!`)`(?P<code>[^`]+)`(?!`)",
     re.DOTALL,
 )
 _SET_OFF_BEFORE = re.compile(rb"(?:^|[*_.,;:|)\]\"\x9d!?\x00-]|<br>|\xef\xbc\x8c)\s*$")
+_TAGS_ON = re.compile(rb"\s*(?:$|[`\[(*_|])")
 _SENTENCE_BEFORE = re.compile(rb"[.)\]|]\s*$")
 _SET_OFF_BEHIND = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
 
@@ -191,7 +192,12 @@ class _Cutter:
             first = _SENTENCE_BEFORE.search(data, at, start) or not _WORD.search(data, at, start)
             alone = opens and not goes_on and (closes or bool(first))
             return alone or (words > 3 and (opens or not goes_on))
-        code_behind = match["code"] is not None and start == at and bool(self.parts)
+        code_behind = (
+            match["code"] is not None
+            and bool(self.parts)
+            and not data[at:start].strip()
+            and _TAGS_ON.match(data, end) is not None
+        )
         people = opens and not closes and match["italic"] is not None
         if people and names_people(plain_words(match["italic"])):
             return True

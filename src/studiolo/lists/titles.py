@@ -119,7 +119,10 @@ def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Nam
     name, authors = _name(leads, before)
     if name and name.casefold() == title.casefold():
         name = None
-    for text in (behind, *(part.text for part in rest if not part.runs_on)):
+    for text in (
+        behind,
+        *(p.text for p in rest if not p.runs_on and not (p.code and not names_people(p.text))),
+    ):
         authors = authors or _authors_in(text)
     return Naming(title, name, authors, year)
 
