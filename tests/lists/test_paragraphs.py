@@ -42,6 +42,7 @@ LISTS = [
     f"<table><tr><th>x</th></tr><tr><td>Sparse maps<br>CVPR 2015<br><a href='{U}'>[Paper]</a></td></tr>\n<tr>\n<td><img src='i.png'></td>\n<td>Other maps<br>2016 <a href='{V}'>pdf</a></td></tr></table>\n",
     f"<table><tr><td><b>Sparse maps</b><br>2015<br><a href='{U}'>pdf</a></td><td><b>Other maps</b><br>2016<br><a href='{V}'>pdf</a></td></tr></table>\n",
     f"**Sparse maps (2015)**\n\n- intro: of all kinds\n- arXiv: <{U}>\n\n**Other maps (2016)**\n\n- arxiv: {V}\n- github: https://github.com/o/n\n",
+    f"##### • [2015 CVPR] Sparse maps for. [\\[PDF\\]]({U}) *Ada Example*\n\n##### [Other maps for (2016)]({V})\n\nwords\n",
     f"#### Sparse maps for (2015)\n\n- 论文链接：[{U}]({U})\n\n#### Other maps for (2016)\n\n- Paper Link: {V}\n- Code Link: https://github.com/o/n\n",
 ]  # fmt: skip
 

@@ -70,7 +70,7 @@ _ALL_BRACKETED = re.compile(r"\[[^\[\]]*\]")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
 _SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
-_MARKS = str.maketrans(dict.fromkeys("[](){}:.,!?*_`\"'“”/|【】（）", " "))
+_MARKS = str.maketrans(dict.fromkeys("[](){}\\:.,!?*_`\"'“”/|【】（）", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
 _LETTER = re.compile(r"[^\W_]")
 NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
@@ -84,7 +84,7 @@ def is_label(text: str) -> bool:
         return True
     if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
         return True
-    return len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip()) is not None
+    return len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip(" []()")) is not None
 
 
 def without_leads(words: str, *, escaped: bool = False) -> str:
@@ -147,6 +147,7 @@ class _Cutter:
         if bare or _ADDRESS.match(words):
             self.add(Part("", "", piece.mention, True, self.depth > 0))
             return
+        words = without_leads(words, escaped=True) or words
         aside = self.depth > 0 or (
             words[:1] in _OPEN and words[-1:] in _CLOSE and not words[1:-1].isdigit()
         )

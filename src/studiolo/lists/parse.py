@@ -23,7 +23,7 @@ from .dates import year_in_cell, year_said
 from .entry import Entry, Heading, Link, Note, Question, Span, State
 from .heads import is_label, without_leads
 from .links import Piece, Run, find_links, fold_label, unescape
-from .paragraphs import are_fields, is_title, title_and_items, works_in, works_in_html
+from .paragraphs import are_fields, is_title, is_work, title_and_items, works_in, works_in_html
 from .sections import Section, sections
 from .states import (
     BOX,
@@ -178,6 +178,8 @@ class Reader:
         for section in sections(self.root, self._section_heading):
             self.part.section = section
             self.section = section.path
+            for draft in self.part.drafts:  # the heading itself
+                draft.section = section.path
             if not section.path:
                 self.title = None
             if not self._titled(section.blocks):
@@ -194,7 +196,7 @@ class Reader:
 
     def _section_heading(self, block: Block) -> str:
         self.title = self._heading(block)
-        self._take_links(self.title, None)
+        self._take_heading(block, self.title)
         return self.headings[-1].text
 
     def _flow(self, blocks: Sequence[Block]) -> None:
@@ -210,7 +212,7 @@ class Reader:
                     continue
                 self._item(block, None, named=False, depth=0)
             elif kind == "heading":
-                self._take_links(self._heading(block), None)
+                self._take_heading(block, self._heading(block))
             elif kind == "paragraph":
                 self._paragraph(block)
             elif kind == "quote":
@@ -221,6 +223,13 @@ class Reader:
                 self._html(block)
             else:
                 self._other(block, None)
+
+    def _take_heading(self, block: Block, text: Text) -> None:
+        """Take the links of a heading, which is a work itself if it is shaped as one and not only a word or two."""
+        if text.pieces and len(text.words().split()) > 2 and text.links_paper() and is_work(text):
+            self._work(block, text)
+        else:
+            self._take_links(text, None)
 
     def _paragraph(self, block: Block) -> None:
         """Read a paragraph: one work, one a line, or words."""
@@ -532,7 +541,7 @@ class Reader:
             named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
             naming = next((n for n in named if n.title), naming)
         dates = (words("year"), words("date"), words("venue"))
-        name = naming.name or words("name") or None
+        name = naming.name or words("name").strip("- ") or None
         draft.said = Naming(
             naming.title,
             name if name and name.casefold() != naming.title.casefold() else None,
