@@ -26,9 +26,10 @@ from studiolo.keys import Key, host_of, knows_host
 
 from .blocks import collector_paused
 from .document import Document
+from .drafts import Draft, Part
 from .entry import Entry, Heading, Link, Question
 from .links import fold_label
-from .parse import Draft, Part, Reader
+from .parse import Reader
 from .sections import Section
 from .texts import Text
 

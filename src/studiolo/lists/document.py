@@ -10,8 +10,9 @@ from pathlib import Path
 from studiolo.errors import ListError
 
 from .blocks import Block, collector_paused, scan
+from .drafts import Contents
 from .entry import Entry, Heading, Link, Question, Span
-from .parse import Contents, Reader, read_document
+from .parse import Reader, read_document
 from .sections import Section, find
 
 

@@ -84,7 +84,9 @@ def is_label(text: str) -> bool:
         return True
     if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
         return True
-    return len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip(" []()")) is not None
+    return (
+        len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip(" []()")) is not None
+    )
 
 
 def without_leads(words: str, *, escaped: bool = False) -> str:

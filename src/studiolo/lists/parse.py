@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from itertools import islice, takewhile
-from typing import Literal
 
-from studiolo.keys import Key
-
-from .authors import names_people, people_before, split_authors
+from .authors import names_people, split_authors
 from .blocks import Block
+from .cells import name_row, words_of
 from .citations import cite
 from .columns import Role, columns_of
-from .dates import year_in_cell, year_said
-from .entry import Entry, Heading, Link, Note, Question, Span, State
-from .heads import is_label, without_leads
+from .dates import year_said
+from .drafts import Contents, Draft, Part
+from .entry import Entry, Heading, Link, Note, Question, Span
+from .heads import is_label
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import are_fields, is_title, is_work, title_and_items, works_in, works_in_html
+from .questions import asked_in
 from .sections import Section, sections
 from .states import (
     BOX,
@@ -38,74 +39,7 @@ from .texts import Text
 from .titles import Naming, read_naming, year_in
 
 
-@dataclass(slots=True)
-class Contents:
-    """Everything that was found in a document."""
-
-    entries: tuple[Entry, ...]
-    blocks: tuple[Block, ...]  # the item or row of each entry
-    headings: tuple[Heading, ...]
-    sections: tuple[Section, ...]
-    links: tuple[Link, ...]
-    images: tuple[Link, ...]
-    outside: tuple[Link, ...]
-    questions: tuple[Question, ...]
-    tags: tuple[str, ...]
-    definitions: dict[str, str]
-
-
-@dataclass(slots=True)
-class Part:
-    """What one section holds, its heading included."""
-
-    section: Section
-    drafts: list[Draft] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
-    images: list[Link] = field(default_factory=list)
-    outside: list[Link] = field(default_factory=list)  # to papers, in no entry
-    texts: list[Text] = field(default_factory=list)
-
-
-_NOTHING_SAID = Naming("")
-
-
-@dataclass(slots=True)
-class Draft:
-    """An entry before its words are taken apart.
-
-    Attributes:
-        head: its own text, which its title is in.
-        said: what a row or lines such as `Authors:` say of it.
-    """
-
-    block: Block
-    index: int
-    section: tuple[str, ...]
-    parent: int | None = None
-    head: Text | None = None
-    said: Naming = _NOTHING_SAID
-    links: list[Link] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    tags: list[str] = field(default_factory=list)
-    state: State | None = None
-    state_by: Literal["box", "column", "mark", "keyword", "section"] | None = None
-
-    @property
-    def key(self) -> Key | None:
-        """The paper's key if any link names a paper, else the first key."""
-        keys = [link.mention.key for link in self.links if link.mention]
-        return next((key for key in keys if key.names_paper), keys[0] if keys else None)
-
-
 _WORDS = ("paragraph", "heading")
-_QUESTION = re.compile(r"(?:Q(\d{0,3})|(?P<word>Question))\s?[:.]\s*(?=\S)", re.IGNORECASE)
-# what follows a bare `Q:` if it asks: a question mark, a word that asks, a sentence. Else Q is a symbol, defined
-_ASKS = re.compile(
-    r"(?:how|what|why|when|which|who|whose|where|can|could|do|does|did|is|are|was|should|would|will|has|have)\b"
-    r"|[^?？]*[?？]|\S+\s.*\.$",
-    re.IGNORECASE | re.DOTALL,
-)
 _MAYBE_QUESTION = re.compile(
     rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
 )  # an entity may stand for anything
@@ -248,7 +182,7 @@ class Reader:
             return
         self._take_links(text, None)
         words = text.words()
-        if asked := _asked(words):
+        if asked := asked_in(words):
             self._ask(asked, block.line, None)
         elif match := _ANSWER.match(words):
             self._answer(words[match.end() :], None)
@@ -429,14 +363,14 @@ class Reader:
             draft.state, draft.state_by = state, "mark"
         elif not box and (state := state_of_keyword(words)):
             draft.state, draft.state_by = state, "keyword"
-        if asked := _asked(words, data):
+        if asked := asked_in(words, data):
             self._ask(asked, item.line, draft)
 
     def _note(self, text: Text, line: int, depth: int, draft: Draft) -> None:
         words = text.words()
         if b"#" in text.run.data:
             draft.tags += hashtags(text)
-        if asked := _asked(words, text.run.data):
+        if asked := asked_in(words, text.run.data):
             self._ask(asked, line, draft)
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
@@ -530,25 +464,9 @@ class Reader:
             self._take_links(cell, draft)
             draft.tags += hashtags(cell)
 
-        def words(*alike: Role) -> str:
-            i = next((roles[role] for role in alike if role in roles), len(cells))
-            return cells[i].words() if i < len(cells) else ""
-
+        words = partial(words_of, cells, roles)
         cites = any(link.mention and link.mention.key.names_paper for link in draft.links)
-        at = _title_cell(cells, roles)
-        naming = _cell_naming(cells[at], cites=cites, titled=at == roles.get("title"))
-        if not naming.title:
-            named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
-            naming = next((n for n in named if n.title), naming)
-        dates = (words("year"), words("date"), words("venue"))
-        name = naming.name or words("name").strip("- ") or None
-        draft.said = Naming(
-            naming.title,
-            name if name and name.casefold() != naming.title.casefold() else None,
-            split_authors(words("authors"))
-            or ((words("authors"),) if words("authors") else naming.authors),
-            next((year for text in dates if (year := year_in_cell(text))), naming.year),
-        )
+        draft.said, at = name_row(cells, roles, cites=cites)
         if "tags" in roles:
             draft.tags += [tag for tag in re.split(r"[,;]\s*", words("tags")) if tag]
         if "state" in roles and roles["state"] < len(cells):
@@ -556,7 +474,7 @@ class Reader:
         elif state := state_of_mark(cells[at].words()):
             draft.state, draft.state_by = state, "mark"
         if note := words("notes", "about"):
-            if asked := _asked(note):
+            if asked := asked_in(note):
                 self._ask(asked, row.line, draft)
             else:
                 draft.notes.append(Note(note, row.line, 1))
@@ -634,15 +552,6 @@ class Reader:
         )
 
 
-def _asked(words: str, written: bytes = b"") -> str | None:
-    """Return what a line asks that begins with `Q:`; as code, or before a term, that is a symbol."""
-    match = _QUESTION.match(words)
-    if match is None or written.startswith(b"`"):
-        return None
-    asked = words[match.end() :]
-    return asked if match[1] or match["word"] or _ASKS.match(asked) else None
-
-
 def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
     """Whether an item that links a paper only gives the item around it its link.
 
@@ -651,44 +560,3 @@ def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
     if head is None or not head.only_links():
         return False
     return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
-
-
-def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
-    if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
-        naming = read_naming(cells[at].run.data, cells[at].pieces)
-        if naming.title and not is_label(naming.title):
-            return at
-    shown = [_shown_link(cell, papers=True) for cell in cells]
-    if True in shown:
-        return shown.index(True)
-    if (at := roles.get("name", len(cells))) < len(cells) and cells[at].words():
-        return at
-    shown = [_shown_link(cell, papers=False) for cell in cells]
-    if True in shown:
-        return shown.index(True)
-    taken = {i for role, i in roles.items() if role != "title"}
-    filled = [i for i, cell in enumerate(cells) if cell.run.data]
-    worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
-    return (worded or filled)[0]
-
-
-def _cell_naming(cell: Text, *, cites: bool, titled: bool) -> Naming:
-    """Return what a cell calls its work; plain words in a column of titles are the title, dashes and all."""
-    data = cell.run.data
-    if not titled or cell.pieces or b"**" in data or b"__" in data or b"<b" in data:
-        return read_naming(data, cell.pieces, cites=cites)
-    title, before, behind = cite(without_leads(cell.words()))
-    year = year_in(f"{before} - {behind}")
-    return Naming(title, authors=people_before(before) or split_authors(behind), year=year)
-
-
-def _shown_link(cell: Text, *, papers: bool) -> bool:
-    """Whether a cell has a link, to a paper if need be, whose text says more than a label."""
-    for piece in cell.pieces:
-        words = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
-        says = re.search(r"[^\W\d_]", words) and not is_label(words)
-        if piece.kind != "image" and says and not year_said(words, aside=True):
-            mention = piece.mention
-            if not papers or (mention and mention.key.names_paper):
-                return True
-    return False
