@@ -66,6 +66,7 @@ KEYWORD = re.compile(
 )
 _SHORTCODE = re.compile(r"\s*:[a-z][a-z0-9_+-]{1,40}:(?=\s|:|$)")
 _LEADING_BRACKET = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}][:：]?\s*(?=\S|$)")
+_MOST = 300  # parts of a head; what stands behind them says nothing of its title
 _ALL_BRACKETED = re.compile(r"\[[^\[\]]*\]")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
@@ -165,6 +166,8 @@ class _Cutter:
         at = 0
         if b"*" in data or b"_" in data or b"`" in data or b"<" in data:
             for match in _EMPHASIS.finditer(data):
+                if len(self.parts) > _MOST:
+                    return
                 bold = match["bold"] or match["html"]
                 words = plain_words(bold or match["italic"] or match["line"] or match["code"])
                 if not self._set_off(data, at, match, bold is not None, len(words.split())):
@@ -192,7 +195,9 @@ class _Cutter:
         closes = _SET_OFF_BEHIND.match(data, end) is not None
         if bold:
             goes_on = _LOWER.match(data, end) is not None
-            first = _SENTENCE_BEFORE.search(data, at, start) or not _WORD.search(data, at, start)
+            first = _SENTENCE_BEFORE.search(data, max(at, start - 20), start) or not _WORD.search(
+                data, at, start
+            )
             alone = opens and not goes_on and (closes or bool(first))
             return alone or (words > 3 and (opens or not goes_on))
         code_behind = (
@@ -226,7 +231,8 @@ class _Cutter:
         if "[" in words and b"\\" not in data:  # [code], [closed]: labels that lost their links
             words = _IN_BRACKETS.sub(_without_label, words)
         pieces = _SEPARATOR.split(words) if _SEPARATES.search(words) else [words]
-        for i in range(len(pieces) - 1, 1, -2):  # Long Title? : A Survey
+        pieces = pieces[: 2 * _MOST + 1]
+        for i in range(min(len(pieces) - 1, 8), 1, -2):  # Long Title? : A Survey
             if pieces[i - 1].strip() == ":" and len(pieces[i - 2].split()) > 6:
                 pieces[i - 2 : i + 1] = [f"{pieces[i - 2].rstrip()}: {pieces[i].lstrip()}"]
         for i in range(0, len(pieces), 2):
@@ -256,6 +262,8 @@ def cut(data: bytes, pieces: list[Piece]) -> list[Part]:
     for piece in pieces:
         if piece.start < at:
             continue
+        if len(cutter.parts) > _MOST:
+            break
         before = masked[at : piece.start]
         cutter.text(before)
         if piece.kind != "image":

@@ -182,7 +182,7 @@ def title_part(parts: list[Part]) -> int | None:
                 return behind
             return i
     for i in plain:
-        before = " ".join(part.text for part in parts[:i])
+        before = " ".join(part.text for part in parts[:i]) if parts[i].italic else ""
         named = _is_short(before, 6) and len(parts[i].text.split()) > 3
         if parts[i].italic and before and (named or names_people(before)):
             return i
