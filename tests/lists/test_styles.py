@@ -50,6 +50,7 @@ STYLES = [
     (f"{T} (Part 12) [pdf]({U})", f"{T} (Part 12)", None, (), None),
     (f"{T} :scroll: [pdf]({U})", T, None, (), None),
     (f"(arXiv 2023.8) Maps: Many **Sparse Atlases** for Models, [[Paper]]({U})", "Maps: Many Sparse Atlases for Models", None, (), 2023),
+    (f"**{T}** *{ADA}, {BO}* CVPR 2017. [paper]({U})", T, None, (ADA, BO), 2017),
     (f"LMAP from *{T}* [[Paper]({U})]", T, "LMAP", (), None),
     (f"[2025-01] 🔥 Add Map to `maps` ([paper]({U})).", "Add Map to maps", None, (), 2025),
     (f"[2025-01] Add [map](src/map.py) to `maps` ([paper]({U})).", "Add map to maps", None, (), 2025),
@@ -135,6 +136,7 @@ def test_labels_and_venues_are_nobody(words):
         ("Brian Trippe 1, Jason Yim*, Doug Tischer", ("Brian Trippe", "Jason Yim", "Doug Tischer")),
         ("Wei Zhou (GaTech) et al.", ("Wei Zhou",)),
         ("OpenAI: Ahmed El-Kishky, Alexander Wei", ("Ahmed El-Kishky", "Alexander Wei")),
+        ("Taylor, G.W., & Bregler, C.", ("G.W. Taylor", "C. Bregler")),
         ("Yu-An Chung, Hao Tang", ("Yu-An Chung", "Hao Tang")),
     ],
 )

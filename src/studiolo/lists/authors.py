@@ -89,7 +89,7 @@ def split_authors(text: str) -> tuple[str, ...]:
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
     ]
-    if not people or not all(map(_PERSON.fullmatch, people)):
+    if not people or not all(_PERSON.fullmatch(one) or _INITIALS.fullmatch(one) for one in people):
         return ()
     doubtful = sum(map(_names_nobody, people))
     if doubtful * 4 > len(people) or (doubtful and len(people) < 4):

@@ -206,7 +206,8 @@ class _Cutter:
             and not data[at:start].strip()
             and _TAGS_ON.match(data, end) is not None
         )
-        people = opens and not closes and match["italic"] is not None
+        behind_bold = bool(self.parts) and self.parts[-1].bold and not data[at:start].strip()
+        people = (opens or behind_bold) and not closes and match["italic"] is not None
         if people and names_people(plain_words(match["italic"])):
             return True
         return (opens and closes) or code_behind or (closes and words > 3)
