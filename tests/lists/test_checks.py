@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from studiolo.lists import Document, check, entry
+from studiolo.lists import Document, check, entry, said_outside
 from studiolo.lists.checks import CHECKS
 
 
@@ -96,7 +96,22 @@ def test_empty_section(tmp_path):
     text = (
         "# A\n\n## B\n\n<!-- c -->\n\n## C\n\nwords\n\n## [D](https://arxiv.org/abs/2101.00001)\n"
     )
-    assert findings(tmp_path, text) == [("empty-section", 3)]
+    assert findings(tmp_path, text) == [("empty-section", 3), ("not-read", 11)]
+
+
+def test_links_to_papers_in_prose_and_headings_are_said_not_to_be_read(tmp_path):
+    text = (
+        "We build on [A](https://arxiv.org/abs/2101.00001), which is good.\n\n"
+        "## [B](https://arxiv.org/abs/2101.00002)\n\n* [C](https://arxiv.org/abs/2101.00003)\n"
+    )
+    assert findings(tmp_path, text) == [("not-read", 1)]
+    document = Document(text.encode())
+    assert said_outside(document.links_outside) == (
+        "2 links to papers stand outside of entries (lines 1, 3)."
+    )
+    streamed = Document(text.encode())
+    assert [entry.title for entry in streamed.each_entry()] == ["C"]
+    assert streamed.links_outside == document.links_outside
 
 
 def test_unknown_host_is_named_once(tmp_path):
@@ -124,6 +139,7 @@ def test_every_check_has_a_test(tmp_path):
             "* Q: w?",
             "* a",
             "* https://arxiv.org/abs/2101.00001",
+            "# [R](https://arxiv.org/abs/2101.00002)",
         ]
         * 2
     )
@@ -141,7 +157,7 @@ def test_bundled_list_has_no_error(seed):
 def test_check_takes_no_title_apart_unless_a_question_asks_for_its_entry(monkeypatch):
     asked = []
     real = entry.read_naming
-    monkeypatch.setattr(entry, "read_naming", lambda *args: asked.append(args) or real(*args))
+    monkeypatch.setattr(entry, "read_naming", lambda *a, **k: asked.append(a) or real(*a, **k))
     doc = Document(
         b"* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n  * Q: why?\n"
     )

@@ -89,7 +89,7 @@ def _show(
     home: Library, path: Path, state: str | None, tags: Sequence[str], *, as_json: bool
 ) -> None:
     from studiolo.library import load_kept, state_of, tags_of
-    from studiolo.lists import Document
+    from studiolo.lists import Document, said_outside
 
     document = Document.load(path)
     kept = load_kept(home.folder)
@@ -123,6 +123,8 @@ def _show(
         return
     say()
     say(f"{counted(number, 'entry', 'entries')}, {counted(questions, 'open question')}")
+    if outside := document.links_outside:
+        say(said_outside(outside))
     if not document.writable:
         say("This file is not UTF-8: it can be shown, but is never written.")
 

@@ -5,7 +5,7 @@
 """
 
 from .blocks import Block, collector_paused
-from .checks import check
+from .checks import check, said_outside
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
@@ -56,5 +56,6 @@ __all__ = [
     "retag",
     "retag_list",
     "role_of",
+    "said_outside",
     "title_from_url",
 ]

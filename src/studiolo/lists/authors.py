@@ -1,29 +1,69 @@
-"""Lists of people, as they stand behind titles."""
+"""Lists of people, as they stand beside titles."""
 
 from __future__ import annotations
 
 import re
 
+from .dates import VENUES
 
-_ORGANISATION = re.compile(
-    r"\b(?:AI|Research|University|Institute|Labs?|Laborator(?:y|ies)|Inc|Google|Facebook|Meta|OpenAI|DeepMind|Microsoft|Nvidia|NVIDIA|"
-    r"Amazon|Apple|Baidu|Tencent|Alibaba|IBM|Stanford|MIT|Berkeley|CMU|Oxford|Cambridge|College|School|Center|Centre|Group|Team|"
-    r"Learning|Networks?|Models?|Neural|Deep|Conference|Journal|Proceedings|Transactions|Press|Workshop|Blog|Tutorial|Overview|Course|The|"
-    r"Data|Science|Machine|Paper|Code|Page|Press|Theory|Introduction|Analysis|Methods?|Systems?)\b"
+
+# what stands with capitals on lists of papers and names nobody
+_WORDS_OF_LISTS = (
+    "boosting sampling under over bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
+    " openai deepmind microsoft nvidia amazon apple baidu tencent alibaba ibm stanford mit berkeley cmu oxford cambridge"
+    " harvard princeton huawei bytedance salesforce adobe intel samsung sony tsinghua anthropic mistral cohere huggingface"
+    " pytorch tensorflow keras caffe jax college school center centre group team department faculty academy foundation"
+    " company corporation studio learning network networks model models neural deep conference journal proceedings"
+    " transactions press workshop blog tutorial tutorials overview course courses the a an data dataset datasets science"
+    " sciences machine paper papers code page pages theory introduction analysis method methods system systems personal"
+    " notes note project website slides video videos talk talks lecture lectures book books github gitlab repository repo"
+    " official implementation unofficial demo poster survey surveys review reviews benchmark benchmarks library libraries"
+    " framework frameworks toolkit toolbox tool tools platform software package open source python java matlab julia rust"
+    " guide guides handbook cheat cheatsheet sheet part chapter section appendix supplementary supplement material materials"
+    " documentation docs wiki wikipedia youtube medium twitter reddit linkedin arxiv preprint oral spotlight highlight best"
+    " award summary abstract keywords keyword interactive visual visualization image images text language vision speech"
+    " audio graph graphs large small generative adversarial transformer transformers attention diffusion reinforcement"
+    " supervised unsupervised semi self contrastive few zero shot bayesian probabilistic stochastic gradient descent optimal"
+    " optimization algorithm algorithms statistics statistical mathematics mathematical linear algebra calculus artificial"
+    " intelligence computer computing computation computational robot robotics robots autonomous natural processing"
+    " recognition detection segmentation classification generation retrieval translation prediction estimation"
+    " representation representations understanding reasoning planning control object objects feature features multi cross"
+    " domain task tasks training pretraining pre fine tuning inference evaluation quantum physics biology medical medicine"
+    " health clinical chemistry international national ieee acm springer elsevier letters magazine annual north south"
+    " american european asian world online new advanced modern practical applied basic basics general comprehensive free"
+    " awesome my our your how why what when in on of for with from to and or using towards toward via beyond hands home"
+    " download link links news newsletter podcast channel series class classes program programming engineering engineer"
+    " social web internet mobile cloud edge big digital information knowledge cognitive brain human society ethics safety"
+    " alignment security privacy fair fairness explainable interpretability causal time space light field fields point shape"
+    " shapes scene scenes view views not no only also see this that these those all any more most"
 )
+_NO_NAME = frozenset(_WORDS_OF_LISTS.split())
+_ENDINGS = (
+    "tion", "tions", "sion", "ment", "ments", "ness", "ology", "ware", "ics", "ity", "ities", "ional", "istic", "ively", "ised", "ized",
+    "ising", "izing", "based", "ability", "ation",
+)  # fmt: skip
+_LETTER = "A-ZÀ-ÞĀ-ŽΑ-ΩА-Я"
 _PERSON = re.compile(
-    r"(?:[A-ZÀ-ÞĀ-Ž][\w'’.-]*+\s+){0,3}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|al|zu|af|y|e)\s+){0,3}"
-    r"[A-ZÀ-ÞĀ-Ž][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
+    rf"(?:(?:d'|O')?[{_LETTER}][\w'’.-]*+\s+){{0,3}}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|ben|al|zu|af|y|e|do)\s+)"
+    rf"{{0,3}}(?:d'|al-|el-)?[{_LETTER}][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
 )
-
-
-_BY = re.compile(r"(?:by|authors?:?)\s+", re.IGNORECASE)
-_NO_PERSON = re.compile(r"[?!=<>@#|\"“{}\[\]()]|\d")
-_AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s+al\b|等|\.\.\.|…", re.IGNORECASE)
-_AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;]\s*|\s*,\s*and\s+")
-_SENTENCE = re.compile(r"\.(?<=[^\W\d_]{3}\.)\s+(?!and\b)")  # not behind an initial
+_BY = re.compile(r"(?:(?i:by|authors?|written by|作者)\s*[:：]?|[A-Z]\w{2,20}:)\s+")
+_NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
+_FOOTNOTE = re.compile(
+    r"(?<=[^\W\d])\s?(?:[*†‡§¶#]|\d{1,2}(?:,\s?\d{1,2})*)+(?=\s*(?:[,;&]|and\b|$))|\(\)"
+)
+_AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
+_AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
+_SENTENCE = re.compile(  # not behind an initial
+    r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)\s+(?!and\b|&)"
+)
 _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
-_INITIALS = re.compile(r"(?:[A-Z]\.?[ -]?){1,4}")
+_GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z][\w.'’-]*)*")
+_INITIALS = re.compile(r"[A-Z]{1,2}|(?:[A-Z][. -]+){0,3}[A-Z]\.?")
+_AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
+_YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.)*)\.?")
+_LONGEST = 4000  # characters
 
 
 def split_authors(text: str) -> tuple[str, ...]:
@@ -34,16 +74,25 @@ def split_authors(text: str) -> tuple[str, ...]:
     text = _FULL_STOP.sub("", text)
     if by := _BY.match(text):
         text = text[by.end() :]
-    text = _SENTENCE.split(text[:4000], maxsplit=1)[0]
-    if not text or _NO_PERSON.search(text) or _ORGANISATION.search(text):
+    text = _SENTENCE.split(text[:_LONGEST], maxsplit=1)[0]
+    if "(" in text:
+        text = _AFFILIATION.sub("", text)
+    text = _FOOTNOTE.sub("", text)
+    if not text or "(" in text or _NO_PERSON.search(text):
         return ()
+    every = [_INVERTED.fullmatch(person) for person in text.split(" and ")]
+    if len(every) > 1 and all(every):  # BibTeX's: Family, Given and Family, Given
+        return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     others = _AND_OTHERS.search(text)
     if others:
         text = text[: others.start()]
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
     ]
-    if not people or not all(_PERSON.fullmatch(person) for person in people):
+    if not people or not all(_PERSON.fullmatch(one) or _INITIALS.fullmatch(one) for one in people):
+        return ()
+    doubtful = sum(map(_names_nobody, people))
+    if doubtful * 4 > len(people) or (doubtful and len(people) < 4):
         return ()
     if (
         len(people) > 1
@@ -53,6 +102,50 @@ def split_authors(text: str) -> tuple[str, ...]:
         return tuple(
             f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
         )
+    given = people[1] if len(people) > 2 or (len(people) == 2 and others) else ""
+    inverted = given and " " not in people[0] and " " in "".join(people[2:3] or " ")
+    if inverted and _GIVEN.fullmatch(given):
+        people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
     return tuple(people)
+
+
+def people_before(text: str) -> tuple[str, ...]:
+    """Return the people that stand before a title: several, anybody with a year, or `Family, Given`."""
+    text = text.strip()
+    people = _YEAR_AT_END.sub("", text)
+    if names_people(people) or people != text:
+        return split_authors(people)
+    inverted = _INVERTED.fullmatch(people)
+    name = f"{inverted[2]} {inverted[1]}" if inverted else ""
+    return (name,) if names_one(name) else ()
+
+
+def names_people(text: str) -> bool:
+    """Whether `text` surely lists people: several, initials, or `et al.`"""
+    people = split_authors(text)
+    return len(people) > 1 or bool(people and _AND_OTHERS.search(text))
+
+
+def names_one(text: str) -> bool:
+    """Whether `text` is the full name of somebody."""
+    return " " in text and _PERSON.fullmatch(text) is not None and not _names_nobody(text)
+
+
+def _names_nobody(text: str) -> bool:
+    whole = text.casefold().split()
+    parts = [part for word in whole if "-" in word for part in word.split("-") if len(part) > 3]
+    if any(
+        word in _NO_NAME or word in VENUES or (len(word) > 6 and word.endswith(_ENDINGS))
+        for word in (*whole, *parts)
+    ):
+        return True
+    if any(
+        len(part) > 5 and part.islower() for word in text.split() for part in word.split("-")[1:]
+    ):
+        return True  # Under-sampling
+    if not re.search(r"[aeiouyà-ÿAEIOUYÀ-Ý]", text.split()[-1]) and len(text.split()[-1]) > 2:
+        return True  # Bootstrapped DQN
+    full = [word for word in text.split() if len(word.strip(".")) > 1]
+    return len(full) > 1 and all(word.isupper() for word in full)  # IEEE TNN, ECML PKDD

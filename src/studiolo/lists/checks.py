@@ -9,6 +9,7 @@
 | `twice` | warning | one paper on two places |
 | `empty-section` | warning | a heading with nothing below it |
 | `unknown-host` | warning | a host of which Studiolo cannot tell what is one paper |
+| `not-read` | warning | links to papers that stand in no entry |
 | `unanswered-question` | warning | a `Q:` without an `A:` |
 """
 
@@ -25,9 +26,10 @@ from studiolo.keys import Key, host_of, knows_host
 
 from .blocks import collector_paused
 from .document import Document
-from .entry import Entry, Heading, Question
+from .drafts import Draft, Part
+from .entry import Entry, Heading, Link, Question
 from .links import fold_label
-from .parse import Draft, Part, Reader
+from .parse import Reader
 from .sections import Section
 from .texts import Text
 
@@ -41,6 +43,7 @@ CHECKS = {
     "twice": WARNING,
     "empty-section": WARNING,
     "unknown-host": WARNING,
+    "not-read": WARNING,
     "unanswered-question": WARNING,
 }
 
@@ -97,6 +100,7 @@ def _check(docs: Sequence[Document], answered: Answered | None) -> list[Fault]:
         owners: dict[int, Draft] = {}
         anchors: list[tuple[str, int]] = []
         files: dict[str, bool] = {}
+        outside: list[Link] = []
         empty: Section | None = (
             None  # a section with nothing of its own, whose next may be a part of it
         )
@@ -108,11 +112,14 @@ def _check(docs: Sequence[Document], answered: Answered | None) -> list[Fault]:
             found += _dead_links(part, doc.path, files, anchors, name)
             found += _twice(part, first, name)
             _count_hosts(part, hosts)
+            outside += part.outside
             owners |= {question.line: d for d in part.drafts for question in d.questions}
         if empty is not None:
             found.append(_empty_section(empty, name))
         found += _dead_anchors(anchors, reader.headings, doc.data, name)
         found += _unknown_hosts(hosts, name)
+        if outside:
+            found.append(_not_read(outside, name))
         for question in reader.questions:
             draft = owners.get(question.line)
             if question.answer is None and not (
@@ -357,6 +364,23 @@ def _empty_section(section: Section, name: str) -> Fault:
         f"There is nothing below {section.path[-1]!r}.",
         "Add something, or remove the heading.",
     )
+
+
+def _not_read(outside: Sequence[Link], name: str) -> Fault:
+    return Fault(
+        "not-read", name, outside[0].line, f"{said_outside(outside)}",
+        "Write each as an item, with its title and its link, if it belongs to the list.",
+    )  # fmt: skip
+
+
+def said_outside(outside: Sequence[Link]) -> str:
+    """Return the sentence that says how many links to papers are in no entry, and where."""
+    lines = list(dict.fromkeys(link.line for link in outside))
+    shown = ", ".join(map(str, lines[:5])) + (", …" if len(lines) > 5 else "")
+    links = (
+        "1 link to a paper stands" if len(outside) == 1 else f"{len(outside)} links to papers stand"
+    )
+    return f"{links} outside of entries (line{'s' if len(lines) > 1 else ''} {shown})."
 
 
 def _open_question(question: Question, name: str) -> Fault:

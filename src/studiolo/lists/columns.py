@@ -8,24 +8,25 @@ from typing import Literal
 
 
 Role = Literal[
-    "title", "name", "authors", "year", "date", "saved", "tags", "notes", "about", "state", "url", "folder"
+    "title", "name", "authors", "year", "date", "venue", "saved", "tags", "notes", "about", "state", "url", "folder"
 ]  # fmt: skip
 
 # role: the headings that mean it, strongest first. A date may be a paper's or a reader's: year says the one, saved the other.
 _HEADINGS: dict[Role, str] = {
     "title": "title|titles|paper title|paper|papers|publication|publications|article|articles|work|works|reference"
-    "|references|book|books|resource|resources|paper name|name|names|what|标题|论文",
+    "|references|book|books|resource|resources|paper name|name|names|what|paper titles|title of paper|标题|论文|论文标题|论文名称|名字|名称|题目|文章",
     "name": "short name|model|models|model name|method|methods|method name|algorithm|abbreviation|abbr|acronym|alias|nickname",
-    "authors": "authors|author|author s|by|作者",
-    "year": "year|years|published|publication year|publication date|release date|年份",
+    "authors": "authors|author|author s|by|people|作者",
+    "year": "year|years|published|publication year|publication date|release date|released|pub date|pub year|date published|published on|年份|年|发表时间|发表年份|发布时间",
     "date": "date|time|日期|时间",
+    "venue": "venue|venues|conference|journal|publisher|published in|published at|pub|proceedings|venue year|source|会议|期刊|发表",
     "saved": "created|time added|timestamp|date added|added|added on|saved|saved on|saved at|date saved|when|read on|date read",
     "tags": "tags|tag|topics|topic|keywords|keyword|labels|label|categories|category|areas|area",
     "notes": "notes|note|comments|comment|remarks|remark|thoughts|takeaways|takeaway|summary|tl dr|tldr|description"
-    "|extended|selection|review|why",
+    "|extended|selection|review|why|笔记|备注|简介|说明",
     "about": "abstract|excerpt",
-    "state": "state|status|read|already read|have i read|i read|done|finished|progress|reviewed|✅|✔|☑",
-    "url": "url|href|link|links|address|uri",
+    "state": "state|status|read|already read|have i read|i read|done|finished|progress|reviewed|✅|✔|☑|已读|状态|读过|读",
+    "url": "url|href|link|links|address|uri|链接|地址",
     "folder": "folder|collection|path",
 }
 _MEANS = {
@@ -47,6 +48,7 @@ for _role, _words in _ELSEWHERE.items():
     for _rank, _word in enumerate(_words.split("|"), start=100):
         _MEANS.setdefault(_word, (_role, _rank))
 _MARKS = re.compile("[\\s_*`~#?!:.,;()\\[\\]/\ufe0f-]+")
+_AND = re.compile(r"\s*[&/+]\s*|\s+and\s+|<br\s?/?>")
 # words that say whose column it is, not what it holds: My notes, Paper authors
 _OWNERS = frozenset({"my", "our", "the", "a", "personal", "paper", "work", "article"})
 
@@ -84,4 +86,8 @@ def _means(heading: str) -> tuple[Role | None, int]:
         if words[0] not in _OWNERS:
             break
         del words[0]
+    for part in _AND.split(heading)[:-1]:  # Title & Authors, Pub. / Date: what comes first
+        role, rank = _means(part)
+        if role is not None:
+            return role, rank
     return None, 0

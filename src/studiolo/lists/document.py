@@ -10,8 +10,9 @@ from pathlib import Path
 from studiolo.errors import ListError
 
 from .blocks import Block, collector_paused, scan
+from .drafts import Contents
 from .entry import Entry, Heading, Link, Question, Span, State
-from .parse import Contents, Reader, read_document
+from .parse import Reader, read_document
 from .sections import Section, find
 
 
@@ -91,8 +92,11 @@ class Document:
             yield from self.entries
             return
         reader = Reader(self.data, self.root)
+        outside: list[Link] = []
         for part in reader.parts():
             yield from map(reader.entry, part.drafts)
+            outside += part.outside
+        self.links_outside = tuple(outside)
 
     @property
     def item_blocks(self) -> tuple[Block, ...]:
@@ -148,6 +152,11 @@ class Document:
     def links(self) -> tuple[Link, ...]:
         """All links, inside and outside of entries, without images."""
         return self.contents.links
+
+    @cached_property
+    def links_outside(self) -> tuple[Link, ...]:
+        """The links to papers that are in no entry: in prose, in headings."""
+        return self.contents.outside
 
     @property
     def images(self) -> tuple[Link, ...]:

@@ -79,7 +79,7 @@ class Entry:
         tags: `#tags` in its text, links to `tags/…`, and the cells of a column of tags.
         line, span: where it stands, nested lines included.
         state: to read, reading or read where the list itself shows it.
-        state_by: what shows it: box, column, mark or section.
+        state_by: what shows it: box, column, mark, keyword (TODO, DONE) or section.
         text: its own bytes, as text.
         parent: index of the entry it is nested in, in `Document.entries`.
         head: the text that its title is in, None for a row.
@@ -97,7 +97,7 @@ class Entry:
     span: Span
     state: State | None
     text: str
-    state_by: Literal["box", "column", "mark", "section"] | None = None
+    state_by: Literal["box", "column", "mark", "keyword", "section"] | None = None
     parent: int | None = None
     head: Text | None = field(default=None, compare=False, repr=False)
     said: Naming = field(default=Naming(""), repr=False)
@@ -108,8 +108,12 @@ class Entry:
         said, head = self.said, self.head
         if head is None:
             return said
-        own = read_naming(head.run.data, head.pieces)
-        return Naming(own.title, own.name, own.authors or said.authors, own.year or said.year)
+        cites = any(key.names_paper for key in self.keys)
+        own = read_naming(head.run.data, head.pieces, cites=cites)
+        year = own.year or said.year
+        if said.title:
+            return Naming(said.title, said.name, said.authors, year)
+        return Naming(own.title, own.name, own.authors or said.authors, year)
 
     @property
     def title(self) -> str:

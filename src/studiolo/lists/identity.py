@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from studiolo.keys import Key
 
+from .heads import is_label
 from .links import Piece
 from .texts import Text
-from .titles import is_label
 from .words import plain_words
 
 

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 from .blocks import Block
 from .entry import Entry
+from .heads import is_label
 from .links import Piece, Run, find_links
 from .marks import Mark, plain_tokens, tree
 from .states import BOX
 from .style import head_of
 from .template import NUMBER, Group, Node, Slot, Template, Words
-from .titles import is_label
 from .words import plain_words
 
 

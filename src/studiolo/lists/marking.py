@@ -15,6 +15,8 @@ from .rows import mark_row
 from .sections import Section
 from .states import (
     BOX,
+    KEYWORD_IN,
+    KEYWORDS,
     READ,
     READ_MARKS,
     READING,
@@ -45,6 +47,12 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
         return (Edit(box.start(1), box[1], STATE_BOXES[state]),)
     if head is not None and (entry.state_by == "mark" or _shows_marks(doc)):
         return _mark_emoji(doc, entry, block, head, state)
+    if head is not None and entry.state_by == "keyword":
+        line = doc.data[slice(*head.content[0])]
+        word = KEYWORD_IN.search(line)
+        return (
+            (Edit(head.content[0][0] + word.start(), word[0], KEYWORDS[state]),) if word else None
+        )
     if any(state_of_heading(text) for text in entry.section):
         return _mark_section(doc, entry, block, state)
     return None

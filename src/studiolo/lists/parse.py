@@ -1,112 +1,54 @@
 """From blocks to entries.
 
 A top-level item is an entry. A nested item is an entry of its own only if it names a paper and none of the
-items around it does. A row of a table is an entry. Links in paragraphs are none.
+items around it does. A row of a table is an entry. Paragraphs and HTML are entries where their shape is a list's.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import replace
+from functools import partial
+from itertools import islice, takewhile
 
-from studiolo.keys import Key
-
-from .authors import split_authors
+from .authors import names_people, split_authors
 from .blocks import Block
+from .cells import name_row, words_of
+from .citations import cite
 from .columns import Role, columns_of
-from .entry import Entry, Heading, Link, Note, Question, Span, State
-from .identity import mentioned
-from .links import Run, find_links, fold_label, unescape
+from .dates import year_said
+from .drafts import Contents, Draft, Part
+from .entry import Entry, Heading, Link, Note, Question, Span
+from .heads import is_label
+from .links import Piece, Run, find_links, fold_label, unescape
+from .paragraphs import are_fields, is_title, is_work, title_and_items, works_in, works_in_html
+from .questions import asked_in
 from .sections import Section, sections
-from .states import BOX, BOX_STATES, state_of_cell, state_of_mark, state_of_section
+from .states import (
+    BOX,
+    BOX_STATES,
+    state_of_cell,
+    state_of_keyword,
+    state_of_mark,
+    state_of_section,
+)
 from .tags import badge_tag, front_tags, hashtags, split_tags, trailing_code
 from .texts import Text
-from .titles import Naming, is_label, read_naming
-
-
-@dataclass(slots=True)
-class Contents:
-    """Everything that was found in a document."""
-
-    entries: tuple[Entry, ...]
-    blocks: tuple[Block, ...]  # the item or row of each entry
-    headings: tuple[Heading, ...]
-    sections: tuple[Section, ...]
-    links: tuple[Link, ...]
-    images: tuple[Link, ...]
-    questions: tuple[Question, ...]
-    tags: tuple[str, ...]
-    definitions: dict[str, str]
-
-
-@dataclass(slots=True)
-class Part:
-    """What one section holds, its heading included."""
-
-    section: Section
-    drafts: list[Draft] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
-    images: list[Link] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
-
-
-_NOTHING_SAID = Naming("")
-
-
-@dataclass(slots=True)
-class Draft:
-    """An entry before its words are taken apart.
-
-    Attributes:
-        head: its own text, which its title is in.
-        said: what a row or lines such as `Authors:` say of it.
-        own, below: the texts with links of its own line, and those of what is nested in it.
-    """
-
-    block: Block
-    index: int
-    section: tuple[str, ...]
-    parent: int | None = None
-    head: Text | None = None
-    said: Naming = _NOTHING_SAID
-    links: list[Link] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    tags: list[str] = field(default_factory=list)
-    state: State | None = None
-    state_by: Literal["box", "column", "mark", "section"] | None = None
-    own: list[Text] = field(default_factory=list)
-    below: list[Text] = field(default_factory=list)
-
-    def keys(self) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
-        """Return the keys of the entry and what is about it, and those of papers that it only mentions; each once."""
-        keys = [link.mention.key for link in self.links if link.mention]
-        if len(keys) < 2 and not self.below:
-            return tuple(keys), ()
-        keys = list(dict.fromkeys(keys))
-        if not any(key.names_paper for key in keys):
-            return tuple(keys), ()
-        others = mentioned(self.own, self.below)
-        if not others:
-            return tuple(keys), ()
-        return tuple(k for k in keys if k not in others), tuple(k for k in keys if k in others)
-
-    @property
-    def key(self) -> Key | None:
-        """The paper's key if any link names a paper, else the first key."""
-        keys, _ = self.keys()
-        return next((key for key in keys if key.names_paper), keys[0] if keys else None)
+from .titles import Naming, read_naming, year_in
 
 
 _WORDS = ("paragraph", "heading")
-_QUESTION = re.compile(r"(?:Q\d{0,3}|Question)\s?[:.]\s*(?=\S)", re.IGNORECASE)
-_MAYBE_QUESTION = re.compile(rb"[qQ&]")  # an entity may stand for anything
+_MAYBE_QUESTION = re.compile(
+    rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
+)  # an entity may stand for anything
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
+_MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
+_TITLE = re.compile(r"(?:title|标题|论文标题|题目)\s?[:：]\s*(?=\S)", re.IGNORECASE)
 _FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -118,12 +60,14 @@ def read_document(data: bytes, root: Block) -> Contents:
     every: list[Section] = []
     links: list[Link] = []
     images: list[Link] = []
+    outside: list[Link] = []
     for part in reader.parts():
         every.append(part.section)
         entries += map(reader.entry, part.drafts)
         blocks += (draft.block for draft in part.drafts)
         links += part.links
         images += part.images
+        outside += part.outside
     return Contents(
         tuple(entries),
         tuple(blocks),
@@ -131,6 +75,7 @@ def read_document(data: bytes, root: Block) -> Contents:
         tuple(every),
         tuple(links),
         tuple(images),
+        tuple(outside),
         tuple(reader.questions),
         tuple(dict.fromkeys(reader.tags)),
         reader.definitions,
@@ -156,6 +101,7 @@ class Reader:
         self.questions: list[Question] = []
         self.tags: list[str] = []
         self.own: dict[Block, Text] = {}
+        self.title: Text | None = None  # the heading of the section at hand
 
     def parts(self) -> Iterator[Part]:
         """Yield what each section holds, in the order of the file; nothing of a part is kept here but what is named above."""
@@ -166,7 +112,12 @@ class Reader:
         for section in sections(self.root, self._section_heading):
             self.part.section = section
             self.section = section.path
-            self._flow(section.blocks)
+            for draft in self.part.drafts:  # the heading itself
+                draft.section = section.path
+            if not section.path:
+                self.title = None
+            if not self._titled(section.blocks):
+                self._flow(section.blocks)
             yield self.part
             self.part = Part(section)
             self.own.clear()
@@ -178,31 +129,124 @@ class Reader:
         return draft
 
     def _section_heading(self, block: Block) -> str:
-        self._take_links(self._heading(block), None)
+        self.title = self._heading(block)
+        self._take_heading(block, self.title)
         return self.headings[-1].text
 
     def _flow(self, blocks: Sequence[Block]) -> None:
         """Read what stands outside of items."""
-        for block in blocks:
+        fields = 0
+        for i, block in enumerate(blocks):
             kind = block.kind
+            if kind == "paragraph" and (fields := self._fields(blocks, i)):
+                continue
             if kind == "item":
+                if fields:  # read already, with the paragraph above
+                    fields -= 1
+                    continue
                 self._item(block, None, named=False, depth=0)
             elif kind == "heading":
-                self._take_links(self._heading(block), None)
+                self._take_heading(block, self._heading(block))
             elif kind == "paragraph":
-                text = self._text(block)
-                self._take_links(text, None)
-                words = text.words()
-                if match := _QUESTION.match(words):
-                    self._ask(words[match.end() :], block.line, None)
-                elif match := _ANSWER.match(words):
-                    self._answer(words[match.end() :], None)
+                self._paragraph(block)
             elif kind == "quote":
                 self._flow(block.children)
             elif kind == "table":
                 self._table(block)
+            elif kind == "html":
+                self._html(block)
             else:
                 self._other(block, None)
+
+    def _take_heading(self, block: Block, text: Text) -> None:
+        """Take the links of a heading, which is a work itself if it is shaped as one and not only a word or two."""
+        if text.pieces and len(text.words().split()) > 2 and text.links_paper() and is_work(text):
+            self._work(block, text)
+        else:
+            self._take_links(text, None)
+
+    def _paragraph(self, block: Block) -> None:
+        """Read a paragraph: one work, one a line, or words."""
+        text = self._text(block)
+        if works := works_in(block, text, self._peek):
+            for work in works:
+                own = text if work is block else self._peek(work.content, work.line)
+                draft = self._work(work, own)
+                if (
+                    self.title
+                    and len(self.part.drafts) == 1
+                    and len(self.title.words().split()) > 2
+                    and own.only_links()
+                ):
+                    draft.head = self.title
+            return
+        self._take_links(text, None)
+        words = text.words()
+        if asked := asked_in(words):
+            self._ask(asked, block.line, None)
+        elif match := _ANSWER.match(words):
+            self._answer(words[match.end() :], None)
+
+    def _work(self, block: Block, text: Text) -> Draft:
+        """Make an entry of what is no item."""
+        draft = self._draft(block)
+        self._take_links(text, draft)
+        self._head(block, text, draft)
+        return draft
+
+    def _fields(self, blocks: Sequence[Block], at: int) -> int:
+        """Read a paragraph that is a title, and the items below it that say where its work is; return how many."""
+        items = list(takewhile(lambda block: block.kind == "item", islice(blocks, at + 1, None)))
+        if not self._are_fields(items) or not is_title(title := self._text(blocks[at])):
+            return 0
+        draft = self._work(title_and_items(blocks[at], items), title)
+        for item in items:
+            self._item(item, draft, named=True, depth=0)
+        return len(items)
+
+    def _are_fields(self, items: Sequence[Block]) -> bool:
+        heads = [item.children[0] for item in items[:20] if item.children]
+        if not heads or any(head.kind not in _WORDS for head in heads):
+            return False
+        return are_fields([self._own(head) for head in heads])
+
+    def _titled(self, items: Sequence[Block]) -> bool:
+        """Read a section whose heading is the title of the one work that its items tell of, if it is that."""
+        if (
+            self.title is None
+            or not 0 < len(items) <= 20
+            or any(block.kind != "item" for block in items)
+            or not self._are_fields(items)
+        ):
+            return False
+        named = any(
+            _TITLE.match(self._own(item.children[0]).words()) for item in items if item.children
+        )
+        if not named and len(self.title.words().split()) < 3:
+            return False
+        draft = self._draft(title_and_items(items[0], items))
+        for item in items:
+            self._item(item, draft, named=True, depth=0)
+        if not draft.said.title:
+            draft.head = self.title
+        return True
+
+    def _html(self, block: Block) -> None:
+        """Read an HTML block outside of items: the works it lists, and its other links."""
+        taken: list[Span] = []
+        for work in works_in_html(self.data, block, self._peek_html):
+            self._work(work, self._peek_html(work.content, work.line))
+            taken.append((work.start, work.end))
+        text = self._text(block)
+        starts = [start for start, _ in taken]
+
+        def outside(piece: Piece) -> bool:
+            at = text.run.place(piece.start)
+            i = bisect_right(starts, at) - 1
+            return i < 0 or at >= taken[i][1]
+
+        text.pieces = [piece for piece in text.pieces if piece.kind == "html" and outside(piece)]
+        self._take_links(text, None)
 
     def _heading(self, block: Block) -> Text:
         text = self._text(block)
@@ -320,17 +364,22 @@ class Reader:
         words = text.words()
         if not box and (state := state_of_mark(words)):
             draft.state, draft.state_by = state, "mark"
-        if match := _QUESTION.match(words):
-            self._ask(words[match.end() :], item.line, draft)
+        elif not box and (state := state_of_keyword(words)):
+            draft.state, draft.state_by = state, "keyword"
+        if asked := asked_in(words, data):
+            self._ask(asked, item.line, draft)
 
     def _note(self, text: Text, line: int, depth: int, draft: Draft) -> None:
         words = text.words()
         if b"#" in text.run.data:
             draft.tags += hashtags(text)
-        if match := _QUESTION.match(words):
-            self._ask(words[match.end() :], line, draft)
+        if asked := asked_in(words, text.run.data):
+            self._ask(asked, line, draft)
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
+            return
+        if depth <= 1 and draft.head is None and (match := _TITLE.match(words)):
+            draft.said = replace(draft.said, title=words[match.end() :])
             return
         if match := _FIELD.fullmatch(words):
             said = draft.said
@@ -340,8 +389,44 @@ class Reader:
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
+        elif (
+            _MAYBE_PEOPLE.match(words)
+            and not draft.said.authors
+            and names_people(people := text.words_alone())
+        ):
+            draft.said = replace(
+                draft.said, authors=split_authors(people), year=draft.said.year or year_in(words)
+            )
+            return
+        elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
+            draft.said = replace(draft.said, year=stated)
+        elif depth <= 1 and self._cited_below(text, words, draft):
+            return
         if words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
+
+    def _cited_below(self, text: Text, words: str, draft: Draft) -> bool:
+        """Read a citation below a head that only says whose work it is: `DeepMind [[Paper](…)]`."""
+        head = draft.head
+        if head is not None and not (head.pieces or draft.notes or draft.said.title):
+            title, _, behind = cite(words)
+            if len(head.words().split()) <= 3 and len(title.split()) >= 3 and year_in(behind):
+                draft.said = Naming(title, head.words(), draft.said.authors, year_in(behind))
+                return True
+        if (
+            draft.said.title
+            or not _MAYBE_PEOPLE.match(words)
+            or head is None
+            or not head.pieces
+            or len(head.words().split()) > 12
+            or any(not is_label(shown) for shown in head.shown())
+        ):
+            return False
+        cited = read_naming(text.run.data, text.pieces, cites=True)
+        if len(cited.authors) < 2 or len(cited.title.split()) < 3 or cited.title == words:
+            return False
+        draft.said = cited
+        return True
 
     def _ask(self, words: str, line: int, draft: Draft | None) -> None:
         answer = None
@@ -383,24 +468,9 @@ class Reader:
             self._take_links(cell, draft, below=i in notes)
             draft.tags += hashtags(cell)
 
-        def words(*alike: Role) -> str:
-            i = next((roles[role] for role in alike if role in roles), len(cells))
-            return cells[i].words() if i < len(cells) else ""
-
-        at = _title_cell(cells, roles)
-        naming = read_naming(cells[at].run.data, cells[at].pieces)
-        if not naming.title:
-            naming = next(
-                (n for c in cells if (n := read_naming(c.run.data, c.pieces)).title), naming
-            )
-        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", words("year", "date"))
-        draft.said = Naming(
-            naming.title,
-            naming.name or words("name") or None,
-            split_authors(words("authors"))
-            or ((words("authors"),) if words("authors") else naming.authors),
-            int(year[0]) if year else naming.year,
-        )
+        words = partial(words_of, cells, roles)
+        cites = any(link.mention and link.mention.key.names_paper for link in draft.links)
+        draft.said, at = name_row(cells, roles, cites=cites)
         if "tags" in roles:
             draft.tags += [tag for tag in re.split(r"[,;]\s*", words("tags")) if tag]
         if "state" in roles and roles["state"] < len(cells):
@@ -408,8 +478,8 @@ class Reader:
         elif state := state_of_mark(cells[at].words()):
             draft.state, draft.state_by = state, "mark"
         if note := words("notes", "about"):
-            if match := _QUESTION.match(note):
-                self._ask(note[match.end() :], row.line, draft)
+            if asked := asked_in(note):
+                self._ask(asked, row.line, draft)
             else:
                 draft.notes.append(Note(note, row.line, 1))
 
@@ -420,9 +490,18 @@ class Reader:
         return self._read([cell], row.line)
 
     def _read(self, content: list[Span], line: int) -> Text:
-        run = Run(self.data, content)
-        text = Text(run, find_links(run.data, self.definitions), line)
+        text = self._peek(content, line)
         self.part.texts.append(text)
+        return text
+
+    def _peek(self, content: list[Span], line: int) -> Text:
+        """Return a stretch of a text that is kept already."""
+        run = Run(self.data, content)
+        return Text(run, find_links(run.data, self.definitions), line)
+
+    def _peek_html(self, content: list[Span], line: int) -> Text:
+        text = self._peek(content, line)
+        text.pieces = [piece for piece in text.pieces if piece.kind == "html"]
         return text
 
     def _take_links(self, text: Text, draft: Draft | None, *, below: bool = False) -> None:
@@ -446,7 +525,10 @@ class Reader:
                     self.tags.append(badge)
                 continue
             self.part.links.append(link)
-            if draft is not None:
+            if draft is None:
+                if link.mention and link.mention.key.names_paper:
+                    self.part.outside.append(link)
+            else:
                 draft.links.append(link)
                 if link.mention is None and (tag := TAG_LINK.search(link.url)):
                     draft.tags.append(tag[1])
@@ -485,26 +567,3 @@ def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
     if head is None or not head.only_links():
         return False
     return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
-
-
-def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
-    if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
-        naming = read_naming(cells[at].run.data, cells[at].pieces)
-        if naming.title and not is_label(naming.title):
-            return at
-    for papers in (True, False):
-        for i, cell in enumerate(cells):
-            for piece in cell.pieces:
-                mention = piece.mention
-                shown = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
-                if (
-                    piece.kind == "image"
-                    or is_label(shown)
-                    or (papers and not (mention and mention.key.names_paper))
-                ):
-                    continue
-                return i
-    taken = {i for role, i in roles.items() if role != "title"}
-    filled = [i for i, cell in enumerate(cells) if cell.run.data]
-    worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
-    return (worded or filled)[0]

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from .entry import State
+from .heads import KEYWORD
 
 
 TO_READ: Final = "to read"
@@ -24,7 +25,13 @@ BOX_STATES: dict[str, State] = {
 STATE_BOXES: dict[State, bytes] = {TO_READ: b" ", READ: b"x", READING: b"/"}
 READ_MARKS = ("✅", "✔️", "✔", "☑️", "☑")
 READING_MARKS = ("⏳", "📖", "👀", "🔄")
-_MARK = re.compile("|".join((*READ_MARKS, *READING_MARKS)))
+_ANY = "|".join((*READ_MARKS, *READING_MARKS))
+_AROUND = "[\\s*_~|\u2600-\u2704\u2706-\u2713\u2715-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f-]*"  # other pictures
+_MARK = re.compile(_ANY)
+_MARK_FIRST = re.compile(f"{_AROUND}?({_ANY})")
+_MARK_LAST = re.compile(f"({_ANY})\ufe0f?[\\s*_~|.]*$")
+KEYWORDS: dict[State, bytes] = {TO_READ: b"TODO", READING: b"DOING", READ: b"DONE"}
+KEYWORD_IN = re.compile(rb"TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE")
 _HEADINGS: dict[State, str] = {
     TO_READ: "to review|to read|to be read|tbr|reading list|unread|queue|backlog|todo|to do|want to read|must read|up next|next up|read later|later|待读",
     READING: "reading|currently reading|now reading|in progress|started|在读",
@@ -61,11 +68,21 @@ def state_of_section(section: tuple[str, ...]) -> State | None:
 
 
 def state_of_mark(text: str) -> State | None:
-    """Return the state that the first mark (✅, ⏳ …) at either end of `text` gives."""
-    match = _MARK.search(text)
+    """Return the state that a mark (✅, ⏳ …) at either end of `text` gives; within a sentence it is a picture."""
+    if not _MARK.search(text):
+        return None
+    match = _MARK_FIRST.match(text) or _MARK_LAST.search(text[-20:])
     if match is None:
         return None
-    return READ if match[0] in READ_MARKS else READING
+    return READ if match[1] in READ_MARKS else READING
+
+
+def state_of_keyword(text: str) -> State | None:
+    """Return the state that a keyword at the head of `text` gives: TODO, DOING, DONE."""
+    match = KEYWORD.match(text)
+    if match is None:
+        return None
+    return TO_READ if match[1] else READING if match[2] else READ
 
 
 def state_of_cell(text: str) -> State | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .heads import is_label
 from .texts import Text
-from .titles import is_label
 
 
 HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .heads import is_label
 from .links import Piece, Run
-from .titles import is_label
-from .words import plain_with_links
+from .words import plain_with_links, plain_words
 
 
 _WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
@@ -25,6 +25,14 @@ class Text:
         """Return its words, links replaced by their texts."""
         return plain_with_links(self.run.data, self.pieces)
 
+    def words_alone(self) -> str:
+        """Return its words outside of links."""
+        out, at = [], 0
+        for piece in self.pieces:
+            out.append(self.run.data[at : piece.start])
+            at = max(at, piece.end)
+        return plain_words(b" ".join([*out, self.run.data[at:]])).rstrip("[]()|, ")
+
     def links_paper(self) -> bool:
         """Whether one of its links names a paper."""
         for piece in self.pieces:
@@ -35,6 +43,14 @@ class Text:
             ):
                 return True
         return False
+
+    def shown(self) -> list[str]:
+        """Return what its links show."""
+        return [
+            self.run.data[slice(*piece.text)].decode("utf-8", "replace")
+            for piece in self.pieces
+            if piece.kind != "image"
+        ]
 
     def only_links(self) -> bool:
         """Whether it is nothing but links without words of their own."""

@@ -2,19 +2,26 @@
 
 The seed list alone has five: `["Title" - year - authors -](url)`, `Name - title - year - url`,
 `[Title](url) - year`, a bare address, and `Name - year - ["Title" - year - authors](url)`.
+
+The head of an item is cut into parts, at links, separators, emphasis and brackets. One of them holds the title; what
+stands before and behind it is searched for a name, a year and people. Where a part is running words, `citations` cuts it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from studiolo.keys import Mention, find_mention
+from studiolo.keys import find_mention
 
-from .authors import split_authors
+from .authors import names_one, names_people, people_before, split_authors
+from .citations import QUOTED, cite
+from .dates import YEAR, full_year, is_venue, year_said
+from .heads import HASHTAGS, NUMBER, Part, cut, is_label, without_leads
 from .links import Piece
-from .words import drop_images, plain_words, strip_marks
+from .words import plain_with_links
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,75 +34,12 @@ class Naming:
     year: int | None = None
 
 
-@dataclass(slots=True)
-class _Part:
-    """A stretch of a head between two separators."""
-
-    text: str
-    link: Mention | None = None
-    is_link: bool = False
-    aside: bool = False  # a link in brackets of its own: ([pdf](…))
-    runs_on: bool = False  # a link within a sentence: see [this](…)
-    bold: bool = False
-
-
-LABELS = frozenset({
-    "abs", "abstract", "acl", "acm", "arxiv", "author's", "blog", "blogpost", "blog-post", "book", "bib", "bibtex",
-    "bilibili", "card", "cite", "citation", "code", "codes", "colab", "data", "dataset", "datasets", "demo", "demos",
-    "doc", "docs", "download", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
-    "hugging-face", "ieee", "implementation", "intro", "keras", "issue", "link", "links", "log", "logs", "medium",
-    "model", "models", "neurips", "news", "notebook", "notes", "openreview", "official", "overview", "page", "paper",
-    "papers", "pdf", "poster", "post", "pr", "preprint", "presentation", "project", "project-page", "ps", "pytorch",
-    "reddit", "repo", "repository", "review", "site", "slides", "source", "springer", "stars", "summary",
-    "supplement", "supplementary", "talk", "tensorflow", "thread", "tutorial", "twitter", "url", "video", "videos",
-    "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "论文",
-    "代码", "项目", "链接", "主页",
-})  # fmt: skip
-_SEPARATOR = re.compile(r"(?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|(?:\s--\s)|\u0000")
-_SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
-_YEAR_PART = re.compile(
-    r"[(\[]?\s*((?:19|20)\d\d)(?:[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:[-./]\d\d?)?)?\s*[)\]]?[.,:]?"
-)
-_VENUE_YEAR = re.compile(
-    r"[(\[]?(?:((?:19|20)\d\d)[- ]?[A-Z][A-Za-z-]{1,11}|[A-Z][A-Za-z-]{1,11}[- ]?((?:19|20)\d\d))[)\]]?[.,:]?"
-)
-_LEAD_DATE = re.compile(
-    r"[(\[](?:[A-Z][\w.'’&-]{1,14}\s){1,3}((?:19|20)\d\d)[)\]]\s*|[(\[]?((?:19|20)\d\d)(?:[-./](?:0[1-9]|1[0-2])(?:[-./]\d\d)?)?[)\]]?[:.,]?\s+(?=\S)|[(\[]((?:19|20)\d\d)[)\]]\s*"
-)
-_YEAR_IN_PARENS = re.compile(r"[(\[]([^()\[\]]{0,60})[)\]]")
-_YEAR = re.compile(r"(?<![\d.:/-])((?:19|20)\d\d)(?![\d:/]|\.\d)")
-_SHORT_YEAR = re.compile(r"(?:[A-Z][A-Za-z]{2,9})\s?['’](\d\d)(?!\d)")
-_QUOTED = re.compile(r"[\"“„«‘]([^\"“”„«»\x00]{3,400})[\"”»’]")
-_NUMBERING = re.compile(
-    r"^(?:\[(?!(?:19|20)\d\d\])\d{1,4}\]|\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?)\s+"
-)
-_DECORATION = re.compile(
-    "^(?:\\[[ xX/~-]\\]\\s+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
-)
-_HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
-_AND_MORE = re.compile(r"[^\W\d_][^.!?;]{2,40}\set al\b")
-_CITED = re.compile(r"([^()]{3,300}?),?\s*\(((?:19|20)\d\d)[a-z]?\)[.,:]?\s+(?=\S)")
-_IN_PARENS_AT_END = re.compile(
-    r"\s*\(((?:[A-Z][\w .,'’&-]{0,40}\s*)?'?(?:(?:19|20)\d\d|\d\d))\)$|,\s*((?:19|20)\d\d)$"
-)
-
-
-_SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+")
-_MARKS = str.maketrans(dict.fromkeys("[](){}:.,!*_`\"'“”", " "))
-_ADDRESS = re.compile(r"https?://|www\.")
-_LETTER = re.compile(r"[^\W_]")
-_TWO_DIGITS = re.compile(r"\d\d")
-_NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
-_ENDS = re.compile(r"\s*(?:$|[-–—|,.(])")
-_DASH = re.compile(r"\s[-–—|](?:\s|$)")
-_STOP = re.compile(r"[^\W\d_]{2}\.$")
-_YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
-_ET_AL = re.compile(r"\bet al\b", re.IGNORECASE)
-_PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|\(|\)|;\s")
+_PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|[(（]|[)）]|;\s")
 _YEAR_BEHIND = re.compile(r"(?<![,\s])[,\s]*+\b(?:19|20)\d\d\b[\s.,]*+$|(?<![\s.,])[\s.,]++$")
-_BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
-_DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*")
-_SENTENCE_END = re.compile(r"[.?!](?<=[^\W_]{2}[.?!])\s+(?=[A-Z])")
+_YEAR_IN_PARENS = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,80})[)\]）】]")
+_DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*|[.;]\s|\n")
+_YEAR_LAST = re.compile(r",\s?((?:19|20)\d\d)\s*[.,;)]*$")
+_NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
 
 
@@ -135,43 +79,60 @@ def title_from_url(url: str) -> str:
     return url
 
 
-def is_label(text: str) -> bool:
-    """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
-    words = text.translate(_MARKS).lower().split()
-    if not words:
-        return True
-    if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
-        return True
-    return len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip()) is not None
+def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Naming:
+    """Read what the head of an item, `data` with the links `pieces`, calls its work.
 
-
-def read_naming(data: bytes, pieces: list[Piece]) -> Naming:
-    """Read what the head of an item, `data` with the links `pieces`, calls its work."""
-    parts = _parts(data, pieces)
-    found = _find_title(parts)
-    if found is None:
+    Args:
+        cites: something beside the head says that it names a work, such as a link to a paper below it.
+    """
+    parts = cut(data, pieces)
+    at = title_part(parts)
+    if at is None:
         return Naming(_title_of_links(parts, pieces), year=_year(parts))
-    index, title, before, behind = found
-    rest = [part for part in parts[index + 1 :] if not part.is_link or not is_label(part.text)]
-    said = [_Part(text) for text in (before, behind) if text]
-    year = _year([*said, *parts[:index], *rest])
+    title, before, behind = title_in(parts[at])
+    rest = [
+        part
+        for part in parts[at + 1 :]
+        if not (
+            part.is_link
+            and (part.aside or is_label(part.text))
+            and not year_said(part.text, aside=True)
+        )
+    ]
+    leads = [
+        part for part in parts[:at] if not (part.is_link and (part.aside or is_label(part.text)))
+    ]
+    if parts[at].runs_on and leads and not _is_short(leads[-1].text, 2):
+        leads.pop()  # See how well [it](…) does
+    year = _year([*(Part(text) for text in (before, behind) if text), *leads, *rest])
     cites = (
-        year is not None
-        or any(part.link and part.link.key.names_paper for part in parts)
-        or _QUOTED.search(data.decode("utf-8", "replace")) is not None
+        cites
+        or year is not None
+        or any(part.is_paper for part in parts)
+        or (
+            (b'"' in data or b"\xe2\x80" in data)
+            and QUOTED.search(data.decode("utf-8", "replace")) is not None
+        )
     )
-    if not cites and not any(part.is_link for part in parts):
-        return Naming(" - ".join(part.text for part in parts))  # a thought, not a citation
-    if not cites and not parts[index].is_link and any(part.runs_on for part in parts):
-        return Naming(" ".join(part.text for part in parts if part.text))
-    name, authors = _name(parts[:index], before)
-    if cites:
-        for text in (behind, *(part.text for part in rest)):
-            authors = authors or _authors_in(text)
-    return Naming(title, name, authors if cites else (), year)
+    if not cites and not parts[at].is_link and all(part.runs_on for part in parts if part.is_link):
+        return Naming(_as_it_is(data, pieces))  # a thought, not a citation
+    name, authors = _name(leads, before)
+    if name and name.casefold() == title.casefold():
+        name = None
+    for text in (
+        behind,
+        *(p.text for p in rest if not p.runs_on and not (p.code and not names_people(p.text))),
+    ):
+        authors = authors or _authors_in(text)
+    return Naming(title, name, authors, year)
 
 
-def _title_of_links(parts: list[_Part], pieces: list[Piece]) -> str:
+def _as_it_is(data: bytes, pieces: list[Piece]) -> str:
+    words = without_leads(plain_with_links(data, pieces))
+    return " ".join(HASHTAGS.sub("", words).split()).strip("*~ ")
+
+
+def _title_of_links(parts: list[Part], pieces: list[Piece]) -> str:
     """Return the title of a head that is nothing but links: a label says less than an address."""
     links = [piece for piece in pieces if piece.kind != "image"]
     bare = next((piece.url for piece in links if piece.kind in ("bare", "auto")), None)
@@ -182,247 +143,188 @@ def _title_of_links(parts: list[_Part], pieces: list[Piece]) -> str:
     return label or next((piece.url for piece in links), "")
 
 
-def _parts(data: bytes, pieces: list[Piece]) -> list[_Part]:
-    parts: list[_Part] = []
-    at = 0
-    end = len(data)
-    for piece in pieces:
-        if piece.start < at:
-            continue
-        if piece.start > at:
-            _add_text(parts, data[at : piece.start])
-        if piece.kind != "image":
-            inner = data[slice(*piece.text)]
-            words = plain_words(drop_images(inner) if b"![" in inner else inner)
-            if (
-                piece.kind in ("bare", "auto")
-                or (words == piece.url and piece.kind != "wiki")
-                or _ADDRESS.match(words)
-            ):
-                parts.append(_Part("", piece.mention, True))
-            else:
-                lead = data[at : piece.start].rstrip()[-1:]
-                aside = lead in (b"[", b"(") and data[piece.end : piece.end + 1] in (b"]", b")")
-                parts.append(_Part(words, piece.mention, True, aside, runs_on=lead.isalnum()))
-        at = piece.end
-    if end > at:
-        _add_text(parts, data[at:end])
-    return parts
+def title_part(parts: list[Part]) -> int | None:
+    """Return which part holds the title."""
 
+    def says(part: Part) -> bool:
+        return (
+            bool(part.text)
+            and not is_label(part.text)
+            and not year_said(part.text, aside=part.aside or part.lead == "[")
+        )
 
-_BOLD_OUTSIDE = re.compile(rb"(\*\*|__)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)
-_HARD_BREAK = re.compile(rb"(?<! ) {2,}+\n|\\\n|<br\s{0,3}/?>", re.IGNORECASE)
-
-
-def _add_text(parts: list[_Part], data: bytes) -> None:
-    if b"\n" in data or b"<" in data:
-        data = _HARD_BREAK.sub(b" \x00 ", data)
-    at = 0
-    if b"**" in data or b"__" in data:
-        for match in _BOLD_OUTSIDE.finditer(data):
-            _add_words(parts, data[at : match.start()])
-            words = plain_words(match[2])
-            if words:
-                parts.append(_Part(words, bold=True))
-            at = match.end()
-    _add_words(parts, data[at:])
-
-
-def _add_words(parts: list[_Part], data: bytes) -> None:
-    words = strip_marks(data)
-    if not parts:
-        words = words.lstrip()
-        for lead in (_DECORATION, _NUMBERING):
-            if match := lead.match(words):
-                words = words[match.end() :]
-    if "#" in words:
-        words = _HASHTAGS.sub("", words)
-    if not _LETTER.search(words):
-        return
-    for text in _SEPARATOR.split(words) if _SEPARATES.search(words) else (words,):
-        text = " ".join(text.split()).strip("*~ ").removesuffix("[").removesuffix("(").rstrip()
-        if text and _LETTER.search(text):
-            parts.append(_Part(text))
-
-
-def _find_title(parts: list[_Part]) -> tuple[int, str, str, str] | None:
-    """Return (part, title, the words before it, the words behind it) within that part."""
-    opening: int | None = None
-    opens = True  # nothing but a year, a name or labels so far
-    for i, part in enumerate(parts):
-        if part.is_link and part.text and not is_label(part.text) and not _year_part(part.text):
-            if part.link is not None and part.link.key.names_paper:
-                return i, *_split_title(part.text)
-            if opens and opening is None and not part.runs_on:
+    worded = [i for i, part in enumerate(parts) if says(part)]
+    opening = None
+    for i in worded:
+        part = parts[i]
+        if part.is_link and not part.aside and not _by(parts, i):
+            if part.is_paper and not (part.runs_on and opening is not None):
+                return i
+            if opening is None and not part.runs_on and all(map(is_lead, parts[:i])):
                 opening = i
-        opens = opens and _is_lead(part)
+    quoted = [i for i in worded if not parts[i].is_link and _quotes(parts[i].text)]
     if opening is not None:
-        return opening, *_split_title(parts[opening].text)
-    for i, part in enumerate(parts):
-        if not part.is_link and (quoted := _QUOTED.search(part.text)) and " " in quoted[1].strip():
-            title = quoted[1].strip().rstrip(".,;")
-            return i, title, part.text[: quoted.start()], part.text[quoted.end() :]
-    # a quotation may hold emphasis or be split by it: **"Title."**
-    for i, part in enumerate(parts):
-        if part.bold and not _NUMBER.fullmatch(part.text) and not is_label(part.text):
-            return i, *_split_title(part.text)
-    texts = [
-        (i, part.text)
-        for i, part in enumerate(parts)
-        if not part.is_link and not _year_part(part.text) and not is_label(part.text)
-    ]
-    if not texts:
-        return None
-    first = texts[0]
-    if (
-        len(texts) > 1
-        and _is_name(first[1])
-        and len(texts[1][1]) > len(first[1])
-        and " " in texts[1][1]
-        and not split_authors(texts[1][1])
-    ):
-        first = texts[1]
-    title, before, behind = _split_title(first[1])
-    if (cited := _CITED.match(title)) and split_authors(cited[1]):
-        rest = title[cited.end() :]
-        stop = _SENTENCE_END.search(rest)
-        cut = stop.start() + (rest[stop.start()] != ".") if stop else len(rest)
-        return first[0], _without_stop(rest[:cut]), cited[0], rest[cut:]
-    for stop in _SENTENCE_END.finditer(title[:2000]):
-        if len(split_authors(title[stop.end() :])) > 1 or _AND_MORE.match(title, stop.end()):
-            cut = stop.start() + (title[stop.start()] != ".")
-            return first[0], title[:cut], before, title[stop.end() :] + " " + behind
-    return first[0], title, before, behind
+        named = _is_short(parts[opening].text) and quoted and quoted[0] > opening
+        return quoted[0] if named else opening
+    texts = [i for i in worded if not parts[i].is_link and not NUMBER.fullmatch(parts[i].text)]
+    if quoted:
+        return quoted[0]
+    plain = [i for i in texts if parts[i].lead != "["]
+    for i in plain:
+        if parts[i].bold:
+            behind = next((j for j in plain if j > i and not parts[j].italic), None)
+            if (
+                behind is not None
+                and (not parts[behind].lead or _names_next(parts[i], parts[behind]))
+                and _is_name(parts[i].text)
+                and _begins_title(parts[behind].text, parts[i].text)
+            ):
+                return behind
+            return i
+    for i in plain:
+        before = " ".join(part.text for part in parts[:i]) if parts[i].italic else ""
+        named = _is_short(before, 6) and len(parts[i].text.split()) > 3
+        if parts[i].italic and before and (named or names_people(before)):
+            return i
+    if plain:
+        first, *others = plain
+        if (
+            others
+            and _is_short(parts[first].text)
+            and parts[others[0]].lead
+            and not parts[others[0]].italic
+            and _begins_title(parts[others[0]].text, parts[first].text)
+        ):
+            return others[0]
+        if (
+            others
+            and _is_short(parts[first].text)
+            and people_before(cite(parts[others[0]].text)[1])
+        ):
+            return others[0]  # Topic - Someone and Other, Title
+        return first
+    return (
+        next((i for i in worded if not _by(parts, i)), None)
+        if texts or any(parts[i].is_link for i in worded)
+        else None
+    )
 
 
-def _split_title(text: str) -> tuple[str, str, str]:
-    """Split what a link shows into (title, before, behind): `"Title" - 2019 - Someone -`."""
-    text = text.strip()
-    if quoted := _QUOTED.search(text):
-        lead = text[: quoted.start()]
-        if (not lead and _ENDS.match(text, quoted.end())) or split_authors(lead):
-            return quoted[1].strip().rstrip(".,;"), lead, text[quoted.end() :]
-    before = ""
-    if date := _LEAD_DATE.match(text):
-        before, text = date[0], text[date.end() :].lstrip("-–—: ")
-    dashes = list(_DASH.finditer(text))
-    ends = [*(dash.start() for dash in dashes[1:]), len(text)]
-    for dash, end in zip(dashes, ends, strict=False):
-        piece = text[dash.end() : end].strip()
-        listed = "," in piece or len(dashes) > 1
-        if piece and (_year_part(piece) or (listed and split_authors(piece))):
-            return text[: dash.start()].strip(), before, text[dash.end() :]
-    title = text[: dashes[-1].start()] if dashes and dashes[-1].end() == len(text) else text
-    behind = ""
-    if (
-        (title.endswith(")") or title[-1:].isdigit())  # the search is slow
-        and (year := _IN_PARENS_AT_END.search(title))
-        and year.start() >= 8
-    ):
-        title, behind = title[: year.start()], year[1] or year[2]
-    if (
-        len(title) > 2
-        and title[0] in '"“'
-        and title[-1] in '"”'
-        and not _QUOTED.search(title[1:-1])
-    ):
-        title = title[1:-1].strip()
-    elif title[:1] in ('"', "“") and sum(title.count(mark) for mark in '"“”') == 1:
-        title = title[1:].strip()  # a quotation that was never closed
-    return _without_stop(title), before, behind
+def _quotes(text: str) -> bool:
+    """Whether words quote a title: more than a word of it."""
+    quoted = QUOTED.search(text)
+    return quoted is not None and " " in quoted[1].strip()
 
 
-def _without_stop(title: str) -> str:
-    """Return `title` without the punctuation that sets it off from what follows."""
-    title = title.rstrip(" ,:")
-    if not title.endswith(".") or title.endswith("etc."):
-        return title
-    return title[:-1] if _STOP.search(title[-3:]) else title
+def _by(parts: list[Part], i: int) -> bool:
+    """Whether a link names the people of what stands before it: … by [Someone](…)."""
+    return i > 0 and re.search(r"\bby$", parts[i - 1].text) is not None
 
 
-def _year_part(text: str) -> int | None:
-    """Return the year if a stretch is nothing but one: 2019, (2019-05), NeurIPS 2019, 2019-NIPS."""
-    text = text.strip(" -–—,;")
-    if not 4 <= len(text) <= 30 or not _TWO_DIGITS.search(text):
-        return None
-    if match := _YEAR_PART.fullmatch(text):
-        return int(match[1])
-    if match := _VENUE_YEAR.fullmatch(text):
-        return int(match[1] or match[2])
-    return None
+def _names_next(part: Part, behind: Part) -> bool:
+    """Whether `**Name** - Its Title` is written, not `**Title** - a remark.`"""
+    text = behind.text
+    return _is_short(part.text, 2) and not text.endswith(".") and len(text.split()) <= 18
 
 
-def _is_lead(part: _Part) -> bool:
+def _begins_title(text: str, name: str) -> bool:
+    """Whether words behind a name are the title, not a remark about it or its authors."""
+    return (
+        len(text) > len(name)
+        and " " in text
+        and not text[0].islower()
+        and not split_authors(text)
+        and not re.match(r"(?:This|We|It|They|The authors|A paper|Our|See|Also|Used|Uses)\b", text)
+    )
+
+
+def title_in(part: Part) -> tuple[str, str, str]:
+    """Return the title in a part, and the words before and behind it."""
+    quoted = QUOTED.search(part.text) if not part.is_link else None
+    if quoted and " " in quoted[1].strip():
+        return (
+            quoted[1].strip().rstrip(".,;"),
+            part.text[: quoted.start()],
+            part.text[quoted.end() :],
+        )
+    return cite(part.text)
+
+
+def is_lead(part: Part) -> bool:
     """Whether a part may stand before a title: a year, a short name, a number, a label."""
     if part.is_link:
-        return part.text != "" and is_label(part.text)
-    return _year_part(part.text) is not None or part.bold or _is_name(part.text)
+        return part.text == "" or is_label(part.text)
+    return (
+        not part.text
+        or (part.bold and _is_short(part.text))
+        or part.lead == "["
+        or year_said(part.text) is not None
+        or _is_name(part.text)
+    )
 
 
 def _is_name(text: str) -> bool:
     return len(text) <= 60 and len(text.split()) <= 6 and not text.endswith((".", "?", "!"))
 
 
-def _name(parts: list[_Part], before: str) -> tuple[str | None, tuple[str, ...]]:
+def _is_short(text: str, words: int = 4) -> bool:
+    return _is_name(text) and len(text.split()) <= words and (text.isascii() or len(text) <= 12)
+
+
+def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ...]]:
     name: str | None = None
     authors: tuple[str, ...] = ()
-    texts = [part.text for part in parts if not (part.is_link and is_label(part.text))]
-    if before:
-        texts.append(before)
-    for text in texts:
-        text = text.strip().rstrip('"“ ')
-        if text[:1] in "[(" and text[-1:] in ")]":
-            text = text[1:-1].strip()
-        if not text or len(text) > _LONGEST or _year_part(text) or _NUMBER.fullmatch(text):
+    for part in (*parts, Part(before, "[")):
+        text = part.text.strip().rstrip('"“ ')
+        if not text or len(text) > _LONGEST or NUMBER.fullmatch(text):
             continue
-        people = split_authors(_YEAR_AT_END.sub("", text)) if " " in text else ()
-        if people and (len(people) > 1 or _ET_AL.search(text)):
+        alone = part.text.rstrip()[-1:] in (",", ".") and names_one(text.rstrip(" .,"))
+        if people := people_before(text) or ((text.rstrip(" .,"),) if alone else ()):
             authors = people
             continue
-        match = _LEAD_DATE.match(text + " ")
-        if match:
-            text = text[match.end() :]
-        text = text.strip(" :,;-–—")
-        if text and _is_name(text) and re.search(r"\w", text):
+        if year_said(text, aside=part.lead == "[") or is_venue(text):
+            continue
+        text = cite(text)[0].strip(" :,;-–—").removesuffix(" from").removesuffix(" in")
+        if text and _is_name(text) and re.search(r"\w", text) and not is_label(text):
             name = text
     return name, authors
 
 
 def _authors_in(text: str) -> tuple[str, ...]:
+    """Return the people in words behind a title; one alone only where the words begin with them."""
     if " " not in text or len(text) > _LONGEST:
         return ()
-    for piece in _PEOPLE_ENDS.split(text):
-        piece = _YEAR_BEHIND.sub("", piece.strip())
-        if people := split_authors(piece):
+    pieces = [_YEAR_BEHIND.sub("", piece.strip()) for piece in _PEOPLE_ENDS.split(text)]
+    for i, piece in enumerate(filter(None, pieces)):
+        if (people := split_authors(piece)) and (i == 0 or names_people(piece)):
             return people
     return ()
 
 
-def _year(parts: list[_Part]) -> int | None:
-    parts = [part for part in parts if _TWO_DIGITS.search(part.text)]
+def year_in(text: str) -> int | None:
+    """Return the year that a line below a title says."""
+    return _year([Part(text)])
+
+
+def _year(parts: Sequence[Part]) -> int | None:
+    """Return the year that the parts say, the surest way of saying it first."""
+    parts = [part for part in parts if re.search(r"\d\d", part.text)]
     for part in parts:
-        if year := _year_part(part.text):
+        if year := year_said(part.text, aside=part.aside or part.lead == "["):
             return year
     for part in parts:
-        for piece in _DASHES.split(part.text):
-            if year := _year_part(piece):
+        for piece in _DASHES.split(part.text[:_LONGEST]):
+            if year := year_said(piece):
                 return year
-        if match := _LEAD_DATE.match(part.text + " "):
-            return int(match[1] or match[2] or match[3])
+        if last := _YEAR_LAST.search(part.text[-40:]):
+            return int(last[1])
     for part in parts:
-        for parens in _YEAR_IN_PARENS.finditer(part.text):
-            if match := _YEAR.search(parens[1]) or None:
+        for parens in _YEAR_IN_PARENS.finditer(part.text[:_NEAR]):
+            if year := year_said(parens[1], aside=True):
+                return year
+            if match := YEAR.search(parens[1]):
                 return int(match[1])
-            if short := _SHORT_YEAR.search(parens[1]):
-                return _full_year(int(short[1]))
     for part in parts:
-        if not part.is_link and len(part.text) <= 80:
-            if match := _YEAR.search(part.text):
-                return int(match[1])
-            if short := _SHORT_YEAR.search(part.text):
-                return _full_year(int(short[1]))
+        if not part.is_link and len(part.text) <= 80 and (match := YEAR.search(part.text)):
+            return full_year(match[1])
     return None
-
-
-def _full_year(short: int) -> int:
-    return 2000 + short if short < 60 else 1900 + short

@@ -7,7 +7,7 @@ import re
 from .links import Piece, resolve_entities
 
 
-_BOLD = re.compile(r"(\*\*|__|~~)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)
+_BOLD = re.compile(r"(\*{2,4}|__|~~)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"\*(?=[^\s*])([^*]*)(?<=\S)\*|(?<!\w)_(?=[^\s_])([^_]*)(?<=\S)_(?!\w)")
 _CODE = re.compile(r"(?<!`)(`++)([^`]+)\1(?!`)")
 _TAGS = re.compile(

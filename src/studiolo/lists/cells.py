@@ -1,0 +1,85 @@
+"""What the cells of a row call its work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from .authors import people_before, split_authors
+from .citations import cite
+from .columns import Role
+from .dates import year_in_cell, year_said
+from .heads import is_label, without_leads
+from .texts import Text
+from .titles import Naming, read_naming, year_in
+
+
+def words_of(cells: list[Text], roles: Mapping[Role, int], *alike: Role) -> str:
+    """Return the words in the first of the columns `alike` that the table has."""
+    i = next((roles[role] for role in alike if role in roles), len(cells))
+    return cells[i].words() if i < len(cells) else ""
+
+
+def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tuple[Naming, int]:
+    """Return what a row calls its work, and which cell its title is in.
+
+    Args:
+        roles: the columns by what they say.
+        cites: the row links a paper.
+    """
+    at = _title_cell(cells, roles)
+    naming = _cell_naming(cells[at], cites=cites, titled=at == roles.get("title"))
+    if not naming.title:
+        named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
+        naming = next((n for n in named if n.title), naming)
+    dates = [words_of(cells, roles, role) for role in ("year", "date", "venue")]
+    name = naming.name or words_of(cells, roles, "name").strip("- ") or None
+    people = words_of(cells, roles, "authors")
+    said = Naming(
+        naming.title,
+        name if name and name.casefold() != naming.title.casefold() else None,
+        split_authors(people) or ((people,) if people else naming.authors),
+        next((year for text in dates if (year := year_in_cell(text))), naming.year),
+    )
+    return said, at
+
+
+def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
+    if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
+        naming = read_naming(cells[at].run.data, cells[at].pieces)
+        if naming.title and not is_label(naming.title):
+            return at
+    shown = [_shown_link(cell, papers=True) for cell in cells]
+    if True in shown:
+        return shown.index(True)
+    if (at := roles.get("name", len(cells))) < len(cells) and cells[at].words():
+        return at
+    shown = [_shown_link(cell, papers=False) for cell in cells]
+    if True in shown:
+        return shown.index(True)
+    taken = {i for role, i in roles.items() if role != "title"}
+    filled = [i for i, cell in enumerate(cells) if cell.run.data]
+    worded = [i for i in filled if i not in taken and re.search(r"[^\W\d_]{2}", cells[i].words())]
+    return (worded or filled)[0]
+
+
+def _cell_naming(cell: Text, *, cites: bool, titled: bool) -> Naming:
+    """Return what a cell calls its work; plain words in a column of titles are the title, dashes and all."""
+    data = cell.run.data
+    if not titled or cell.pieces or b"**" in data or b"__" in data or b"<b" in data:
+        return read_naming(data, cell.pieces, cites=cites)
+    title, before, behind = cite(without_leads(cell.words()))
+    year = year_in(f"{before} - {behind}")
+    return Naming(title, authors=people_before(before) or split_authors(behind), year=year)
+
+
+def _shown_link(cell: Text, *, papers: bool) -> bool:
+    """Whether a cell has a link, to a paper if need be, whose text says more than a label."""
+    for piece in cell.pieces:
+        words = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
+        says = re.search(r"[^\W\d_]", words) and not is_label(words)
+        if piece.kind != "image" and says and not year_said(words, aside=True):
+            mention = piece.mention
+            if not papers or (mention and mention.key.names_paper):
+                return True
+    return False

@@ -1,0 +1,303 @@
+"""The head of an item, cut into parts at links, separators, emphasis and brackets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from studiolo.keys import Mention
+
+from .authors import names_one, names_people
+from .dates import VENUES, year_said
+from .links import Piece
+from .words import drop_images, plain_words, strip_marks
+
+
+@dataclass(slots=True)
+class Part:
+    """A stretch of a head.
+
+    Attributes:
+        lead: what sets it off from the part before: a separator, `[` for words in brackets, "" for nothing.
+        aside: it is a link in brackets of its own: ([pdf](…)), [[pdf]](…).
+        bold, italic, code: how it is emphasised, if all of it is.
+        runs_on: it is a link within a sentence: see [this](…).
+    """
+
+    text: str
+    lead: str = ""
+    link: Mention | None = None
+    is_link: bool = False
+    aside: bool = False
+    bold: bool = False
+    italic: bool = False
+    code: bool = False
+    runs_on: bool = False
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether it is a link to a paper."""
+        return self.link is not None and self.link.key.names_paper
+
+
+LABELS = frozenset({
+    "abs", "abstract", "acl", "acm", "appendix", "article", "arxiv", "author's", "blog", "blogpost", "blog-post", "book", "bib", "bibtex",
+    "bilibili", "caffe", "card", "checkpoint", "checkpoints", "cite", "citation", "code", "codes", "colab", "close", "closed", "coming", "data", "dataset", "datasets", "demo", "demos",
+    "doc", "docs", "download", "full", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
+    "hugging-face", "ieee", "implementation", "intro", "jax", "keras", "issue", "link", "links", "log", "logs", "matlab", "medium",
+    "model", "models", "neurips", "news", "notebook", "notes", "openreview", "official", "open", "overview", "page", "paper",
+    "papers", "pdf", "personal", "poster", "post", "pr", "preprint", "presentation", "project", "project-page", "ps", "pwc", "pytorch",
+    "reddit", "repo", "report", "repository", "review", "site", "slides", "soon", "source", "springer", "stars", "summary", "supp",
+    "supplement", "supplementary", "talk", "tensorflow", "tf", "thread", "torch", "tutorial", "tweet", "twitter", "unofficial", "url", "video", "videos",
+    "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "论文", "论文链接", "论文地址", "代码链接", "代码地址", "from",
+    "代码", "项目", "链接", "主页", "解读", "知乎", "下载", "原文",
+}) | VENUES  # fmt: skip
+_SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|\u0000)")
+_SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
+_NUMBERING = re.compile(
+    r"\[(?!(?:19|20)\d\d\])\d{1,4}\]\s*|(?:\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?|(?!(?:19|20)\d\d)\d{1,4}[.)、])(?:\s+|$)"
+)
+_DECORATION = re.compile(
+    "(?:\\[[ xX/~-]\\]\\s+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
+)
+# Org's and Logseq's: (to read), (reading), read
+KEYWORD = re.compile(
+    r"(?:(TODO|LATER|WAITING)|(DOING|NOW|STARTED|IN-PROGRESS)|DONE)(?=\s*:?\s)[ :]*"
+)
+_SHORTCODE = re.compile(r"\s*:[a-z][a-z0-9_+-]{1,40}:(?=\s|:|$)")
+_LEADING_BRACKET = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}][:：]?\s*(?=\S|$)")
+_MOST = 300  # parts of a head; what stands behind them says nothing of its title
+_ALL_BRACKETED = re.compile(r"\[[^\[\]]*\]")
+_IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
+HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
+_SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
+_MARKS = str.maketrans(dict.fromkeys("[](){}\\:.,!?*_`\"'“”/|【】（）", " "))
+_ADDRESS = re.compile(r"https?://|www\.")
+_LETTER = re.compile(r"[^\W_]")
+NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
+_BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
+
+
+def is_label(text: str) -> bool:
+    """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
+    words = text.translate(_MARKS).lower().split()
+    if not words:
+        return True
+    if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
+        return True
+    return (
+        len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip(" []()")) is not None
+    )
+
+
+def without_leads(words: str, *, escaped: bool = False) -> str:
+    """Return `words` without a check box, emoji, keyword and number before them, unless that is `escaped`."""
+    words = words.lstrip()
+    for lead in (_DECORATION, KEYWORD, _DECORATION, _NUMBERING, _DECORATION)[: 1 if escaped else 5]:
+        if match := lead.match(words):
+            words = words[match.end() :]
+    return words
+
+
+_BREAK = re.compile(
+    rb"(?<! ) {2,}+\n|\\\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
+    re.IGNORECASE,
+)
+_EMPHASIS = re.compile(
+    rb"(?P<mark>\*{2,4}|(?<!\w)__)(?=[^\s*])(?P<bold>(?:(?!(?P=mark)).)+?)(?<=\S)(?P=mark)"
+    rb"|<(?P<tag>b|strong)>(?P<html>[^<]{1,2000})</(?P=tag)>"
+    rb"|(?<![\w*\\])\*(?=[^\s*])(?P<italic>(?:[^*\\]|\\.)+)(?<=\S)\*(?![\w*])|(?<![\w\\])_(?=[^\s_])(?P<line>[^_]+)(?<=\S)_(?!\w)"
+    rb"|(?<!`)`(?P<code>[^`]+)`(?!`)",
+    re.DOTALL,
+)
+_SET_OFF_BEFORE = re.compile(rb"(?:^|[*_.,;:|)\]\"\x9d!?\x00-]|<br>|\xef\xbc\x8c)\s*$")
+_TAGS_ON = re.compile(rb"\s*(?:$|[`\[(*_|])")
+_SENTENCE_BEFORE = re.compile(rb"[.)\]|]\s*$")
+_SET_OFF_BEHIND = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
+
+
+_LOWER = re.compile(rb"\s*(?:(?!ar[Xx]iv|in )[a-z]|\xc3[\x9f-\xbf])")
+_WORD = re.compile(rb"[^\W\d_]|[\x80-\xff]")
+_OPEN = ("[", "(", "（", "【")
+_CLOSE = ("]", ")", "）", "】")
+_LISTED = re.compile(r"(?:,|;|&|\band|\bby)$")
+_LISTS_ON = re.compile(r"[,;&、]|and\b")
+_OPENED = re.compile(r"(?<![\s,;])[\s,;]*[\[(（【]$|^[\[(（【]$")
+
+
+class _Cutter:
+    """Cuts a head; `depth` counts the brackets that are open, `begun` says that more than leads were read."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.depth = 0
+        self.begun = False
+
+    def add(self, part: Part) -> None:
+        """Add a part; one that says nothing only hands its separator on."""
+        last = self.parts[-1] if self.parts else None
+        if last is not None and not last.text and not last.is_link:
+            part.lead = part.lead or last.lead
+            self.parts.pop()
+        self.parts.append(part)
+        self.begun = self.begun or bool(part.text and part.lead != "[")
+
+    def link(self, data: bytes, piece: Piece, before: bytes) -> None:
+        """Add a link, which stands behind the words `before`."""
+        inner = data[slice(*piece.text)]
+        words = plain_words(drop_images(inner) if b"![" in inner else inner)
+        bare = piece.kind in ("bare", "auto") or (words == piece.url and piece.kind != "wiki")
+        if bare or _ADDRESS.match(words):
+            self.add(Part("", "", piece.mention, True, self.depth > 0))
+            return
+        words = without_leads(words, escaped=True) or words
+        aside = self.depth > 0 or (
+            words[:1] in _OPEN and words[-1:] in _CLOSE and not words[1:-1].isdigit()
+        )
+        behind = before.rstrip()
+        runs_on = behind[-4:].decode("utf-8", "ignore")[-1:].isalnum()
+        bold = behind.endswith((b"**", b"<b>"))
+        self.add(Part(words, "", piece.mention, True, aside, bold, runs_on=runs_on))
+
+    def text(self, data: bytes) -> None:
+        """Add the words between two links."""
+        if not data.strip():
+            return
+        at = 0
+        if b"*" in data or b"_" in data or b"`" in data or b"<" in data:
+            for match in _EMPHASIS.finditer(data):
+                if len(self.parts) > _MOST:
+                    return
+                bold = match["bold"] or match["html"]
+                words = plain_words(bold or match["italic"] or match["line"] or match["code"])
+                if not self._set_off(data, at, match, bold is not None, len(words.split())):
+                    continue
+                self.words(data[at : match.start()])
+                at = match.end()
+                bracketed = words[:1] in _OPEN and words[-1:] in _CLOSE
+                words = words[1:-1].strip() if bracketed else words
+                words = without_leads(_SHORTCODE.sub("", words)) if bold else words
+                if words and (self.parts or not NUMBER.fullmatch(words)):
+                    italic = bool(match["italic"] or match["line"])
+                    code = match["code"] is not None
+                    lead = "[" if bracketed else ""
+                    self.add(Part(words, lead, bold=bold is not None, italic=italic, code=code))
+        self.words(data[at:])
+
+    def _set_off(
+        self, data: bytes, at: int, match: re.Match[bytes], bold: bool, words: int
+    ) -> bool:
+        """Whether emphasised words stand for themselves, and are not a few words of a sentence."""
+        start, end = match.span()
+        if data[start - 1 : start] == b'"' or data[start - 3 : start] == b"\xe2\x80\x9c":
+            return False  # what is quoted: "**Title.**"
+        opens = _SET_OFF_BEFORE.search(data, max(at, start - 20), start) is not None
+        closes = _SET_OFF_BEHIND.match(data, end) is not None
+        if bold:
+            goes_on = _LOWER.match(data, end) is not None
+            first = _SENTENCE_BEFORE.search(data, max(at, start - 20), start) or not _WORD.search(
+                data, at, start
+            )
+            alone = opens and not goes_on and (closes or bool(first))
+            return alone or (words > 3 and (opens or not goes_on))
+        code_behind = (
+            match["code"] is not None
+            and bool(self.parts)
+            and not data[at:start].strip()
+            and _TAGS_ON.match(data, end) is not None
+        )
+        behind_bold = bool(self.parts) and self.parts[-1].bold and not data[at:start].strip()
+        people = (opens or behind_bold) and not closes and match["italic"] is not None
+        if people and names_people(plain_words(match["italic"])):
+            return True
+        return (opens and closes) or code_behind or (closes and words > 3)
+
+    def words(self, data: bytes) -> None:
+        """Add words without emphasis of their own."""
+        words = strip_marks(data)
+        fresh = not self.depth
+        if not fresh:
+            words = words.lstrip(")]）】 ")
+        if not self.parts:
+            words = without_leads(words, escaped=b"\\" in data[:12])
+        if "#" in words:
+            words = HASHTAGS.sub("", words)
+        if ":" in words:
+            words = _SHORTCODE.sub("", words)
+        if words.strip() in (",", "&", ";", "、") and self.parts:  # between people
+            self.parts.append(Part("", ","))
+            return
+        opened = sum(words.count(char) for char in _OPEN)
+        self.depth = max(0, opened - sum(words.count(char) for char in _CLOSE))
+        if "[" in words and b"\\" not in data:  # [code], [closed]: labels that lost their links
+            words = _IN_BRACKETS.sub(_without_label, words)
+        pieces = _SEPARATOR.split(words) if _SEPARATES.search(words) else [words]
+        pieces = pieces[: 2 * _MOST + 1]
+        for i in range(min(len(pieces) - 1, 8), 1, -2):  # Long Title? : A Survey
+            if pieces[i - 1].strip() == ":" and len(pieces[i - 2].split()) > 6:
+                pieces[i - 2 : i + 1] = [f"{pieces[i - 2].rstrip()}: {pieces[i].lstrip()}"]
+        for i in range(0, len(pieces), 2):
+            text = " ".join(pieces[i].split()).strip("*~ ")
+            lead = pieces[i - 1].strip() if i else ":" if text.startswith((": ", "：")) else ""
+            if not self.begun and _ALL_BRACKETED.fullmatch(text) and len(text) > 60:
+                text = text[1:-1].strip()
+            while not self.begun and (bracket := _LEADING_BRACKET.match(text)):
+                self.add(Part(bracket[1].strip(), "["))
+                text = without_leads(text[bracket.end() :])
+            if self.depth and i == len(pieces) - 1:
+                text = _OPENED.sub("", text)
+            self.add(Part(text if _LETTER.search(text) else "", lead))
+
+
+def _without_label(match: re.Match[str]) -> str:
+    label = is_label(match[1]) and not year_said(match[1], aside=True)
+    return "\0" if label else match[0]
+
+
+def cut(data: bytes, pieces: list[Piece]) -> list[Part]:
+    """Return the parts of a head, `data` with the links `pieces`."""
+    masked = data
+    if b"\n" in data or b"<" in data:
+        masked = _BREAK.sub(lambda m: b"\0".ljust(len(m[0])), data)
+    cutter, at = _Cutter(), 0
+    for piece in pieces:
+        if piece.start < at:
+            continue
+        if len(cutter.parts) > _MOST:
+            break
+        before = masked[at : piece.start]
+        cutter.text(before)
+        if piece.kind != "image":
+            cutter.link(data, piece, before)
+        at = piece.end
+    cutter.text(masked[at:])
+    return [part for part in _with_sentences(cutter.parts) if part.text or part.is_link]
+
+
+def _with_sentences(parts: list[Part]) -> list[Part]:
+    """Put links that stand within a sentence and lead to no paper back into it, and those of people into their list."""
+    whole: list[Part] = []
+    joins = False  # what follows a link that was put back goes on there too
+    for i, part in enumerate(parts):
+        behind = parts[i + 1] if i + 1 < len(parts) else None
+        last = whole[-1] if whole else None
+        if last is None or not part.text:
+            joins = False
+            whole.append(part)
+            continue
+        inner = part.is_link and not part.is_paper and not part.aside and not is_label(part.text)
+        listed = part.lead == "," or _LISTED.search(last.text) is not None
+        opens = part.lead == "\0" or (
+            behind is not None and _LISTS_ON.match(behind.lead + behind.text)
+        )
+        person = inner and (listed or opens) and names_one(part.text)
+        sentence = inner and part.runs_on and not year_said(part.text)
+        if joins and not (part.is_link or part.lead or part.bold):
+            last.text += part.text if part.text[0] in ",;" else f" {part.text}"
+            joins = False
+        elif not last.is_link and last.text and not last.bold and ((person and listed) or sentence):
+            last.text, joins = f"{last.text}{part.lead} {part.text}", True
+        else:
+            whole.append(Part(part.text, part.lead) if person else part)
+            joins = bool(person)
+    return whole
