@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from studiolo.errors import StaleEdit, UsageError
+from studiolo.errors import ListError, StaleEdit, UsageError
 from studiolo.library import (
     Inbox,
     Library,
@@ -102,14 +102,14 @@ def test_undo_goes_back_step_by_step_and_then_says_so(library):
             library,
             plan_entry(
                 document(library),
-                Item(f"Paper {number}", f"https://arxiv.org/abs/2001.0000{number}"),
+                Item(f"Sparse map {number}", f"https://arxiv.org/abs/2001.0000{number}"),
                 "Transformers",
             ),
         )
     assert [undo(library).what for _ in range(3)] == [
-        "added 'Paper 2'",
-        "added 'Paper 1'",
-        "added 'Paper 0'",
+        "added 'Sparse map 2'",
+        "added 'Sparse map 1'",
+        "added 'Sparse map 0'",
     ]
     assert (library.folder / "list.md").read_text() == LIST
     with pytest.raises(UsageError, match="There is nothing to undo"):
@@ -174,7 +174,6 @@ def test_code_of_a_listed_paper_is_noted_below_it(library):
         "a\n# heading\n* item",
         "`code` *bold* [link] ![image](http://evil/x.png)",
         "<!-- TAGS",
-        "| cell | cell |",
     ],
 )
 def test_title_that_would_be_markup_becomes_one_entry_with_one_link(library, title):
@@ -186,6 +185,12 @@ def test_title_that_would_be_markup_becomes_one_entry_with_one_link(library, tit
     assert plan.after.images == ()
     assert b"<script>alert" not in plan.after.data.replace(b"\\<", b"")
     assert len(plan.after.entries) == len(document(library).entries) + 1
+
+
+def test_title_that_would_not_read_back_is_refused(library):
+    view = collect(library, SavedItem("bookmarks", FNET, "| cell | cell |"))
+    with pytest.raises(ListError, match="would not read back as its own title"):
+        plan_entry(document(library), item_of(view.pending[0], view), "Transformers")
 
 
 def test_first_list_is_made_with_a_section(tmp_path):

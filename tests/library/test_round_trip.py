@@ -38,7 +38,7 @@ BIB = r"""
   url={https://x.org/thesis.pdf}}
 @book{book1, title={A Book}, author={Do, Jane}, publisher={Springer}, year={2001}, isbn={978-3-16-148410-0}, edition={2}}
 @misc{pre21, title={A Preprint}, author={Doe, J.}, year={2021}, eprint={2101.00001v2}, archivePrefix={arXiv}, primaryClass={cs.LG}}
-@techreport{tr, title={Report}, author={Doe, J.}, institution={ACME}, number={TR-7}, year={1977}, url={https://x.org/tr7}}
+@techreport{tr, title={Maps in a report}, author={Doe, J.}, institution={ACME}, number={TR-7}, year={1977}, url={https://x.org/tr7}}
 @online{web, title={A Page}, author={Doe, J.}, year={2012}, url={https://x.org/a_page?q=1&b=2}, urldate={2013-01-02}}
 @software{soft, title={Tool}, author={Doe, J.}, version={1.2}, year={2022}, url={https://github.com/o/tool}}
 @incollection{ch, title={A Chapter}, author={Doe, J. and Roe, R.}, booktitle={The Handbook}, editor={Poe, E.},

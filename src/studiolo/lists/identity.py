@@ -18,7 +18,7 @@ _PAPERS_OWN = frozenset({
     "abs", "abstract", "acl", "acm", "alphaxiv", "arxiv", "article", "biorxiv", "doi", "download", "full", "here", "hf", "html",
     "http", "huggingface", "ieee", "jmlr", "link", "links", "nature", "neurips", "nips", "iclr", "icml", "official", "openreview",
     "page", "paper", "papers", "pdf", "pmlr", "preprint", "proceedings", "ps", "published", "source", "springer", "text", "this",
-    "url", "version", "web", "website", "论文", "链接",
+    "url", "version", "web", "website", "论文", "链接", "论文链接", "论文地址",
 })  # fmt: skip
 _SMALL = re.compile(r"\d{1,4}|&|\+|and|the|v\d+")
 _WORD = re.compile(r"[^\W_]+")
@@ -27,7 +27,7 @@ _BARE_ID = re.compile(
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"(?<![^\W_])([^\W_]+)[\s\[({<*_\"“']*([:.]?)[\s\[({<*_\"“']*$")
-_POINTS_ELSEWHERE = frozenset({"cf", "see", "vs", "also", "eg", "ie", "ibid", "compare", "related"})
+_POINTS_ELSEWHERE = frozenset({"cf", "see", "vs", "also", "eg", "ie", "ibid", "compare", "related", "from"})
 
 
 def mentioned(own: Sequence[Text], below: Sequence[Text]) -> frozenset[Key]:
@@ -117,4 +117,5 @@ def _words_around(text: Text) -> str:
 
 def _says_more(words: str) -> bool:
     """Whether the words around links are more than labels."""
-    return _WORD.search(words) is not None and not is_label(words)
+    said = _WORD.findall(words.casefold())
+    return bool(said) and (not is_label(words) or not _POINTS_ELSEWHERE.isdisjoint(said))
