@@ -14,6 +14,7 @@ import lz4.block
 from studiolo.errors import StudioloError
 from studiolo.metadata.arxiv import parse_feed
 from studiolo.sources.arxiv_sanity import load_plain_pickle
+from studiolo.sources.bibtex import parse_bibtex
 from studiolo.sources.bookmarks import load_bookmarks
 from studiolo.sources.firefox import LZ4_MAGIC
 from studiolo.sources.github import load_stars
@@ -23,7 +24,7 @@ from studiolo.sources.pdfs import load_pdfs
 from studiolo.sources.reddit import load_reddit
 from studiolo.sources.safari import parse_safari
 from studiolo.sources.table import parse_tables
-from studiolo.sources.urls import parse_bibtex, parse_stream
+from studiolo.sources.urls import parse_stream
 from studiolo.sources.zotero import load_zotero
 from tests.metadata.feeds import entry, feed
 

@@ -27,7 +27,9 @@ _BARE_ID = re.compile(
     re.IGNORECASE,
 )
 _LAST_WORD = re.compile(r"(?<![^\W_])([^\W_]+)[\s\[({<*_\"“']*([:.]?)[\s\[({<*_\"“']*$")
-_POINTS_ELSEWHERE = frozenset({"cf", "see", "vs", "also", "eg", "ie", "ibid", "compare", "related", "from"})
+_POINTS_ELSEWHERE = frozenset(
+    {"cf", "see", "vs", "also", "eg", "ie", "ibid", "compare", "related", "from"}
+)
 
 
 def mentioned(own: Sequence[Text], below: Sequence[Text]) -> frozenset[Key]:
