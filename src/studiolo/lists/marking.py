@@ -53,7 +53,7 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
         return (
             (Edit(head.content[0][0] + word.start(), word[0], KEYWORDS[state]),) if word else None
         )
-    if any(state_of_heading(text) for text in entry.section):
+    if any(state_ofheading_like(text) for text in entry.section):
         return _mark_section(doc, entry, block, state)
     return None
 
@@ -126,7 +126,7 @@ def _mark_section(
     rest: list[
         Section
     ] = []  # the sections between the one that shows the state and the entry, outermost first
-    while home.above is not None and not state_of_heading(home.path[-1]):
+    while home.above is not None and not state_ofheading_like(home.path[-1]):
         rest.insert(0, home)
         home = home.above
     roots = [
@@ -134,7 +134,7 @@ def _mark_section(
         for section in doc.sections
         if section.path
         and section.above is home.above
-        and state_of_heading(section.path[-1]) == state
+        and state_ofheading_like(section.path[-1]) == state
     ]
     if not roots and state != READ:
         return None
@@ -147,10 +147,10 @@ def _mark_section(
         return move(doc, entry, have)
     if roots and roots[0].items and not any(s.above is roots[0] for s in doc.sections):
         return move(doc, entry, roots[0])  # the reader keeps what was read in one flat list
-    headings = [_heading(doc, home, *one) for one in zip(texts, levels, strict=True)]
+    headings = [heading_like(doc, home, *one) for one in zip(texts, levels, strict=True)]
     newline = doc.newline
     text = (newline * 2).join([*headings, moved_text(doc, entry, block, [])])
-    at = _extent(doc, have or home)
+    at = extent_of(doc, have or home)
     data = doc.data
     if at > 0 and data[at - 1 : at] != b"\n":
         new = newline * 2 + text
@@ -174,13 +174,13 @@ def _in_place(doc: Document, block: Block, new: bytes) -> tuple[Edit, ...]:
     return (Edit(block.start, doc.data[block.start : block.end], new),)
 
 
-def _heading(doc: Document, like: Section, text: str, level: int) -> bytes:
+def heading_like(doc: Document, like: Section, text: str, level: int) -> bytes:
     if doc.data[like.start : like.body].lstrip(b" ").startswith(b"#") or level > 2:
         return b"#" * max(level, 1) + b" " + text.encode()
     return text.encode() + doc.newline + (b"=" if level == 1 else b"-") * max(len(text), 3)
 
 
-def _extent(doc: Document, outer: Section) -> int:
+def extent_of(doc: Document, outer: Section) -> int:
     """Return where the last thing below `outer` ends."""
     every = doc.sections
     last = outer

@@ -9,7 +9,7 @@ from studiolo.errors import UsageError
 from .document import Document, find_section
 from .edits import Edit
 from .entry import Entry
-from .marking import _extent as extent_of, _heading as heading_like
+from .marking import extent_of, heading_like
 from .operations import cut, refuse_quoted
 from .sections import Section
 from .states import TO_READ, state_of_heading

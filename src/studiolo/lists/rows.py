@@ -146,7 +146,7 @@ def _filler(doc: Document, table: Block, column: int, shows_state: bool) -> str:
     nothing = [
         cell
         for cell in cells
-        if (state_of_cell(cell) == TO_READ if shows_state else _NOTHING.fullmatch(cell))
+        if (state_ofcell_of(cell) == TO_READ if shows_state else _NOTHING.fullmatch(cell))
     ]
     return Counter(nothing).most_common(1)[0][0] if nothing else ""
 
@@ -191,7 +191,7 @@ def annotate_row(
     Raises:
         ListError: there is none, and they may not go below; or they would not read back.
     """
-    found = _cell(doc, row, "notes", "about")
+    found = cell_of(doc, row, "notes", "about")
     if found is None:
         if below and row.parent is not None:
             return (_below_table(doc, row.parent, entry, notes),)
@@ -201,7 +201,7 @@ def annotate_row(
     start, end, _ = found
     words = "; ".join(_COMMENT.sub("&lt;", note) for note in notes)
     cell = (words + "\\" * (words.endswith("\\"))).replace("|", "\\|").encode()
-    edit = Edit(end, b"", b"; " + cell) if start < end else _fill(doc, start, end, cell)
+    edit = Edit(end, b"", b"; " + cell) if start < end else fill(doc, start, end, cell)
     assert row.parent is not None
     table = row.parent
     now = Document(apply_edits(doc.data[: table.end], [edit])[table.start :]).entries
@@ -343,7 +343,7 @@ def _headings(doc: Document, table: Block) -> list[str]:
 
 def mark_row(doc: Document, row: Block, state: State) -> tuple[Edit, ...] | None:
     """Return the edits that make a cell show `state`, as other rows do, or None where no column shows states."""
-    found = _cell(doc, row, "state")
+    found = cell_of(doc, row, "state")
     if found is None or row.parent is None:
         return None
     start, end, column = found
@@ -351,14 +351,14 @@ def mark_row(doc: Document, row: Block, state: State) -> tuple[Edit, ...] | None
         text
         for other in row.parent.children[1:]
         if column < len(other.content)
-        and state_of_cell(
+        and state_ofcell_of(
             text := doc.data[slice(*other.content[column])].decode("utf-8", "replace")
         )
         == state
     )
     default = {READ: _opposite(doc, row.parent, column), READING: "⏳", TO_READ: ""}[state]
     new = (shown.most_common(1)[0][0] if shown else default).encode()
-    return (_fill(doc, start, end, new),)
+    return (fill(doc, start, end, new),)
 
 
 _OPPOSITES = {
@@ -379,7 +379,7 @@ def _columns(doc: Document, table: Block) -> dict[Role, int]:
     return columns_of([plain_with_links(cell, find_links(cell, definitions)) for cell in cells])
 
 
-def _cell(doc: Document, row: Block, *alike: Role) -> tuple[int, int, int] | None:
+def cell_of(doc: Document, row: Block, *alike: Role) -> tuple[int, int, int] | None:
     """Return (start, end, column) of the cell of `row` in the first of the roles `alike` that its table has."""
     assert row.parent is not None
     columns = _columns(doc, row.parent)
@@ -387,7 +387,7 @@ def _cell(doc: Document, row: Block, *alike: Role) -> tuple[int, int, int] | Non
     return (*row.content[column], column) if column < len(row.content) else None
 
 
-def _fill(doc: Document, start: int, end: int, new: bytes) -> Edit:
+def fill(doc: Document, start: int, end: int, new: bytes) -> Edit:
     """Return the edit that puts `new` into a cell; an empty one keeps its width where that is enough."""
     data = doc.data
     if start < end or not new:

@@ -15,7 +15,7 @@ from .edits import Edit, line_at
 from .entry import Entry
 from .operations import refuse_quoted
 from .parse import TAG_LINK, TAGS_COMMENT
-from .rows import _cell as cell_of, _fill as fill
+from .rows import cell_of, fill
 from .style import head_of
 from .tags import HASHTAG, split_tags, trailing_code
 
