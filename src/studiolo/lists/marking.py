@@ -53,7 +53,7 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
         return (
             (Edit(head.content[0][0] + word.start(), word[0], KEYWORDS[state]),) if word else None
         )
-    if any(state_ofheading_like(text) for text in entry.section):
+    if any(state_of_heading(text) for text in entry.section):
         return _mark_section(doc, entry, block, state)
     return None
 
@@ -126,7 +126,7 @@ def _mark_section(
     rest: list[
         Section
     ] = []  # the sections between the one that shows the state and the entry, outermost first
-    while home.above is not None and not state_ofheading_like(home.path[-1]):
+    while home.above is not None and not state_of_heading(home.path[-1]):
         rest.insert(0, home)
         home = home.above
     roots = [
@@ -134,7 +134,7 @@ def _mark_section(
         for section in doc.sections
         if section.path
         and section.above is home.above
-        and state_ofheading_like(section.path[-1]) == state
+        and state_of_heading(section.path[-1]) == state
     ]
     if not roots and state != READ:
         return None
@@ -175,6 +175,7 @@ def _in_place(doc: Document, block: Block, new: bytes) -> tuple[Edit, ...]:
 
 
 def heading_like(doc: Document, like: Section, text: str, level: int) -> bytes:
+    """Return a heading of a level, written as that of another section."""
     if doc.data[like.start : like.body].lstrip(b" ").startswith(b"#") or level > 2:
         return b"#" * max(level, 1) + b" " + text.encode()
     return text.encode() + doc.newline + (b"=" if level == 1 else b"-") * max(len(text), 3)

@@ -146,7 +146,7 @@ def _filler(doc: Document, table: Block, column: int, shows_state: bool) -> str:
     nothing = [
         cell
         for cell in cells
-        if (state_ofcell_of(cell) == TO_READ if shows_state else _NOTHING.fullmatch(cell))
+        if (state_of_cell(cell) == TO_READ if shows_state else _NOTHING.fullmatch(cell))
     ]
     return Counter(nothing).most_common(1)[0][0] if nothing else ""
 
@@ -351,7 +351,7 @@ def mark_row(doc: Document, row: Block, state: State) -> tuple[Edit, ...] | None
         text
         for other in row.parent.children[1:]
         if column < len(other.content)
-        and state_ofcell_of(
+        and state_of_cell(
             text := doc.data[slice(*other.content[column])].decode("utf-8", "replace")
         )
         == state
