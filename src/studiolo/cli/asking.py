@@ -79,6 +79,8 @@ def _single_keys() -> Iterator[None]:
 def _next_key() -> str:
     terminal = sys.stdin.fileno()
     while True:
+        while not select.select([terminal], [], [], 0.2)[0]:
+            pass  # Ctrl-C just before a read is noticed only when Python runs again
         key = os.read(terminal, 1)
         if key in (b"", b"\x04"):  # hung up, or Ctrl-D
             return END
