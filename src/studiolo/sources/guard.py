@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studiolo.errors import SourceError
-from studiolo.keys import page_address, why_not_a_page
 
 
 WHOLE_FILE_BYTES = 512 * 1024**2  # what must be in memory at once: JSON, plist, LZ4
@@ -108,6 +107,8 @@ def page_of(url: str) -> tuple[str, str | None]:
     url = url.strip()
     if url.startswith(("https://", "http://")):
         return url, None
+    from studiolo.keys import page_address, why_not_a_page  # most addresses need no look at them
+
     return page_address(url), why_not_a_page(url)
 
 

@@ -11,9 +11,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from studiolo.lists import STATES, State
+
+if TYPE_CHECKING:
+    from studiolo.lists import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class SavedItem:
         Raises:
             KeyError, TypeError, ValueError, AttributeError: the record is not one of ours.
         """
+        from studiolo.lists import STATES  # `--help` reads no list
+
         texts = {name: record.get(name, "") for name in _TEXTS}
         texts |= {name: record[name] for name in ("source", "url")}
         folder, tags, authors = (record.get(name, []) for name in ("folder", "tags", "authors"))
