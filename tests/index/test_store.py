@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -135,6 +136,15 @@ def test_a_folder_that_cannot_be_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="No index can be kept in"):
         load_or_build(tmp_path / "file" / "cache", lambda: ROWS)
+
+
+def test_a_disk_that_is_full_is_said(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("studiolo.index.engine._build", full)
+    with pytest.raises(FileError, match="cannot be written: database or disk is full"):
+        load_or_build(tmp_path, lambda: ROWS)
 
 
 BUILD_AND_HANG = """

@@ -164,7 +164,7 @@ def _run(app: Callable[[], Any]) -> int:
     try:
         app()
     except OSError as error:  # from what rich and typer print themselves: help, tables
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO):
+        if error.errno not in (errno.ENOSPC, errno.EIO) or _is_ours(error):
             raise
         raise FileError(f"Standard output cannot be written: {error.strerror}.") from error
     except KeyboardInterrupt:
@@ -173,6 +173,16 @@ def _run(app: Callable[[], Any]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     return 0
+
+
+def _is_ours(error: OSError) -> bool:
+    """Whether an error was raised where code of Studiolo wrote."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and (
+        Path(__file__).parents[1] in Path(last.tb_frame.f_code.co_filename).parents
+    )
 
 
 def _give_up_on_output() -> None:

@@ -197,7 +197,10 @@ def load_or_build(
         index, why = _load(folder, stamp)  # another process may have built it meanwhile
         if index is not None:
             return index, ""
-        index = Index(folder, _build(folder, rows(), stamp))
+        try:
+            index = Index(folder, _build(folder, rows(), stamp))
+        except (sqlite3.OperationalError, OSError) as error:
+            raise FileError(f"The index in {folder} cannot be written: {error}.") from error
     return index, f"{why}; it was built anew." if why else ""
 
 

@@ -327,16 +327,20 @@ class Client:
         folder = self.cache.folder / "pace"
         safe = "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in host)
         path = folder / (safe.lstrip(".") or "_")
+        handle = -1
         try:
             folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            last = os.fstat(handle)
+            os.pwrite(handle, b"asked\n", 0)
         except OSError as error:
+            if handle >= 0:
+                os.close(handle)
             raise FileError(
                 f"{path} cannot be written: {error.strerror}, so nobody is asked. Use --offline, or a library that can be written."
             ) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            last = os.fstat(handle)
             if last.st_size:
                 wait_s = last.st_mtime + pause_s - time.time()
                 if 0 < wait_s <= pause_s:
@@ -344,7 +348,7 @@ class Client:
             try:
                 yield
             finally:
-                os.pwrite(handle, b"asked\n", 0)
+                os.utime(handle)
         finally:
             os.close(handle)
 
