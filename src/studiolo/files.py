@@ -254,10 +254,18 @@ def _refuse_to_leave(path: Path) -> None:
     parts = Path(os.path.abspath(path)).parts  # noqa: PTH100  (resolve would follow the link)
     if STATE not in parts:
         return
-    library = Path(*parts[: len(parts) - 1 - parts[::-1].index(STATE)])
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(library)):
+    refuse_to_leave(path, Path(*parts[: len(parts) - 1 - parts[::-1].index(STATE)]))
+
+
+def refuse_to_leave(path: Path, folder: Path) -> None:
+    """Refuse to write where a symbolic link, which may be a stranger's work, leads out of a folder.
+
+    Raises:
+        FileError: it does.
+    """
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise FileError(
-            f"{path} leads out of {library} by a symbolic link, so it is not written. Remove the link."
+            f"{path} leads out of {folder} by a symbolic link, so it is not written. Remove the link."
         )
 
 

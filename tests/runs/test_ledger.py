@@ -8,8 +8,9 @@ import pytest
 
 from studiolo import runs
 from studiolo.claims import load_paper
+from studiolo.errors import FileError
 from studiolo.runs import ClaimJudged, ClaimLeft, SeedFinished, Warned, load_ledger
-from studiolo.runs.ledger import state_ledger
+from studiolo.runs.ledger import save_ledger, seen_in, state_ledger
 from studiolo.runs.records import load_records, record_files
 
 from .conftest import claim
@@ -58,6 +59,18 @@ def test_ledger_stands_in_the_library_in_the_own_folder_and_with_the_reader(make
     assert sorted(attempts) == [0, 1, 2, 3, 4]
     drive(paper, library)
     assert len([line for line in lines_of(here) if "claim" in line]) == 2
+
+
+def test_folder_whose_results_lead_elsewhere_writes_nothing_there(make_paper, library, tmp_path):
+    paper = make_paper(EXPERIMENT)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (paper.folder / "results").symlink_to(elsewhere)
+    events, evidence = drive(paper, library)
+    [warned] = [e.says for e in events if isinstance(e, Warned)]
+    assert "leads out of" in warned
+    assert not list(elsewhere.iterdir())
+    with pytest.raises(FileError, match="by a symbolic link, so it is not written"):
+        save_ledger(paper, seen_in(evidence))
 
 
 def test_honest_run_carries_no_mark_and_has_a_history(make_paper, library):

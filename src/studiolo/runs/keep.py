@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from studiolo.claims import Paper
 from studiolo.errors import FileError
-from studiolo.files import load_bytes, save_bytes
+from studiolo.files import load_bytes, refuse_to_leave, save_bytes
 
 from .evidence import experiment_of_figure, load_evidence
 from .ledger import load_ledger, save_ledger, seen_in
@@ -33,10 +32,7 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
         for record in evidence.records_of(experiment_of_figure(paper, figure))
     }
     folder = paper.folder / "results"
-    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(paper.folder)):
-        raise FileError(
-            f"{folder} leads out of the paper folder by a symbolic link. Remove the link."
-        )
+    refuse_to_leave(folder, paper.folder)
     lines = []
     for record in evidence.current.values():
         kept = record.arrays if record.arrays in drawn else None

@@ -31,7 +31,7 @@ from studiolo.claims import (
     rule_of,
 )
 from studiolo.errors import FileError
-from studiolo.files import append_json_lines, load_json_lines
+from studiolo.files import append_json_lines, load_json_lines, refuse_to_leave
 
 from .discovery import is_readers_own
 from .evidence import Evidence, SeedKey, experiment_of, record_key, results_folder
@@ -118,6 +118,8 @@ class Ledger:
             known = self.known.setdefault(place, set())
             lines = [line for line in new if line.key not in known]
             try:
+                if place.is_relative_to(self.paper.folder):
+                    refuse_to_leave(place, self.paper.folder)
                 append_json_lines(place, map(_to_json, lines))
             except FileError as error:
                 complaints.append(str(error))
@@ -218,6 +220,7 @@ def save_ledger(paper: Paper, lines: Iterable[Seen]) -> Path:
         FileError: it cannot be written; says why.
     """
     place = paper.folder / "results" / LEDGER
+    refuse_to_leave(place, paper.folder)
     known = {line.key for r in load_json_lines(place) if (line := _from_json(r, True))}
     new = {line.key: line for line in sorted(lines, key=lambda line: line.at, reverse=True)}
     append_json_lines(place, [_to_json(x) for x in reversed(new.values()) if x.key not in known])
