@@ -85,6 +85,8 @@ BODIES = {
     "closes-output": "    os.close(1); os.close(2)\n" + GOOD,
     "sends-garbage": SEND.replace("DATA", "b'\\0\\0\\0\\7garbage'"),
     "sends-half-a-message": SEND.replace("DATA", "b'\\x7f\\xff\\xff\\xff'"),
+    "writes-everywhere": "    for place in range(3, 64):\n        try: os.write(place, b'\\xff' * 64)\n"
+    "        except OSError: pass\n" + GOOD,
     "forks": "    for n in range(30):\n        if os.fork() == 0:\n            time.sleep(60)\n            os._exit(0)\n"
     + GOOD,
     "daemon": "    if os.fork() == 0:\n        os.setsid()\n        if os.fork() == 0: time.sleep(60)\n"

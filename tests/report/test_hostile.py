@@ -283,6 +283,17 @@ def test_only_sentences_of_the_paper_are_counted(view):
     assert f"What the papers say: holds 2. {apart}" in report_markdown(view)
 
 
+def test_questions_that_were_not_run_are_not_said_to_fail(library):
+    paper = make_paper(library)
+    with (paper.folder / "paper.toml").open("a") as file:
+        file.write(OURS)
+    view = load_view(Document(LIST, library / "list.md"), library)
+    assert (
+        view.counted_apart
+        == "Counted apart: 1 question of our own not run, 2 checks of our code not run."
+    )
+
+
 def test_claims_questions_checks_and_controls_have_tables_of_their_own(view):
     page = render_html(view)
     order = [

@@ -202,6 +202,19 @@ def workers_killed_from_outside(author):
         author.run(fresh(rng, lambda: Result(status="interrupted", why="SIGKILL from outside")))
 
 
+def slow_on_purpose(author):
+    """Where a quiet machine is asked for, a busy one is no outcome."""
+    rng = random.Random(str(author.root))
+    for _ in range(TRIES):
+        author.run(fresh(rng, lambda: Result(status="ok", values={"x": -1.0}, wall_s=9.0)))
+
+
+def data_missing_on_purpose(author):
+    rng = random.Random(str(author.root))
+    for _ in range(TRIES):
+        author.run(fresh(rng, lambda: Result(status="needs", why="needs luck")))
+
+
 def driver_killed(author):
     rng = random.Random(str(author.root))
     for _ in range(8 * author.size * TRIES):
@@ -339,6 +352,8 @@ STRATEGIES = {
     "retry": (retry, {"failure": "outside"}),
     "dying workers": (dying_workers, {"failure": "outside"}),
     "workers killed from outside": (workers_killed_from_outside, {}),
+    "slow on purpose": (slow_on_purpose, {"needs": ["quiet"]}),
+    "data missing on purpose": (data_missing_on_purpose, {}),
     "driver killed": (driver_killed, {}),
     "look after each seed": (look_after_each_seed, {}),
     "series": (set_field("series", lambda claim, turn: turn), {}),

@@ -18,6 +18,7 @@ from studiolo.runs.worker import Task
 
 
 EXPERIMENTS = r"""
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -71,6 +72,20 @@ def unspeakable(*, seed):
 
 def wordy(*, seed):
     raise ValueError("x" * 10_000_000)
+
+
+def helped(*, seed, method):
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        return Outcome({"x": float(sum(pool.map(abs, [-1, -2])))})
+
+
+def stray(*, seed):
+    for place in range(3, 64):
+        try:
+            os.write(place, b"stray" * 9)
+        except OSError:
+            pass
+    return Outcome({"x": 1.0})
 
 
 def named(*, seed, which):
@@ -181,6 +196,20 @@ def test_worker_that_prints_a_lot_is_bounded(submit):
     assert result.why.startswith("the worker process died after printing 'xxx")
     assert psutil.Process().memory_info().rss - before < 50 * 2**20
     assert submit("talkative", config={"dies": False}).values == {"x": 1.0}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_experiment_may_have_processes_of_its_own(submit, method):
+    assert submit("helped", config={"method": method}).values == {"x": 3.0}
+
+
+def test_stray_writes_end_no_fork_server(submit):
+    submit("plain")
+    before = forkserver._forkserver._forkserver_pid
+    assert submit("stray").status == "error"  # it wrote into its own answer
+    assert submit("plain").status == "ok"
+    assert forkserver._forkserver._forkserver_pid == before
+    assert psutil.Process(before).status() != psutil.STATUS_ZOMBIE
 
 
 def test_exception_without_words_is_an_error(submit):

@@ -176,7 +176,7 @@ def test_seed_whose_worker_is_killed_repeats_and_the_verdict_says_so(make_paper,
     events, evidence = drive(paper, library)
     assert evidence.verdicts()["x-is-large"].word == "holds"
     [judged] = [e.verdict for e in events if isinstance(e, ClaimJudged)]
-    assert judged.note == "5 attempts were interrupted"
+    assert judged.note == "5 attempts came to no outcome"
     ledger = load_ledger(paper, library).places[0]
     ends = [line for line in lines_of(ledger) if "interrupted" in line]
     assert [line["why"] for line in ends] == ["SIGKILL from outside"] * 5
@@ -191,7 +191,30 @@ def test_seed_that_is_killed_each_time_is_left_for_the_next_run(make_paper, libr
     assert evidence.verdicts()["x-is-large"].word == "not run"
     _, evidence = drive(paper, library)
     assert evidence.verdicts()["x-is-large"].word == "holds"
-    assert notes(paper, library) == {"x-is-large": "20 attempts were interrupted"}
+    assert notes(paper, library) == {"x-is-large": "20 attempts came to no outcome"}
+
+
+SLOW_AT_FIRST = """
+import time
+from pathlib import Path
+
+
+def f(*, seed):
+    calls = Path(__file__).parent / f"{seed}.txt"
+    if not calls.exists():
+        calls.touch()
+        time.sleep(0.7)
+    return Outcome({"x": seed / 7.0})
+"""
+
+
+def test_seeds_of_a_busy_hour_are_measured_again_in_a_quiet_one(make_paper, library):
+    paper = make_paper(SLOW_AT_FIRST, claim() + 'needs = ["quiet"]\n')
+    _, evidence = drive(paper, library)
+    assert evidence.verdicts()["x-is-large"].why == "needs a quiet machine"
+    _, evidence = drive(paper, library)
+    assert evidence.verdicts()["x-is-large"].word == "holds"
+    assert notes(paper, library) == {"x-is-large": "5 attempts came to no outcome"}
 
 
 @pytest.mark.parametrize("ends", ["os._exit(3)", "os.abort()", "os.kill(os.getpid(), 11)"])

@@ -15,7 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from studiolo.claims import (
-    PASSES,
     Answer,
     Claim,
     Figure,
@@ -24,7 +23,6 @@ from studiolo.claims import (
     Verdict,
     Word,
     expected_wrong_holds,
-    outcome_of_check,
 )
 from studiolo.errors import PaperError, StudioloError
 from studiolo.keys import Key
@@ -301,13 +299,10 @@ class View:
         """How our own questions and the checks of our code came out, in words; empty where there are none."""
         questions = [v.verdicts[c.id] for v in self.papers.values() for c in v.questions]
         checks = [v.verdicts[c.id] for v in self.papers.values() for c in v.checks]
-        parts = []
-        if questions:
-            hold = sum(verdict.word is Word.HOLDS for verdict in questions)
-            parts.append(f"{hold} of {_counted(len(questions), 'question')} of our own hold")
-        if checks:
-            passed = sum(outcome_of_check(verdict) == PASSES for verdict in checks)
-            parts.append(f"{passed} of {_counted(len(checks), 'check')} of our code pass")
+        parts = [
+            *_apart(questions, "question", "of our own", "hold"),
+            *_apart(checks, "check", "of our code", "pass"),
+        ]
         return f"Counted apart: {', '.join(parts)}." if parts else ""
 
     @property
@@ -437,3 +432,11 @@ def _of_folder(view: PaperView) -> Iterator[tuple[str, str]]:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _apart(verdicts: Sequence[Verdict], noun: str, whose: str, verb: str) -> Iterator[str]:
+    run = [verdict.word for verdict in verdicts if verdict.word is not Word.NOT_RUN]
+    if run:
+        yield f"{run.count(Word.HOLDS)} of {_counted(len(run), noun)} {whose} {verb}"
+    if left := len(verdicts) - len(run):
+        yield f"{_counted(left, noun)} {whose} not run"

@@ -79,22 +79,31 @@ class Ledger:
         verdicts = source.verdicts()
         for id, verdict in verdicts.items():
             if verdict.n:
-                often = self._interrupted(source, source.paper.claim(id))
-                attempts = f"{often} attempt{'s were' if often > 1 else ' was'} interrupted"
+                often = self._without_outcome(source, source.paper.claim(id))
+                attempts = f"{often} attempt{'s' if often > 1 else ''} came to no outcome"
                 note = noted(verdict.note, *histories.of(id).marks, attempts if often else "")
                 verdicts[id] = replace(verdict, note=note)
         return verdicts
 
-    def _interrupted(self, source: Evidence, claim: Claim) -> int:
-        """Return how many attempts at the seeds that count brought no record."""
+    def _without_outcome(self, source: Evidence, claim: Claim) -> int:
+        """Return how many attempts at the seeds that count were interrupted, or done again as code asked for it.
+
+        What a reader's own code does, it can do where a draw is not to its liking: slow down on a machine that it
+        wants quiet, or miss some data.
+        """
         if claim.all_of:
-            return sum(self._interrupted(source, source.paper.claim(id)) for id in claim.all_of)
-        seeds = [(record_key(r), r.fingerprint) for r in source.records_of(experiment_of(claim))]
+            return sum(self._without_outcome(source, source.paper.claim(i)) for i in claim.all_of)
+        experiment, own = experiment_of(claim), is_readers_own(self.paper)
+        seeds = [(record_key(r), r.fingerprint) for r in source.records_of(experiment)]
         often = {seed: self.began[seed] for seed in seeds if self.began[seed] > 1}
         if not often:
             return 0
-        finished = Counter((record_key(r), r.fingerprint) for r in source.records)
-        return sum(max(0, began - finished[seed]) for seed, began in often.items())
+        ended = Counter(
+            (record_key(r), r.fingerprint)
+            for r in source.records
+            if not own or not (r.status == "needs" or (experiment.quiet and r.busy))
+        )
+        return sum(max(0, began - ended[seed]) for seed, began in often.items())
 
     def has_history(self, source: Evidence, reference: Iterable[Evidence]) -> bool:
         """False where there are verdicts and the ledger does not know how they came about."""

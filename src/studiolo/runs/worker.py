@@ -19,7 +19,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from multiprocessing import connection, parent_process
+from multiprocessing import connection, forkserver, parent_process, resource_tracker
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -104,12 +104,23 @@ def main(task: Task, results: connection.Connection, output: connection.Connecti
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.setsid()
     _die_with_the_driver()
+    _leave_the_fork_server()
     _redirect_output(output)
     if task.timing:
         hold_timing_lock(lambda over: results.send(Waiting(over)))
     results.send(_checked(task))
     while True:
         signal.pause()
+
+
+def _leave_the_fork_server() -> None:
+    """Close what leads to the fork server and its tracker, which a stray write would end; an experiment starts its own."""
+    server: Any = forkserver._forkserver
+    tracker: Any = resource_tracker._resource_tracker
+    for place in (server._forkserver_alive_fd, tracker._fd):
+        if place is not None:
+            os.close(place)
+    server._forkserver_alive_fd = server._forkserver_address = tracker._fd = None
 
 
 def _checked(task: Task) -> Result:
