@@ -30,7 +30,7 @@ def run_all(jobs, state_home):
         input="".join(json.dumps(job) + "\n" for job in jobs),
         env=os.environ | environment,
         cwd=Path(__file__).parents[2],
-        capture_output=True, text=True, timeout=900, check=False,
+        capture_output=True, text=True, timeout=60 + LIMIT_S * len(jobs), check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
