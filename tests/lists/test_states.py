@@ -211,3 +211,35 @@ def test_list_without_states_shows_none():
     assert mark(doc, doc.entries[0], "read") is None
     doc = doc_of(f"# To Review\n* {A}\n")
     assert mark(doc, doc.entries[0], "reading") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "year", "state"),
+    [
+        ("- [ ] [[A Work]] ([arXiv]({})) 📅 2024-05-01\n", None, "to read"),
+        ("- [x] [A Work]({}) ✅ 2024-01-02\n", None, "read"),
+        ("- [x] [A Work]({}), 2017 ➕ 2024-01-02 ✅ 2024-01-03\n", 2017, "read"),
+        ("- [-] [A Work]({})\n", None, None),
+        ("- DONE [A Work]({})\n", None, "read"),
+    ],
+)
+def test_tasks_are_states_and_their_dates_no_years(text, year, state):
+    (entry,) = Document(text.format("https://arxiv.org/abs/1706.03762").encode()).entries
+    assert (entry.title, entry.year, entry.state) == ("A Work", year, state)
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("# Reading\n\n{}", None),
+        ("# Reading\n\n## Maps\n\n{}", None),
+        ("# Reading\n\n{}\n# Read\n", "reading"),
+        ("# Papers\n\n## Reading\n\n{}", "reading"),
+        ("# To Review\n\n{}", "to read"),
+    ],
+)
+def test_page_named_reading_is_a_reading_list(text, state):
+    doc = Document(text.format("* [A](https://arxiv.org/abs/1706.03762)\n").encode())
+    assert [entry.state for entry in doc.entries] == [state]
+    if state is None:
+        assert mark(doc, doc.entries[0], "read") is None

@@ -53,7 +53,7 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
         return (
             (Edit(head.content[0][0] + word.start(), word[0], KEYWORDS[state]),) if word else None
         )
-    if any(state_of_heading(text) for text in entry.section):
+    if entry.state_by == "section":
         return _mark_section(doc, entry, block, state)
     return None
 

@@ -29,6 +29,7 @@ from .sections import Section, sections
 from .states import (
     BOX,
     BOX_STATES,
+    READING,
     state_of_cell,
     state_of_keyword,
     state_of_mark,
@@ -102,6 +103,9 @@ class Reader:
         self.tags: list[str] = []
         self.own: dict[Block, Text] = {}
         self.title: Text | None = None  # the heading of the section at hand
+        self.page: tuple[str, ...] = (
+            "",
+        )  # a heading over all others that says "Reading": a page's name, not a state
 
     def parts(self) -> Iterator[Part]:
         """Yield what each section holds, in the order of the file; nothing of a part is kept here but what is named above."""
@@ -109,7 +113,11 @@ class Reader:
             for block in self.root.walk():
                 if block.kind == "definition":
                     self.definitions.setdefault(fold_label(block.label), unescape(block.target))
+        levels = [block.level for block in self.root.children if block.kind == "heading"]
+        over_all = levels[:1] == [min(levels, default=0)] and levels.count(levels[0]) == 1
         for section in sections(self.root, self._section_heading):
+            if over_all and len(section.path) == 1 and state_of_section(section.path) == READING:
+                self.page = section.path
             self.part.section = section
             self.section = section.path
             for draft in self.part.drafts:  # the heading itself
@@ -358,7 +366,8 @@ class Reader:
             draft.tags += [tag for tag, _ in trailing_code(data)]
         box = BOX.match(data)
         if box:
-            draft.state, draft.state_by = BOX_STATES[chr(box[1][0])], "box"
+            draft.state = BOX_STATES.get(chr(box[1][0]))
+            draft.state_by = "box" if draft.state else None
         if data.isascii() and not _MAYBE_QUESTION.search(data):
             return  # neither a mark nor a question
         words = text.words()
@@ -537,7 +546,8 @@ class Reader:
         """Return the entry that a draft becomes."""
         keys, others = draft.keys()
         state, by = draft.state, draft.state_by
-        if state is None and (state := state_of_section(draft.section)):
+        headings = draft.section[draft.section[:1] == self.page :]
+        if state is None and (state := state_of_section(headings)):
             by = "section"
         block = draft.block
         return Entry(

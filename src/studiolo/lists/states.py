@@ -20,8 +20,7 @@ BOX_STATES: dict[str, State] = {
     "X": READ,
     "/": READING,
     "~": READING,
-    "-": READING,
-}
+}  # [-] is Obsidian's for cancelled, which is none of these
 STATE_BOXES: dict[State, bytes] = {TO_READ: b" ", READ: b"x", READING: b"/"}
 READ_MARKS = ("✅", "✔️", "✔", "☑️", "☑")
 READING_MARKS = ("⏳", "📖", "👀", "🔄")

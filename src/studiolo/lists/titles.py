@@ -79,12 +79,20 @@ def title_from_url(url: str) -> str:
     return url
 
 
+# When a task was done, is due, scheduled …: Obsidian's marks, which say nothing of when a work appeared.
+_TASK_DATE = re.compile(
+    rb"((?:%s)(?:\xef\xb8\x8f)?\s*)\d{4}-\d\d-\d\d" % "|".join("📅⏳🛫✅➕❌🏁").encode()
+)
+
+
 def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Naming:
     """Read what the head of an item, `data` with the links `pieces`, calls its work.
 
     Args:
         cites: something beside the head says that it names a work, such as a link to a paper below it.
     """
+    if b"\xe2" in data or b"\xf0" in data:
+        data = _TASK_DATE.sub(rb"\1          ", data)  # as long as it was
     parts = cut(data, pieces)
     at = title_part(parts)
     if at is None:
