@@ -206,3 +206,9 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
         [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) / 1024 < 90
+
+
+def test_names_of_a_vault_may_lie_anywhere(tmp_path):
+    path = tmp_path / "notes.md"
+    path.write_text("* [[Some Note]]\n\n![[Picture.png]] ![[Other Note]]\n\n![missing](no.png)\n")
+    assert [fault.says for fault in check([Document.load(path)])] == ["no.png does not exist."]

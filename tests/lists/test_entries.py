@@ -287,3 +287,8 @@ def test_entry_says_what_it_is_called_when_it_is_asked():
     (entry,) = doc.entries
     assert (entry.title, entry.name, entry.year) == ("Mixing Tokens", "FNet", 2021)
     assert entry == Document(doc.data).entries[0]
+
+
+def test_address_in_angle_brackets_keeps_its_blank():
+    (entry,) = Document(b"* [A](<https://example.org/a b.pdf>)\n").entries
+    assert str(entry.key) == "url:https://example.org/a%20b.pdf"

@@ -39,7 +39,7 @@ class Piece:
     def mention(self) -> Mention | None:
         """What the address points at; None where it is no web address."""
         if self._mention is False:
-            self._mention = find_mention(self.url)
+            self._mention = find_mention(self.url.replace(" ", "%20"))  # <a b.pdf> means one file
         return self._mention
 
 

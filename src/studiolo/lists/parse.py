@@ -526,7 +526,7 @@ class Reader:
                 piece.mention if piece.kind != "wiki" else None,
                 text.line + run.line(piece.start),
                 run.span(piece.start, piece.end),
-                piece.kind,
+                "wiki" if run.data.startswith(b"![[", piece.start) else piece.kind,
             )
             if piece.kind == "image":
                 self.part.images.append(link)
