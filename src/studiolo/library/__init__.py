@@ -1,7 +1,5 @@
 """The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
-from studiolo.index import Suggestion
-
 from . import desk
 from .cite_keys import cite_key_of, keep_cite_keys, load_cite_keys, save_cite_key, with_cite_keys
 from .drafts import Draft, load_drafts, plan_draft, save_draft
@@ -76,7 +74,6 @@ __all__ = [
     "Sayings",
     "Suggested",
     "Suggester",
-    "Suggestion",
     "Waiting",
     "Wanted",
     "Works",

@@ -13,15 +13,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from studiolo.files import append_json_lines, load_records
 from studiolo.keys import Key, find_mention, papers_in
 from studiolo.lists import Document
-from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
 
 from .folder import Library
+
+
+if TYPE_CHECKING:
+    from studiolo.metadata import Facts
 
 
 _MAY_NAME = re.compile(r"(?i)https?://|arxiv")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studiolo.files import append_json_lines, load_records
 from studiolo.keys import Key
-from studiolo.metadata import Facts, Fetched, Services, fetch_facts as ask_services
-from studiolo.net import Client
 
 from .folder import Library
+
+
+if TYPE_CHECKING:
+    from studiolo.metadata import Facts, Fetched, Services
+    from studiolo.net import Client
 
 
 def facts_path(library: Library) -> Path:
@@ -20,6 +24,8 @@ def facts_path(library: Library) -> Path:
 
 def load_facts(library: Library) -> dict[Key, Facts]:
     """Return what is known of each key, the last word on each."""
+    from studiolo.metadata import Facts
+
     return {known.key: known for known in load_records(facts_path(library), Facts.from_record)}
 
 
@@ -40,6 +46,8 @@ def fetch_facts(
     Args:
         known: what is kept of the library, where it was read already.
     """
+    from studiolo.metadata import fetch_facts as ask_services
+
     fetched = ask_services(
         keys,
         client=client,

@@ -11,15 +11,14 @@ import hashlib
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import studiolo
 from studiolo.errors import FileError
-from studiolo.index import Found, Index, Row, load_or_build
 from studiolo.keys import Key, address_of
 from studiolo.lists import Block, Document, Entry, find_links, plain_with_links
-from studiolo.metadata import Facts
 
 from .facts import facts_path
 from .folder import Library
@@ -27,6 +26,11 @@ from .inbox import inbox_path
 from .pools import followed_lists, pool_rows, pool_stamp
 from .reading import Kept, kept_path, load_kept, state_of, tags_of
 from .waiting import Waiting, load_waiting
+
+
+if TYPE_CHECKING:
+    from studiolo.index import Found, Index, Row
+    from studiolo.metadata import Facts
 
 
 _ADDRESS = re.compile(r"https?://\S+")  # says nothing that its link's key does not
@@ -41,6 +45,8 @@ def library_rows(library: Library, can_run: Callable[[], Iterable[str]] = tuple)
     Args:
         can_run: returns the keys of papers whose claims can be run: `has:claims`. Asked only if rows are needed.
     """
+    from studiolo.index import Row
+
     waiting = load_waiting(library)
     kept = load_kept(library.folder)
     runnable = frozenset(can_run())
@@ -68,8 +74,7 @@ def library_rows(library: Library, can_run: Callable[[], Iterable[str]] = tuple)
 
 
 def _renamed(row: Row, key: str) -> Row:
-    values = {name: getattr(row, name) for name in Row.__slots__}
-    return Row(**{**values, "key": key})
+    return replace(row, key=key)
 
 
 def entry_row(
@@ -84,6 +89,8 @@ def entry_row(
     Args:
         name: of its list, as seen from the library.
     """
+    from studiolo.index import Row
+
     works = [key for own in entry.keys for key in (own, *sorted(waiting.works.keys(own)))]
     own = [key for key in works if entry.key in waiting.works.keys(key)] if entry.key else []
     known = _known(own, waiting.facts)
@@ -119,6 +126,8 @@ def _titled(name: str | None, title: str, known: str) -> str:
 
 def _known(keys: Iterable[Key], facts: Mapping[Key, Facts]) -> Facts:
     """Return what services say of the first of several keys that they say most of."""
+    from studiolo.metadata import Facts
+
     found = [facts[key] for key in dict.fromkeys(keys) if key in facts]
     return max(found, key=lambda known: bool(known.abstract), default=Facts(Key("url", "")))
 
@@ -137,6 +146,8 @@ def _has(entry: Entry, can_run: frozenset[str]) -> Iterator[str]:
 
 def _page_row(document: Document, name: str) -> Row | None:
     """Return what a page says outside of its entries, or None where that is nothing but headings."""
+    from studiolo.index import Row
+
     at = [entry.span[0] for entry in document.entries]
     text = " ".join(filter(None, (_prose(document, block, at) for block in document.blocks)))
     if not text:
@@ -158,6 +169,9 @@ def _prose(document: Document, block: Block, entries: list[int]) -> str:
 
 
 def _inbox_rows(waiting: Waiting) -> Iterator[Row]:
+    from studiolo.index import Row
+    from studiolo.metadata import Facts
+
     for pending in waiting.pending:
         known = waiting.facts.get(pending.key) if pending.key else None
         known = known or Facts(Key("url", ""))
@@ -226,6 +240,8 @@ def _opened(
     stamp: str,
     says: list[str] | None,
 ) -> Iterator[Index]:
+    from studiolo.index import Index, load_or_build
+
     try:
         library.prepare()
         index, sentence = load_or_build(library.cache / "find" / name, rows, stamp=stamp)

@@ -16,18 +16,21 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from studiolo.errors import FileError, NetworkError, UsageError
 from studiolo.files import append_json_lines, load_json_lines, save_bytes
-from studiolo.index import Row
 from studiolo.keys import find_key
 from studiolo.lists import Document
-from studiolo.metadata import Services
-from studiolo.net import Answer, Client
 
 from .folder import Library
+
+
+if TYPE_CHECKING:
+    from studiolo.index import Row
+    from studiolo.metadata import Services
+    from studiolo.net import Answer, Client
 
 
 FILE_BYTES = 8 * 1024**2  # of one Markdown file
@@ -186,6 +189,8 @@ def fetch_followed(
     Raises:
         NetworkError: GitHub did not answer, or knows no such repository; what was kept stays.
     """
+    from studiolo.metadata import Services
+
     assert followed.kept is not None, "a folder is not fetched"
     services = services or Services.from_environment()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -233,6 +238,8 @@ def load_rows(library: Library, followed: Followed) -> list[Row]:
     Raises:
         FileError: a file cannot be read.
     """
+    from studiolo.index import Row
+
     stamp = followed.stamp()
     if not stamp:
         return []
@@ -251,6 +258,8 @@ def load_rows(library: Library, followed: Followed) -> list[Row]:
 
 
 def _read(followed: Followed) -> Iterator[Row]:
+    from studiolo.index import Row
+
     files = {
         name: data for name, data in followed.load_files().items() if not _NO_LISTS.search(name)
     }

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from studiolo.index import Placement, Row, Shelf, place, subjects
 from studiolo.keys import Key
 from studiolo.lists import Document, Entry, Section
-from studiolo.metadata import Facts
 
 from .waiting import Pending
 
 
+if TYPE_CHECKING:
+    from studiolo.index import Placement, Row, Shelf
+    from studiolo.metadata import Facts
+
+
 _LEAST = 0.03  # a likeness below says nothing
-_UNKNOWN = Facts(Key("url", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
     one whose entries share the most telling words; else the section that grows the most.
     """
     places = sections_of(document)
+    from studiolo.index import place, subjects
+
     if not places:
         return []
     proposals: dict[Section, Proposal] = {}
@@ -95,6 +100,8 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
 def _shelves(
     document: Document, places: Iterable[Section], facts: Mapping[Key, Facts]
 ) -> list[Shelf]:
+    from studiolo.index import Shelf
+
     rows: dict[Section, list[Row]] = {section: [] for section in places}
     for entry in document.entries:
         if (section := document.section_of(entry)) in rows:
@@ -103,7 +110,9 @@ def _shelves(
 
 
 def _entry_row(entry: Entry, facts: Mapping[Key, Facts]) -> Row:
-    known = facts.get(entry.key, _UNKNOWN) if entry.key else _UNKNOWN
+    from studiolo.index import Row
+
+    known = _known(entry.key, facts)
     return Row(
         key="", title=entry.title or known.title, authors=known.authors or entry.authors, abstract=known.abstract,
         notes=" ".join(filter(None, [entry.name, *(note.text for note in entry.notes)])), categories=known.categories,
@@ -111,12 +120,20 @@ def _entry_row(entry: Entry, facts: Mapping[Key, Facts]) -> Row:
 
 
 def _pending_row(pending: Pending, facts: Mapping[Key, Facts]) -> Row:
-    known = facts.get(pending.key, _UNKNOWN) if pending.key else _UNKNOWN
+    from studiolo.index import Row
+
+    known = _known(pending.key, facts)
     said = (text for item in pending.items for text in (item.about, item.note))
     return Row(
         key="", title=pending.title if pending.has_title or not known.title else known.title, authors=known.authors, abstract=known.abstract, categories=known.categories,
         notes=" ".join(filter(None, said)),
     )  # fmt: skip
+
+
+def _known(key: Key | None, facts: Mapping[Key, Facts]) -> Facts:
+    from studiolo.metadata import Facts
+
+    return (facts.get(key) if key else None) or Facts(Key("url", ""))
 
 
 def _shared(found: Placement) -> str:

@@ -6,14 +6,18 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from studiolo.index import Row
 from studiolo.keys import Key
-from studiolo.metadata import Facts, Pool, load_pools
 
 from .facts import facts_path, load_facts
 from .folder import Library
 from .following import load_followed, load_rows
+
+
+if TYPE_CHECKING:
+    from studiolo.index import Row
+    from studiolo.metadata import Facts, Pool
 
 
 def pools_folder(library: Library) -> Path:
@@ -23,6 +27,8 @@ def pools_folder(library: Library) -> Path:
 
 def pools_of(library: Library) -> list[Pool]:
     """Return the pools of a library by name."""
+    from studiolo.metadata import load_pools
+
     return load_pools(pools_folder(library))
 
 
@@ -74,6 +80,8 @@ def pool_stamp(library: Library) -> str:
 
 
 def _row(facts: Facts, source: str = "") -> Row:
+    from studiolo.index import Row
+
     return Row(
         key=str(facts.key),
         title=facts.title,

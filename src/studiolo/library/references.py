@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from studiolo.keys import Key, address_of, find_mention
 from studiolo.lists import Document
-from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
 
 from .facts import load_facts
@@ -20,6 +20,10 @@ from .kinds import Kind, kind_of
 from .reading import Kept, load_kept, state_of, tags_of
 from .waiting import Waiting, facts_of, tidy_title
 from .works import Works, load_same
+
+
+if TYPE_CHECKING:
+    from studiolo.metadata import Facts
 
 
 @dataclass(frozen=True, slots=True)

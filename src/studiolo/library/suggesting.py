@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studiolo.errors import UsageError
-from studiolo.index import Row, Suggestion
 from studiolo.keys import Key, find_key
 from studiolo.lists import Document, Entry, Section, find_section
 
@@ -21,6 +21,10 @@ from .finding import Pool, entry_row, library_index, open_pool
 from .folder import Library
 from .reading import Kept, load_kept, state_of, tags_of
 from .waiting import Waiting, load_waiting, passed_names, refused_names
+
+
+if TYPE_CHECKING:
+    from studiolo.index import Row, Suggestion
 
 
 _MORE = 40  # suggestions beyond those asked for: some are had under another key
@@ -277,6 +281,8 @@ class Suggester:
         return entry_row(one.entry, name, self.waiting, self._kept)
 
     def _rows(self, wanted: Wanted) -> list[Row]:
+        from studiolo.index import Row
+
         rows = [self._row(one) for one in wanted.entries]
         for key in wanted.others:
             known = self.waiting.facts.get(key)
@@ -319,6 +325,8 @@ def suggest_for_empty(
 
 
 def _unranked(row: Row) -> Suggestion:
+    from studiolo.index import Suggestion
+
     return Suggestion(
         row.key, row.title, 0.0, (), authors=row.authors, date=row.date, place=row.place, url=row.url
     )  # fmt: skip

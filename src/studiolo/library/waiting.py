@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from studiolo.errors import UsageError
 from studiolo.files import append_json_lines, load_json_lines
 from studiolo.keys import Key, address_of, find_key
-from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
 
 from .edges import key_at
@@ -21,6 +21,10 @@ from .folder import Library
 from .given import Given, given_by
 from .inbox import load_items
 from .works import Works, load_works
+
+
+if TYPE_CHECKING:
+    from studiolo.metadata import Facts
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from studiolo.keys import Key
-from studiolo.metadata import Facts
 from studiolo.sources import SavedItem
 
 from .edges import (
@@ -22,6 +22,10 @@ from .edges import (
 from .facts import load_facts
 from .folder import Library
 from .inbox import load_items
+
+
+if TYPE_CHECKING:
+    from studiolo.metadata import Facts
 
 
 _KIND_ORDER = {

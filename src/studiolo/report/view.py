@@ -25,11 +25,11 @@ from studiolo.claims import (
     expected_wrong_holds,
 )
 from studiolo.errors import PaperError, StudioloError
+from studiolo.index import Suggestion
 from studiolo.keys import Key
 from studiolo.library import (
     Kept,
     Library,
-    Suggestion,
     Works,
     load_kept,
     load_same,
