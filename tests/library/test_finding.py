@@ -208,7 +208,7 @@ def test_a_library_that_cannot_be_written_is_searched(library, monkeypatch):
 
         raise FileError("read only")
 
-    monkeypatch.setattr("studiolo.library.finding.load_or_build", refuse)
+    monkeypatch.setattr("studiolo.index.load_or_build", refuse)
     assert found(library, "fourier") == ["arxiv:2105.03824"]
 
 

@@ -1,54 +1,100 @@
 """The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
-from . import desk
-from .cite_keys import cite_key_of, keep_cite_keys, load_cite_keys, save_cite_key, with_cite_keys
-from .drafts import Draft, load_drafts, plan_draft, save_draft
-from .edges import READER, Edge, Grade, save_edges
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
-from .export import FORMATS
-from .facts import fetch_facts, load_facts
-from .finding import Pool, find, open_pool
 from .folder import Library, save_new_list
-from .following import (
-    Followed,
-    fetch_followed,
-    find_target,
-    follow,
-    load_followed,
-    load_rows,
-    unfollow,
-)
-from .history import Change, carry_out, load_changes, undo
-from .inbox import Collected, Inbox
-from .log import Logged, load_log
-from .placing import Proposal, sections_of
-from .plan import Plan, joined
-from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
 from .reading import Kept, load_kept, state_of, tags_of
-from .references import (
-    Reference,
-    Sayings,
-    in_section,
-    references_in_document,
-    references_in_inbox,
-    references_in_library,
+
+
+if TYPE_CHECKING:
+    from . import desk
+    from .cite_keys import (
+        cite_key_of,
+        keep_cite_keys,
+        load_cite_keys,
+        save_cite_key,
+        with_cite_keys,
+    )
+    from .drafts import Draft, load_drafts, plan_draft, save_draft
+    from .edges import READER, Edge, Grade, save_edges
+    from .export import FORMATS
+    from .facts import fetch_facts, load_facts
+    from .finding import Pool, find, open_pool
+    from .following import (
+        Followed,
+        fetch_followed,
+        find_target,
+        follow,
+        load_followed,
+        load_rows,
+        unfollow,
+    )
+    from .history import Change, carry_out, load_changes, undo
+    from .inbox import Collected, Inbox
+    from .log import Logged, load_log
+    from .placing import Proposal, sections_of
+    from .plan import Plan, joined
+    from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
+    from .references import (
+        Reference,
+        Sayings,
+        in_section,
+        references_in_document,
+        references_in_inbox,
+        references_in_library,
+    )
+    from .relating import keep_apart, relate
+    from .suggesting import (
+        Suggested,
+        Suggester,
+        Wanted,
+        suggest_for_empty,
+        wanted_by_list,
+        wanted_by_section,
+        wanted_by_tag,
+        wanted_by_words,
+        wanted_in,
+    )
+    from .syncing import Place, forget_place, load_places, place_of_file, save_place
+    from .tagging import tag, tag_list
+    from .waiting import Pending, Waiting, load_waiting
+    from .works import Works, load_same, load_works
+
+# Asked for a name in this order, when it is first wanted: `show` needs none of them.
+_LATE = (
+    "desk",
+    "waiting",
+    "works",
+    "edges",
+    "plan",
+    "history",
+    "inbox",
+    "facts",
+    "placing",
+    "tagging",
+    "log",
+    "syncing",
+    "relating",
+    "drafts",
+    "cite_keys",
+    "references",
+    "export",
+    "finding",
+    "pools",
+    "following",
+    "suggesting",
 )
-from .relating import keep_apart, relate
-from .suggesting import (
-    Suggested,
-    Suggester,
-    Wanted,
-    suggest_for_empty,
-    wanted_by_list,
-    wanted_by_section,
-    wanted_by_tag,
-    wanted_by_words,
-    wanted_in,
-)
-from .syncing import Place, forget_place, load_places, place_of_file, save_place
-from .tagging import tag, tag_list
-from .waiting import Pending, Waiting, load_waiting
-from .works import Works, load_same, load_works
+
+
+def __getattr__(name: str) -> Any:
+    for module in _LATE if name in __all__ else ():
+        found = import_module(f"{__name__}.{module}")
+        if name == module or hasattr(found, name):
+            globals()[name] = found if name == module else getattr(found, name)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
