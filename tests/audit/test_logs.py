@@ -161,6 +161,34 @@ def test_second_run_is_the_floor(tmp_path):
     assert found.divergence.floor == 0
 
 
+def test_prompts_are_shown_beside_the_examples(tmp_path):
+    before, _ = sides(tmp_path)
+    asked = [doc["question"] for doc in DOCS]
+    assert sorted(before.columns["prompt"]) == sorted(2 * asked)
+    logged = load_side(write_inspect(tmp_path / "a.json", inspect_samples(FULL, DOCS)), "before")
+    assert list(logged.columns["prompt"]) == asked
+
+
+def test_responses_without_a_filter_are_read(tmp_path):
+    rows = list(lm_eval_choice(FULL, DOCS))
+    wanted = load_side(write_lines(tmp_path / "a" / "samples_words.jsonl", rows), "before")
+    for row in rows:
+        del row["filtered_resps"]
+    plain = load_side(write_lines(tmp_path / "b" / "samples_words.jsonl", rows), "after")
+    found = audit(wanted, plain)
+    assert found.flips.share == 0
+    assert found.divergence.mean == 0
+    assert found.classes.names == ("choice 1", "choice 2", "choice 3", "choice 4")
+
+
+def test_one_line_without_a_metric_names_those_it_has(tmp_path):
+    [row, *_] = lm_eval_text(FULL, DOCS[:1])
+    del row["exact_match"]
+    path = write_lines(tmp_path / "samples_next.jsonl", [{**row, "metrics": ["bleu"], "bleu": 0.3}])
+    with pytest.raises(AuditError, match=r"right or wrong \(bleu\)"):
+        load_side(path, "before")
+
+
 def test_metric_that_is_not_right_or_wrong_is_refused(tmp_path):
     rows = [{**row, "metrics": ["bleu"], "bleu": 0.37} for row in lm_eval_text(FULL, DOCS)]
     for row in rows:
@@ -210,6 +238,47 @@ def test_inspect_epochs_scores_and_stopped_runs(tmp_path):
     samples[0]["scores"]["choice"]["value"] = 0.37
     with pytest.raises(AuditError, match=r"gave 0.37, which is neither right nor wrong"):
         load_side(write_inspect(tmp_path / "c.json", samples), "before")
+
+
+def test_inspect_samples_without_an_epoch_are_of_the_first(tmp_path):
+    samples = list(inspect_samples(FULL, DOCS[:3]))
+    later = [{**s, "epoch": 2} for s in samples]
+    for sample in samples:
+        del sample["epoch"]
+    side = load_side(write_inspect(tmp_path / "a.json", samples + later), "before")
+    assert len(side) == 3
+    assert "2 epochs; the first was read" in side.notes[0]
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("C", "I"), (True, False), (1, 0), (1.0, 0.0)])
+def test_inspect_scores_of_every_kind_and_targets_in_lists(tmp_path, right, wrong):
+    samples = list(inspect_samples(FULL, DOCS))
+    wanted = audit(*2 * [load_side(write_inspect(tmp_path / "a.json", samples), "before")])
+    for sample in samples:
+        score = sample["scores"]["choice"]
+        score["value"] = right if score["value"] == "C" else wrong
+        sample["target"] = [sample["target"]]
+    side = load_side(write_inspect(tmp_path / "b.json", samples), "before")
+    found = audit(side, side)
+    assert found.accuracy.before == wanted.accuracy.before
+    assert found.classes.names == ("A", "B", "C", "D")
+
+
+@pytest.mark.parametrize("where", ["completion", "choices"])
+def test_inspect_answer_is_the_text_where_no_scorer_took_one_out(tmp_path, where):
+    samples = list(inspect_samples(FULL, DOCS[:3]))
+    for sample in samples:
+        del sample["scores"]["choice"]["answer"], sample["choices"]
+        sample["output"] = {where: sample["output"][where]}
+    silent = [{**sample, "output": None} for sample in samples]
+    before = load_side(write_inspect(tmp_path / "a.json", samples), "before")
+    after = load_side(write_inspect(tmp_path / "b.json", silent), "after")
+    assert audit(before, before).flips.agreement == 1
+    said = [f"ANSWER: {sample['output'][where][-1]}" for sample in samples]
+    if where == "choices":
+        said = [sample["output"][where][0]["message"]["content"] for sample in samples]
+    assert list(before.models[0].output) == said
+    assert audit(before, after).flips.agreement == 0
 
 
 def test_broken_logs_are_refused_with_their_line(tmp_path):
