@@ -104,7 +104,8 @@ class Library:
         """
         for name, text in _GIT_FILES.items():
             path = self.state / name
-            found = load_bytes(path) if path.is_file() or not os.path.lexists(path) else b""
+            is_file = os.path.isfile(path)  # noqa: PTH113  (Path's raises where a folder is closed)
+            found = load_bytes(path) if is_file or not os.path.lexists(path) else b""
             if found is None or found == _OLD_GIT_FILES[name]:
                 save_bytes(path, text)
 
