@@ -214,7 +214,7 @@ class Library:
         return path
 
     def main_list(self) -> Path | None:
-        """Return the list that new entries go to when none is named, or None where there is no list.
+        """Return the list that new entries go to when none is named, or None in a library without lists.
 
         It is the one that `config.toml` names. Else those in `lists/` come first; among them the one with most papers.
 

@@ -196,7 +196,7 @@ class Reader:
             self._answer(words[match.end() :], None)
 
     def _work(self, block: Block, text: Text) -> Draft:
-        """Make an entry of what is no item."""
+        """Make an entry of a block that is not an item."""
         draft = self._draft(block)
         self._take_links(text, draft)
         self._head(block, text, draft)

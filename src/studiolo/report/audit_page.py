@@ -272,7 +272,7 @@ def _chart(parts: Parts, rows: Sequence[int], name: str, level: float) -> str:
 
 
 def _pictures(pictures: Any, audit: Audit) -> Any:
-    """Return a function from an example's place and id to a data URI, or to None where there is no picture."""
+    """Return a function from an example's place and id to a data URI, or to None without a picture."""
     if pictures is None:
         return lambda i, name: None
     if isinstance(pictures, str | Path) and Path(pictures).is_dir():

@@ -130,7 +130,7 @@ def plan(
 
 
 def kept_timeouts(source: Evidence) -> list[str]:
-    """Return the claims with seeds that took too long and that `retry` leaves alone, since their limit is no longer."""
+    """Return the claims with seeds that took too long and that `retry` leaves alone because their limit was not raised."""
     limits = time_limits(source.paper)
     return [
         claim.id

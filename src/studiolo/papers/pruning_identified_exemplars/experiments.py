@@ -361,7 +361,7 @@ def _without(found: Audit, dense: Array, labels: Array, seed: int) -> dict[str, 
 
 
 def _over(a: float, b: float) -> float:
-    """a / b, and infinite over nothing: a claim on it then says that its seed is no number."""
+    """a / b, and infinite over nothing: a claim on it then says that its seed is not a number."""
     return a / b if b else math.inf
 
 
