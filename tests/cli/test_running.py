@@ -236,6 +236,7 @@ def test_termination_says_that_the_seeds_in_flight_are_killed(path):
         output, errors = run.communicate(timeout=30)
     assert re.search(r"Stopping at once: (1 seed|2 seeds) in flight (is|are) killed\.", errors)
     assert "Left for another run: 2 claims." in output.splitlines()
+    assert _sentence(Stopping(0)) == "Stopping; no seed is in flight."
     assert _sentence(Stopping(1)) == "Stopping after 1 seed in flight; Ctrl-C again kills it."
 
 

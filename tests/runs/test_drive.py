@@ -1,6 +1,7 @@
 import itertools
 import json
 import shutil
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -16,6 +17,8 @@ from studiolo.runs import (
     Machine,
     Planned,
     SeedFinished,
+    SeedStarted,
+    Stopping,
     Warned,
     load_machine,
 )
@@ -252,6 +255,20 @@ def test_two_runs_never_time_at_once(make_paper, library):
     records = runs.load_evidence(paper, library).records
     assert {r.values["x"] for r in records} == {1.0}
     assert len(records) > 5  # both measured
+
+
+def test_ctrl_c_between_two_seeds_is_told(make_paper, library):
+    events = []
+
+    def tell(event):
+        events.append(event)
+        if isinstance(event, SeedFinished):
+            signal.raise_signal(signal.SIGINT)  # the only seed in flight has just been collected
+
+    runs.run([make_paper(COUNTING)], library, jobs=1, tell=tell)
+    after = events[events.index(Stopping(0)) :]
+    assert not any(isinstance(e, SeedStarted | SeedFinished) for e in after)
+    assert after[-1] == Finished(1, stopped=True)
 
 
 def test_clock_that_jumps_changes_nothing(make_paper, library, monkeypatch):

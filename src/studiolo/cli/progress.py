@@ -222,6 +222,8 @@ def _sentence(event: Event) -> str:
                 f"{counted(len(plan.seeds), 'seed')} for {counted(len(claims), 'claim')} and controls, {jobs} at a time: "
                 f"{about(plan.wall_s(jobs))}{limit}."
             )
+        case runs.Stopping(in_flight=0):
+            return "Stopping; no seed is in flight."
         case runs.Stopping(in_flight, killed):
             seeds = counted(in_flight, "seed")
             if killed:

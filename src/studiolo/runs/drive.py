@@ -234,6 +234,7 @@ class _Drive:
                     self._collect(workers)
                 upcoming = self._next(queue)
             if self.stopping:
+                self._tell_stopping()
                 upcoming = None
             self._collect(workers)
             if upcoming is None and not self.stopping:
@@ -309,9 +310,8 @@ class _Drive:
         finished: set[Future[Result]] = set()
         while self.in_flight and not finished:
             finished, _ = wait(self.in_flight, timeout=0.2, return_when=FIRST_COMPLETED)
-            if self.stopping and not self.told_stopping:
-                self.told_stopping = True
-                self.tell(Stopping(len(self.in_flight), self.killed))
+            if self.stopping:
+                self._tell_stopping()
             if workers.waits_for_timing() != self.told_waiting:
                 self.told_waiting = not self.told_waiting
                 if self.told_waiting:
@@ -325,6 +325,11 @@ class _Drive:
                 self._changed(seed, result.why)
             else:
                 self._record(seed, started, result, result.status)
+
+    def _tell_stopping(self) -> None:
+        if not self.told_stopping:
+            self.told_stopping = True
+            self.tell(Stopping(len(self.in_flight), self.killed))
 
     def _interrupted(self, seed: SeedToRun, why: str) -> None:
         """Let a seed that somebody else ended run again, the same seed of the same code, up to a limit."""
