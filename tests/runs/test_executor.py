@@ -160,7 +160,7 @@ def test_timeout_kills_the_worker_and_its_children(submit, tmp_path):
     result = submit("sleeper", timeout_s=1.0, config={"pids": str(tmp_path / "pids")})
     assert result.status == "timeout"
     assert result.why == "no result after 1 s"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60  # of the 600 that it sleeps
     assert_gone(int((tmp_path / "pids").read_text()))
 
 
@@ -171,7 +171,7 @@ def test_process_that_left_the_group_is_killed_too(submit, tmp_path):
 
 def assert_gone(pid):
     """Assert that a process has ended, or is a zombie that its new parent has yet to reap."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
@@ -275,13 +275,13 @@ def timing_lock(tmp_path, monkeypatch):
 def test_timing_waits_for_another_run_and_that_is_not_its_time(make_paper, timing_lock):
     folder = make_paper(EXPERIMENTS).folder
     with fresh_server(), LocalExecutor(1, torch=False) as executor:
-        task = Task(folder=folder, run="timed", config={}, seed=1, timeout_s=1.0, timing=True)
+        task = Task(folder=folder, run="timed", config={}, seed=1, timeout_s=2.0, timing=True)
         future = executor.submit(task)
         time.sleep(2.5)  # longer than its limit
         assert not future.done()
         assert executor.waits_for_timing()
         timing_lock.kill()
-        assert future.result(timeout=10).status == "ok"
+        assert future.result(timeout=60).status == "ok"
         assert not executor.waits_for_timing()
 
 
