@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
 from .folder import Library, save_new_list
-from .reading import Kept, load_kept, state_of, tags_of
+from .reading import Kept, diff_of_kept, load_kept, state_of, tags_of
 
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .edges import READER, Edge, Grade, save_edges
     from .export import FORMATS
     from .facts import fetch_facts, load_facts
-    from .finding import Pool, find, open_pool
+    from .finding import Pool, find, library_index, open_pool
     from .following import (
         Followed,
         fetch_followed,
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
         load_rows,
         unfollow,
     )
-    from .history import Change, carry_out, load_changes, undo
+    from .history import Change, carry_out, load_changes, plan_undo, undo
     from .inbox import Collected, Inbox
+    from .lines import Filter, Line, choices, lines_of, read_filter
     from .log import Logged, load_log
     from .placing import Proposal, sections_of
     from .plan import Plan, joined
@@ -85,6 +86,7 @@ _LATE = (
     "pools",
     "following",
     "suggesting",
+    "lines",
 )
 
 
@@ -104,11 +106,13 @@ __all__ = [
     "Collected",
     "Draft",
     "Edge",
+    "Filter",
     "Followed",
     "Grade",
     "Inbox",
     "Kept",
     "Library",
+    "Line",
     "Listed",
     "Logged",
     "Pending",
@@ -125,8 +129,10 @@ __all__ = [
     "Works",
     "called",
     "carry_out",
+    "choices",
     "cite_key_of",
     "desk",
+    "diff_of_kept",
     "fetch_facts",
     "fetch_followed",
     "find",
@@ -141,6 +147,8 @@ __all__ = [
     "joined",
     "keep_apart",
     "keep_cite_keys",
+    "library_index",
+    "lines_of",
     "load_changes",
     "load_cite_keys",
     "load_drafts",
@@ -157,10 +165,12 @@ __all__ = [
     "open_pool",
     "place_of_file",
     "plan_draft",
+    "plan_undo",
     "pool_rows",
     "pool_stamp",
     "pools_folder",
     "pools_of",
+    "read_filter",
     "references_in_document",
     "references_in_inbox",
     "references_in_library",

@@ -109,7 +109,7 @@ def entry_row(
         tags=tags_of(entry, kept),
         state=state_of(entry, kept)[0] or "",
         source="list",
-        has=tuple(_has(entry, frozenset(map(str, works)) & can_run)),
+        has=tuple(things_of(entry, frozenset(map(str, works)) & can_run)),
         categories=known.categories,
         date=known.published or str(known.year or entry.year or ""),
         place=f"{name}:{entry.line}",
@@ -132,7 +132,8 @@ def _known(keys: Iterable[Key], facts: Mapping[Key, Facts]) -> Facts:
     return max(found, key=lambda known: bool(known.abstract), default=Facts(Key("url", "")))
 
 
-def _has(entry: Entry, can_run: frozenset[str]) -> Iterator[str]:
+def things_of(entry: Entry, can_run: frozenset[str]) -> Iterator[str]:
+    """Yield what hangs on an entry: `question`, `code`, `talk`, and `claims` where any of `can_run` is there."""
     kinds = {key.kind for key in entry.keys}
     if entry.questions:
         yield "question"

@@ -178,6 +178,17 @@ class Library:
         self.__dict__.pop("documents", None)
         self.__dict__.pop("lists", None)
 
+    def again(self) -> Library:
+        """Return the library as it is now; a list with the same bytes as before keeps what was found in it."""
+        now = Library(self.folder)
+        before: dict[Path, Document] = self.__dict__.get("documents", {})
+        documents = {path: Document.load(path) for path in now.list_paths()}
+        now.documents = {
+            path: old if (old := before.get(path)) and old.data == document.data else document
+            for path, document in documents.items()
+        }
+        return now
+
     def relative(self, path: Path) -> str:
         """Return a list's name as shown to the reader and kept in `.studiolo/`; of one outside, its path."""
         return self._name_of(path) or str(path)

@@ -28,7 +28,7 @@ from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 from .edges import Edge, edge_from, edge_record, said_by_reader, save_edges
 from .folder import Library
 from .inbox import Inbox
-from .plan import Plan
+from .plan import Plan, difference
 from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
 from .waiting import passed_names, refused_names, save_passed, save_refused
 
@@ -191,6 +191,35 @@ def carry_out(library: Library, plan: Plan) -> Change:
         save_edges(library, plan.relating)
     library.forget()
     return change
+
+
+def plan_undo(library: Library) -> tuple[Change, Plan]:
+    """Return the change that `undo` would take back, and what that does to its list; nothing is written.
+
+    Raises:
+        UsageError: there is nothing to undo.
+        StaleEdit: what was written is not there any more as it was.
+    """
+    for change in reversed(load_changes(library)):
+        written = _list_without(library, change) if change.edits else None
+        kept = _kept_without(library, change)
+        if written is None and not kept and not _still_said(library, change):
+            continue  # it was never made
+        if written is None:
+            return change, Plan(change.what)
+        path, document, new = written
+        edit = difference(document.data, new)
+        return change, Plan(change.what, document, Document(new, path), (edit,) if edit else ())
+    raise UsageError(f"There is nothing to undo in {library.folder}.")
+
+
+def _still_said(library: Library, change: Change) -> bool:
+    """Whether anything else that a change said still stands: passed over, refused, related."""
+    return (
+        not passed_names(library).isdisjoint(change.passed)
+        or not refused_names(library).isdisjoint(change.refused)
+        or any(said_by_reader(library, e.a, e.b) == e for e, _ in change.related)
+    )
 
 
 def undo(library: Library, only: Change | None = None) -> Change:

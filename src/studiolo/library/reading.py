@@ -134,6 +134,17 @@ def merged(kept: Mapping[Key, Kept], changes: Iterable[Kept]) -> dict[Key, Kept]
     return found
 
 
+def diff_of_kept(root: Path, changes: Iterable[Kept]) -> list[str]:
+    """Return which lines `save_kept` would take out of `reading.jsonl`, after a `-`, and which it would put in, after a `+`."""
+    kept = load_kept(root)
+    return [
+        f"{sign}{_json(one).decode('utf-8', 'replace')}"
+        for key, new in merged(kept, changes).items()
+        for sign, one in (("-", kept.get(key)), ("+", new))
+        if one is not None and kept.get(key) != new
+    ]
+
+
 def save_kept(root: Path, changes: Iterable[Kept]) -> None:
     """Merge `changes` into what is kept and write it, sorted by key; several processes lose nothing of each other.
 
@@ -156,14 +167,13 @@ def _with(
 ) -> bytes:
     kept, strange = _read(data)
     all_of_it = {**kept, **change(kept)}
-    lines = [
-        json.dumps(one.to_record(), ensure_ascii=False, sort_keys=True).encode(
-            "utf-8", "surrogatepass"
-        )
-        for _, one in sorted(all_of_it.items())
-        if one is not None
-    ]
+    lines = [_json(one) for _, one in sorted(all_of_it.items()) if one is not None]
     return b"".join(line + b"\n" for line in (*lines, *strange))
+
+
+def _json(one: Kept) -> bytes:
+    text = json.dumps(one.to_record(), ensure_ascii=False, sort_keys=True)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _read(data: bytes | None) -> tuple[dict[Key, Kept], list[bytes]]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 import studiolo
 from studiolo.errors import FileError
 
-from .html import TEMPLATES, page_policy, templates
+from .html import page_css, page_policy, templates
 from .pictures import png_data_uri
 
 
@@ -66,7 +66,7 @@ def render_audit(audit: Audit, *, title: str, pictures: Any = None) -> str:
             with_pictures=pictures is not None,
             ranked=_ranked,
             chart=lambda parts, rows, name: Markup(_chart(parts, rows, name, audit.level)),
-            css=Markup((TEMPLATES / "page.css").read_text()),
+            css=Markup(page_css()),
             policy=page_policy(),
             version=studiolo.__version__,
         )

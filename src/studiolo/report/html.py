@@ -104,7 +104,7 @@ def render_html(view: View, *, live: bool = True) -> str:
             view=view,
             list_path=str(path.resolve()) if path else "",
             figures=figures,
-            css=Markup((TEMPLATES / "page.css").read_text()),
+            css=Markup(page_css()),
             script=script,
             specs=Markup(_json_for_html(specs)) if script else None,
             policy=page_policy(script),
@@ -112,6 +112,16 @@ def render_html(view: View, *, live: bool = True) -> str:
             machine_names=_machine_names(view.machines),
         )
     )
+
+
+def page_css() -> str:
+    """Return the style of the report: what all pages share, and its own layout."""
+    return shared_css() + (TEMPLATES / "page.css").read_text()
+
+
+def shared_css() -> str:
+    """Return the style that all pages share: colours, verdicts, tables, figures, code."""
+    return (TEMPLATES / "tokens.css").read_text()
 
 
 def _figures(paper: PaperView) -> list[Shown]:

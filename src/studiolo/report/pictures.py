@@ -62,9 +62,7 @@ def svg_of(spec: dict[str, Any]) -> str:
         if why := why_not_a_drawing(svg):  # the figure around it has role and label
             raise ValueError(why)
         _keep(path, svg)
-    width, height = re.findall(r'(?:width|height)="([\d.]+)"', svg)[:2]
-    style = f'<svg style="max-width:{width}px;aspect-ratio:{width}/{height}" '
-    return themed(svg.replace("<svg ", style, 1))
+    return themed(svg)
 
 
 def why_not_a_drawing(svg: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-# Placeholders: no colour that a reader sees. One for each CSS variable of page.css.
+# Placeholders: no colour that a reader sees. One for each CSS variable of tokens.css.
 INK, SOFT, LINE = "#010203", "#010204", "#010205"
 MEASURED = ("#0102a1", "#0102a2", "#0102a3", "#0102a4", "#0102a5")
 VARIABLES = {
