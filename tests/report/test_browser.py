@@ -1,11 +1,14 @@
 """The page as a browser shows it. Skipped, with a reason, where there is no Chromium."""
 
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
 from studiolo.lists import Document
-from studiolo.report import load_view, write_report
+from studiolo.report import load_view, write_report, write_site
 
 from .synthetic import make_paper, make_records
 
@@ -41,7 +44,7 @@ def browser():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"],
+            args=["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
         )
         yield browser
         browser.close()
@@ -71,7 +74,7 @@ def open_page(browser):
         page.on("dialog", lambda dialog: page.said.append(dialog.message))
         page.asked = []
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(page_file.as_uri())
+        page.goto(page_file if isinstance(page_file, str) else page_file.as_uri())
         return page
 
     yield visit
@@ -80,6 +83,7 @@ def open_page(browser):
 
 
 def see_all_figures(page):
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     for plot in page.query_selector_all(".plot"):
         plot.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelectorAll('.live').length >= 2", timeout=20_000)
@@ -162,6 +166,38 @@ def test_everything_can_be_reached_by_keyboard(open_page, page_file):
 def test_page_prints(open_page, page_file):
     page = open_page(page_file)
     assert len(page.pdf(format="A4")) > 10_000
+
+
+def test_page_of_a_split_report_has_live_figures_and_fits(open_page, tmp_path):
+    (tmp_path / ".studiolo").mkdir()
+    make_records(tmp_path, make_paper(tmp_path))
+    view = load_view(Document(LIST.encode(), tmp_path / "list.md"), tmp_path)
+    folder = write_site(view, tmp_path / "site").parent
+    handler = partial(QuietHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page = open_page(
+            f"http://127.0.0.1:{server.server_port}/index.html",
+            viewport={"width": 390, "height": 800},
+        )
+        page.locator(".runs > a").click()
+        page.wait_for_selector(".live svg", timeout=20_000)
+        assert page.url.endswith("/made_up.html")
+        assert page.said == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def test_link_to_a_claim_opens_what_folds_it(open_page, page_file):
+    page = open_page(page_file)
+    assert not page.locator("#made_up-claim-0").is_visible()
+    page.locator(".verdicts a").first.click()
+    assert page.locator("#made_up-claim-0").is_visible()
 
 
 def test_hostile_list_is_shown_as_text(open_page, library):

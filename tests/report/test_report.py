@@ -17,6 +17,7 @@ from studiolo.report import (
     report_json,
     report_markdown,
     write_report,
+    write_site,
 )
 from studiolo.report.pictures import badge, interval_strip
 
@@ -62,7 +63,8 @@ def test_list_is_shown_in_file_order_with_its_empty_section(view):
         ("To Review", "Causal Inference"),
     ]
     page = render_html(view)
-    assert page.index("A made-up paper") < page.index("A stranger") < page.index("Causal Inference")
+    assert page.index(">A made-up paper</a>") < page.index("A stranger")
+    assert page.index("A stranger") < page.index(">Causal Inference</h2>")
     assert "Nothing here yet." in page
 
 
@@ -72,10 +74,13 @@ def test_question_has_its_answer_under_it_with_verdict_and_scale(view):
     assert question < page.index("It does, on this toy.") < page.index("A stranger")
 
 
-def test_paper_without_folder_says_what_would_be_needed(view):
+def test_what_cannot_run_is_said_once_at_the_top(view):
     page = render_html(view)
-    assert "No paper folder, but code is linked" in page
-    assert "studiolo new-paper arxiv:2001.00099" in page
+    assert view.readiness == (
+        "1 of 2 entries can run; code is linked for 1 of the others; "
+        "start one with: studiolo new-paper arxiv:2001.00099"
+    )
+    assert page.count("new-paper") == page.count(view.readiness) == 1
 
 
 def test_what_is_kept_beside_the_list_is_shown(library):
@@ -92,7 +97,7 @@ def test_what_is_kept_beside_the_list_is_shown(library):
 
 def test_further_links_of_an_entry_can_be_followed(view):
     assert (
-        '<a href="https://github.com/someone/code" rel="noreferrer">github.com/someone/code</a>'
+        'href="https://github.com/someone/code" rel="noreferrer">someone/code</a>'
         in render_html(view)
     )
 
@@ -172,7 +177,7 @@ def test_page_without_the_packages_for_figures_says_so(view, monkeypatch):
     monkeypatch.setattr(html, "find_spec", lambda name: None)
     page = render_html(view)
     assert "The figures are not drawn" in page
-    assert "<svg style" not in page
+    assert 'class="plot' not in page
     assert 'class="verdict holds"' in page
 
 
@@ -181,7 +186,7 @@ def test_every_kind_of_figure_is_drawn(library, kind):
     paper = make_paper(library, figures=[kind])
     make_records(library, paper, points=30)
     page = render_html(load_view(Document(LIST.encode(), library / "list.md"), library))
-    assert page.count("data:image/png") == 6 if kind == "gallery" else "<svg style" in page
+    assert page.count("data:image/png") == 6 if kind == "gallery" else "<svg " in page
 
 
 def test_static_page_has_no_script(view):
@@ -218,6 +223,49 @@ def test_markdown_fits_into_a_readme(library):
     assert len(rows) == 3
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
     assert "<script>" not in text
+
+
+def test_split_report_is_an_index_and_a_page_per_paper_that_name_no_local_path(view, library):
+    index = write_site(view, library / "site")
+    pages = {path.name: path.read_text() for path in (library / "site").glob("*.html")}
+    assert set(pages) == {"index.html", "made_up.html"}
+    assert index == library / "site" / "index.html"
+    assert 'href="made_up.html#made_up-claim-0"' in pages["index.html"]
+    assert 'id="made_up-claim-0"' in pages["made_up.html"]
+    assert 'id="made_up-claim-0"' not in pages["index.html"]
+    assert "Of the 2 claims that were decided" in pages["made_up.html"]
+    for page in pages.values():
+        assert str(library) not in page
+        assert "file:" not in page
+    assert "script-src 'self'" in plain(pages["made_up.html"])
+    assert "script-src" not in pages["index.html"]
+    assert (library / "site" / "figures.js").stat().st_size > 1e5
+    assert (library / "site" / "badges" / "made_up.svg").exists()
+
+
+def plain(page):
+    return page.replace("&#39;", "'")
+
+
+def test_split_report_of_a_second_list_of_the_same_name_has_its_own_folder(view, library):
+    (library / "list.md").write_bytes(b"* x\n")
+    other = library / "other"
+    other.mkdir()
+    (other / "list.md").write_bytes(b"* y\n")
+    second = load_view(Document.load(other / "list.md"), library)
+    assert write_site(view).parent.name == "list"
+    assert write_site(view).parent.name == "list"
+    assert write_site(second).parent.name.startswith("list-")
+
+
+def test_long_list_folds_its_notes_and_a_short_one_does_not(library):
+    def page_of(number):
+        items = (f"* [P {i}](https://arxiv.org/abs/2101.{i:05d})\n  * a note\n" for i in range(number))
+        document = Document(("# L\n\n" + "".join(items)).encode(), library / "list.md")
+        return render_html(load_view(document, library))
+
+    assert page_of(60).count("<summary>1 note</summary>") == 0
+    assert page_of(61).count("<summary>1 note</summary>") == 61
 
 
 def test_badges_are_written_for_papers_and_claims(view, library):

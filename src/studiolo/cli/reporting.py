@@ -33,6 +33,21 @@ def report(
             help="html writes a page; md (for a README) and json print to standard output.",
         ),
     ] = Format.html,
+    split: Annotated[
+        bool,
+        typer.Option(
+            "--split",
+            help="Write an index and a page per paper into a folder, ready for GitHub Pages.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The page to write, or with --split the folder; default: in .studiolo/report/.",
+        ),
+    ] = None,
     static: Annotated[bool, typer.Option("--static", help="Leave out the page's script.")] = False,
     library: Annotated[
         Path | None,
@@ -50,18 +65,28 @@ def report(
 
       studiolo report lists/recent-ml-research.md --open
 
+      studiolo report lists/recent-ml-research.md --split -o site
+
       studiolo report lists/recent-ml-research.md --format md > results.md
     """
     from studiolo import report as reports
+    from studiolo.errors import UsageError
     from studiolo.lists import Document
 
+    if format_ is not Format.html and (split or output):
+        raise UsageError(
+            f"--split and --output write pages; --format {format_} prints to standard output."
+        )
     path = named_list(path, library)
     document, home = Document.load(path), home_of(path, library)
     view = reports.load_view(document, home)
     for complaint in reports.note_seen(view):
         say(complaint, to_err=True)
     if format_ is Format.html:
-        page = reports.write_report(view, live=not static)
+        if split:
+            page = reports.write_site(view, output, live=not static)
+        else:
+            page = reports.write_report(view, output, live=not static)
         if open_it:
             typer.launch(page.as_uri())
         say(page)

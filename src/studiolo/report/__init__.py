@@ -13,7 +13,7 @@ from .html import (
 )
 from .links import Chip, chips_of, linked_text
 from .rows import Row, answers_to, join, keys_of, papers_on
-from .save import note_seen, write_report
+from .save import note_seen, write_report, write_site
 from .view import PaperView, View, load_paper, load_view, now
 
 
@@ -43,4 +43,5 @@ __all__ = [
     "shared_css",
     "templates",
     "write_report",
+    "write_site",
 ]

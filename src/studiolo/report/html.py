@@ -7,8 +7,8 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +17,10 @@ import jinja2
 from markupsafe import Markup
 
 from studiolo.claims import Claim, Figure, Verdict, outcome_of_check
-from studiolo.lists import Entry
 from studiolo.runs import is_readers_own
 
 from .figures import Drawn, draw
-from .links import chips_of, linked_text
+from .links import WEB, chips_of, linked_text
 from .pictures import interval_strip, png_data_uri, svg_of, vega_bundle
 from .theme import VARIABLES
 from .view import FIRST_CLAIMS, PaperView, View
@@ -39,7 +38,8 @@ FIGURES_NEED = (
     "PIL",
     "vl_convert",
 )  # of the extra `run`; a page without them is still a page
-WEB = ("http://", "https://")
+SCRIPT_FILE = "figures.js"  # beside the pages of a report of several
+FEW_PEOPLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def templates(*more: Path) -> jinja2.Environment:
         "readme_parts": _readme_parts,
         "own": is_readers_own,
         "link": _link,
-        "further_links": _further_links,
+        "people": _people,
         "chips": chips_of,
         "outcome_of_check": outcome_of_check,
         "first_claims": FIRST_CLAIMS,
@@ -94,30 +94,96 @@ def render_html(view: View, *, live: bool = True) -> str:
         live: with figures that respond to the mouse; without, the page has no script at all.
     """
     figures = {slug: draw_figures(paper) for slug, paper in view.papers.items()}
-    specs = {
+    specs = _specs(figures) if live else {}
+    path = view.document.path
+    return _page(
+        "page.html.j2",
+        view,
+        figures,
+        specs,
+        script=_script() if specs else None,
+        list_path=str(path.resolve()) if path else "",
+        place=lambda slug, id="": f"#{slug}-{id}" if id else f"#{slug}",
+    )
+
+
+def render_site(view: View, *, live: bool = True) -> dict[str, str]:
+    """Return the pages of a list by file name: an index, a page for each paper, and the script that they share.
+
+    Their links are relative and name no path of this machine, so that any server of files can show them.
+
+    Args:
+        live: with figures that respond to the mouse; without, no page has a script.
+    """
+
+    def place(slug: str, id: str = "") -> str:
+        return f"{slug}.html#{slug}-{id}" if id else f"{slug}.html"
+
+    path, library = view.document.path, view.library.resolve()
+    inside = path is not None and path.resolve().is_relative_to(library)
+    name = path.resolve().relative_to(library).as_posix() if path and inside else ""
+    index = _page("page.html.j2", view, {}, {}, split=True, list_path=name, place=place)
+    pages = {"index.html": index}
+    for slug, paper in view.papers.items():
+        figures = {slug: draw_figures(paper)}
+        specs = _specs(figures) if live else {}
+        pages[f"{slug}.html"] = _page(
+            "paper_page.html.j2",
+            replace(view, papers={slug: paper}, problems=[]),
+            figures,
+            specs,
+            split=True,
+            place=place,
+            whole=view,
+            slug=slug,
+            paper=paper,
+        )
+        if specs:
+            pages[SCRIPT_FILE] = _script()
+    return pages
+
+
+def _page(
+    template: str,
+    view: View,
+    figures: Mapping[str, Sequence[Shown]],
+    specs: Mapping[str, object],
+    *,
+    script: Markup | None = None,
+    split: bool = False,
+    list_path: str = "",
+    **more: object,
+) -> str:
+    """Return a page. With `split` it is one of several: its script is a file beside it, and it links nothing local."""
+    return (
+        templates()
+        .get_template(template)
+        .render(
+            view=view,
+            figures=figures,
+            specs=Markup(_json_for_html(specs)) if specs else None,
+            script=script,
+            script_file=SCRIPT_FILE,
+            split=split,
+            list_path=list_path,
+            css=Markup(page_css()),
+            policy=page_policy(script, own_files=bool(split and specs)),
+            drawable=can_draw(),
+            machine_names=machine_names(view.machines),
+            **more,
+        )
+    )
+
+
+def _specs(figures: Mapping[str, Sequence[Shown]]) -> dict[str, object]:
+    """Return what live figures are drawn from, by the id of their place on the page."""
+    return {
         f"{slug}-{shown.figure.id}": shown.drawn.spec
         for slug, drawings in figures.items()
         for shown in drawings
         if shown.drawn and shown.svg
         if shown.figure.kind != "heatmap"  # thousands of cells, twice, for a hover
     }
-    script = _script() if live and specs else None
-    path = view.document.path
-    return (
-        templates()
-        .get_template("page.html.j2")
-        .render(
-            view=view,
-            list_path=str(path.resolve()) if path else "",
-            figures=figures,
-            css=Markup(page_css()),
-            script=script,
-            specs=Markup(_json_for_html(specs)) if script else None,
-            policy=page_policy(script),
-            drawable=can_draw(),
-            machine_names=machine_names(view.machines),
-        )
-    )
 
 
 def page_css() -> str:
@@ -167,8 +233,12 @@ def _script() -> Markup:
     return Markup(f"{bundle}\n{own}")
 
 
-def page_policy(script: Markup | None = None) -> str:
-    """Return the content security policy: nothing from anywhere, and only the script that we wrote, if any."""
+def page_policy(script: Markup | None = None, *, own_files: bool = False) -> str:
+    """Return the content security policy: nothing from anywhere, and only the script that we wrote, if any.
+
+    Args:
+        script: what the page holds. own_files: it lies in a file beside the page.
+    """
     rules = [
         "default-src 'none'",
         "style-src 'unsafe-inline'",
@@ -179,6 +249,8 @@ def page_policy(script: Markup | None = None) -> str:
     if script is not None:
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         rules.append(f"script-src 'sha256-{digest}'")
+    elif own_files:
+        rules.append("script-src 'self'")
     return "; ".join(rules)
 
 
@@ -198,15 +270,11 @@ def _link(url: str) -> str | None:
     return url if url.startswith(WEB) else None
 
 
-def _further_links(entry: Entry) -> list[tuple[str, str]]:
-    """Return what else an entry links (code, talks, posts): a short text and the address, each address once."""
-    further = dict.fromkeys(link.url.strip() for link in entry.links if _link(link.url.strip()))
-    return [(_short(url), url) for url in list(further)[1:]]
-
-
-def _short(url: str) -> str:
-    text = url.partition("://")[2].removeprefix("www.").rstrip("/")
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _people(authors: Sequence[str]) -> str:
+    """Return the people of an entry in a few words."""
+    if len(authors) <= FEW_PEOPLE:
+        return ", ".join(authors)
+    return f"{', '.join(authors[: FEW_PEOPLE - 1])} and {len(authors) - FEW_PEOPLE + 1} others"
 
 
 def _code(paper: PaperView) -> list[tuple[str, Markup]]:

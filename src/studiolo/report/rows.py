@@ -74,10 +74,13 @@ def readiness(rows: Sequence[Row]) -> str:
     runnable = sum(row.paper is not None for row in rows)
     if runnable == len(rows):
         return f"{runnable} of {len(rows)} entries can run."
-    linked = sum(row.paper is None and row.code_linked for row in rows)
-    start = next((row.entry.key for row in rows if row.paper is None and row.entry.key), None)
-    sentence = f"{runnable} of {len(rows)} {'entry' if len(rows) == 1 else 'entries'} can run; "
-    sentence += f"code is linked for {linked} of the others"
-    return sentence + (
-        f"; start one with: studiolo new-paper {quote(str(start))}" if start else "."
-    )
+    rest = [row for row in rows if row.paper is None]
+    linked = sum(row.code_linked for row in rest)
+    papers = [row.entry.key for row in rest if row.entry.key and row.entry.key.names_paper]
+    parts = [f"{runnable} of {len(rows)} {'entry' if len(rows) == 1 else 'entries'} can run"]
+    if linked:
+        parts.append(f"code is linked for {linked} of the others")
+    if papers:
+        parts.append(f"start one with: studiolo new-paper {quote(str(papers[0]))}")
+        return "; ".join(parts)  # a full stop would become a part of the command
+    return "; ".join(parts) + "."

@@ -56,7 +56,8 @@ from studiolo.runs import (
 from .rows import Row, answers_to, join, papers_on, readiness
 
 
-FIRST_CLAIMS = 6  # of a paper's claims that stand open under its entry
+FIRST_CLAIMS = 6  # of a paper's claims that stand open at its head
+LONG = 60  # entries
 DECIDED = (Word.HOLDS, Word.DIRECTION, Word.DOES_NOT_HOLD, Word.INCONCLUSIVE)
 
 Tally = list[tuple[str, int]]
@@ -136,6 +137,11 @@ class PaperView:
     def counts(self) -> Counter[Word]:
         """How many of the paper's claims have each verdict."""
         return Counter(self.verdicts[claim.id].word for claim in self.claims)
+
+    @property
+    def is_measured(self) -> bool:
+        """True if any of the paper's claims was tried here."""
+        return self.counts[Word.NOT_RUN] < len(self.claims)
 
     @property
     def tally(self) -> Tally:
@@ -230,9 +236,10 @@ class View:
 
     @property
     def title(self) -> str:
-        """The list's first heading, else its file name."""
-        if self.document.headings:
-            return self.document.headings[0].text
+        """The list's first heading that is not an address, else its file name."""
+        for heading in self.document.headings:
+            if "://" not in heading.text:
+                return heading.text
         return self.document.path.stem if self.document.path else "Reading list"
 
     def with_evidence(self, evidence: Iterable[Evidence]) -> View:
@@ -270,6 +277,11 @@ class View:
             for section, full in zip(sections, holds_others, strict=True)
             if section.rows or not (full or section.line in (0, self._title_line))
         ]
+
+    @property
+    def is_long(self) -> bool:
+        """True if one scans the list more than one reads it: each entry is a line, and its notes are folded."""
+        return len(self.rows) > LONG
 
     @property
     def _title_line(self) -> int:
