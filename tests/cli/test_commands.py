@@ -88,6 +88,15 @@ def test_library_says_where_records_and_report_go(tmp_path):
     assert done.stdout.strip() == str(tmp_path / "other" / ".studiolo" / "report" / "list.html")
 
 
+def test_split_report_goes_where_one_says_and_only_as_pages(tmp_path):
+    (tmp_path / "list.md").write_text("* https://arxiv.org/abs/2001.00011\n")
+    done = studiolo("report", tmp_path / "list.md", "--split", "-o", tmp_path / "site")
+    assert done.stdout.strip() == str(tmp_path / "site" / "index.html")
+    done = studiolo("report", tmp_path / "list.md", "--split", "--format", "json", check=False)
+    assert done.returncode == 2
+    assert "--split and --output write pages; --format json prints to standard output." in done.stderr
+
+
 def test_report_needs_no_run(example):
     page = studiolo("report", example).stdout.strip()
     assert page.endswith(".html")

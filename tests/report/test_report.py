@@ -260,7 +260,9 @@ def test_split_report_of_a_second_list_of_the_same_name_has_its_own_folder(view,
 
 def test_long_list_folds_its_notes_and_a_short_one_does_not(library):
     def page_of(number):
-        items = (f"* [P {i}](https://arxiv.org/abs/2101.{i:05d})\n  * a note\n" for i in range(number))
+        items = (
+            f"* [P {i}](https://arxiv.org/abs/2101.{i:05d})\n  * a note\n" for i in range(number)
+        )
         document = Document(("# L\n\n" + "".join(items)).encode(), library / "list.md")
         return render_html(load_view(document, library))
 
