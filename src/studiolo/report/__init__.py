@@ -2,23 +2,45 @@
 
 from .audit_page import render_audit
 from .document import report_json, report_markdown
-from .html import render_html
-from .rows import answers_to, join, papers_on
+from .html import (
+    Shown,
+    can_draw,
+    draw_figures,
+    machine_names,
+    render_html,
+    shared_css,
+    templates,
+)
+from .links import Chip, chips_of, linked_text
+from .rows import Row, answers_to, join, keys_of, papers_on
 from .save import note_seen, write_report
-from .view import PaperView, View, load_view
+from .view import PaperView, View, load_paper, load_view, now
 
 
 __all__ = [
+    "Chip",
     "PaperView",
+    "Row",
+    "Shown",
     "View",
     "answers_to",
+    "can_draw",
+    "chips_of",
+    "draw_figures",
     "join",
+    "keys_of",
+    "linked_text",
+    "load_paper",
     "load_view",
+    "machine_names",
     "note_seen",
+    "now",
     "papers_on",
     "render_audit",
     "render_html",
     "report_json",
     "report_markdown",
+    "shared_css",
+    "templates",
     "write_report",
 ]

@@ -21,6 +21,7 @@ from studiolo.lists import Entry
 from studiolo.runs import is_readers_own
 
 from .figures import Drawn, draw
+from .links import chips_of, linked_text
 from .pictures import interval_strip, png_data_uri, svg_of, vega_bundle
 from .theme import VARIABLES
 from .view import FIRST_CLAIMS, PaperView, View
@@ -57,16 +58,21 @@ class Shown:
 
 
 @cache
-def templates() -> jinja2.Environment:
-    """Return the templates of the pages: everything that is put into one is escaped."""
+def templates(*more: Path) -> jinja2.Environment:
+    """Return the templates of the pages: everything that is put into one is escaped.
+
+    Args:
+        more: folders with further templates, which may use those of the report.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([*more, TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["shell"] = shlex.quote
+    environment.filters["linked_text"] = linked_text
     environment.globals |= {
         "strip": _strip,
         "code": _code,
@@ -74,6 +80,7 @@ def templates() -> jinja2.Environment:
         "own": is_readers_own,
         "link": _link,
         "further_links": _further_links,
+        "chips": chips_of,
         "outcome_of_check": outcome_of_check,
         "first_claims": FIRST_CLAIMS,
     }
@@ -86,8 +93,7 @@ def render_html(view: View, *, live: bool = True) -> str:
     Args:
         live: with figures that respond to the mouse; without, the page has no script at all.
     """
-    drawable = all(find_spec(package) for package in FIGURES_NEED)
-    figures = {slug: _figures(paper) if drawable else [] for slug, paper in view.papers.items()}
+    figures = {slug: draw_figures(paper) for slug, paper in view.papers.items()}
     specs = {
         f"{slug}-{shown.figure.id}": shown.drawn.spec
         for slug, drawings in figures.items()
@@ -108,8 +114,8 @@ def render_html(view: View, *, live: bool = True) -> str:
             script=script,
             specs=Markup(_json_for_html(specs)) if script else None,
             policy=page_policy(script),
-            drawable=drawable,
-            machine_names=_machine_names(view.machines),
+            drawable=can_draw(),
+            machine_names=machine_names(view.machines),
         )
     )
 
@@ -124,7 +130,15 @@ def shared_css() -> str:
     return (TEMPLATES / "tokens.css").read_text()
 
 
-def _figures(paper: PaperView) -> list[Shown]:
+def can_draw() -> bool:
+    """Whether what draws figures is installed."""
+    return all(find_spec(package) for package in FIGURES_NEED)
+
+
+def draw_figures(paper: PaperView) -> list[Shown]:
+    """Return the figures of a paper, each drawn or with the reason why it is not; none where they cannot be drawn here."""
+    if not can_draw():
+        return []
     shown = (_shown(paper, figure) for figure in paper.paper.figures)
     return [one for one in shown if one is not None]
 
@@ -235,6 +249,6 @@ def _readme_parts(paper: PaperView) -> list[tuple[str, Markup]]:
     ]
 
 
-def _machine_names(machines: Sequence[str]) -> dict[str, str]:
+def machine_names(machines: Sequence[str]) -> dict[str, str]:
     """Return short names for a table's head: the slug without its hash."""
     return {machine: machine.rpartition("-")[0].replace("-", " ") for machine in machines}

@@ -245,7 +245,7 @@ class View:
             )
             for e in evidence
         }
-        return replace(self, papers={**self.papers, **newer}, made=_now())
+        return replace(self, papers={**self.papers, **newer}, made=now())
 
     @property
     def readiness(self) -> str:
@@ -363,7 +363,7 @@ def load_view(
     views = {}
     for paper in papers_on(rows):
         try:
-            views[paper.slug] = _paper_view(paper, library)
+            views[paper.slug] = load_paper(paper, library)
         except PaperError as error:
             wrong.append(error)
     return View(
@@ -375,13 +375,14 @@ def load_view(
         problems=wrong,
         machine=this_machine(),
         environment=this_environment(),
-        made=_now(),
+        made=now(),
         works=works,
         suggestions=suggest_for_empty(Library(library), document),
     )
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time as a page says it."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -390,7 +391,7 @@ def tally(counts: Counter[Word]) -> Tally:
     return [(word, counts[word]) for word in Word if counts[word]]
 
 
-def _paper_view(paper: Paper, library: Path) -> PaperView:
+def load_paper(paper: Paper, library: Path) -> PaperView:
     """Load what is known of a paper; one folder that cannot be read is one line of the report.
 
     Raises:
