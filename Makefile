@@ -24,7 +24,7 @@ setup: .venv/dev ## Make .venv with everything a developer needs
 	@echo "Setting up .venv with $(PYTHON) (about a minute; torch alone is 200 MB or more) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
-	@$(PIP_INSTALL) --editable '.[run,pdf]'
+	@$(PIP_INSTALL) --editable '.[run,web,pdf]'
 	@touch $@
 
 .venv/dev: .venv/run

@@ -29,6 +29,7 @@ LIGHT_STARTS = (
     "import studiolo.index",
     "import studiolo.claims, studiolo.runs",
     "import studiolo.report",
+    "import studiolo.web",
     "import studiolo.cli.app",
 )
 PAPERS = paper_folders()

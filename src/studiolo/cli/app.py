@@ -21,6 +21,7 @@ from . import (
     reading,
     reporting,
     running,
+    serving,
     start,
     syncing,
     tagging,
@@ -59,6 +60,7 @@ for group in (
     pools,
     running,
     reporting,
+    serving,
     auditing,
 ):
     for command in group.app.registered_commands:
@@ -85,6 +87,7 @@ def root(
     Read:   [bold]studiolo show LIST[/]  what is on the list.
     Run:    [bold]studiolo run LIST[/]  re-measures what its papers claim, on this machine.
     Look:   [bold]studiolo report LIST[/]  one HTML page with every verdict.
+    Sit:    [bold]studiolo serve[/]  the library in the browser.
     Find:   [bold]studiolo find WORDS[/]  in titles, authors, abstracts, notes; [bold]studiolo suggest[/]  what to read next.
     Gather: [bold]studiolo collect bookmarks FILE[/]  what you saved elsewhere, into an inbox; [bold]studiolo sync[/]  all of it again.
     Decide: [bold]studiolo triage[/]  from the inbox to the list, one key a paper; [bold]studiolo undo[/]  takes any step back.

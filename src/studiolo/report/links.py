@@ -53,8 +53,15 @@ def _chip(url: str, mention: Mention | None) -> Chip:
     if key is not None and (say := _SAY.get(key.kind)):
         return Chip(*say(key.value, url), url)
     if key is not None and key.names_paper:
-        return Chip("paper", key.kind, url)
+        return Chip("paper", _HOSTS.get(key.kind) or _host(url), url)
     return Chip("link", short_address(url), url)
+
+
+_HOSTS = {"acl": "ACL", "pmlr": "PMLR", "cvf": "CVF"}
+
+
+def _host(url: str) -> str:
+    return short_address(url).partition("/")[0]
 
 
 def _talk(value: str, url: str) -> tuple[str, str]:

@@ -1,0 +1,93 @@
+"""The app: every address, and what answers it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from studiolo.errors import StudioloError, UsageError
+
+from . import listing
+from .guard import Guard
+from .room import Room, room_for, room_of, says, sorry, static_files
+from .shelf import Gone
+
+
+_log = logging.getLogger("studiolo")
+
+ROUTES = [
+    Route("/", listing.first),
+    Route("/list/{name:path}", listing.show_list),
+    Route("/export/{name:path}", listing.export),
+]
+
+
+def make_app(library: Path) -> Starlette:
+    """Return the app of the library in a folder.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    return app_of(room_for(library))
+
+
+def app_of(room: Room) -> Starlette:
+    """Return the app of a room."""
+
+    app = Starlette(
+        routes=[Route("/static/{digest}/{name}", _static), Route("/now", _now), *ROUTES],
+        middleware=[Middleware(Guard, seal=room.seal)],
+        exception_handlers={
+            StudioloError: _sorry,
+            HTTPException: _no_page,
+            500: _fault,
+        },
+    )
+    app.state.room = room
+    return app
+
+
+async def _static(request: Request) -> Response:
+    found = static_files().get(request.path_params["name"])
+    if found is None:
+        raise HTTPException(404)
+    kind, content = found
+    return Response(
+        content, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"}
+    )
+
+
+def _now(request: Request) -> Response:
+    """Tell the script which moment it is, so that a page can follow what an editor writes."""
+    room = room_of(request)
+    return JSONResponse({"stamp": room.shelf.moment().stamp})
+
+
+async def _sorry(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StudioloError)
+    status = 409 if isinstance(error, Gone) else 404 if isinstance(error, UsageError) else 500
+    return await run_in_threadpool(sorry, request, status, says(error))
+
+
+async def _no_page(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await run_in_threadpool(sorry, request, 404, "There is no page at this address.")
+    return await run_in_threadpool(sorry, request, error.status_code, error.detail)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """Say that something is wrong in Studiolo itself; what, is in the log and not on the page."""
+    _log.error("%s %s: %r", request.method, request.url.path, error)
+    return Response(
+        "Something went wrong in Studiolo. Your lists are as they were; what happened is in the terminal.\n",
+        500, media_type="text/plain",
+    )  # fmt: skip

@@ -1,0 +1,225 @@
+"""What every page of one running server shares, and how a page is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+import jinja2
+import python_multipart  # noqa: F401  (starlette reads forms with it: what is missing is said at the start)
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from studiolo.errors import StudioloError
+from studiolo.library import Library, load_changes
+from studiolo.report import shared_css, templates
+
+from .guard import COOKIE, FIELD, Seal
+from .shelf import Moment, Shelf
+
+
+HERE = Path(__file__).parent
+MOST_FIELDS, MOST_FILES = 4_000, 40
+KEPT_PAGES = 64
+FRAGMENT = "x-fragment"  # a header: the script wants the middle of the page alone
+
+
+@cache
+def static_files() -> dict[str, tuple[str, bytes]]:
+    """Return the files that pages load, by name: media type and content."""
+    css = shared_css() + (HERE / "static" / "web.css").read_text()
+    return {
+        "studiolo.css": ("text/css; charset=utf-8", css.encode()),
+        "studiolo.js": ("text/javascript; charset=utf-8", (HERE / "static" / "web.js").read_bytes()),
+        "icon.svg": ("image/svg+xml", (HERE / "static" / "icon.svg").read_bytes()),
+    }  # fmt: skip
+
+
+@cache
+def static_address(name: str) -> str:
+    """Return the address of a file, which changes with its content."""
+    digest = hashlib.sha256(static_files()[name][1]).hexdigest()[:12]
+    return f"/static/{digest}/{name}"
+
+
+def address(path: str, /, **query: object) -> str:
+    """Return an address on this server; what is None or empty is left out of the query."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs += [(name.rstrip("_"), str(one)) for one in values if one not in (None, "", False)]
+    text = quote(path, safe="/:@!$&'()*+,;=~")
+    return f"{text}?{urlencode(pairs)}" if pairs else text
+
+
+def environment() -> jinja2.Environment:
+    """Return the templates of the room, over those of the report."""
+    found = templates(HERE / "templates")
+    found.globals |= {
+        "address": address,
+        "static": static_address,
+        "list_name": list_name,
+        "page_address": page_address,
+    }
+    return found
+
+
+def page_address(name: str, link: str) -> str:
+    """Return the address of what a list links within its library: `../topics/a.md` of `lists/b.md`."""
+    path, _, fragment = link.partition("#")
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path)))
+    return address(f"/list/{target}") + (f"#{quote(fragment)}" if fragment else "")
+
+
+def list_name(moment: Moment, name: str) -> str:
+    """Return what to call a list or page: its first heading where that is a title, else its file."""
+    document = moment.documents[name]
+    first = next((h for h in document.headings if h.level == 1), None)
+    fits = first is not None and first.text.strip() and "://" not in first.text
+    return first.text if first is not None and fits else PurePosixPath(name).stem
+
+
+@dataclass
+class Room:
+    """One running server: the shelf, its seal, and pages that were drawn a moment ago."""
+
+    shelf: Shelf
+    seal: Seal = field(default_factory=Seal)
+
+    @cached_property
+    def drawn(self) -> dict[tuple[str, str, bool], bytes]:
+        """Pages of one moment by its stamp, their address and whether the middle alone was wanted; the last ones."""
+        return {}
+
+
+def room_of(request: Request) -> Room:
+    """Return the room that a request came into."""
+    room: Room = request.app.state.room
+    return room
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    moment: Moment | None = None,
+    **values: Any,
+) -> Response:
+    """Return a page: the whole of it, or its middle where the script asks for that."""
+    room = room_of(request)
+    moment = moment or room.shelf.moment()
+    fragment = FRAGMENT in request.headers
+    text = (
+        environment()
+        .get_template(template)
+        .render(
+            moment=moment,
+            token=Markup('<input type="hidden" name="{}" value="{}">').format(
+                FIELD, room.seal.token
+            ),
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            path=request.url.path,
+            fragment=fragment,
+            done=_done(request, moment),
+            **values,
+        )
+    )
+    return HTMLResponse(text, status)
+
+
+def _done(request: Request, moment: Moment) -> str:
+    """Return what the change was that led here, where it can still be taken back."""
+    wanted = request.query_params.get("did", "")
+    if not wanted:
+        return ""
+    changes = load_changes(moment.library)
+    return changes[-1].what if changes and changes[-1].id == wanted else ""
+
+
+def kept_page(request: Request, moment: Moment, draw: Callable[[], Response]) -> Response:
+    """Return what `draw` draws, or what it drew for this address at this moment before; 304 where the browser has it."""
+    room = room_of(request)
+    if "did" in request.query_params:
+        return draw()
+    etag = f'"{moment.stamp}-{static_address("studiolo.css")[8:20]}-{room.seal.token[:8]}"'
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"etag": etag})
+    name = (
+        moment.stamp,
+        str(request.url.path) + "?" + request.url.query,
+        FRAGMENT in request.headers,
+    )
+    body = room.drawn.get(name)
+    if body is None:
+        response = draw()
+        if response.status_code != 200:
+            return response
+        body = bytes(response.body)
+        for old in list(room.drawn)[: max(0, len(room.drawn) - KEPT_PAGES)]:
+            room.drawn.pop(old, None)
+        room.drawn[name] = body
+    return HTMLResponse(body, headers={"etag": etag, "vary": FRAGMENT})
+
+
+def posted(
+    answer: Callable[[Request, FormData], Response],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that takes a form of ours: one with the token, from a reader with the cookie."""
+
+    async def endpoint(request: Request) -> Response:
+        room = room_of(request)
+        async with request.form(max_fields=MOST_FIELDS, max_files=MOST_FILES) as form:
+            if not room.seal.fits(request.cookies.get(COOKIE), form.get(FIELD)):
+                return await run_in_threadpool(
+                    sorry, request, 403,
+                    "This page is older than the server, so nothing was changed. Open it again and repeat what you did.",
+                )  # fmt: skip
+            return await run_in_threadpool(answer, request, form)
+
+    return endpoint
+
+
+def sorry(request: Request, status: int, why: str) -> Response:
+    """Return a page that says why something was not done."""
+    return page(request, "sorry.html.j2", status=status, why=why)
+
+
+def go(place: str, **query: object) -> Response:
+    """Return the answer to a POST: look there now."""
+    path, _, rest = place.partition("?")
+    kept = "&".join(part for part in rest.split("&") if part and not part.startswith("did="))
+    path, _, fragment = path.partition("#")
+    more = urlencode([(k, str(v)) for k, v in query.items() if v not in (None, "")])
+    query_text = "&".join(filter(None, (kept.partition("#")[0], more)))
+    target = f"{path}?{query_text}" if query_text else path
+    return RedirectResponse(f"{target}#{fragment}" if fragment else target, 303)
+
+
+def local(place: str) -> str:
+    """Return a place on this server that somebody wants to go back to; the first page where it is none."""
+    fine = place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable()
+    return place if fine and "\\" not in place and len(place) < 4_000 else "/"
+
+
+def room_for(folder: Path) -> Room:
+    """Return a room for the library in a folder.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    return Room(Shelf(Library.find(folder)))
+
+
+def says(error: StudioloError) -> str:
+    """Return an error as one line for a page."""
+    return " ".join(str(error).split())
