@@ -94,7 +94,9 @@ def test_split_report_goes_where_one_says_and_only_as_pages(tmp_path):
     assert done.stdout.strip() == str(tmp_path / "site" / "index.html")
     done = studiolo("report", tmp_path / "list.md", "--split", "--format", "json", check=False)
     assert done.returncode == 2
-    assert "--split and --output write pages; --format json prints to standard output." in done.stderr
+    assert (
+        "--split and --output write pages; --format json prints to standard output." in done.stderr
+    )
 
 
 def test_report_needs_no_run(example):
