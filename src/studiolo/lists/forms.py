@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -36,11 +37,11 @@ def written(
         for template in ranked(templates, item):
             if "title" not in template.roles and not (template.bare and alike):
                 continue  # an address alone, where others say more
-            for said in less_and_less(item):
+            for form, said in forms_and_less(template, item):
                 yield (
-                    _indented(counted(template.write(said), templates), width - template.width),
+                    _indented(counted(form.write(said), templates), form.width, width),
                     said,
-                    template.roles,
+                    form.roles,
                 )
     for template in plain_forms():
         for title in dict.fromkeys((item.title, _unquoted(item))):
@@ -48,9 +49,12 @@ def written(
             yield template.write(said), said, template.roles
 
 
-def _indented(text: str, more: int) -> str:
-    """Return a text whose further lines belong to an item with a marker that is `more` columns wider."""
-    return text.replace("\n", "\n" + " " * more) if more > 0 else text
+def _indented(text: str, old: int, new: int) -> str:
+    """Return a text whose further lines belong to an item with a marker of `new` columns and not `old`."""
+    depths = [len(spaces) for spaces in re.findall(r"\n( *)(?=\S)", text)]
+    if new <= old or (depths and min(depths) >= new):
+        return text
+    return text.replace("\n", "\n" + " " * (new - old))
 
 
 def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
@@ -105,6 +109,15 @@ def counted(text: str, templates: Sequence[Template]) -> str:
     return text.replace(NUMBER, str(max(numbers[0] + (step if step in (-1, 0, 1) else 1), 0)), 1)
 
 
+def forms_and_less(template: Template, item: Item) -> Iterator[tuple[Template, Item]]:
+    """Yield a form with an item and what is left of it; a venue that its words allow goes before anything that is known."""
+    bare = template.without("venue") if "venue" in template.roles else None
+    for said in less_and_less(item):
+        yield template, said
+        if bare is not None:
+            yield bare, said
+
+
 def reads_as(entries: Sequence[Entry], item: Item, roles: Collection[str]) -> bool:
     """Whether `entries` are one, and that is `item`, as far as `roles` of it were written."""
     if len(entries) != 1:
@@ -118,16 +131,18 @@ def reads_as(entries: Sequence[Entry], item: Item, roles: Collection[str]) -> bo
             return False
     elif entry.title != title_from_url(item.url):
         return False
-    year = item.year if "year" in roles else None
-    name = item.name if "name" in roles else None
-    authors = item.authors if "authors" in roles else ()
     return (
-        entry.year == year
-        and entry.name == name
-        and bool(entry.authors) == bool(authors)
-        and entry.authors == authors[: len(entry.authors)]
+        _said(entry.year, item.year, "year" in roles)
+        and _said(entry.name, item.name, "name" in roles)
+        and bool(entry.authors) == bool(item.authors if "authors" in roles else ())
+        and entry.authors == item.authors[: len(entry.authors)]
         and entry.state in (None, "to read")
     )
+
+
+def _said(read: object, known: object, wanted: bool) -> bool:
+    """Whether what is read is what is known; where it was not to be written, nothing may be read as well."""
+    return read == known or (read is None and not wanted)
 
 
 def _plain_title(title: str) -> str:

@@ -41,11 +41,9 @@ def insert_row(doc: Document, item: Item, table: Block) -> Edit:
     data = doc.data
     rows = table.children[1:]
     head = data[table.start : rows[0].start if rows else table.end]
-    cells = [
-        _learnt_cells(data, row, entry)
-        for row in reversed(rows[-LOOKED_AT:])
-        if (entry := doc.entry_at(row))
-    ]
+    read = [(row, entry) for row in reversed(rows) if (entry := doc.entry_at(row))]
+    linked_rows = [(row, entry) for row, entry in read if entry.key] or read
+    cells = [_learnt_cells(data, row, entry) for row, entry in linked_rows[:LOOKED_AT]]
     linked = [{i: form for i, form in row.items() if "url" not in form.roles} for row in cells]
     for form in (cells, linked, []):
         for said in less_and_less(item):
@@ -99,6 +97,8 @@ def _values(
         if best.roles == ("number",) and not _counts(templates, headings[column]):
             continue  # stars, pages: no number of the row
         fresh = {role for role in best.roles if role not in roles}
+        if "url" in best.roles and not fresh - {"venue"} and "title" not in best.roles:
+            fresh = {"url"}  # a second link to the same paper
         if fresh == {"venue"} or (len(templates) * 2 >= len(rows) and fresh):
             values[column] = counted(best.write(item), templates)
             roles |= fresh
