@@ -30,7 +30,7 @@ _PARTS = {TITLE: "\ue000", ADDRESS: "\ue001", PEOPLE: "\ue002", YEAR: "\ue003", 
 _T, _U, _A, _Y, _N, _L, _W = _PARTS.values()
 _SAID = f"[{_T}{_U}{_A}{_Y}{_N}{_L}]"
 _SEP = r"[\s.,;:/|·•–—\\-]"
-_OPEN, _CLOSE = r"[(\[{（【《“‘\ue010-\ue017]", r"[)\]}）】》”’\ue020-\ue027]"
+_OPEN, _CLOSE = r"[(\[{（【《“‘<\ue010-\ue017]", r"[)\]}）】》”’>\ue020-\ue027]"
 _EMPHASIS = [("***", 0), ("**", 1), ("__", 2), ("*", 3), ("_", 4), ("``", 5), ("`", 6), ("~~", 7)]
 
 
@@ -46,7 +46,11 @@ def skeleton(text: str, entry: Entry) -> str:
         people = [_person(p) for p in entry.authors]
         last = people[-1]
         found = rf"{people[0]}(?:[^\n{_T}{_U}]*?{last})?" if len(people) > 1 else last
-        text = _put(text, rf"(?:by\s+|Authors?:\s*)?{found}\.?(?:\s\([^()]*\))?(?:,?\s*(?:et\.? al\.?|\.\.\.|…|等))?", _A)
+        text = _put(
+            text,
+            rf"(?:by\s+|Authors?:\s*)?{found}\.?(?:\s\([^()]*\))?(?:,?\s*(?:et\.? al\.?|\.\.\.|…|等))?",
+            _A,
+        )
     if entry.name:
         text = _put(text, rf"(?<!\w){re.escape(entry.name)}(?!\w)", _N)
     if entry.year:
@@ -56,16 +60,22 @@ def skeleton(text: str, entry: Entry) -> str:
     text = re.sub(rf"\[([^\[\]{_T}]*)\]\((?![^()]*{_U})[^()\s]*(?:\([^()]*\)[^()]*)*\)", _W, text)
     text = re.sub(rf"\[([^\[\]]*{_T}[^\[\]]*)\]\((?!{_U})[^()\s]*\)", r"\1" + _W, text)
     words = rf"[^{_T}{_N}{_A}{_Y}\[\]]*"
-    text = re.sub(rf"\[(\[{words}\]|`\[{words}\]`|{words})\](?=\({_U}\))", lambda m: f"[{_label(m[1])}]", text)
+    text = re.sub(
+        rf"\[(\[{words}\]|`\[{words}\]`|{words})\](?=\({_U}\))", lambda m: f"[{_label(m[1])}]", text
+    )
     text = re.sub(r"<br\s*/?>", "\n", text)
     text = re.sub(r"<(\w+)[^>]*></\1>", _W, text)
-    text = re.sub(r"<\w+>(?=[^<]*</\w+>)", "‘", text)
+    text = re.sub(r"<(?:b|i|u|strong|em|sub|sup|ins|small|code|kbd|del|mark)>", "‘", text)
     text = re.sub(r"</\w+>", "’", text)
     for mark, at in _EMPHASIS:
         mark = re.escape(mark)
         text = re.sub(rf"{mark}(?=\S)(.+?)(?<=\S){mark}", rf"{chr(0xE010 + at)}\1{chr(0xE020 + at)}", text, flags=re.DOTALL)  # fmt: skip
     text = re.sub(r'"([^"\n]*)"', r"“\1”", text)
-    text = re.sub(rf"[^\s\ue000-\ue027()\[\]{{}}（）【】《》“”‘’.,;:/|·•–—\\-]+", _W, text)
+    text = re.sub(
+        rf"(?<![(\[\s])[<>](?![\[,\s])|[^\s\ue000-\ue027()\[\]{{}}<>（）【】《》“”‘’.,;:/|·•–—\\-]+",
+        _W,
+        text,
+    )
     return _reduced(text)
 
 
@@ -100,14 +110,18 @@ def _reduced(text: str) -> str:
         text = re.sub(rf"{_OPEN}{_SEP}*(?:{_W}{_SEP}*)*{_CLOSE}", _W, text)
         text = re.sub(rf"{_W}(?:{_SEP}*{_W})+", _W, text)
         text = re.sub(rf"(?<=[({_OPEN[1:-1]}])\s*{_W}{_SEP}*(?={_SAID}|{_OPEN})", "", text)
-        text = re.sub(rf"{_SEP}*{_W}\s*(?={_CLOSE})", "", text)
+        text = re.sub(rf"{_SEP}*{_W}{_SEP}*(?={_CLOSE})", "", text)
     text = re.sub(rf"^(?:{_SEP}*{_W}{_SEP}*)+", "", text.strip())
-    cut = re.sub(rf"(?:{_SEP}*{_W}{_SEP}*)+$", "", text)
-    return cut if cut != text else re.sub(r"[\s,;:–—-]+$", "", text)
+    text = re.sub(rf"(?<={_A})[.,](?={_CLOSE})", "", text)
+    text = re.sub(r"[\s,;:–—-]+$", "", text)
+    return re.sub(rf"[\s.,;:–—-]*(?:{_SEP}*{_W}{_SEP}*)+$", _W, text)
 
 
 def alike(written: str, other: str) -> bool:
     """Whether one skeleton is as another, which may have words where the first has none."""
+    written = written.removesuffix(_W)
+    more = "[.,:;]?" if other.endswith(_W) else ""
+    other = other.removesuffix(_W)
     pieces = re.split(rf"((?:{_SEP}*{_W})+{_SEP}*)", other)
     pattern = ""
     for piece in pieces:
@@ -117,7 +131,7 @@ def alike(written: str, other: str) -> bool:
         else:
             pattern += re.escape(piece)
     plain = re.sub(rf"{_SEP}*{_W}", "", written)
-    return any(re.fullmatch(pattern, text) for text in (written, plain))
+    return any(re.fullmatch(pattern + more, text) for text in (written, plain))
 
 
 def parts(text: str) -> str:
@@ -126,7 +140,9 @@ def parts(text: str) -> str:
 
 
 def own_text(doc: Document, block: Block) -> str:
-    return doc.data[block.marker_at : block.end].decode().removeprefix(block.marker.decode()).strip()
+    return (
+        doc.data[block.marker_at : block.end].decode().removeprefix(block.marker.decode()).strip()
+    )
 
 
 def item_of(entry: Entry) -> Item | None:
@@ -141,11 +157,17 @@ def item_of(entry: Entry) -> Item | None:
     return Item(entry.title, (titled or to_it)[0].url, entry.name, people, entry.year)
 
 
-def compare_item(doc: Document, new: Document, old: Entry, now: Entry, place: Section) -> str | None:
+def compare_item(
+    doc: Document, new: Document, old: Entry, now: Entry, place: Section
+) -> str | None:
     """Return what is not as it was in a new item, None if nothing is."""
     a, b = doc.block_of(old), new.block_of(now)
-    lead = [re.sub(rb"\d+", b"1", d.data[x.start : x.text_at]).rstrip() for d, x in ((doc, a), (new, b))]
-    leads = Counter(re.sub(rb"\d+", b"1", doc.data[x.start : x.text_at]).rstrip() for x in place.items)
+    lead = [
+        re.sub(rb"\d+", b"1", d.data[x.start : x.text_at]).rstrip() for d, x in ((doc, a), (new, b))
+    ]
+    leads = Counter(
+        re.sub(rb"\d+", b"1", doc.data[x.start : x.text_at]).rstrip() for x in place.items
+    )
     if lead[0] != lead[1] and leads[lead[1]] < leads[lead[0]]:
         return f"marker {lead[0]} -> {lead[1]}"
     was, written = skeleton(own_text(doc, a), old), skeleton(own_text(new, b), now)
@@ -153,7 +175,9 @@ def compare_item(doc: Document, new: Document, old: Entry, now: Entry, place: Se
         return None
     others = [x for x in place.items if x is not a and doc.entry_at(x)][-NEIGHBOURS:]
     forms = [skeleton(own_text(doc, x), e) for x in others if (e := doc.entry_at(x))]
-    if sum(alike(written, form) for form in forms) >= max(1, sum(alike(was, f) or alike(f, was) for f in forms)):
+    if sum(alike(written, form) for form in forms) >= max(
+        1, sum(alike(was, f) or alike(f, was) for f in forms)
+    ):
         return None
     return f"{_shown(was)}  ->  {_shown(written)}"
 
@@ -170,12 +194,20 @@ def compare_row(doc: Document, new: Document, old: Entry, now: Entry, place: Sec
         if alike(written, was):
             said |= set(parts(was))
             continue
-        rows = [(x, e) for x in a.parent.children[1:] if x is not a and column < len(x.content) and (e := doc.entry_at(x))]
-        forms = [skeleton(doc.data[slice(*x.content[column])].decode(), e) for x, e in rows[-NEIGHBOURS:]]
+        rows = [
+            (x, e)
+            for x in a.parent.children[1:]
+            if x is not a and column < len(x.content) and (e := doc.entry_at(x))
+        ]
+        forms = [
+            skeleton(doc.data[slice(*x.content[column])].decode(), e) for x, e in rows[-NEIGHBOURS:]
+        ]
         if not parts(written) and set(parts(was)) <= said - {_U}:
             continue
         said |= set(parts(was))
-        if sum(alike(written, f) for f in forms) < max(1, sum(alike(was, f) or alike(f, was) for f in forms)):
+        if sum(alike(written, f) for f in forms) < max(
+            1, sum(alike(was, f) or alike(f, was) for f in forms)
+        ):
             return f"column {column}: {_shown(was)}  ->  {_shown(written)}"
     return None
 
@@ -242,7 +274,9 @@ def main() -> None:
             home = next(s for s in less.sections if s.path == place.path and abs(s.start - place.start) <= len(old.text) + 2)  # fmt: skip
             edits = insert(less, item, home)
         except StudioloError as error:
-            wrong.append(f"{doc.path.name}:{old.line} refused: {error}\n  - {old.text.strip()[:300]}")
+            wrong.append(
+                f"{doc.path.name}:{old.line} refused: {error}\n  - {old.text.strip()[:300]}"
+            )
             continue
         new = Document(apply_edits(less.data, edits))
         at = min(edit.start for edit in edits)

@@ -192,6 +192,8 @@ def _between(run: Sequence[str | None], before: str, said: str) -> str:
         return last
     if first and (first.strip() or _SENTENCE.search(before)):
         return first
+    if last and re.match(r"\.[,;:]", last):
+        return last[1:]  # the full stop is that of what was left out: et al.
     return last or first or (" " if texts else "")
 
 
