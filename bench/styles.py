@@ -15,7 +15,7 @@ import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from scipy.stats import binomtest
@@ -72,7 +72,7 @@ def skeleton(text: str, entry: Entry) -> str:
         text = re.sub(rf"{mark}(?=\S)(.+?)(?<=\S){mark}", rf"{chr(0xE010 + at)}\1{chr(0xE020 + at)}", text, flags=re.DOTALL)  # fmt: skip
     text = re.sub(r'"([^"\n]*)"', r"“\1”", text)
     text = re.sub(
-        rf"(?<![(\[\s])[<>](?![\[,\s])|[^\s\ue000-\ue027()\[\]{{}}<>（）【】《》“”‘’.,;:/|·•–—\\-]+",
+        r"(?<![(\[\s])[<>](?![\[,\s])|[^\s\ue000-\ue027()\[\]{}<>（）【】《》“”‘’.,;:/|·•–—\\-]+",
         _W,
         text,
     )
@@ -140,6 +140,7 @@ def parts(text: str) -> str:
 
 
 def own_text(doc: Document, block: Block) -> str:
+    """Return the words of an item with everything below it, without its marker."""
     return (
         doc.data[block.marker_at : block.end].decode().removeprefix(block.marker.decode()).strip()
     )
@@ -238,7 +239,7 @@ def draws(folder: Path, seed: int) -> Iterator[tuple[Document, Section, Entry, I
 load = lru_cache(maxsize=None)(Document.load)
 
 
-@lru_cache(maxsize=None)
+@cache
 def places_of(doc: Document) -> list[tuple[Section, list[Entry]]]:
     """Return the sections with at least three works."""
     places = []

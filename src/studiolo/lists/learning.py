@@ -61,7 +61,7 @@ def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
         at = words.content[-1][1]
         if more is None or not lead.startswith("\n"):
             continue
-        if {"authors", "url"} & (set(more.roles) - said) and not ("url" in said & set(more.roles)):
+        if {"authors", "url"} & (set(more.roles) - said) and "url" not in said & set(more.roles):
             below.append((lead.replace(f"\n{indent}", "\n") if indent else lead, more))
     second = head.content[1:2]
     between = data[head.content[0][1] : second[0][0]] if second else b"\n"

@@ -30,6 +30,7 @@ from .states import (
     BOX,
     BOX_STATES,
     READING,
+    are_states,
     state_of_cell,
     state_of_keyword,
     state_of_mark,
@@ -103,6 +104,7 @@ class Reader:
         self.tags: list[str] = []
         self.own: dict[Block, Text] = {}
         self.title: Text | None = None  # the heading of the section at hand
+        self.shows_states = True  # by headings
         self.page: tuple[str, ...] = (
             "",
         )  # a heading over all others that says "Reading": a page's name, not a state
@@ -113,7 +115,11 @@ class Reader:
             for block in self.root.walk():
                 if block.kind == "definition":
                     self.definitions.setdefault(fold_label(block.label), unescape(block.target))
-        levels = [block.level for block in self.root.children if block.kind == "heading"]
+        headings = [block for block in self.root.children if block.kind == "heading"]
+        levels = [block.level for block in headings]
+        if b"eading" in self.data:
+            raw = (self.data[block.start : block.end] for block in headings)
+            self.shows_states = are_states(text.decode("utf-8", "replace") for text in raw)
         over_all = levels[:1] == [min(levels, default=0)] and levels.count(levels[0]) == 1
         for section in sections(self.root, self._section_heading):
             if over_all and len(section.path) == 1 and state_of_section(section.path) == READING:
@@ -552,7 +558,7 @@ class Reader:
         keys, others = draft.keys()
         state, by = draft.state, draft.state_by
         headings = draft.section[draft.section[:1] == self.page :]
-        if state is None and (state := state_of_section(headings)):
+        if state is None and self.shows_states and (state := state_of_section(headings)):
             by = "section"
         block = draft.block
         return Entry(
