@@ -140,12 +140,13 @@ def cite_key(
     from studiolo.keys import find_key
     from studiolo.library import (
         Library,
+        carry_out,
         cite_key_of,
         find_entry,
         load_cite_keys,
         load_lists,
         load_same,
-        save_cite_key,
+        plan_cite_key,
     )
 
     home = Library.find(library)
@@ -158,7 +159,9 @@ def cite_key(
         own = found
     keys = [own, *sorted(load_same(home).keys(own) - {own})]
     if name is not None:
-        save_cite_key(home, keys, name)
+        plan = plan_cite_key(home, keys, name)
+        if plan is not None:
+            carry_out(home, plan)
         say(f"{own} is called {name} in every export from now on.")
         return
     known = cite_key_of(load_cite_keys(home), keys)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         cite_key_of,
         keep_cite_keys,
         load_cite_keys,
-        save_cite_key,
+        plan_cite_key,
         with_cite_keys,
     )
     from .drafts import Draft, load_drafts, plan_draft, save_draft
@@ -175,7 +175,7 @@ __all__ = [
     "references_in_inbox",
     "references_in_library",
     "relate",
-    "save_cite_key",
+    "plan_cite_key",
     "save_draft",
     "save_edges",
     "save_new_list",

@@ -25,10 +25,11 @@ from studiolo.files import append_lines, load_json_lines, load_records, save_byt
 from studiolo.keys import Key
 from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 
+from .cite_keys import load_cite_keys, save_names
 from .edges import Edge, edge_from, edge_record, said_by_reader, save_edges
 from .folder import Library
 from .inbox import Inbox
-from .plan import Plan, difference
+from .plan import Naming, Plan, difference
 from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
 from .waiting import passed_names, refused_names, save_passed, save_refused
 
@@ -52,6 +53,7 @@ class Change:
         passed: names of pending things that were passed over.
         refused: keys that the reader said no to.
         related: what the reader said of two keys, each with what was said of them before.
+        named: cite keys that the reader chose.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Change:
     passed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     related: tuple[tuple[Edge, Edge | None], ...] = ()
+    named: tuple[Naming, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain JSON values, empty ones left out."""
@@ -82,6 +85,8 @@ class Change:
         for name in ("passed", "refused"):
             if names := getattr(self, name):
                 record[name] = list(names)
+        if self.named:
+            record["named"] = [list(naming) for naming in self.named]
         if self.related:
             record["related"] = [
                 [edge_record(edge), edge_record(before) if before else None]
@@ -113,6 +118,7 @@ class Change:
                 (edge_from(edge), edge_from(before) if before else None)
                 for edge, before in record.get("related", ())
             ),
+            named=tuple(Naming(*map(str, naming)) for naming in record.get("named", ())),
         )
 
 
@@ -170,6 +176,7 @@ def carry_out(library: Library, plan: Plan) -> Change:
         plan.passing,
         plan.refusing,
         tuple((edge, said_by_reader(library, edge.a, edge.b)) for edge in plan.relating),
+        plan.naming,
     )
     _append(library, change.to_record())
     if path and before and after:
@@ -189,6 +196,8 @@ def carry_out(library: Library, plan: Plan) -> Change:
         Inbox(library).collect(plan.collecting)
     if plan.relating:
         save_edges(library, plan.relating)
+    if plan.naming:
+        save_names(library, plan.naming)
     library.forget()
     return change
 
@@ -256,9 +265,13 @@ def _take_back(library: Library, change: Change) -> bool:
     passed = [name for name in change.passed if name in passed_names(library)]
     refused = [name for name in change.refused if name in refused_names(library)]
     said = [(e, before) for e, before in change.related if said_by_reader(library, e.a, e.b) == e]
+    names = load_cite_keys(library).of if change.named else {}
+    named = [naming for naming in change.named if names.get(naming.work) == naming.name]
     if written:
         path, document, new = written
         save_bytes(path, new, document.data)
+    if named:
+        save_names(library, named, back=True)
     if kept:
         restore_kept(library.folder, kept)
     if passed:
@@ -271,7 +284,7 @@ def _take_back(library: Library, change: Change) -> bool:
             [before for _, before in said if before],
             forgotten=[edge for edge, before in said if not before],
         )
-    return bool(written or kept or passed or refused or said)
+    return bool(written or kept or passed or refused or said or named)
 
 
 def _list_without(library: Library, change: Change) -> tuple[Path, Document, bytes] | None:

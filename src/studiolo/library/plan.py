@@ -5,12 +5,21 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from studiolo.lists import Document, Edit
 from studiolo.sources import SavedItem
 
 from .edges import Edge
 from .reading import Kept
+
+
+class Naming(NamedTuple):
+    """The cite key that a reader chose for a work, and the one it had before, or ''."""
+
+    work: str
+    name: str
+    before: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class Plan:
         collecting: saved things that the library of the list does not have yet: what their sources gave goes with them.
         refusing: keys that the reader says no to.
         relating: what the reader says of two keys.
+        naming: cite keys that the reader chose.
         reason: why it goes where it goes, one sentence; empty where the reader said so.
         section: the headings it goes under.
         done: what to say to the reader once it is made.
@@ -40,6 +50,7 @@ class Plan:
     refusing: tuple[str, ...] = ()
     collecting: tuple[SavedItem, ...] = ()
     relating: tuple[Edge, ...] = ()
+    naming: tuple[Naming, ...] = ()
     reason: str = ""
     section: tuple[str, ...] = ()
     done: str = ""
