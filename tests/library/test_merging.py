@@ -218,7 +218,9 @@ def test_every_file_that_grows_merges_without_conflict_and_holds_both_sides(libr
 def test_states_marked_on_both_branches_are_both_there_once_the_marks_are_deleted(library, far):
     doc = Document.load(library.folder / "list.md")
     if far:  # with lines between the two, git needs no help
-        save_kept(library.folder, [Kept(Key("arxiv", f"1805.0{n:04}"), notes=("x",)) for n in range(9)])
+        save_kept(
+            library.folder, [Kept(Key("arxiv", f"1805.0{n:04}"), notes=("x",)) for n in range(9)]
+        )
         commit(library)
     failed = parted(library, {"read": "Sparse Maps"}, {"read": "Loose Ends"})
     assert bool(failed) is not far

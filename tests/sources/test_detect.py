@@ -37,6 +37,7 @@ def zip_of(**files):
         (zip_of(saved_posts__csv="id,permalink\n"), "reddit", "Reddit's archive"),
         (zip_of(metadata_0_to_20__json="[]"), "bookmarks", "a ZIP of lists in JSON, as Omnivore writes it"),
         ("TY  - JOUR\nER  - \n", "zotero", "references in RIS"),
+        ("%0 Journal Article\n%T A Work\n", "zotero", "references in EndNote's tags"),
         ('[{"id": "a", "type": "article-journal", "DOI": "10.1234/x"}]', "zotero", "references in JSON"),
         ('{"items": [{"itemType": "book"}]}', "zotero", "references in JSON"),
         ("\n% a comment\n@article{a, title={b}}\n", "zotero", "references in BibTeX"),
@@ -103,6 +104,14 @@ def test_database_is_known_by_its_tables(tmp_path, table, source):
     ("data", "sentence"),
     [
         (zip_of(a__txt="x"), "is a ZIP of 1 file, and none of them is an export"),
+        (
+            b'<rdf:RDF xmlns:z="http://www.zotero.org/namespaces/export#">',
+            r"is RDF, which Studiolo does not read\. Export the same library as RIS or BibTeX",
+        ),
+        (
+            b"<?xml version='1.0'?>\n<xml><records><record>",
+            "is EndNote XML, which Studiolo does not read",
+        ),
         (b"PK\x03\x04broken", "cannot be unpacked"),
         (b"SQLite format 3\0broken", "is a damaged database"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "is not a file that can be collected"),

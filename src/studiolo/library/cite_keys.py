@@ -50,7 +50,6 @@ class CiteKeys:
             self.chosen.add(identity)
         return self.of[identity] == name
 
-
     def take_back(self, identity: str, name: str, before: str) -> None:
         """Give a work the name that it had before the reader chose one, which is free again."""
         if self.of.get(identity) != name:

@@ -18,12 +18,13 @@ from .guard import open_source, utf16_of
 from .places import Detected
 from .services import SERVICES
 from .table import MARKDOWN
-from .zotero import CSL_TYPES, RIS_START
+from .zotero import CSL_TYPES, ENDNOTE_START, RIS_START
 
 
 HEAD_BYTES = 256 * 1024
 _COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)+")
 _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
+_REFERENCES_IN_XML = re.compile(r"<(rdf:RDF)\b|<xml>\s*<records>")
 _CSL = re.compile(rf'"type"\s*:\s*"(?:{"|".join(map(re.escape, CSL_TYPES))})"')
 
 
@@ -55,6 +56,13 @@ def kind_of(path: Path) -> Detected:
         return found
     if RIS_START.search(text) and not text.startswith("<"):
         return Detected("zotero", "references in RIS")
+    if ENDNOTE_START.match(text):
+        return Detected("zotero", "references in EndNote's tags")
+    if text.startswith("<") and (found_xml := _REFERENCES_IN_XML.search(text[:5000])):
+        raise SourceError(
+            f"{path} is {'RDF' if found_xml[1] else 'EndNote XML'}, which Studiolo does not read. "
+            "Export the same library as RIS or BibTeX, and collect that file."
+        )
     if path.suffix.lower() in (".bib", ".bibtex") or BIB_START.match(_COMMENTS.sub(b"", head)):
         return Detected("zotero", "references in BibTeX", ("urls",))
     if re.match(
