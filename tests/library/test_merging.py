@@ -9,8 +9,29 @@ from studiolo.errors import ListError
 from studiolo.files import append_json_lines
 from studiolo.keys import Key
 from studiolo.library import (
-    READER, Draft, Edge, Inbox, Kept, Library, Listed, Place, carry_out, desk, load_changes, load_cite_keys, load_drafts,
-    load_facts, load_followed, load_kept, load_places, plan_cite_key, save_draft, save_edges, save_place, state_of, undo,
+    READER,
+    Draft,
+    Edge,
+    Inbox,
+    Kept,
+    Library,
+    Listed,
+    Place,
+    carry_out,
+    desk,
+    load_changes,
+    load_cite_keys,
+    load_drafts,
+    load_facts,
+    load_followed,
+    load_kept,
+    load_places,
+    plan_cite_key,
+    save_draft,
+    save_edges,
+    save_place,
+    state_of,
+    undo,
 )  # fmt: skip
 from studiolo.library.edges import load_edges
 from studiolo.library.facts import facts_path

@@ -177,6 +177,26 @@ def test_form_of_most_neighbours_wins_over_one_that_says_more():
     )
 
 
+def test_forms_that_differ_in_blanks_alone_are_one_habit():
+    plain = "".join(
+        f"1. **Lake {i}.** 2019. [[paper]](https://arxiv.org/abs/1804.0423{i})\n" for i in range(5)
+    )
+    people = "".join(
+        f"1. **Lake {i}.** {blanks}*Ann Example, Bob Sample.* 2019. [[paper]](https://arxiv.org/abs/1804.0423{i})\n"
+        for i, blanks in ((5, ""), (6, " "), (7, "\n   "), (8, ""))
+    )
+    assert written(f"# S\n\n{people}{plain}") == (
+        "1. **Rivers of Attention.** *Ada Lovelace, Bo Turing, Cy Third.* 2023. [[paper]](https://arxiv.org/abs/2311.90001)"
+    )
+
+
+def test_word_that_says_authors_stays_before_them():
+    old = "- [Old Lakes](https://arxiv.org/abs/1804.04235) [LAKE]\n  - *authors*: Ann Example, Bob Sample"
+    assert written(f"# S\n\n{old}\n") == (
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001)\n  - *authors*: Ada Lovelace, Bo Turing, Cy Third"
+    )
+
+
 def test_people_below_the_title_stand_below_it_again():
     old = "1. **Old Lakes.** [paper](https://arxiv.org/abs/1804.04235)\n\n   Authors: Ann Example, Bob Sample\n"
     assert written(f"# S\n\n{old}") == (

@@ -74,30 +74,37 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
     One that says the title comes before a bare address. Title and link stand as in most. Of the forms that a third of those have, the one that says most of `item`; else
     the commonest.
     """
-    cores = Counter(template.core for template in templates)
-    shapes = Counter(template.shape for template in templates)
+    cores = Counter(_spaced(template.core) for template in templates)
+    shapes = Counter(_spaced(template.shape) for template in templates)
+    exact = Counter(template.shape for template in templates)
     distinct: dict[str, Template] = {}
     for template in templates:
-        known = distinct.setdefault(template.shape, template)
-        if "venue" in template.roles and "venue" not in known.roles:
-            distinct[template.shape] = (
-                template  # arXiv, which is written where the address leads there
-            )
+        shape = _spaced(template.shape)
+        known = distinct.setdefault(shape, template)
+        # arXiv is written where the address leads there
+        better = exact[template.shape] - exact[known.shape]
+        if ("venue" in template.roles, better) > ("venue" in known.roles, 0):
+            distinct[shape] = template
 
     def worth(template: Template) -> tuple[bool, int, bool, int, int]:
-        common = shapes[template.shape] * 3 >= cores[template.core]
+        core, many = cores[_spaced(template.core)], shapes[_spaced(template.shape)]
+        common = many * 3 >= core
         says = template.says(item)
-        many = shapes[template.shape]
         titled = "title" in template.roles
         return (
             titled,
-            cores[template.core],
+            core,
             common,
             says if common else many,
             many if common else says,
         )
 
     return sorted(distinct.values(), key=worth, reverse=True)
+
+
+def _spaced(text: str) -> str:
+    """Return a form with single blanks: two that differ only in these are one habit."""
+    return " ".join(text.split())
 
 
 def counted(text: str, templates: Sequence[Template]) -> str:

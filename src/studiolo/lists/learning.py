@@ -27,7 +27,10 @@ _DATE = (
 _MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|\d", re.IGNORECASE)
 NUMBERED = re.compile(r"[(\[#]{0,2}(?!(?:19|20)\d\d\b)(\d{1,4})(?:[)\].:]{1,2}\s+(?=\S)|\s*$)")
 _ARXIV = re.compile(r"(?<![\w./:])arXiv(?:\s+preprint)?(?![\w:./-]*\w)", re.IGNORECASE)
-_BY_BEFORE = re.compile(r"(?<!\w)(?:by|authors?\s?[:：]|作者\s?[:：])\s*$", re.IGNORECASE)
+_BY_BEFORE = re.compile(
+    r"(?<!\w)(?:by|authors?\s?[:：]|作者\s?[:：]|([*_]{1,2})authors?(?:[:：]\1|\1\s?[:：]))\s*$",
+    re.IGNORECASE,
+)
 _FOOTNOTE = re.compile(r"^[*†‡§¶♯#\d¹²³⁰-⁹\\]+|\s?\([^()]*\)")  # behind a name
 _ET_AL = re.compile(
     r"(?:\s?\([^()]{0,80}\))?((?:\s*,)?\s*(?:\band others\b|\bet\.? al\b\.?|等|\.\.\.|…))",
