@@ -11,18 +11,97 @@ from studiolo.library.kinds import CSL
 from .test_round_trip import BIB, saved
 
 
-TYPES = set(
-    ["article", "article-journal", "article-magazine", "article-newspaper", "bill", "book", "broadcast", "chapter", "classic", "collection", "dataset", "document", "entry", "entry-dictionary", "entry-encyclopedia", "event", "figure", "graphic", "hearing", "interview", "legal_case", "legislation", "manuscript", "map", "motion_picture", "musical_score", "pamphlet", "paper-conference", "patent", "performance", "periodical", "personal_communication", "post", "post-weblog", "regulation", "report", "review", "review-book", "software", "song", "speech", "standard", "thesis", "treaty", "webpage"]
-)
-TEXTS = set(
-    ["citation-key", "language", "journalAbbreviation", "abstract", "annote", "collection-title", "container-title", "DOI", "event-title", "event-place", "genre", "ISBN", "ISSN", "keyword", "medium", "note", "original-title", "PMCID", "PMID", "publisher", "publisher-place", "section", "source", "status", "title", "title-short", "URL", "version"]
-)
-NUMBERS = set(
-    ["chapter-number", "collection-number", "edition", "issue", "number", "number-of-pages", "number-of-volumes", "page", "volume"]
-)
-PEOPLE = set(["author", "collection-editor", "container-author", "editor", "translator"])
-DATES = set(["accessed", "available-date", "event-date", "issued", "original-date", "submitted"])
-NAME = set(["family", "given", "dropping-particle", "non-dropping-particle", "suffix", "literal"])
+TYPES = {
+    "article",
+    "article-journal",
+    "article-magazine",
+    "article-newspaper",
+    "bill",
+    "book",
+    "broadcast",
+    "chapter",
+    "classic",
+    "collection",
+    "dataset",
+    "document",
+    "entry",
+    "entry-dictionary",
+    "entry-encyclopedia",
+    "event",
+    "figure",
+    "graphic",
+    "hearing",
+    "interview",
+    "legal_case",
+    "legislation",
+    "manuscript",
+    "map",
+    "motion_picture",
+    "musical_score",
+    "pamphlet",
+    "paper-conference",
+    "patent",
+    "performance",
+    "periodical",
+    "personal_communication",
+    "post",
+    "post-weblog",
+    "regulation",
+    "report",
+    "review",
+    "review-book",
+    "software",
+    "song",
+    "speech",
+    "standard",
+    "thesis",
+    "treaty",
+    "webpage",
+}
+TEXTS = {
+    "citation-key",
+    "language",
+    "journalAbbreviation",
+    "abstract",
+    "annote",
+    "collection-title",
+    "container-title",
+    "DOI",
+    "event-title",
+    "event-place",
+    "genre",
+    "ISBN",
+    "ISSN",
+    "keyword",
+    "medium",
+    "note",
+    "original-title",
+    "PMCID",
+    "PMID",
+    "publisher",
+    "publisher-place",
+    "section",
+    "source",
+    "status",
+    "title",
+    "title-short",
+    "URL",
+    "version",
+}
+NUMBERS = {
+    "chapter-number",
+    "collection-number",
+    "edition",
+    "issue",
+    "number",
+    "number-of-pages",
+    "number-of-volumes",
+    "page",
+    "volume",
+}
+PEOPLE = {"author", "collection-editor", "container-author", "editor", "translator"}
+DATES = {"accessed", "available-date", "event-date", "issued", "original-date", "submitted"}
+NAME = {"family", "given", "dropping-particle", "non-dropping-particle", "suffix", "literal"}
 
 
 def assert_is_csl(items):
