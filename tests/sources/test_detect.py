@@ -155,3 +155,25 @@ def test_every_detected_source_reads_what_was_detected(tmp_path):
 def test_service_is_read_by_a_source(name, source):
     found = source_called(name)
     assert (found.name if found else None) == source
+
+
+PASTED = [
+    "10.1038/nature14539\narxiv.org/abs/2307.09288\nsee https://example.org/x and arxiv.org/abs/2009.14794 too\n",
+    "https://doi.org/10.1175/1520-0477(1996)077\nhttps://doi.org/10.1175/1520-0477(1996)078\n",
+    "https://arxiv.org/abs/2001.00008 first words\nhttps://arxiv.org/abs/2001.00008 other words\n",
+    "".join(f"https://arxiv.org/abs/2001.0000{n}\n\n" for n in range(5)),
+]
+
+
+@pytest.mark.parametrize("name", ["links.txt", "links.md"])
+@pytest.mark.parametrize("text", PASTED)
+def test_addresses_one_below_the_other_are_no_list_of_works(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    assert detect(path).source == "urls"
+
+
+def test_paragraphs_that_are_works_are_a_list(tmp_path):
+    path = tmp_path / "list.md"
+    path.write_text("# L\n\n" + "".join(f"**Old Lakes of Part {n}** [[pdf]](https://arxiv.org/abs/2001.0000{n})\n\n" for n in range(5)))
+    assert detect(path).source == "notes"

@@ -25,6 +25,7 @@ HEAD_BYTES = 256 * 1024
 _COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)+")
 _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
 _REFERENCES_IN_XML = re.compile(r"<(rdf:RDF)\b|<xml>\s*<records>")
+_ADDRESSED = re.compile(r"\s*(?:https?://|www\.|(?:doi:\s*)?10\.\d{4}|\w+\.(?:org|com|net)/|arxiv:)", re.IGNORECASE)
 _CSL = re.compile(rf'"type"\s*:\s*"(?:{"|".join(map(re.escape, CSL_TYPES))})"')
 
 
@@ -186,10 +187,21 @@ def _json(text: str) -> Detected | None:
     )
 
 
+def _are_works(document: Document, works: int) -> bool:
+    """Whether paragraphs are a list of works: one for each line with an address, and not addresses one below the other."""
+    lines = [line for line in document.data.decode("utf-8", "replace").splitlines() if line.strip()]
+    addressed = sum(bool(_ADDRESSED.search(line)) for line in lines)
+    pasted = sum(bool(_ADDRESSED.match(line)) for line in lines)
+    return works > 2 and works >= addressed and pasted * 2 < works
+
+
 def _markdown(head: bytes) -> Detected | None:
     document = Document(head[: head.rfind(b"\n") + 1] if len(head) == HEAD_BYTES else head)
-    rows = sum(entry.head is None for entry in document.entries)
-    items = len(document.entries) - rows
+    kinds = [block.kind for block in document.item_blocks]
+    rows, paragraphs = kinds.count("row"), kinds.count("paragraph")
+    items = len(kinds) - rows - paragraphs
+    if not rows and not items and _are_works(document, paragraphs):
+        items = paragraphs
     if rows and not items:
         return Detected(
             "table", f"a Markdown file with a table of {_many(rows, 'row')}", ("notes", "urls")
