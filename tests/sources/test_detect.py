@@ -175,5 +175,11 @@ def test_addresses_one_below_the_other_are_no_list_of_works(tmp_path, name, text
 
 def test_paragraphs_that_are_works_are_a_list(tmp_path):
     path = tmp_path / "list.md"
-    path.write_text("# L\n\n" + "".join(f"**Old Lakes of Part {n}** [[pdf]](https://arxiv.org/abs/2001.0000{n})\n\n" for n in range(5)))
+    path.write_text(
+        "# L\n\n"
+        + "".join(
+            f"**Old Lakes of Part {n}** [[pdf]](https://arxiv.org/abs/2001.0000{n})\n\n"
+            for n in range(5)
+        )
+    )
     assert detect(path).source == "notes"

@@ -25,7 +25,9 @@ HEAD_BYTES = 256 * 1024
 _COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)+")
 _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
 _REFERENCES_IN_XML = re.compile(r"<(rdf:RDF)\b|<xml>\s*<records>")
-_ADDRESSED = re.compile(r"\s*(?:https?://|www\.|(?:doi:\s*)?10\.\d{4}|\w+\.(?:org|com|net)/|arxiv:)", re.IGNORECASE)
+_ADDRESSED = re.compile(
+    r"\s*(?:https?://|www\.|(?:doi:\s*)?10\.\d{4}|\w+\.(?:org|com|net)/|arxiv:)", re.IGNORECASE
+)
 _CSL = re.compile(rf'"type"\s*:\s*"(?:{"|".join(map(re.escape, CSL_TYPES))})"')
 
 
