@@ -15,6 +15,7 @@ from studiolo.library import (
     keep_cite_keys,
     load_cite_keys,
     plan_cite_key,
+    plan_undo,
     undo,
     with_cite_keys,
 )
@@ -128,6 +129,7 @@ def test_chosen_key_can_be_taken_back_and_is_free_again(library):
     names(library, work(OLD))
     choose(library, [OLD], "poe")
     choose(library, [OLD], "poe21")
+    assert plan_undo(library)[0].what == "cite key poe21 of arxiv:2106.00005"
     assert undo(library).what == "cite key poe21 of arxiv:2106.00005"
     assert names(library, work(OLD)) == ["poe"]
     undo(library)

@@ -223,11 +223,13 @@ def plan_undo(library: Library) -> tuple[Change, Plan]:
 
 
 def _still_said(library: Library, change: Change) -> bool:
-    """Whether anything else that a change said still stands: passed over, refused, related."""
+    """Whether anything else that a change said still stands: passed over, refused, related, named."""
+    names = load_cite_keys(library).of if change.named else {}
     return (
         not passed_names(library).isdisjoint(change.passed)
         or not refused_names(library).isdisjoint(change.refused)
         or any(said_by_reader(library, e.a, e.b) == e for e, _ in change.related)
+        or any(names.get(naming.work) == naming.name for naming in change.named)
     )
 
 
