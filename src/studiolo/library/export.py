@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from studiolo.keys import why_not_a_page
-from studiolo.sources import spoken_name
-from studiolo.sources.bibtex import BRACES, OTHERS
+from studiolo.sources import BRACES, OTHERS, spoken_name
 
 from .cite_keys import CiteKeys, with_cite_keys
 from .kinds import BIBTEX, CSL, RIS

@@ -3,10 +3,22 @@
 from .guard import Counted, bounded_lines, one_line, open_source, text_of
 from .places import SOURCES, Detected, Source, detect, source_called
 from .repository import paper_links
-from .saved import Reading, Saved, SavedFolder, SavedItem, SavedLink, Skipped, spoken_name
+from .saved import (
+    BRACES,
+    OTHERS,
+    Reading,
+    Saved,
+    SavedFolder,
+    SavedItem,
+    SavedLink,
+    Skipped,
+    spoken_name,
+)
 
 
 __all__ = [
+    "BRACES",
+    "OTHERS",
     "SOURCES",
     "Counted",
     "Detected",

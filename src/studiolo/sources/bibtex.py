@@ -12,7 +12,7 @@ from studiolo.keys import find_arxiv, find_mention
 
 from .dates import iso
 from .guard import WINDOWS, one_line
-from .saved import Reading, SavedItem, SavedLink, Skipped
+from .saved import BRACES, OTHERS, Reading, SavedItem, SavedLink, Skipped
 from .states import state_of
 
 
@@ -30,8 +30,6 @@ _LATEX = re.compile(r"[\\{}~$]|--|``|''")
 _ADDRESS_FIELDS = ("url", "howpublished", "link", "pdf", "ee", "bdsk-url-1", "bdsk-url-2", "biburl")
 # fields of ours, which have a place of their own; an eprint only where it is arXiv's
 _PLACED = {"title", "author", "year", "keywords", "keyword", "note", "annote", "doi", "url"}
-# what a bibliography says beside its fields: how many people stand before `and others`, and the title with its braces
-OTHERS, BRACES = "and others", "title in braces"
 
 
 def parse_bibtex(data: bytes, name: str, source: str = "urls") -> Reading:
