@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from studiolo.errors import StudioloError, UsageError
 
-from . import listing
+from . import changing, listing, paper
 from .guard import Guard
-from .room import Room, room_for, room_of, says, sorry, static_files
+from .room import Room, posted, room_for, room_of, says, sorry, static_files
 from .shelf import Gone
 
 
@@ -27,6 +27,10 @@ ROUTES = [
     Route("/", listing.first),
     Route("/list/{name:path}", listing.show_list),
     Route("/export/{name:path}", listing.export),
+    Route("/entry", paper.show_entry),
+    Route("/paper/{key:path}", paper.show_paper),
+    Route("/change/{verb}", changing.show, methods=["GET"]),
+    Route("/change/{verb}", posted(changing.change), methods=["POST"]),
 ]
 
 

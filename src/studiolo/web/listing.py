@@ -42,7 +42,8 @@ def first(request: Request) -> Response:
     moment = room_of(request).shelf.moment()
     names = moment.lists or moment.pages
     if names:
-        return RedirectResponse(address(f"/list/{names[0]}"), 302)
+        did = request.query_params.get("did")
+        return RedirectResponse(address(f"/list/{names[0]}", did=did), 302)
     return page(request, "empty.html.j2", moment=moment)
 
 
