@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from studiolo.errors import StudioloError, UsageError
 
-from . import changing, listing, paper
+from . import changing, collecting, finding, inbox, listing, paper
 from .guard import Guard
 from .room import Room, posted, room_for, room_of, says, sorry, static_files
 from .shelf import Gone
@@ -29,6 +29,14 @@ ROUTES = [
     Route("/export/{name:path}", listing.export),
     Route("/entry", paper.show_entry),
     Route("/paper/{key:path}", paper.show_paper),
+    Route("/find", finding.find),
+    Route("/suggest", finding.suggest),
+    Route("/inbox", inbox.show_inbox),
+    Route("/inbox/{name:path}", inbox.show_pending),
+    Route("/collect", collecting.show, methods=["GET"]),
+    Route("/collect", posted(collecting.collect), methods=["POST"]),
+    Route("/save", collecting.ask_to_save, methods=["GET"]),
+    Route("/save", posted(collecting.save), methods=["POST"]),
     Route("/change/{verb}", changing.show, methods=["GET"]),
     Route("/change/{verb}", posted(changing.change), methods=["POST"]),
 ]

@@ -27,6 +27,7 @@ async function load(address, options = {}) {
 function show(page, address) {
   if (!page.querySelector("#main")) return location.reload();
   const at = current()?.dataset.e?.split(":").slice(-1)[0];
+  const number = lines().indexOf(current());
   const open = all("details[open] > summary").map((one) => one.textContent);
   main().innerHTML = $("#main", page).innerHTML;
   const side = $(".side", page);
@@ -37,7 +38,9 @@ function show(page, address) {
   document.title = page.title;
   if (address && address !== location.href) history.replaceState(null, "", address);
   const line = at && all(LINES).find((one) => one.dataset.e?.endsWith(at));
+  const there = lines();
   if (line) choose(line, false);
+  else if (number >= 0 && there.length) choose(there[Math.min(number, there.length - 1)], false);
   measure();
 }
 
@@ -72,13 +75,13 @@ function fill(page) {
   dialog.innerHTML = $("#main", page).innerHTML;
   for (const back of all("input[name=back]", dialog)) back.value = location.pathname + location.search;
   if (!dialog.open) dialog.showModal();
-  const first = $("[autofocus]", dialog) || $("button", dialog) || $("a", dialog);
+  const first = $(".confirm button", dialog) || $("[autofocus]", dialog) || $("button", dialog) || $("a", dialog);
   first?.focus();
-  if (first?.select && first.value) first.select();
 }
 
 function close() {
   dialog.close();
+  dialog.innerHTML = "";
   const line = current();
   (line ? line.querySelector("a") : opener)?.focus?.();
 }
@@ -93,13 +96,13 @@ async function send(form, button) {
     show(page, answer.url);
     say($(".done", page)?.firstChild?.textContent || "Taken back.");
   } else {
-    await ask(form.getAttribute("action") + "?" + new URLSearchParams(data));
+    await ask((button?.getAttribute("formaction") || form.getAttribute("action")) + "?" + new URLSearchParams(data));
   }
 }
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  const inPlace = dialog.contains(form) || form.matches(".confirm");
+  const inPlace = dialog.contains(form) || form.matches(".confirm, .bulk");
   if (!inPlace || form.matches("[data-plain]")) return;
   event.preventDefault();
   send(form, event.submitter);
@@ -176,7 +179,7 @@ function help() {
 
 function change(verb, more = {}) {
   const line = current() || (lines().length === 1 ? lines()[0] : null);
-  const ready = line?.dataset[verb === "add" ? "add" : verb];
+  const ready = line?.dataset[verb];
   if (ready) return ask(ready);
   if (line?.dataset.e) ask(`/change/${verb}?` + new URLSearchParams({ e: line.dataset.e, ...more }));
 }
