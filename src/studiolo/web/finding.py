@@ -77,9 +77,10 @@ def where_of(one: Hit | Suggestion) -> tuple[str, str, str]:
     return f"{name}, line {line}", place, place if one.key.startswith(f"{name}:") else address(f"/paper/{one.key}")  # fmt: skip
 
 
-def sections_in(moment: Moment, name: str) -> list[str]:
-    """Return the sections of a list that something can be suggested for, as paths."""
-    return [" > ".join(section.path) for section in sections_of(moment.document(name))]
+def _sections(moment: Moment) -> list[str]:
+    """Return the sections that something can be suggested for, as paths, each once."""
+    documents = [moment.document(name) for name in moment.lists]
+    return list(dict.fromkeys(" > ".join(s.path) for d in documents for s in sections_of(d)))
 
 
 def suggest(request: Request) -> Response:
@@ -102,7 +103,7 @@ def suggest(request: Request) -> Response:
         why = says(error)
     return page(
         request, "suggest.html.j2", moment=moment, asked=asked, suggested=suggested, why=why, unread=unread,
-        where=where_of, sections=sections_in, list=name, section=section, tag=tag, key=key, since=since,
+        where=where_of, all_sections=_sections(moment), list=name, section=section, tag=tag, key=key, since=since,
     )  # fmt: skip
 
 

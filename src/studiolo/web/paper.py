@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from studiolo.claims import Paper
-from studiolo.errors import PaperError
+from studiolo.errors import PaperError, UsageError
 from studiolo.keys import Key, address_of, find_key
 from studiolo.library import Line, Pending
 from studiolo.lists import Document, Entry
 from studiolo.report import PaperView, View, can_draw, draw_figures, machine_names, now
-from studiolo.runs import is_readers_own, this_environment, this_machine
+from studiolo.runs import code_of, is_readers_own, plan_next, this_environment, this_machine
 
-from .room import address, kept_page, page, room_of
+from .measuring import BUDGETS
+from .room import address, go, kept_page, page, room_of
 from .shelf import Moment
+
+
+LOOK_EVERY_S = 0.25  # at a run that goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,11 @@ def show_paper(request: Request) -> Response:
     moment = room_of(request).shelf.moment()
     text = request.path_params["key"] + (f"?{request.url.query}" if request.path_params["key"].startswith("url:") and request.url.query else "")  # fmt: skip
     key = find_key(text)
+    paper = paper_of(moment, key)
+    if paper is not None and room_of(request).measuring.of(paper.slug):
+        return _draw(
+            request, moment, key, _places(moment, key)
+        )  # it changes while nothing on the disk does
     return kept_page(request, moment, lambda: _draw(request, moment, key, _places(moment, key)))
 
 
@@ -123,6 +137,7 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         problem=problem,
         own_code=paper is not None and is_readers_own(paper),
         figures={paper.slug: figures} if paper else {},
+        job=room_of(request).measuring.of(paper.slug) if paper else None,
         drawable=can_draw(),
         machine_names=machine_names(sorted(measured.elsewhere)) if measured else {},
         view=view,
@@ -158,3 +173,91 @@ def _view(moment: Moment, places: list[Place], measured: PaperView | None) -> Vi
     papers = {measured.paper.slug: measured} if measured else {}
     empty = View(Document(b""), moment.library.folder, [], moment.sayings.kept, {}, [], this_machine(), this_environment(), now())  # fmt: skip
     return replace(empty, papers=papers)
+
+
+def _runnable(moment: Moment, slug: str) -> tuple[Paper, Path]:
+    """Return a paper that can run, and a list that it stands on.
+
+    Raises:
+        UsageError: there is no such paper, or it is on no list.
+    """
+    paper = next((one for one in moment.papers[0] if one.slug == slug), None)
+    if paper is None:
+        raise UsageError(f"There is no paper folder {slug!r}.")
+    for place in _places(moment, Key.parse(paper.key)):
+        if place.name in moment.lists and (path := moment.document(place.name).path):
+            return paper, path
+    raise UsageError(
+        f"{paper.title} is on no list of this library. Put it on one, then measure it."
+    )
+
+
+def ask_to_measure(request: Request) -> Response:
+    """Show what would run, whose code it is, and for how long, before anything does."""
+    moment = room_of(request).shelf.moment()
+    return _ask(request, moment, request.path_params["slug"])
+
+
+def _ask(
+    request: Request, moment: Moment, slug: str, *, status: int = 200, why: str = ""
+) -> Response:
+    paper, path = _runnable(moment, slug)
+    view = moment.paper_view(paper)
+    rest = plan_next({slug: [view.evidence, *view.reference]})
+    return page(
+        request, "measure.page.html.j2", status=status, moment=moment, paper=paper, why=why,
+        seeds=len(rest.seeds), cost_s=rest.cost_s, own_code=is_readers_own(paper), digest=code_of(paper.folder).digest,
+        folder=str(paper.folder.resolve()), file=moment.library.relative(path), budgets=BUDGETS,
+    )  # fmt: skip
+
+
+def measure(request: Request, form: FormData) -> Response:
+    """Begin to measure. Code that came with the library runs only in the form that the reader agreed to."""
+    room, slug = room_of(request), request.path_params["slug"]
+    moment = room.shelf.moment(fresh=True)
+    paper, path = _runnable(moment, slug)
+    if is_readers_own(paper) and form.get("agreed") != code_of(paper.folder).digest:
+        why = "This code came with the library, and runs as you. Look at it, and agree first."
+        return _ask(request, moment, slug, status=409, why=why)
+    budget = str(form.get("budget", ""))
+    if budget not in BUDGETS:
+        raise UsageError(
+            f"{budget!r} is not a time limit. Choose one of: {', '.join(filter(None, BUDGETS))}."
+        )
+    room.measuring.start(slug, path, budget)
+    return go(f"/paper/{paper.key}")
+
+
+def stop(request: Request, form: FormData) -> Response:
+    """Stop measuring: seeds in flight are finished; the second time they are killed."""
+    room, slug = room_of(request), request.path_params["slug"]
+    job = room.measuring.of(slug)
+    if job is None:
+        raise UsageError(f"{slug!r} is not being measured.")
+    if job.running:
+        job.stop()
+    paper, _ = _runnable(room.shelf.moment(), slug)
+    return go(f"/paper/{paper.key}")
+
+
+async def events(request: Request) -> Response:
+    """Tell a page how a run goes, until its end, as server-sent events."""
+    job = room_of(request).measuring.of(request.path_params["slug"])
+    if job is None:
+        raise UsageError(f"{request.path_params['slug']!r} is not being measured.")
+
+    async def tell() -> AsyncIterator[str]:
+        told = -1
+        while True:
+            running, version = job.running, job.version
+            if version != told:
+                told = version
+                yield f"event: progress\ndata: {json.dumps(job.progress())}\n\n"
+            if not running:
+                yield "event: end\ndata: {}\n\n"
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    return StreamingResponse(
+        tell(), media_type="text/event-stream", headers={"cache-control": "no-store"}
+    )

@@ -24,6 +24,7 @@ from studiolo.library import Library, load_changes
 from studiolo.report import shared_css, templates
 
 from .guard import COOKIE, FIELD, Seal
+from .measuring import Measuring
 from .shelf import Moment, Shelf
 
 
@@ -94,6 +95,11 @@ class Room:
 
     shelf: Shelf
     seal: Seal = field(default_factory=Seal)
+
+    @cached_property
+    def measuring(self) -> Measuring:
+        """What is being measured."""
+        return Measuring(self.shelf.folder)
 
     @cached_property
     def drawn(self) -> dict[tuple[str, str, bool], bytes]:
