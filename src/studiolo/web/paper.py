@@ -127,7 +127,8 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         facts=facts,
         kept=kept,
         pending=pending,
-        people=_people(places, facts.authors if facts else (), kept.authors if kept else (), pending),
+        people=_people(places, facts.authors if facts else (), kept.authors if kept else (), pending)
+        or (paper.authors if paper else ()),
         year=next(filter(None, (*(p.line.year for p in places), facts and facts.year, kept and kept.year, paper and paper.year)), None),
         abstract=(facts and facts.abstract) or (kept and kept.abstract) or "",
         link=_link(key, places),
@@ -142,7 +143,8 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         machine_names=machine_names(sorted(measured.elsewhere)) if measured else {},
         view=view,
         bare=True,
-        script=None,
+        specs=None,
+        split=True,
     )  # fmt: skip
 
 
