@@ -169,10 +169,7 @@ class Moment:
     @property
     def lists(self) -> list[str]:
         """Names of the files that are lists, the main one first."""
-        main = self.library.main_list()
-        names = [self.library.relative(path) for path in self.library.lists]
-        first = self.library.relative(main) if main else ""
-        return [name for name in sorted(names, key=lambda n: n != first) if name in self.documents]
+        return self.shelf.kept("lists", self.stamp, lambda: _lists(self.library, self.documents))
 
     @property
     def pages(self) -> list[str]:
@@ -334,6 +331,13 @@ def _documents(library: Library) -> Iterator[tuple[str, Document]]:
         with contextlib.suppress(FileError):
             library.inside(name)
             yield name, document
+
+
+def _lists(library: Library, documents: Mapping[str, Document]) -> list[str]:
+    main = library.main_list()
+    names = [library.relative(path) for path in library.lists]
+    first = library.relative(main) if main else ""
+    return [name for name in sorted(names, key=lambda n: n != first) if name in documents]
 
 
 def _discover(folder: Path) -> tuple[tuple[Paper, ...], tuple[PaperError, ...]]:
