@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 
 
-WORDS = "attention kernel fourier sparse causal inference transformer memory gradient descent bayesian graph neural network representation learning optimal transport diffusion score matching energy contrastive language vision speech robotics policy reward bandit".split()  # fmt: skip
+WORDS = ["attention", "kernel", "fourier", "sparse", "causal", "inference", "transformer", "memory", "gradient", "descent", "bayesian", "graph", "neural", "network", "representation", "learning", "optimal", "transport", "diffusion", "score", "matching", "energy", "contrastive", "language", "vision", "speech", "robotics", "policy", "reward", "bandit"]  # fmt: skip
 
 
 def title(rng):

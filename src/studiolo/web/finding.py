@@ -31,7 +31,7 @@ from .shelf import Moment
 if TYPE_CHECKING:
     from studiolo.index import Hit, Suggestion
 
-HITS, SUGGESTIONS = 30, 20
+HITS, SUGGESTIONS = 20, 20
 LONGEST_QUERY = 500  # letters
 
 

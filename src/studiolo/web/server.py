@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -37,7 +38,8 @@ def serve(library: Path, port: int, started: Callable[[str], None]) -> None:
         )  # fmt: skip
         server = uvicorn.Server(config)
         threading.Thread(target=_tell, args=(server, address, started), daemon=True).start()
-        server.run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # which is how one ends it
+            server.run(sockets=[listener])
 
 
 def _tell(server: uvicorn.Server, address: str, started: Callable[[str], None]) -> None:

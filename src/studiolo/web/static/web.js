@@ -232,9 +232,13 @@ document.addEventListener("input", (event) => {
   typing = setTimeout(() => search(event.target.value), 60);
 });
 
-async function search(words) {
+// Words of one or two letters at the end are words begun: half of everything begins so. Enter asks for them as they are.
+const BEGUN = /(?:[^\p{L}\p{N}:]+[\p{L}\p{N}]{1,2})+$/u;
+
+async function search(typed) {
   const mine = ++asked;
-  if (!words.trim()) return;
+  const words = typed.replace(BEGUN, "");
+  if (words.replace(/[^\p{L}\p{N}]/gu, "").length < 3) return;
   const address = "/find?" + new URLSearchParams({ q: words });
   const { page } = await load(address);
   if (mine !== asked) return; // a later word was faster
