@@ -106,8 +106,7 @@ def test_power_cut_during_any_change_loses_and_spoils_nothing(tmp_path):
     told: list[str] = []
     for cut in range(4):
         server = Server(tmp_path)
-        stop = threading.Timer(0.2 + rng.random(), server.process.kill)
-        stop.start()
+        power_cut = threading.Timer(rng.random() / 2, server.process.kill)
         with contextlib.suppress(httpx2.HTTPError, IndexError), httpx2.Client(base_url=server.address, timeout=10, headers={"origin": server.address}) as client:  # fmt: skip
             for n in range(500):
                 page = client.get("/list/list.md").text
@@ -117,6 +116,8 @@ def test_power_cut_during_any_change_loses_and_spoils_nothing(tmp_path):
                 answer = client.post("/change/note", data=fields_of(form))
                 if answer.status_code == 303:
                     told.append(f"note {cut} {n}")
+                    if not n:
+                        power_cut.start()
         server.close()
         lines = path.read_text().splitlines()
         notes = [line.removeprefix("  * ") for line in lines if line.startswith("  * ")]
