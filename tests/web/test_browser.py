@@ -169,9 +169,10 @@ def test_triage_by_keyboard(open_page, site):
 def test_search_answers_while_one_types(open_page):
     page = open_page(LIST)
     page.keyboard.press("/")
-    page.keyboard.type("fourier to", delay=20)
+    page.keyboard.type("fourier tok", delay=20)
+    page.wait_for_url("**/find?q=fourier+tok")
     page.wait_for_selector(".hit >> text=FNet")
-    assert page.url.endswith("/find?q=fourier+to")
+    assert page.url.endswith("/find?q=fourier+tok")
     assert page.evaluate("document.activeElement.matches('.search input')")
 
 

@@ -224,6 +224,18 @@ def test_entry_with_a_key_is_shown_on_the_page_of_its_paper(client):
     assert "/change/note?e=" in page
 
 
+def test_page_of_an_address_with_a_query_is_found_also_after_a_change(client, home):
+    address = "https://papers.example/view?id=7&v=2"
+    path_of(home).write_text(f"# L\n\n* [By address]({address})\n")
+    link = html.unescape(
+        re.findall(r'<p class="entry"><a href="([^"]*)"', client.get(f"/list/{LIST}").text)[0]
+    )
+    assert "By address" in client.get(link).text
+    page = shown(client, "note", e=entry_named(client, "By address"), text="x", back=link)
+    done = client.get(confirm(client, "note", page).headers["location"]).text
+    assert "Done: note on By address" in done
+
+
 def test_any_key_of_a_paper_leads_to_its_page(client):
     for key in ("2105.03824", "https://arxiv.org/abs/2105.03824v2"):
         assert "FNet" in client.get(f"/paper/{key}").text

@@ -103,7 +103,7 @@ def test_power_cut_during_any_change_loses_and_spoils_nothing(tmp_path):
         "# L\n\n* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n"
     )
     rng = random.Random(3)
-    told: list[str] = []
+    told = []
     for cut in range(4):
         server = Server(tmp_path)
         power_cut = threading.Timer(rng.random() / 2, server.process.kill)

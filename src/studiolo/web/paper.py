@@ -57,8 +57,7 @@ def show_entry(request: Request) -> Response:
 def show_paper(request: Request) -> Response:
     """Show what there is about a key."""
     moment = room_of(request).shelf.moment()
-    text = request.path_params["key"] + (f"?{request.url.query}" if request.path_params["key"].startswith("url:") and request.url.query else "")  # fmt: skip
-    key = find_key(text)
+    key = find_key(request.path_params["key"])
     paper = paper_of(moment, key)
     if paper is not None and room_of(request).measuring.of(paper.slug):
         return _draw(
