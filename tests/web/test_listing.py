@@ -48,7 +48,7 @@ def test_page_is_the_file_in_its_order(client):
         text,
         "<h1>Recent ML Research</h1>",
         "Articles I want to read",
-        "To Review</h",
+        ">To Review <a class",
         "More Data Can Hurt",
         "NADE",
         "What Do Compressed",
