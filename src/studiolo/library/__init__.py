@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .lines import Filter, Line, choices, lines_of, read_filter
     from .log import Logged, load_log
     from .placing import Proposal, sections_of
-    from .plan import Plan, joined
+    from .plan import Page, Plan, joined
     from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
     from .references import (
         Reference,
@@ -115,6 +115,7 @@ __all__ = [
     "Line",
     "Listed",
     "Logged",
+    "Page",
     "Pending",
     "Place",
     "Plan",

@@ -14,6 +14,7 @@ from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
 from .outline import new_section, remove
+from .parts import Part, part_of, write_part
 from .rows import left_out, notes_left
 from .sections import Section
 from .style import Item, escape
@@ -30,6 +31,7 @@ __all__ = [
     "Entry",
     "Heading",
     "Item",
+    "Part",
     "Piece",
     "Question",
     "Role",
@@ -50,6 +52,7 @@ __all__ = [
     "move",
     "new_section",
     "notes_left",
+    "part_of",
     "plain_with_links",
     "ranked_columns",
     "remove",
@@ -58,4 +61,5 @@ __all__ = [
     "role_of",
     "said_outside",
     "title_from_url",
+    "write_part",
 ]
