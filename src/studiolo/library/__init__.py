@@ -10,6 +10,7 @@ from .reading import Kept, diff_of_kept, load_kept, state_of, tags_of
 
 if TYPE_CHECKING:
     from . import desk
+    from .catalogue import Catalogue, PageFacts, load_catalogue
     from .cite_keys import (
         cite_key_of,
         keep_cite_keys,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         save_cite_key,
         with_cite_keys,
     )
+    from .contents import Tending, plan_contents
     from .drafts import Draft, load_drafts, plan_draft, save_draft
     from .edges import READER, Edge, Grade, save_edges
     from .export import FORMATS
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     )
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
     from .tagging import tag, tag_list
+    from .vocabulary import Vocabulary, load_vocabulary
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
 
@@ -75,6 +78,9 @@ _LATE = (
     "facts",
     "placing",
     "tagging",
+    "vocabulary",
+    "catalogue",
+    "contents",
     "log",
     "syncing",
     "relating",
@@ -102,6 +108,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "FORMATS",
     "READER",
+    "Catalogue",
     "Change",
     "Collected",
     "Draft",
@@ -116,6 +123,7 @@ __all__ = [
     "Listed",
     "Logged",
     "Page",
+    "PageFacts",
     "Pending",
     "Place",
     "Plan",
@@ -125,6 +133,8 @@ __all__ = [
     "Sayings",
     "Suggested",
     "Suggester",
+    "Tending",
+    "Vocabulary",
     "Waiting",
     "Wanted",
     "Works",
@@ -150,6 +160,7 @@ __all__ = [
     "keep_cite_keys",
     "library_index",
     "lines_of",
+    "load_catalogue",
     "load_changes",
     "load_cite_keys",
     "load_drafts",
@@ -161,10 +172,12 @@ __all__ = [
     "load_places",
     "load_rows",
     "load_same",
+    "load_vocabulary",
     "load_waiting",
     "load_works",
     "open_pool",
     "place_of_file",
+    "plan_contents",
     "plan_draft",
     "plan_undo",
     "pool_rows",

@@ -9,12 +9,12 @@ from .checks import check, said_outside
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
-from .entry import STATES, Entry, Heading, Question, State
+from .entry import STATES, Entry, Heading, Link, Question, State
 from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
 from .outline import new_section, remove
-from .parts import Part, part_of, write_part
+from .parts import Part, outside_parts, part_of, write_part
 from .rows import left_out, notes_left
 from .sections import Section
 from .style import Item, escape
@@ -31,6 +31,7 @@ __all__ = [
     "Entry",
     "Heading",
     "Item",
+    "Link",
     "Part",
     "Piece",
     "Question",
@@ -52,6 +53,7 @@ __all__ = [
     "move",
     "new_section",
     "notes_left",
+    "outside_parts",
     "part_of",
     "plain_with_links",
     "ranked_columns",

@@ -79,6 +79,17 @@ def without_parts(data: bytes, root: Block) -> Block:
     return root
 
 
+def outside_parts(doc: Document) -> bytes:
+    """Return the bytes of a document without its parts: what a person wrote."""
+    from .blocks import scan
+
+    out, at = [], 0
+    for part in parts_in(doc.data, scan(doc.data)) if _MAYBE in doc.data else ():
+        out.append(doc.data[at : part.start])
+        at = part.end
+    return b"".join((*out, doc.data[at:]))
+
+
 def part_of(doc: Document, name: str) -> Part | None:
     """Return the part of a document called `name`, None where it has none.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from .heads import is_label
 from .texts import Text
@@ -45,7 +46,7 @@ def badge_tag(url: str) -> str | None:
     badge = _BADGE.match(url)
     if badge is None:
         return None
-    name = badge[1].replace("--", "\0").replace("__", "\1").replace("_", " ")
+    name = unquote(badge[1]).replace("--", "\0").replace("__", "\1").replace("_", " ")
     return name.replace("\0", "-").replace("\1", "_")
 
 

@@ -2,6 +2,7 @@
 
 from .audit_page import render_audit
 from .document import report_json, report_markdown
+from .holding import claims_that_hold
 from .html import (
     Shown,
     can_draw,
@@ -26,6 +27,7 @@ __all__ = [
     "answers_to",
     "can_draw",
     "chips_of",
+    "claims_that_hold",
     "draw_figures",
     "join",
     "keys_of",
