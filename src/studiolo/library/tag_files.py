@@ -45,7 +45,9 @@ def _plain(tag: str) -> tuple[str, bool]:
     kept = "".join(letter if _may_stand(letter) else "-" for letter in joined)
     kept = re.sub(r"-{2,}", "-", kept) if kept != joined else kept
     stem = kept.strip("-. ")[:LONGEST].rstrip("-. ")
-    return stem, stem != joined or bool(_DEVICE.fullmatch(stem)) or not stem
+    if _DEVICE.fullmatch(stem):
+        return f"tag-{stem}", True
+    return stem, stem != joined or not stem
 
 
 def _may_stand(letter: str) -> bool:
