@@ -124,9 +124,7 @@ def test_rows_are_sorted_as_one_asks_and_stay_so(home, by, first):
     rows = re.findall(r"\[(.)\]\(.\.md\)", tend(home, sort=by)["README.md"])
     assert rows[0] == first
     assert tend(home) == {}
-    with pytest.raises(
-        UsageError, match="'size' is not an order of the contents. Choose one of: changed,"
-    ):
+    with pytest.raises(UsageError, match="'size' is not an order of the contents"):
         tend(home, sort="size")  # fmt: skip
 
 

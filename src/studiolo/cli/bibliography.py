@@ -58,7 +58,9 @@ def export_command(
         FORMATS,
         Library,
         Sayings,
+        folded_tag,
         in_section,
+        load_vocabulary,
         load_waiting,
         references_in_document,
         references_in_inbox,
@@ -82,8 +84,12 @@ def export_command(
         references = in_section(references, section)
         if not references:
             raise UsageError(f"There is nothing below a heading {section!r}.")
+    vocabulary = load_vocabulary(home)
     for one in tag or ():
-        references = [r for r in references if one.casefold() in map(str.casefold, r.tags)]
+        wanted = folded_tag(vocabulary.meant(one))
+        references = [
+            r for r in references if wanted in map(folded_tag, vocabulary.all_meant(r.tags))
+        ]
     if tag and not references:
         raise UsageError(
             f"Nothing has the tag {' and '.join(map(repr, tag))}. To see which there are: studiolo tags"

@@ -88,19 +88,23 @@ def show(
 def _show(
     home: Library, path: Path, state: str | None, tags: Sequence[str], *, as_json: bool
 ) -> None:
-    from studiolo.library import load_kept, state_of, tags_of
+    from studiolo.library import folded_tag, load_kept, load_vocabulary, state_of, tags_of
     from studiolo.lists import Document, said_outside
 
     document = Document.load(path)
     kept = load_kept(home.folder)
     entries = document.entries if as_json else document.each_entry()
     known = ((entry, *state_of(entry, kept)) for entry in entries)
-    wanted = {tag.casefold().lstrip("#") for tag in tags}
+    vocabulary = load_vocabulary(home)
+    wanted = {folded_tag(vocabulary.meant(tag.lstrip("#"))) for tag in tags}
     shown = (
         row
         for row in known
         if (state is None or row[1] == state)
-        and (not wanted or wanted <= {tag.casefold() for tag in tags_of(row[0], kept)})
+        and (
+            not wanted
+            or wanted <= set(map(folded_tag, vocabulary.all_meant(tags_of(row[0], kept))))
+        )
     )
     if as_json:
         say_json(_as_json(path, document, list(shown), kept))

@@ -61,8 +61,9 @@ if TYPE_CHECKING:
         wanted_in,
     )
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
-    from .tagging import tag, tag_list
-    from .vocabulary import Vocabulary, load_vocabulary
+    from .tag_advice import suggest_tags
+    from .tagging import merge_tags, tag, tag_list
+    from .vocabulary import Vocabulary, folded_tag, load_vocabulary, spelling
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
 
@@ -78,6 +79,7 @@ _LATE = (
     "facts",
     "placing",
     "tagging",
+    "tag_advice",
     "vocabulary",
     "catalogue",
     "contents",
@@ -151,6 +153,7 @@ __all__ = [
     "find_entry",
     "find_list",
     "find_target",
+    "folded_tag",
     "follow",
     "followed_lists",
     "forget_place",
@@ -175,6 +178,7 @@ __all__ = [
     "load_vocabulary",
     "load_waiting",
     "load_works",
+    "merge_tags",
     "open_pool",
     "place_of_file",
     "plan_contents",
@@ -196,8 +200,10 @@ __all__ = [
     "save_place",
     "sections_of",
     "short",
+    "spelling",
     "state_of",
     "suggest_for_empty",
+    "suggest_tags",
     "tag",
     "tag_list",
     "tags_of",

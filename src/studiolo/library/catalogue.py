@@ -114,7 +114,7 @@ def load_catalogue(
     documents = {
         path: document
         for path, document in library.documents.items()
-        if _is_page(library, path, document)
+        if is_page(library, path, document)
     }
     kept = load_kept(library.folder)
     vocabulary = load_vocabulary(library)
@@ -157,7 +157,8 @@ def load_catalogue(
     )
 
 
-def _is_page(library: Library, path: Path, document: Document) -> bool:
+def is_page(library: Library, path: Path, document: Document) -> bool:
+    """Whether a Markdown file is a page of the contents: no page of a tag, and no README that is not a list."""
     parts = path.relative_to(library.folder).parts
     if parts[0] == "tags" and len(parts) > 1:
         return False
@@ -221,7 +222,7 @@ def title_of(document: Document, path: Path) -> str:
     return first or path.stem.replace("_", " ").replace("-", " ").strip() or path.name
 
 
-_NO_WORDS = re.compile(r"<!--.*?-->|\]\([^()\s]*\)|https?://[^\s<>)]+|<[^<>]*>", re.DOTALL)
+NO_WORDS = re.compile(r"<!--.*?-->|\]\([^()\s]*\)|https?://[^\s<>)]+|<[^<>]*>", re.DOTALL)
 _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 
 
@@ -232,4 +233,4 @@ def num_words(document: Document) -> int:
         for block in document.blocks
         if block.kind not in ("front", "comment", "definition")
     ]
-    return sum(len(_WORD.findall(_NO_WORDS.sub(" ", text))) for text in texts)
+    return sum(len(_WORD.findall(NO_WORDS.sub(" ", text))) for text in texts)

@@ -17,6 +17,8 @@ from typing import IO, cast
 from studiolo.errors import FileError
 from studiolo.files import load_bytes
 
+from .page_text import text_of_page
+
 
 # Names and addresses under which programs commit.
 _ROBOT = re.compile(
@@ -33,22 +35,6 @@ _QUIET = (
     "core.quotePath=false",
 )
 _LONGEST_S = 300
-
-# What is not the text of a page: front matter's title and tags, its title, labels, comments of tags, badges, our parts.
-_TITLE = re.compile(rb"\A\s*(?:#[^\n#][^\n]*|[^\n]+\n=+[ \t\r]*)(?:\n|\Z)")
-_FRONT = re.compile(rb"\A---[ \t\r]*\n(.*?)\n(?:---|\.\.\.)[ \t\r]*(?:\n|\Z)", re.DOTALL)
-_OF_FRONT = re.compile(
-    rb"^(?:tags|title|labels|keywords)[ \t]*:[^\n]*(?:\n[ \t]*-[ \t][^\n]*)*\n?",
-    re.MULTILINE | re.IGNORECASE,
-)
-_NO_TEXT = re.compile(
-    rb"<!--[ \t]*studiolo:(\w+)[^\n]*-->.*?<!--[ \t]*/studiolo:\1[ \t]*-->"
-    rb"|<!--\s*TAGS?\b.*?-->"
-    rb"|^(?:labels?|tags?|keywords)[ \t]*:[^\n]*$"
-    rb"|^[ \t]*(?:\[?!\[[^\]\n]*\]\([^)\n]*\)(?:\]\([^)\n]*\))?[ \t]*)+\r?$"
-    rb"|^[ \t]*(?:#[^\W\d][\w/-]*[ \t]*)+\r?$",
-    re.DOTALL | re.MULTILINE | re.IGNORECASE,
-)
 
 
 def last_changes(folder: Path, paths: Sequence[Path]) -> dict[Path, str]:
@@ -74,7 +60,7 @@ def last_changes(folder: Path, paths: Sequence[Path]) -> dict[Path, str]:
         )
         for name, day in committed.items():
             path = names[name]
-            if name not in changed or _text_of(git.blob(f"HEAD:./{name}")) == _text_of(
+            if name not in changed or text_of_page(git.blob(f"HEAD:./{name}")) == text_of_page(
                 load_bytes(path) or b""
             ):
                 dates[path] = day
@@ -123,18 +109,7 @@ def _is_of_text(git: _Git, change: _Change) -> bool:
         return True
     if change.before == change.after:
         return False
-    return _text_of(git.blob(change.before)) != _text_of(git.blob(change.after))
-
-
-def _text_of(data: bytes) -> bytes:
-    """Return the words of a page: without its title, its tags and what Studiolo writes in it, blank lines left out."""
-    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
-    front = _FRONT.match(data)
-    head = b""
-    if front:
-        head, data = _OF_FRONT.sub(b"", front[1] + b"\n"), data[front.end() :]
-    data = _NO_TEXT.sub(b"", _TITLE.sub(b"", data, count=1))
-    return b"\n".join(line.rstrip() for line in (head + data).split(b"\n") if line.strip())
+    return text_of_page(git.blob(change.before)) != text_of_page(git.blob(change.after))
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from .marking import mark
 from .operations import annotate, insert, move
 from .outline import new_section, remove
 from .parts import Part, outside_parts, part_of, write_part
+from .renaming import rename_tag
 from .rows import left_out, notes_left
 from .sections import Section
 from .style import Item, escape
@@ -58,6 +59,7 @@ __all__ = [
     "plain_with_links",
     "ranked_columns",
     "remove",
+    "rename_tag",
     "retag",
     "retag_list",
     "role_of",
