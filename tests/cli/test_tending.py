@@ -106,7 +106,7 @@ def test_synonyms_in_a_circle_are_said(library):
     with pytest.raises(FileError, match="a = b = a goes round in a circle"):
         run("tags")
     (library / ".studiolo/tags.toml").write_text("a = 1\n")
-    with pytest.raises(FileError, match="a is 1. Write a tag"):
+    with pytest.raises(FileError, match="a is 1"):
         run("tags")
 
 
@@ -135,3 +135,95 @@ def test_page_without_tags_gets_suggestions_from_the_reader_s_own_and_nothing_is
     assert json.loads(run("tags", "one.md", "--suggest", "--json"))[0]["page"] == "one.md"
     run("tags", "new.md", "+attention")
     assert run("tags", "--suggest").startswith("0 pages without tags")
+
+
+DESCENT = """# Reading
+
+## Misc
+
+* [More Data Can Hurt](https://arxiv.org/abs/1912.07242)
+  * [Gradient Double Descent](../topics/gradient-double-descent.md) in linear regression
+  * Q: Does it hurt everywhere?
+    * A: No, near n = d.
+* [Kernels](https://arxiv.org/abs/2101.00002) #gradient-double-descent
+* [Other](https://arxiv.org/abs/2101.00003)
+  * see [kernels](../topics/kernel-methods.md)
+"""
+
+
+@pytest.fixture
+def reading(library):
+    (library / "lists").mkdir()
+    (library / "lists/reading.md").write_text(DESCENT)
+    return library
+
+
+def test_link_that_leads_nowhere_is_offered_and_made_under_the_name_it_has(reading):
+    said = run("topics")
+    assert "missing: topics/gradient-double-descent.md, Gradient Double Descent, linked in lists/reading.md:6\n" in said  # fmt: skip
+    assert "missing: topics/kernel-methods.md, kernels, linked in lists/reading.md:11\n" in said
+    said = run("topic", "gradient double descent")
+    assert "new: topics/gradient-double-descent.md" in said
+    assert (reading / "topics/gradient-double-descent.md").read_text() == (
+        "# Gradient Double Descent\n\n<!-- studiolo:topic -->\n\n**Entries**\n\n"
+        "* [More Data Can Hurt](https://arxiv.org/abs/1912.07242) in [Reading](../lists/reading.md#misc)\n"
+        "* [Kernels](https://arxiv.org/abs/2101.00002) in [Reading](../lists/reading.md#misc)\n\n"
+        "**Notes**\n\n"
+        "* Gradient Double Descent in linear regression (on More Data Can Hurt, [Reading](../lists/reading.md#misc))\n\n"
+        "**Questions**\n\n* Does it hurt everywhere? ([Reading](../lists/reading.md))\n  * No, near n = d.\n\n"
+        "<!-- /studiolo:topic -->\n"
+    )
+    assert "new: topics/kernel-methods.md, kernels, for lists/reading.md:11\n" in run("topics", "--make")  # fmt: skip
+    assert "missing" not in run("topics")
+    assert "dead-link" not in run("check")
+    run("undo")
+    run("undo")
+    assert not (reading / "topics").exists()
+
+
+def test_topic_is_gathered_once_and_kept_up_to_date_by_contents(reading):
+    run("topic", "Gradient Double Descent")
+    page = reading / "topics/gradient-double-descent.md"
+    page.write_text(page.read_text() + "\nWhat I think of it.\n")
+    before = page.read_bytes()
+    assert "Written" not in run("topic", "gradient-double-descent.md")
+    assert page.read_bytes() == before
+    text = DESCENT.replace("* [Other]", "* [Gradient double descent, again]")
+    (reading / "lists/reading.md").write_text(text)
+    run("contents", "--write", "--yes")
+    assert b"* [Gradient double descent, again](https://arxiv.org/abs/2101.00003) in" in page.read_bytes()  # fmt: skip
+    assert page.read_bytes().endswith(b"<!-- /studiolo:topic -->\n\nWhat I think of it.\n")
+    assert run("contents", "--write") == "The contents are up to date.\n"
+
+
+def test_page_that_a_person_wrote_gets_the_marks_only_when_told(reading):
+    (reading / "topics").mkdir()
+    page = reading / "topics/kernels.md"
+    page.write_text("# Kernel methods\n\nMercer.\n")
+    said = run("topic", "kernel methods")
+    assert "has no marks, so it stays as it is" in said
+    assert page.read_text() == "# Kernel methods\n\nMercer.\n"
+    run("topic", "kernel methods", "--yes")
+    assert page.read_text().startswith("# Kernel methods\n\nMercer.\n\n<!-- studiolo:topic -->\n")
+    found = json.loads(run("topic", "kernel methods", "--json"))
+    assert (found["page"], found["title"]) == ("topics/kernels.md", "Kernel methods")
+
+
+def test_new_topic_gets_a_file_that_is_safe_whatever_it_is_called(reading):
+    for name in ("../../x", "a/b", "C++ & Rust", "Œuvre 自然"):
+        run("topic", name)
+    assert {path.name for path in (reading / "topics").iterdir()} == {
+        "x.md", "a-b.md", "c-rust.md", "œuvre-自然.md",
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="has no letters to call a page by"):
+        run("topic", "../..")
+
+
+def test_bundled_topic_shows_the_entry_that_names_it(library, monkeypatch):
+    run("init", "own")
+    monkeypatch.chdir(library / "own")
+    said = run("topic", "gradient double descent")
+    assert "  More Data Can Hurt for Linear Regression: Sample-wise Double Descent  arxiv:1912.07242  lists/recent-ml-research.md:" in said  # fmt: skip
+    assert "  “Gradient Double Descent in linear regression”  lists/recent-ml-research.md:" in said
+    assert "marks" not in said  # they are on the bundled page, and up to date
+    assert "Written" not in said

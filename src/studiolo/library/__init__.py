@@ -63,12 +63,14 @@ if TYPE_CHECKING:
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
     from .tag_advice import suggest_tags
     from .tagging import merge_tags, tag, tag_list
+    from .topic_pages import Topic, load_topic_pages, missing_topics, open_topic
     from .vocabulary import Vocabulary, folded_tag, load_vocabulary, spelling
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
 
 # Asked for a name in this order, when it is first wanted: `show` needs none of them.
 _LATE = (
+    "vocabulary",
     "desk",
     "waiting",
     "works",
@@ -80,9 +82,9 @@ _LATE = (
     "placing",
     "tagging",
     "tag_advice",
-    "vocabulary",
     "catalogue",
     "contents",
+    "topic_pages",
     "log",
     "syncing",
     "relating",
@@ -136,6 +138,7 @@ __all__ = [
     "Suggested",
     "Suggester",
     "Tending",
+    "Topic",
     "Vocabulary",
     "Waiting",
     "Wanted",
@@ -175,11 +178,14 @@ __all__ = [
     "load_places",
     "load_rows",
     "load_same",
+    "load_topic_pages",
     "load_vocabulary",
     "load_waiting",
     "load_works",
     "merge_tags",
+    "missing_topics",
     "open_pool",
+    "open_topic",
     "place_of_file",
     "plan_contents",
     "plan_draft",

@@ -9,10 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import takewhile
-from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from pathlib import Path
 
 from studiolo.errors import UsageError
 from studiolo.files import load_bytes
@@ -20,8 +17,10 @@ from studiolo.lists import Document, apply_edits, edited, escape, outside_parts,
 
 from .catalogue import SORTS, Catalogue, Kind, PageFacts, Sort
 from .folder import Library
+from .linking import relative_link, shown, target_of
 from .plan import Page, Plan
 from .tag_files import tag_files
+from .topic_pages import TOPIC, gathered
 
 
 CONTENTS, TOPICS, TAG = "contents", "topics", "tag"  # what the parts are called
@@ -64,7 +63,7 @@ def plan_contents(
     by = _order(readme, sort)
     tables = _tables(catalogue, by, "README.md", files)
     tags = ", ".join(
-        f"[{_shown(tag)}]({_link('README.md', f'tags/{files[tag]}')}) {count}"
+        f"[{shown(tag)}]({relative_link('README.md', f'tags/{files[tag]}')}) {count}"
         for tag, count in catalogue.tags.items()
     )
     writer.write(
@@ -78,12 +77,17 @@ def plan_contents(
     for tag, name in files.items():
         path = library.folder / "tags" / name
         text = "\n\n".join(_of_tag(catalogue, tag, by, f"tags/{name}", files))
-        writer.write(path, TAG, text, {}, heading=f"# Pages tagged {_shown(tag)}")
+        writer.write(path, TAG, text, {}, heading=f"# Pages tagged {shown(tag)}")
     for path in _vanished(library, files.values()):
         writer.clear(path)
     if any(page.kind == "topic" for page in catalogue.pages):
         path = library.folder / "topics" / "README.md"
         writer.write(path, TOPICS, _topics(catalogue, by), {}, heading="# Topics")
+        for page, named in catalogue.named.items():
+            if part_of(library.documents[library.folder / page], TOPIC):
+                writer.write(
+                    library.folder / page, TOPIC, gathered(library, page, named), {}, heading=""
+                )
     plan = Plan("contents", pages=tuple(writer.pages)) if writer.pages else None
     return Tending(plan, writer.unmarked)
 
@@ -193,10 +197,12 @@ def _table(rows: Sequence[PageFacts], what: str, page: str, files: Mapping[str, 
     """Return a table; columns in which no row has anything are left out."""
 
     def link(row: PageFacts) -> str:
-        return f"[{_shown(row.title)}]({_link(page, row.name)})"
+        return f"[{shown(row.title)}]({relative_link(page, row.name)})"
 
     def tags(row: PageFacts) -> str:
-        return " ".join(f"[{_shown(tag)}]({_link(page, f'tags/{files[tag]}')})" for tag in row.tags)
+        return " ".join(
+            f"[{shown(tag)}]({relative_link(page, f'tags/{files[tag]}')})" for tag in row.tags
+        )
 
     def claims(row: PageFacts) -> str:
         return f"{row.claims[0]} of {row.claims[1]}" if row.claims else ""
@@ -223,7 +229,7 @@ def _topics(catalogue: Catalogue, by: Sort) -> str:
 
     columns: list[_Column] = [
         ("Changed", ":---", lambda row: row.changed),
-        ("Topic", ":---", lambda row: f"[{_shown(row.title)}]({_link(page, row.name)})"),
+        ("Topic", ":---", lambda row: f"[{shown(row.title)}]({relative_link(page, row.name)})"),
         ("Entries", "---:", named("entries")),
         ("Notes", "---:", named("notes")),
         ("Questions", "---:", named("questions")),
@@ -240,9 +246,11 @@ def _of_tag(
     titles = {facts.name: facts.title for facts in catalogue.pages}
     lines = []
     for entry in catalogue.tagged.get(tag, ()):
-        title = _shown(entry.title) or "(no title)"
-        named = f"[{title}]({_target(entry.url)})" if entry.url else title
-        lines.append(f"* {named} in [{_shown(titles[entry.page])}]({_link(page, entry.page)})")
+        title = shown(entry.title) or "(no title)"
+        named = f"[{title}]({target_of(entry.url)})" if entry.url else title
+        lines.append(
+            f"* {named} in [{shown(titles[entry.page])}]({relative_link(page, entry.page)})"
+        )
     return [*tables, *(["\n".join(lines)] if lines else [])]
 
 
@@ -256,22 +264,3 @@ def _markdown(columns: Sequence[_Column], rows: Sequence[PageFacts]) -> str:
 
 def _count(number: int) -> str:
     return str(number) if number else ""
-
-
-@cache
-def _shown(text: str) -> str:
-    """Return words of the world as they stand in a cell: nothing in them is markup, and no bar parts them."""
-    letters = "".join(letter if letter.isprintable() else " " for letter in text)
-    return escape(letters).replace("|", "\\|")
-
-
-def _link(page: str, target: str) -> str:
-    """Return a relative link from a page to another, both as seen from the library."""
-    here, there = PurePosixPath(page).parent.parts, PurePosixPath(target).parts
-    common = sum(1 for _ in takewhile(lambda two: two[0] == two[1], zip(here, there, strict=False)))
-    relative = "/".join((*(".." for _ in here[common:]), *there[common:]))
-    return quote(relative.encode("utf-8", "surrogateescape"), safe="/~")
-
-
-def _target(url: str) -> str:
-    return re.sub(r"[\s<>()|\\]", lambda match: quote(match[0]), url)

@@ -20,6 +20,9 @@ class Spot:
     page: str
     line: int
 
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
 
 @dataclass(frozen=True, slots=True)
 class Named:

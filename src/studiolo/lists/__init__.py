@@ -5,7 +5,7 @@
 """
 
 from .blocks import Block, collector_paused
-from .checks import check, said_outside
+from .checks import anchor_of, check, said_outside
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
@@ -39,6 +39,7 @@ __all__ = [
     "Role",
     "Section",
     "State",
+    "anchor_of",
     "annotate",
     "apply_edits",
     "check",
