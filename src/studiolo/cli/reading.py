@@ -98,11 +98,7 @@ def _show(
     shown = (
         row
         for row in known
-        if (state is None or row[1] == state)
-        and (
-            not wanted
-            or wanted <= set(map(folded_tag, vocabulary.all_meant(tags_of(row[0], kept))))
-        )
+        if (state is None or row[1] == state) and (is_wanted is None or is_wanted(row[0]))
     )
     if as_json:
         say_json(_as_json(path, document, list(shown), kept))
