@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .edges import READER, Edge, Grade, save_edges
     from .export import FORMATS
     from .facts import fetch_facts, load_facts
+    from .feed import Event, load_events, to_atom
     from .finding import Pool, find, library_index, open_pool
     from .following import (
         Followed,
@@ -92,6 +93,7 @@ _LATE = (
     "cite_keys",
     "references",
     "export",
+    "feed",
     "finding",
     "pools",
     "following",
@@ -117,6 +119,7 @@ __all__ = [
     "Collected",
     "Draft",
     "Edge",
+    "Event",
     "Filter",
     "Followed",
     "Grade",
@@ -170,6 +173,7 @@ __all__ = [
     "load_changes",
     "load_cite_keys",
     "load_drafts",
+    "load_events",
     "load_facts",
     "load_followed",
     "load_kept",
@@ -213,6 +217,7 @@ __all__ = [
     "tag",
     "tag_list",
     "tags_of",
+    "to_atom",
     "undo",
     "unfollow",
     "wanted_by_list",

@@ -10,7 +10,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, cast
 
@@ -70,6 +70,34 @@ def last_changes(folder: Path, paths: Sequence[Path]) -> dict[Path, str]:
 
 
 _PAGES = ("*.md", "*.markdown", "*.MD", ":(exclude)tags/")
+
+
+def days_of_lines(folder: Path, path: Path, lines: Sequence[int]) -> dict[int, str]:
+    """Return the day on which each line of a page was written last, as its author's clock had it.
+
+    Where git does not know, or the line was written since the last commit, that is the day of the file.
+
+    Raises:
+        FileError: as `last_changes`.
+    """
+    days = dict.fromkeys(lines, _day_of_file(path))
+    git = _Git(folder)
+    if not lines or not git.answers():
+        return days
+    stretches = [f"-L{line},{line}" for line in lines]
+    name = path.relative_to(folder).as_posix()
+    try:
+        text = git.text("blame", "--line-porcelain", *stretches, "--", name)
+    except FileError:
+        return days  # git does not have this page
+    for part in re.split(r"(?m)^(?=[0-9a-f]{40} \d+ \d+)", text):
+        head = re.match(r"([0-9a-f]{40}) \d+ (\d+)", part)
+        found = re.search(r"(?m)^author-time (\d+)\nauthor-tz ([+-])(\d\d)(\d\d)$", part)
+        if head and found and head[1].strip("0"):
+            shift = int(found[3]) * 3600 + int(found[4]) * 60
+            seconds = int(found[1]) + (shift if found[2] == "+" else -shift)
+            days[int(head[2])] = datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    return days
 
 
 def _day_of_file(path: Path) -> str:
@@ -185,11 +213,18 @@ class _Git:
 
     def lines(self, *words: str) -> Iterator[str]:
         """Yield what a command prints, cut at each NUL."""
+        yield from self.text(*words).split("\0")
+
+    def text(self, *words: str) -> str:
+        """Return what a command prints.
+
+        Raises:
+            FileError: it failed.
+        """
         try:
-            text = self._run(*words)
+            return self._run(*words).decode("utf-8", "surrogateescape")
         except (OSError, subprocess.CalledProcessError) as error:
             raise FileError(f"git {words[0]} failed in {self._folder}: {error}.") from error
-        yield from (token.decode("utf-8", "surrogateescape") for token in text.split(b"\0"))
 
     def blob(self, name: str) -> bytes:
         """Return the contents of a file by their id, or `HEAD:./path`; empty where there are none."""
