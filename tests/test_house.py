@@ -98,6 +98,7 @@ def imported_by(*patterns):
 IMPORTED_AS = {
     "markdown-it-py": "markdown_it",
     "pillow": "PIL",
+    "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "vl-convert-python": "vl_convert",
 }

@@ -3,6 +3,7 @@
 | in `.studiolo/` | holds | written |
 | --- | --- | --- |
 | `config.toml` | the default list, and what is not a list; see `config` | by hand |
+| `tags.toml` | which tags mean the same; see `vocabulary` | by hand, and by `tags --merge` |
 | `inbox.jsonl` | what was collected: items, folders, and where a source's last reading ended | grows |
 | `edges.jsonl` | what metadata services and the reader say of identity | grows |
 | `cite-keys.jsonl` | what an export called each work, and what the reader chose to call it | grows |
