@@ -14,7 +14,8 @@ from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
 from .outline import new_section, remove
-from .parts import Part, outside_parts, part_of, write_part
+from .part_edits import outside_parts, part_of, write_part
+from .parts import Part
 from .renaming import rename_tag
 from .rows import left_out, notes_left
 from .sections import Section
