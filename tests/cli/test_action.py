@@ -142,5 +142,8 @@ def test_steps_do_on_a_clone_what_they_say(repository, tmp_path):
     git(repository, "pull", "-q")
     assert run("contents", "--check") == "The contents are up to date.\n"
     site = run_job(repository, "report", tmp_path) / "site"
-    assert (site / "index.html").read_text().startswith("<!doctype html>")
+    assert (
+        'type="application/atom+xml" title="Recent ML Research" href="feed.xml">'
+        in (site / "index.html").read_text()
+    )
     assert "https://you.github.io/you/feed.xml" in (site / "feed.xml").read_text()
