@@ -162,6 +162,7 @@ def test_link_that_leads_nowhere_is_offered_and_made_under_the_name_it_has(readi
     said = run("topics")
     assert "missing: topics/gradient-double-descent.md, Gradient Double Descent, linked in lists/reading.md:6\n" in said  # fmt: skip
     assert "missing: topics/kernel-methods.md, kernels, linked in lists/reading.md:11\n" in said
+    assert "Make the page of the topic (studiolo topics --make)" in run("check", code=1)
     said = run("topic", "gradient double descent")
     assert "new: topics/gradient-double-descent.md" in said
     assert (reading / "topics/gradient-double-descent.md").read_text() == (

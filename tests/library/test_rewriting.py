@@ -5,7 +5,7 @@ import json
 import pytest
 
 from studiolo.errors import FileError, StaleEdit
-from studiolo.library import Library, Page, Plan, carry_out, load_changes, undo
+from studiolo.library import Library, Page, Plan, carry_out, load_changes, plan_undo, undo
 
 
 def files(folder):
@@ -41,6 +41,13 @@ def test_pages_are_written_made_and_taken_away_and_one_undo_takes_it_back(home):
     carry_out(home, plan_for(home))
     now = files(home.folder)
     assert now == {"README.md": b"# A\r\n\xff still not UTF-8\nend", "tags/a.md": b"a\n"}
+    change, back = plan_undo(home)
+    assert change.what == "contents"
+    assert {page.path.name: page.after for page in back.pages} == {
+        "README.md": before["README.md"],
+        "a.md": None,
+        "old.md": b"old\n",
+    }
     assert undo(home).what == "contents"
     assert files(home.folder) == before
     assert not (home.folder / "tags").exists()

@@ -209,7 +209,7 @@ def carry_out(library: Library, plan: Plan) -> Change:
 
 
 def plan_undo(library: Library) -> tuple[Change, Plan]:
-    """Return the change that `undo` would take back, and what that does to its list; nothing is written.
+    """Return the change that `undo` would take back, and what that does to its list and pages; nothing is written.
 
     Raises:
         UsageError: there is nothing to undo.
@@ -217,14 +217,16 @@ def plan_undo(library: Library) -> tuple[Change, Plan]:
     """
     for change in reversed(load_changes(library)):
         written = _list_without(library, change) if change.edits else None
+        pages = tuple(written_back(library, change.pages, change.what))
         kept = _kept_without(library, change)
-        if written is None and not kept and not _still_said(library, change):
+        if written is None and not pages and not kept and not _still_said(library, change):
             continue  # it was never made
         if written is None:
-            return change, Plan(change.what)
+            return change, Plan(change.what, pages=pages)
         path, document, new = written
         edit = difference(document.data, new)
-        return change, Plan(change.what, document, Document(new, path), (edit,) if edit else ())
+        edits = (edit,) if edit else ()
+        return change, Plan(change.what, document, Document(new, path), edits, pages=pages)
     raise UsageError(f"There is nothing to undo in {library.folder}.")
 
 

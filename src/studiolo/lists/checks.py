@@ -67,6 +67,7 @@ class Fault:
         return f"{self.path}:{self.line}: {self.check}: {self.says} {self.do}"
 
 
+_TOPIC = re.compile(r"(?:^|/)topics/[^/]+\.(?:md|markdown)$", re.IGNORECASE)
 Answered = Callable[[Entry | None, Question], bool]
 
 
@@ -258,7 +259,9 @@ def _dead_links(
                     name,
                     link.line,
                     f"{target} does not exist.",
-                    "Write that file, or correct or remove the link.",
+                    "Make the page of the topic (studiolo topics --make), or correct or remove the link."
+                    if _TOPIC.search(target)
+                    else "Write that file, or correct or remove the link.",
                 )
 
 
