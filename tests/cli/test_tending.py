@@ -82,6 +82,7 @@ def test_tags_are_one_vocabulary_with_synonyms(library):
     assert "1 entry," in run("show", "list.md", "--tag", "language")
     assert "1 entry," in run("show", "list.md", "--tag", "nlp")
     assert "arxiv" in run("export", "bibtex", "--list", "list.md", "--tag", "deep learning")
+    assert all("arxiv:2101.00001" in run("find", f"tag:{tag}") for tag in ("nlp", "language"))
 
 
 def test_merged_tag_is_written_everywhere_and_remembered_and_undo_takes_it_back(library):
