@@ -235,4 +235,6 @@ def test_hostile_tags_write_inside_the_folder_of_tags_alone(home):
 def test_two_tags_that_would_share_a_file_do_not():
     names = tag_files(["a b", "a-b", "A?b"])
     assert names["a-b"] == "a-b.md"
+    assert tag_files(["a--b", "x?&y"]).popitem()[1].startswith("x-y-")
+    assert tag_files(["a--b"]) == {"a--b": "a--b.md"}
     assert len({name.casefold() for name in names.values()}) == 3

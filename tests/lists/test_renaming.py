@@ -27,6 +27,7 @@ BADGE = "https://img.shields.io/badge/tag-{}-grey"
         ("<!-- TAGS\n- nlp\n- language\n-->\n", "<!-- TAGS\n- language\n-->\n"),
         ("---\ntags: [nlp, 'old']\n---\n", "---\ntags: [language, 'old']\n---\n"),
         ("---\ntags: [language, 'nlp', old]\n---\n", "---\ntags: [language, old]\n---\n"),
+        ("---\ntags: ['nlp', language, old]\n---\n", "---\ntags: [language, old]\n---\n"),
         ('---\ntags:\n  - "nlp"\n  - old\n---\n', '---\ntags:\n  - "language"\n  - old\n---\n'),
         ("---\ntags:\n  - nlp\n  - language\n---\n", "---\ntags:\n  - language\n---\n"),
         ("# A\n\nlabels: nlp, old\n", "# A\n\nlabels: language, old\n"),
