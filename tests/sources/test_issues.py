@@ -94,7 +94,7 @@ def test_other_links_and_comments_are_kept_and_what_sites_say_is_not():
     )
 
 
-@pytest.mark.parametrize("entry", [{}, {"number": True}, {"number": 1, "html_url": "javascript:x"}, {"title": []}])  # fmt: skip
+@pytest.mark.parametrize("entry", [{}, {"number": True}, {"number": "7", "html_url": "https://github.com/o/r/issues/7"}, {"number": 1, "html_url": "javascript:x"}, {"title": []}])  # fmt: skip
 def test_what_is_not_an_issue_is_skipped(entry):
     assert str(read(entry)).startswith("github.com/o/r#")
 
