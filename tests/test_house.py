@@ -98,6 +98,7 @@ def imported_by(*patterns):
 IMPORTED_AS = {
     "markdown-it-py": "markdown_it",
     "pillow": "PIL",
+    "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "vl-convert-python": "vl_convert",
 }
@@ -220,4 +221,7 @@ def test_folders_of_tests_are_rooms():
 def test_addresses_in_help_are_of_places_we_know(name):
     for address in re.findall(r"https?://[^\s'\")]+", COMMANDS[name].help or ""):
         key = find_mention(address).key
-        assert key.kind != "url" or re.match(r"https://(reddit|gist\.github)\.com/", key.value)
+        assert key.kind != "url" or re.match(
+            r"https://(?:reddit\.com|gist\.github\.com|rss\.arxiv\.org|codeberg\.org|you\.github\.io)/",
+            key.value,
+        )

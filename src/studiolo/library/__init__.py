@@ -10,6 +10,7 @@ from .reading import Kept, diff_of_kept, load_kept, state_of, tags_of
 
 if TYPE_CHECKING:
     from . import desk
+    from .catalogue import Catalogue, PageFacts, load_catalogue
     from .cite_keys import (
         cite_key_of,
         keep_cite_keys,
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
         plan_cite_key,
         with_cite_keys,
     )
+    from .contents import Tending, plan_contents
     from .drafts import Draft, load_drafts, plan_draft, save_draft
     from .edges import READER, Edge, Grade, save_edges
     from .export import FORMATS
     from .facts import fetch_facts, load_facts
+    from .feed import Event, load_events, to_atom
     from .finding import Pool, find, library_index, open_pool
     from .following import (
         Followed,
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from .lines import Filter, Line, choices, lines_of, read_filter
     from .log import Logged, load_log
     from .placing import Proposal, sections_of
-    from .plan import Plan, joined
+    from .plan import Page, Plan, joined
     from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
     from .references import (
         Reference,
@@ -59,12 +62,16 @@ if TYPE_CHECKING:
         wanted_in,
     )
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
-    from .tagging import tag, tag_list
+    from .tag_advice import suggest_tags
+    from .tagging import merge_tags, tag, tag_list
+    from .topic_pages import Topic, load_topic_pages, missing_topics, open_topic
+    from .vocabulary import Vocabulary, folded_tag, load_vocabulary, spelling
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
 
 # Asked for a name in this order, when it is first wanted: `show` needs none of them.
 _LATE = (
+    "vocabulary",
     "desk",
     "waiting",
     "works",
@@ -75,6 +82,10 @@ _LATE = (
     "facts",
     "placing",
     "tagging",
+    "tag_advice",
+    "catalogue",
+    "contents",
+    "topic_pages",
     "log",
     "syncing",
     "relating",
@@ -82,6 +93,7 @@ _LATE = (
     "cite_keys",
     "references",
     "export",
+    "feed",
     "finding",
     "pools",
     "following",
@@ -102,10 +114,12 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "FORMATS",
     "READER",
+    "Catalogue",
     "Change",
     "Collected",
     "Draft",
     "Edge",
+    "Event",
     "Filter",
     "Followed",
     "Grade",
@@ -115,6 +129,8 @@ __all__ = [
     "Line",
     "Listed",
     "Logged",
+    "Page",
+    "PageFacts",
     "Pending",
     "Place",
     "Plan",
@@ -124,6 +140,9 @@ __all__ = [
     "Sayings",
     "Suggested",
     "Suggester",
+    "Tending",
+    "Topic",
+    "Vocabulary",
     "Waiting",
     "Wanted",
     "Works",
@@ -140,6 +159,7 @@ __all__ = [
     "find_entry",
     "find_list",
     "find_target",
+    "folded_tag",
     "follow",
     "followed_lists",
     "forget_place",
@@ -149,9 +169,11 @@ __all__ = [
     "keep_cite_keys",
     "library_index",
     "lines_of",
+    "load_catalogue",
     "load_changes",
     "load_cite_keys",
     "load_drafts",
+    "load_events",
     "load_facts",
     "load_followed",
     "load_kept",
@@ -160,11 +182,17 @@ __all__ = [
     "load_places",
     "load_rows",
     "load_same",
+    "load_topic_pages",
+    "load_vocabulary",
     "load_waiting",
     "load_works",
+    "merge_tags",
+    "missing_topics",
     "open_pool",
+    "open_topic",
     "place_of_file",
     "plan_cite_key",
+    "plan_contents",
     "plan_draft",
     "plan_undo",
     "pool_rows",
@@ -182,11 +210,14 @@ __all__ = [
     "save_place",
     "sections_of",
     "short",
+    "spelling",
     "state_of",
     "suggest_for_empty",
+    "suggest_tags",
     "tag",
     "tag_list",
     "tags_of",
+    "to_atom",
     "undo",
     "unfollow",
     "wanted_by_list",

@@ -10,7 +10,6 @@ first lines of this one, in the order of their times.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +30,15 @@ from .folder import Library
 from .inbox import Inbox
 from .plan import Naming, Plan, difference
 from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
+from .rewriting import (
+    Rewritten,
+    bytes_of,
+    digest_of,
+    rewrite,
+    rewritten,
+    text_of,
+    written_back,
+)
 from .waiting import passed_names, refused_names, save_passed, save_refused
 
 
@@ -54,6 +62,7 @@ class Change:
         refused: keys that the reader said no to.
         related: what the reader said of two keys, each with what was said of them before.
         named: cite keys that the reader chose.
+        pages: what was done to further files.
     """
 
     id: str
@@ -69,6 +78,7 @@ class Change:
     refused: tuple[str, ...] = ()
     related: tuple[tuple[Edge, Edge | None], ...] = ()
     named: tuple[Naming, ...] = ()
+    pages: tuple[Rewritten, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain JSON values, empty ones left out."""
@@ -78,7 +88,9 @@ class Change:
             if (value := getattr(self, name))
         }
         if self.edits:
-            record["edits"] = [[e.start, _text(e.old), _text(e.new)] for e in self.edits]
+            record["edits"] = [[e.start, text_of(e.old), text_of(e.new)] for e in self.edits]
+        if self.pages:
+            record["pages"] = [page.to_record() for page in self.pages]
         for name in ("kept_before", "kept_after"):
             if kept := getattr(self, name):
                 record[name] = {str(k): one.to_record() if one else None for k, one in kept.items()}
@@ -107,7 +119,7 @@ class Change:
                 for name in ("id", "what", "at", "list", "before", "after")
             },
             edits=tuple(
-                Edit(int(start), _bytes(old), _bytes(new))
+                Edit(int(start), bytes_of(old), bytes_of(new))
                 for start, old, new in record.get("edits", ())
             ),
             kept_before=_kept(record.get("kept_before", {})),
@@ -119,6 +131,7 @@ class Change:
                 for edge, before in record.get("related", ())
             ),
             named=tuple(Naming(*map(str, naming)) for naming in record.get("named", ())),
+            pages=tuple(map(Rewritten.from_record, record.get("pages", ()))),
         )
 
 
@@ -169,23 +182,25 @@ def carry_out(library: Library, plan: Plan) -> Change:
         datetime.now(UTC).isoformat(timespec="seconds"),
         library.relative(path) if path else "",
         plan.edits,
-        _digest(before.data) if before and path else "",
-        _digest(after.data) if after and path else "",
+        digest_of(before.data) if before and path else "",
+        digest_of(after.data) if after and path else "",
         {key: kept.get(key) for key in keeping},
         keeping,
         plan.passing,
         plan.refusing,
         tuple((edge, said_by_reader(library, edge.a, edge.b)) for edge in plan.relating),
         plan.naming,
+        tuple(rewritten(library, page) for page in plan.pages),
     )
     _append(library, change.to_record())
-    if path and before and after:
-        try:
-            save_bytes(path, after.data, before.data)
-        except StudioloError:
-            with contextlib.suppress(FileError):  # the list itself shows that it was not made
-                _append(library, {"undone": change.id})
-            raise
+    try:
+        with rewrite(plan.pages):
+            if path and before and after:
+                save_bytes(path, after.data, before.data)
+    except StudioloError:
+        with contextlib.suppress(FileError):  # the list itself shows that it was not made
+            _append(library, {"undone": change.id})
+        raise
     if plan.keeping:
         save_kept(library.folder, plan.keeping)
     if plan.passing:
@@ -203,7 +218,7 @@ def carry_out(library: Library, plan: Plan) -> Change:
 
 
 def plan_undo(library: Library) -> tuple[Change, Plan]:
-    """Return the change that `undo` would take back, and what that does to its list; nothing is written.
+    """Return the change that `undo` would take back, and what that does to its list and pages; nothing is written.
 
     Raises:
         UsageError: there is nothing to undo.
@@ -211,14 +226,16 @@ def plan_undo(library: Library) -> tuple[Change, Plan]:
     """
     for change in reversed(load_changes(library)):
         written = _list_without(library, change) if change.edits else None
+        pages = tuple(written_back(library, change.pages, change.what))
         kept = _kept_without(library, change)
-        if written is None and not kept and not _still_said(library, change):
+        if written is None and not pages and not kept and not _still_said(library, change):
             continue  # it was never made
         if written is None:
-            return change, Plan(change.what)
+            return change, Plan(change.what, pages=pages)
         path, document, new = written
         edit = difference(document.data, new)
-        return change, Plan(change.what, document, Document(new, path), (edit,) if edit else ())
+        edits = (edit,) if edit else ()
+        return change, Plan(change.what, document, Document(new, path), edits, pages=pages)
     raise UsageError(f"There is nothing to undo in {library.folder}.")
 
 
@@ -263,15 +280,17 @@ def undo(library: Library, only: Change | None = None) -> Change:
 def _take_back(library: Library, change: Change) -> bool:
     """Take a change back; False where there is nothing of it: it was never made, because the process died before."""
     written = _list_without(library, change) if change.edits else None
+    pages = written_back(library, change.pages, change.what)
     kept = _kept_without(library, change)
     passed = [name for name in change.passed if name in passed_names(library)]
     refused = [name for name in change.refused if name in refused_names(library)]
     said = [(e, before) for e, before in change.related if said_by_reader(library, e.a, e.b) == e]
     names = load_cite_keys(library).of if change.named else {}
     named = [naming for naming in change.named if names.get(naming.work) == naming.name]
-    if written:
-        path, document, new = written
-        save_bytes(path, new, document.data)
+    with rewrite(pages):
+        if written:
+            path, document, new = written
+            save_bytes(path, new, document.data)
     if named:
         save_names(library, named, back=True)
     if kept:
@@ -286,14 +305,14 @@ def _take_back(library: Library, change: Change) -> bool:
             [before for _, before in said if before],
             forgotten=[edge for edge, before in said if not before],
         )
-    return bool(written or kept or passed or refused or said or named)
+    return bool(written or pages or kept or passed or refused or said or named)
 
 
 def _list_without(library: Library, change: Change) -> tuple[Path, Document, bytes] | None:
     """Return the list and its bytes without the change; None where the list is as it was before."""
     path = library.inside(change.list)
     document = Document.load(path)
-    digest = _digest(document.data)
+    digest = digest_of(document.data)
     if change.after and digest.startswith(change.after):
         return path, document, apply_edits(document.data, inverse(change.edits))
     if change.before and digest.startswith(change.before):
@@ -382,18 +401,6 @@ def _read_old_journals(records: Iterable[Mapping[str, Any]]) -> bool:
     return any("read" in record for record in records)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _kept(record: Mapping[str, Any]) -> dict[Key, Kept | None]:
     return {Key.parse(key): kept_from(one) if one else None for key, one in record.items()}
 
@@ -431,7 +438,8 @@ def _changes_of_commands(library: Library) -> Iterator[Change]:
             str(record["at"]),
             str(record["list"]) if record["edits"] else "",
             tuple(
-                Edit(int(e["start"]), _bytes(e["old"]), _bytes(e["new"])) for e in record["edits"]
+                Edit(int(e["start"]), bytes_of(e["old"]), bytes_of(e["new"]))
+                for e in record["edits"]
             ),
             after=digest,
             kept_before=_kept(record.get("kept", {})),

@@ -23,6 +23,24 @@ class Naming(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A file that a plan writes whole.
+
+    Attributes:
+        before: what it holds; None where it is made.
+        after: what it is to hold; None where it is taken away.
+    """
+
+    path: Path
+    before: bytes | None
+    after: bytes | None
+
+    def diff(self, context: int = 2) -> list[str]:
+        """Return the lines of a unified diff, without file names."""
+        return _diff(self.before or b"", self.after or b"", context)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A change that was checked and not made yet.
 
@@ -39,6 +57,7 @@ class Plan:
         reason: why it goes where it goes, one sentence; empty where the reader said so.
         section: the headings it goes under.
         done: what to say to the reader once it is made.
+        pages: further files that are written in the same step.
     """
 
     what: str
@@ -54,6 +73,7 @@ class Plan:
     reason: str = ""
     section: tuple[str, ...] = ()
     done: str = ""
+    pages: tuple[Page, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -62,11 +82,13 @@ class Plan:
 
     def diff(self, context: int = 2) -> list[str]:
         """Return the lines of a unified diff of the list, without its file names."""
-        old, new = (
-            document.data.decode("utf-8", "replace").splitlines() if document else []
-            for document in (self.before, self.after)
-        )
-        return list(difflib.unified_diff(old, new, lineterm="", n=context))[2:]
+        old, new = (document.data if document else b"" for document in (self.before, self.after))
+        return _diff(old, new, context)
+
+
+def _diff(old: bytes, new: bytes, context: int) -> list[str]:
+    before, after = (data.decode("utf-8", "replace").splitlines() for data in (old, new))
+    return list(difflib.unified_diff(before, after, lineterm="", n=context))[2:]
 
 
 def joined(first: Plan, second: Plan) -> Plan:

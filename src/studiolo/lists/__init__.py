@@ -5,15 +5,18 @@
 """
 
 from .blocks import Block, collector_paused
-from .checks import check, said_outside
+from .checks import anchor_of, check, said_outside
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
-from .entry import STATES, Entry, Heading, Question, State
+from .entry import STATES, Entry, Heading, Link, Question, State
 from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move
 from .outline import new_section, remove
+from .part_edits import outside_parts, part_of, write_part
+from .parts import Part
+from .renaming import rename_tag
 from .rows import left_out, notes_left
 from .sections import Section
 from .style import Item, escape
@@ -30,11 +33,14 @@ __all__ = [
     "Entry",
     "Heading",
     "Item",
+    "Link",
+    "Part",
     "Piece",
     "Question",
     "Role",
     "Section",
     "State",
+    "anchor_of",
     "annotate",
     "apply_edits",
     "check",
@@ -50,12 +56,16 @@ __all__ = [
     "move",
     "new_section",
     "notes_left",
+    "outside_parts",
+    "part_of",
     "plain_with_links",
     "ranked_columns",
     "remove",
+    "rename_tag",
     "retag",
     "retag_list",
     "role_of",
     "said_outside",
     "title_from_url",
+    "write_part",
 ]

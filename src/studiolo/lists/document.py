@@ -13,6 +13,7 @@ from .blocks import Block, collector_paused, scan
 from .drafts import Contents
 from .entry import Entry, Heading, Link, Question, Span, State
 from .parse import Reader, read_document
+from .parts import without_parts
 from .sections import Section, find
 
 
@@ -67,8 +68,8 @@ class Document:
 
     @cached_property
     def root(self) -> Block:
-        """The tree of blocks."""
-        return scan(self.data)
+        """The tree of blocks, without those of the parts that Studiolo writes."""
+        return without_parts(self.data, scan(self.data))
 
     @property
     def blocks(self) -> list[Block]:

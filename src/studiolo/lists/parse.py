@@ -36,7 +36,7 @@ from .states import (
     state_of_mark,
     state_of_section,
 )
-from .tags import badge_tag, front_tags, hashtags, split_tags, trailing_code
+from .tags import badge_tag, front_tags, hashtags, labels_line, split_tags, trailing_code
 from .texts import Text
 from .titles import Naming, read_naming, year_in
 
@@ -84,6 +84,13 @@ def read_document(data: bytes, root: Block) -> Contents:
     )
 
 
+def lead_of(root: Block) -> Block | None:
+    """Return the paragraph that a page begins with, below its title: there a line of labels may stand."""
+    before = ("heading", "front", "comment", "definition")
+    first = next((block for block in root.children if block.kind not in before), None)
+    return first if first is not None and first.kind == "paragraph" else None
+
+
 class Reader:
     """Reads a document section by section.
 
@@ -105,6 +112,7 @@ class Reader:
         self.own: dict[Block, Text] = {}
         self.title: Text | None = None  # the heading of the section at hand
         self.shows_states = True  # by headings
+        self.lead = lead_of(root)
         self.page: tuple[str, ...] = (
             "",
         )  # a heading over all others that says "Reading": a page's name, not a state
@@ -195,6 +203,10 @@ class Reader:
                     draft.head = self.title
             return
         self._take_links(text, None)
+        if block is self.lead and (labels := labels_line(text.run.data)):
+            self.tags += labels[0]
+        else:
+            self.tags += hashtags(text)
         words = text.words()
         if asked := asked_in(words):
             self._ask(asked, block.line, None)

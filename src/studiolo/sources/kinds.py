@@ -23,6 +23,9 @@ from .zotero import CSL_TYPES, ENDNOTE_START, RIS_START
 
 HEAD_BYTES = 256 * 1024
 _COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)+")
+_FEED = re.compile(
+    r"(?is)(?:<\?xml[^>]*\?>|<\?xml-stylesheet[^>]*\?>|<!--.*?-->|<!DOCTYPE\s+rss[^>]*>|\s)*<(?:rss|feed|rdf:RDF)\b"
+)
 _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
 _REFERENCES_IN_XML = re.compile(r"<(rdf:RDF)\b|<xml>\s*<records>")
 _ADDRESSED = re.compile(
@@ -57,6 +60,8 @@ def kind_of(path: Path) -> Detected:
         return Detected("urls", "an empty file")
     if text[:1] in ("{", "[") and (found := _json(text)):
         return found
+    if _FEED.match(text):
+        return Detected("feed", "a feed in RSS or Atom", ("urls",))
     if RIS_START.search(text) and not text.startswith("<"):
         return Detected("zotero", "references in RIS")
     if ENDNOTE_START.match(text):
@@ -173,6 +178,10 @@ def _json(text: str) -> Detected | None:
         or {"repositories", "metadata"} <= names
     ):
         return Detected("github-stars", "stars of GitHub in JSON")
+    if "jsonfeed.org/version" in text[:5000]:
+        return Detected("feed", "a JSON Feed", ("urls",))
+    if {"number", "title", "labels"} <= names or {"iid", "web_url", "labels"} <= names:
+        return Detected("github-issues", "issues in JSON", ("urls",))
     if "itemType" in names or (
         _CSL.search(text) and names & {"DOI", "issued", "container-title", "author"}
     ):
