@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -252,6 +253,12 @@ def _tell_json(event: Event) -> None:
         case runs.ClaimJudged(paper, claim, verdict):
             fields = {"paper": paper.slug, "claim": claim.id, "scale": claim.scale.kind}
             fields["verdict"] = asdict(verdict)
+            if verdict.interval is not None:  # with seeds that failed it may have no end
+                ends = fields["verdict"]["interval"]
+                fields["verdict"]["interval"] = {
+                    name: value if math.isfinite(value) else str(value)
+                    for name, value in ends.items()
+                }
         case runs.ClaimLeft(left):
             fields = {"paper": left.paper.slug, "claim": left.name, "why": left.why}
         case runs.Stopping(killed=True):

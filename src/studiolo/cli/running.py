@@ -16,8 +16,9 @@ import typer
 from studiolo.errors import FileError, PaperError, RunError, StudioloError, UsageError
 
 from .console import Styled, counted, say, say_event, say_file
-from .options import LibraryOption, home_of, named_list
+from .options import LibraryOption, ListPath, home_of, named_list
 from .progress import progress, working
+from .start import EXAMPLE_LIBRARY, example_list
 from .verdicts import show_counts, show_left, show_next, show_verdicts
 
 
@@ -43,7 +44,7 @@ def seconds(text: str) -> float:
 
 @app.command(rich_help_panel=PANEL)
 def run(
-    path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
+    path: ListPath = None,
     budget: Annotated[
         str | None,
         typer.Option(help="Time limit, such as 90s or 4m; the rest is left for the next run."),
@@ -69,6 +70,12 @@ def run(
             help="Measure nothing new: run N finished seeds again and compare bit by bit.",
         ),
     ] = None,
+    example: Annotated[
+        bool,
+        typer.Option(
+            "--example", help=f"Run the list that comes with Studiolo, in {EXAMPLE_LIBRARY}/."
+        ),
+    ] = False,
     library: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +94,8 @@ def run(
 
     Examples:
 
+      studiolo run --example --budget 30s
+
       studiolo run lists/recent-ml-research.md
 
       studiolo run lists/recent-ml-research.md --only nade --budget 90s
@@ -100,6 +109,10 @@ def run(
     from studiolo.lists import Document
     from studiolo.report import load_view, write_report
 
+    if example:
+        if path is not None or library is not None:
+            raise UsageError("--example brings its own list and library. Leave the others out.")
+        path = example_list()
     path = named_list(path, library)
     document = Document.load(path)
     home = home_of(path, library)

@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PANEL = "Start"
 EXAMPLE = Path(__file__).parents[1] / "example"
+EXAMPLE_LIBRARY = "studiolo-example"
+
+
+def example_list() -> Path:
+    """Return the list of the library to try, which is made in this folder where it is not there yet.
+
+    Raises:
+        FileError: it cannot be made.
+    """
+    from studiolo.library import Library
+
+    folder = Path(EXAMPLE_LIBRARY)
+    if not folder.exists():
+        _copy_example(folder)
+        Library(folder).prepare()
+    return folder / "lists" / "recent-ml-research.md"
+
+
+def _copy_example(folder: Path) -> None:
+    try:
+        for part in ("lists", "topics"):
+            shutil.copytree(EXAMPLE / part, folder / part)
+    except OSError as error:
+        raise FileError(f"{folder} cannot be made: {error.strerror}.") from error
 
 
 @app.command(rich_help_panel=PANEL)
@@ -61,8 +85,7 @@ def init(
     home.prepare()
     lists = sorted({*folder.glob("*.md"), *folder.glob("lists/*.md")})
     if not lists and not empty:
-        for part in ("lists", "topics"):
-            shutil.copytree(EXAMPLE / part, folder / part)
+        _copy_example(folder)
         lists = sorted(folder.glob("lists/*.md"))
     say(f"{'Already a library' if known else 'A library'}: {folder.resolve()}")
     for path in lists:
