@@ -60,6 +60,34 @@ def working(what: str) -> Iterator[None]:
         timer.cancel()
 
 
+@contextmanager
+def downloading() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows how many bytes of a file are here: as a bar to somebody who watches, else in a line now and then."""
+    if not _is_watched():
+        next_line = time.monotonic() + QUIET_S
+
+        def tell(file: str, done: int, size: int) -> None:
+            nonlocal next_line
+            if time.monotonic() > next_line:
+                next_line = time.monotonic() + PLAIN_EVERY_S
+                say(f"{file}: {done / 1e6:.1f} of {size / 1e6:.1f} MB", to_err=True)
+
+        yield tell
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err(), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def draw(file: str, done: int, size: int) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(clean(file), total=size)
+            bars.update(tasks[file], completed=done)
+
+        yield draw
+
+
 def about(seconds: float) -> str:
     """Return `about 12 s`, or `less than a second`."""
     return f"about {duration(seconds)}" if seconds >= 0.5 else "less than a second"

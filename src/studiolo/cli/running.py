@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from studiolo.errors import FileError, PaperError, RunError, StudioloError, UsageError
 
-from .console import Styled, counted, say, say_event, say_file
+from .console import Styled, counted, say, say_event
 from .options import LibraryOption, ListPath, home_of, named_list
-from .progress import progress, working
+from .progress import downloading, progress, working
 from .start import EXAMPLE_LIBRARY, example_list
 from .verdicts import show_counts, show_left, show_next, show_verdicts
 
@@ -184,27 +185,51 @@ def doctor(
 
 @app.command("fetch-data", rich_help_panel=PANEL)
 def fetch_data(
-    name: Annotated[
-        str, typer.Argument(metavar="SET", help="mnist, fashion_mnist or tinyshakespeare.")
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="SET...", help="mnist, fashion_mnist or tinyshakespeare."),
     ],
 ) -> None:
-    """Download a data set once, from its canonical address, and check its checksum.
+    """Download data sets once, each from its canonical address, and check their checksums.
 
-    Other sets are read from the folder that the environment variable STUDIOLO_DATA names.
+    What stopped half-way goes on where it stopped. Other sets are read from the folder that the environment variable
+    STUDIOLO_DATA names; `studiolo doctor` says which claims a set would unlock.
 
     Example:  studiolo fetch-data mnist
     """
+    for name in names:
+        with downloading() as show:
+            paths = _fetch_apart(name, show)
+        for path in paths:
+            say(path)
+
+
+def _fetch_apart(name: str, show: Callable[[str, int, int], None]) -> list[str]:
+    """Fetch a set in a process of its own: commands load nothing that papers need."""
     code = (
-        "import sys; from studiolo.data import fetch_set; print(*fetch_set(sys.argv[1]), sep='\\n')"
+        "import json, sys; from studiolo.data import fetch_set; say = lambda x: print(json.dumps(x), flush=True); "
+        "say(list(map(str, fetch_set(sys.argv[1], lambda *step: say(step)))))"
     )
-    command = [sys.executable, "-c", code, name]
-    with working(f"Fetching {name}"):  # in a process of its own: commands load nothing papers need
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RunError(
-            done.stderr.strip().splitlines()[-1].removeprefix("studiolo.errors.RunError: ")
-        )
-    say_file(done.stdout)
+    last: list[Any] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", code, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        try:
+            for line in child.stdout:
+                last = json.loads(line)
+                if len(last) == 3 and isinstance(last[1], int):
+                    show(*last)
+            errors = child.stderr.read()
+        finally:
+            child.kill()  # where we were stopped
+    if child.returncode:
+        raise RunError(re.sub(r"^[\w.]*Error: ", "", errors.strip().splitlines()[-1]))
+    return last
 
 
 @app.command("keep-records", rich_help_panel=PANEL)
