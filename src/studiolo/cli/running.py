@@ -225,8 +225,10 @@ def _fetch_apart(name: str, show: Callable[[str, int, int], None]) -> list[str]:
                 if len(last) == 3 and isinstance(last[1], int):
                     show(*last)
             errors = child.stderr.read()
-        finally:
-            child.kill()  # where we were stopped
+            child.wait()
+        except BaseException:
+            child.kill()
+            raise
     if child.returncode:
         raise RunError(re.sub(r"^[\w.]*Error: ", "", errors.strip().splitlines()[-1]))
     return last
@@ -286,6 +288,11 @@ def check_papers(
         count += 1
         try:
             complaints = [str(problem) for problem in check_paper(load_paper(folder))]
+            if folder.name in runs.code_of(folder).imports:
+                complaints.append(
+                    f"{folder}: it imports itself as {folder.name}, and what is imported so does not count as its code. "
+                    f"Write from .model import ... in its files."
+                )
         except PaperError as error:
             complaints = [str(error)]
         wrong += bool(complaints)

@@ -22,6 +22,15 @@ app = typer.Typer()
 PANEL = "Start"
 EXAMPLE = Path(__file__).parents[1] / "example"
 EXAMPLE_LIBRARY = "studiolo-example"
+CHECKLIST = (
+    ("paper.toml", "what the paper says, in your own words, with its place and a region of values that agree."),
+    ("reference.py", "the equations one by one, in the paper's letters, slow and obvious."),
+    ("test_paper.py", "a number worked out by hand; then model and reference agree, gradients too."),
+    ("model.py", "the implementation that somebody would import."),
+    ("experiments.py", "f(*, seed, **config) -> Outcome, for each claim and its control."),
+    ("run", "put the paper on a list, then: studiolo run LIST. What does not hold is a result."),
+    ("README.md", "last, from the records: what happened, and what it does not show."),
+)  # fmt: skip
 
 
 def example_list() -> Path:
@@ -157,4 +166,9 @@ def new_paper(
     say(f"A paper folder: {folder}")
     for path in sorted(folder.iterdir()):
         say(f"  {path.name}")
-    say(f"Next: fill in {folder / 'paper.toml'}, then: python -m pytest {quote(str(folder))}")
+    say()
+    say("It passes its own tests. To make it the paper's:")
+    for number, (name, what) in enumerate(CHECKLIST, start=1):
+        say(f"  {number}. {name}: {what}")
+    say(f"After each step: python -m pytest {quote(str(folder))} && studiolo check-papers")
+    say("How one paper went through this, step by step: docs/adding-a-paper.md")
