@@ -84,6 +84,7 @@ def home(tmp_path_factory):
         ("log", []),
         ("questions", ["--all"]),
         ("topics", []),
+        ("topic", ["fourier"]),
         ("tags", []),
     ],
 )
