@@ -15,7 +15,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .query import JOINT
 from .rows import Row
@@ -50,6 +50,7 @@ FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where th
 _KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
 _AT_ONCE = 500  # values of one SQL statement
+_PIECE = 1 << 15  # postings that are added at once: they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,7 @@ class Suggestion:
         return telling(self.reasons, count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(NamedTuple):
     """Where the postings of a term lie."""
 
     idf: float
@@ -226,12 +226,34 @@ class Scorer:
     # scores
 
     def _score(self, weights: Weights, slots: Mapping[Term, _Slot]) -> Scores:
+        """Return the sum over terms for each row: exact, term by term in their order."""
         np = self._np
         scores: Scores = np.zeros(self._count, np.float32)
+        # `add.at` is quick where the places are of the machine's own size
+        places, values = np.empty(_PIECE, np.intp), np.empty(_PIECE, np.float32)
         for term, weight in weights.items():
-            part = slice(slots[term].start, slots[term].stop)
-            scores[self._docs[part]] += np.float32(weight) * self._values[part]
+            stop = slots[term].stop
+            for first in range(slots[term].start, stop, _PIECE):
+                part = slice(first, min(first + _PIECE, stop))
+                size = part.stop - first
+                places[:size] = self._docs[part]
+                np.multiply(self._values[part], np.float32(weight), out=values[:size])
+                np.add.at(scores, places[:size], values[:size])
         return scores
+
+    def _places(self, starts: Any, stops: Any, wanted: Any) -> Any:
+        """Return terms x rows: where the posting of a row lies among those of a term, or -1; all in one binary search."""
+        np = self._np
+        low = np.repeat(starts[:, None], len(wanted), axis=1)
+        stops = stops[:, None]
+        step = 1 << int((stops - starts[:, None]).max(initial=0)).bit_length()
+        while step := step >> 1:
+            # rows before low + step are smaller than the wanted one
+            ahead = np.minimum(low + step, stops)
+            low = np.where(self._docs[ahead - 1] < wanted, ahead, low)
+        there = low < stops
+        there &= self._docs[np.minimum(low, stops - 1)] == wanted
+        return np.where(there, low, -1)
 
     def _add_lists(
         self, scores: Scores, seed_keys: set[str], lists: Mapping[str, Iterable[str]]
@@ -269,16 +291,17 @@ class Scorer:
         lists: Mapping[int, list[str]],
     ) -> list[Suggestion]:
         np = self._np
-        wanted = np.array(sorted(best), np.int32)
+        terms = list(weights)
+        starts, stops = (
+            np.array([getattr(slots[term], end) for term in terms], np.int64)
+            for end in ("start", "stop")
+        )
+        places = self._places(starts, stops, np.array(best, np.int32))
         parts: dict[int, list[tuple[float, Term]]] = defaultdict(list)
-        for term, weight in weights.items():
-            start, stop = slots[term].start, slots[term].stop
-            docs = self._docs[start:stop]
-            places = np.searchsorted(docs, wanted)
-            places[places == len(docs)] = 0
-            for at in np.flatnonzero(docs[places] == wanted).tolist():
-                value = weight * float(self._values[start + int(places[at])])
-                parts[int(wanted[at])].append((value, term))
+        which, whose = np.nonzero(places >= 0)
+        values = self._values[places[which, whose]]
+        for term, row, value in zip(which.tolist(), whose.tolist(), values.tolist(), strict=True):
+            parts[best[row]].append((weights[terms[term]] * value, terms[term]))
         sql = f"SELECT id, {SHOWN} FROM rows WHERE id IN (?*)"
         shown = {number: row for number, *row in self._select(sql, best)}
         found = []
