@@ -3,6 +3,7 @@ import itertools
 import math
 import os
 import random
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -380,3 +381,33 @@ def test_scores_are_summed_term_by_term_whatever_the_pieces(index, data):
     for term, row in itertools.product(range(len(terms)), range(len(some))):
         there = np.flatnonzero(scorer._docs[starts[term] : stops[term]] == some[row])
         assert places[term, row] == (starts[term] + there[0] if len(there) else -1)
+
+
+def test_rows_of_the_seeds_time_count_up_to_half_as_much_again():
+    dates = {"same": "2019-01-01", "near": "2021", "far": "1990-05", "none": "", "nonsense": "soon"}
+    rows = [Row(key=key, title="causal graph", date=date) for key, date in dates.items()]
+    seeds = [Row(key="seed", title="causal graph", date=date) for date in ("", "2019-01-01")]
+    with Index.build([*rows, seeds[0]]) as index:
+        plain, timely = ({s.key: s.score for s in index.suggest([seed])} for seed in seeds)
+        assert len({round(score, 6) for score in plain.values()}) == 1
+        gain = {key: timely[key] / plain[key] - 1 for key in dates}
+        near = 1 / (1 + (date(2021, 1, 1) - date(2019, 1, 1)).days ** 2 / (2 * 365.25) ** 2)
+        assert gain["same"] == pytest.approx(0.5, rel=1e-5)
+        assert gain["near"] == pytest.approx(0.5 * near, rel=1e-4)
+        assert 0 < gain["far"] < 0.01
+        dated = [gain["same"], gain["near"], gain["far"]]
+        assert gain["none"] == gain["nonsense"] == pytest.approx(sum(dated) / 3, rel=1e-4)
+        two = {s.key: s.score for s in index.suggest([seeds[1], Row(key="other", title="causal graph", date="1990-05-01")])}  # fmt: skip
+        assert two["same"] == pytest.approx(two["far"], rel=1e-5)  # as near to one as to the other
+
+
+@pytest.mark.parametrize("dates", [[""] * 3, ["0001", "9999-12-31", "2019-99"]])
+def test_dates_of_any_kind_suggest(dates):
+    rows = [Row(key=str(n), title="causal graph", date=date) for n, date in enumerate(dates)]
+    with Index.build(rows) as index:
+        assert {s.key for s in index.suggest(["0"])} == {"1", "2"}
+
+
+def test_since_that_is_not_a_date_is_refused(index):
+    with pytest.raises(UsageError, match=r"'soon' is not a date\. Write 2024, 2024-05 or 2024-05-01"):  # fmt: skip
+        index.suggest(["attention/0"], since="soon")

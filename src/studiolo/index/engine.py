@@ -40,7 +40,7 @@ class Index:
         )  # fmt: skip
         self._database.execute("PRAGMA mmap_size = 1000000000")
         # opened now: another process may replace the index before the first suggestion
-        self._docs, self._values = _mapped(build / "docs"), _mapped(build / "values")
+        self._files = [_mapped(build / name) for name in ("docs", "values", "days")]
         self._scorer: Scorer | None = None
 
     @classmethod
@@ -81,7 +81,7 @@ class Index:
         return self.count
 
     def row(self, key: str) -> Row | None:
-        """Return the row of a key as suggestions read it (title, authors, abstract, notes, categories), or None.
+        """Return the row of a key as suggestions read it (title, authors, abstract, notes, categories, date), or None.
 
         Raises:
             FileError: the index is damaged; it is put aside and built anew next time.
@@ -153,7 +153,7 @@ class Index:
         """
         with self._healing():
             if self._scorer is None:
-                self._scorer = Scorer(self._database, self._docs, self._values, self.count)
+                self._scorer = Scorer(self._database, self._files, self.count)
             return self._scorer.suggest(
                 seeds,
                 headings=(*place, *((heading,) if isinstance(heading, str) else heading)),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from studiolo.errors import UsageError
+
+
+_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,25 @@ class Row:
                 object.__setattr__(self, name, _several(value, cut=name == "authors"))
 
     @property
+    def day(self) -> int | None:
+        """Number of the first day of `date` (1 January of year 1 is day 1), or None where it has no year."""
+        return day_of(self.date)
+
+    @property
     def year(self) -> int | None:
         """Year of `date`, if it starts with one."""
         return int(self.date[:4]) if self.date[:4].isdecimal() and len(self.date) >= 4 else None
+
+
+@lru_cache(maxsize=1 << 15)
+def day_of(text: str) -> int | None:
+    """Return the number of the first day of `2021-05-09`, `2021-05` or `2021`, or None where there is no year."""
+    match = _DATE.match(text)
+    year, month, day = map(int, match.groups("1")) if match else (0, 1, 1)
+    for parts in ((year, month, day), (year, month, 1), (year, 1, 1)):
+        with contextlib.suppress(ValueError):
+            return date(*parts).toordinal()
+    return None
 
 
 _NAMES = frozenset(field.name for field in fields(Row))

@@ -24,7 +24,7 @@ _SNIPPETS = ", ".join(
 )
 _BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
 _MANY = 200  # titles with all words that are put in order; of more, those that BM25 finds best
-READ = "key, title, authors, abstract, notes, categories"  # of a row by suggestions
+READ = "key, title, authors, abstract, notes, categories, date"  # of a row by suggestions
 SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
 _SCHEMA = f"""
     CREATE TABLE rows (
@@ -122,9 +122,9 @@ def finish_tables(database: sqlite3.Connection) -> None:
 
 def row_from(found: Sequence[str]) -> Row:
     """Return the row of `SELECT READ`, as suggestions read it."""
-    key, title, authors, abstract, notes, categories = (text.replace(JOINT, "") for text in found)
+    key, title, authors, abstract, notes, categories, date = (t.replace(JOINT, "") for t in found)
     return Row(
-        key=key, title=title, authors=split_names(authors), abstract=abstract, notes=notes, categories=split_names(categories)
+        key=key, title=title, authors=split_names(authors), abstract=abstract, notes=notes, categories=split_names(categories), date=date
     )  # fmt: skip
 
 
