@@ -51,10 +51,10 @@ CLOSE, YEARS = (
     0.5,
     2 * 365.25,
 )  # what the seeds' time adds at most; so many days from a seed it is half of that
-_FAR = 40 * 366  # days from all seeds, beyond which all is equally far
+_FAR = 15 * 366  # days from all seeds, beyond which all is equally far
 SHARED, POPULAR = 0.3, 0.05  # of other people's lists
 FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
-_KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
+_KEPT = ((4, 150), (10, 300), (20, 400))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
 _AT_ONCE = 500  # values of one SQL statement
 _PIECE = 1 << 15  # postings that are added at once: they stay in the processor's cache
