@@ -501,7 +501,7 @@ class Reader:
             draft.tags += hashtags(cell)
 
         words = partial(words_of, cells, roles)
-        cites = any(link.mention and link.mention.key.names_paper for link in draft.links)
+        cites = any(cell.links_paper() for cell in cells)
         draft.said, at = name_row(cells, roles, cites=cites)
         if "tags" in roles:
             draft.tags += [tag for tag in re.split(r"[,;]\s*", words("tags")) if tag]
@@ -537,33 +537,23 @@ class Reader:
         return text
 
     def _take_links(self, text: Text, draft: Draft | None, *, below: bool = False) -> None:
-        run = text.run
-        if draft is not None and text.pieces:
+        if not text.pieces:
+            return
+        self.part.linking.append(text)
+        if draft is not None:
             (draft.below if below else draft.own).append(text)
+        elif text.links_paper():
+            self.part.outside += [x for x in text.links if x.mention and x.mention.key.names_paper]
         for piece in text.pieces:
-            link = Link(
-                piece.url
-                if piece.kind == "bare"
-                else " ".join(run.data[slice(*piece.text)].decode("utf-8", "replace").split()),
-                piece.url,
-                piece.mention if piece.kind != "wiki" else None,
-                text.line + run.line(piece.start),
-                run.span(piece.start, piece.end),
-                "wiki" if run.data.startswith(b"![[", piece.start) else piece.kind,
-            )
             if piece.kind == "image":
-                self.part.images.append(link)
                 if badge := badge_tag(piece.url):
                     self.tags.append(badge)
-                continue
-            self.part.links.append(link)
-            if draft is None:
-                if link.mention and link.mention.key.names_paper:
-                    self.part.outside.append(link)
-            else:
-                draft.links.append(link)
-                if link.mention is None and (tag := TAG_LINK.search(link.url)):
-                    draft.tags.append(tag[1])
+            elif (
+                draft is not None
+                and (piece.kind == "wiki" or piece.mention is None)
+                and (tag := TAG_LINK.search(piece.url))
+            ):
+                draft.tags.append(tag[1])
 
     def entry(self, draft: Draft) -> Entry:
         """Return the entry that a draft becomes."""
@@ -572,24 +562,7 @@ class Reader:
         headings = draft.section[draft.section[:1] == self.page :]
         if state is None and self.shows_states and (state := state_of_section(headings)):
             by = "section"
-        block = draft.block
-        return Entry(
-            keys=keys,
-            links=tuple(draft.links),
-            notes=tuple(draft.notes),
-            questions=tuple(draft.questions),
-            section=draft.section,
-            tags=tuple(dict.fromkeys(draft.tags)) if draft.tags else (),
-            line=block.line,
-            span=(block.start, block.end),
-            state=state,
-            text=self.data[block.start : block.end].decode("utf-8", "replace"),
-            state_by=by,
-            parent=draft.parent,
-            head=draft.head,
-            said=draft.said,
-            mentioned=others,
-        )
+        return Entry(draft, self.data, keys, others, state, by)
 
 
 def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
