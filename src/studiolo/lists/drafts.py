@@ -14,7 +14,7 @@ from .entry import Entry, Heading, Link, Note, Question, State, StateBy
 from .identity import mentioned
 from .sections import Section
 from .texts import Text
-from .titles import Naming
+from .titles import NOTHING_SAID, Naming
 
 
 @dataclass(slots=True)
@@ -59,9 +59,6 @@ class Part:
         return [image for text in self.linking for image in text.images]
 
 
-_NOTHING_SAID = Naming("")
-
-
 @dataclass(slots=True)
 class Draft:
     """An entry before its words are taken apart.
@@ -77,7 +74,7 @@ class Draft:
     section: tuple[str, ...]
     parent: int | None = None
     head: Text | None = None
-    said: Naming = _NOTHING_SAID
+    said: Naming = NOTHING_SAID
     notes: list[Note] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)

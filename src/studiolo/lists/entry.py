@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from studiolo.keys import Key, Mention
 
-from .titles import Naming, read_naming
+from .titles import NOTHING_SAID, Naming, read_naming
 
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ class Entry:
             return said
         cites = any(key.names_paper for key in self.keys)
         own = read_naming(head.run.data, head.pieces, cites=cites)
+        if said is NOTHING_SAID:
+            return own
         year = own.year or said.year
         if said.title:
             return Naming(said.title, said.name, said.authors, year)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
 
@@ -410,7 +409,7 @@ class Reader:
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
         if depth <= 1 and draft.head is None and (match := _TITLE.match(words)):
-            draft.said = replace(draft.said, title=words[match.end() :])
+            draft.said = draft.said._replace(title=words[match.end() :])
             return
         if match := _FIELD.fullmatch(words):
             said = draft.said
@@ -425,12 +424,12 @@ class Reader:
             and not draft.said.authors
             and names_people(people := text.words_alone())
         ):
-            draft.said = replace(
-                draft.said, authors=split_authors(people), year=draft.said.year or year_in(words)
+            draft.said = draft.said._replace(
+                authors=split_authors(people), year=draft.said.year or year_in(words)
             )
             return
         elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
-            draft.said = replace(draft.said, year=stated)
+            draft.said = draft.said._replace(year=stated)
         elif depth <= 1 and self._cited_below(text, words, draft):
             return
         if words and not text.only_links():
