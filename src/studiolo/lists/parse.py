@@ -42,9 +42,11 @@ from .titles import Naming, read_naming, year_in
 
 _WORDS = ("paragraph", "heading")
 _MAYBE_QUESTION = re.compile(
-    rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
+    rb"[qQ&TLWDNSI](?:(?<=[qQ&])|(?<=T)ODO|(?<=L)ATER|(?<=W)AITING|(?<=D)(?:OING|ONE)|(?<=N)OW|(?<=S)TARTED|(?<=I)N-PROGRESS)"
 )  # an entity may stand for anything
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
+# no date, and no letter first with which a question, an answer, a field or people begin
+_ONLY_NOTE = re.compile(r"[ce-orsu-xz]\D*+")
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
@@ -403,6 +405,9 @@ class Reader:
         words = text.words()
         if b"#" in text.run.data:
             draft.tags += hashtags(text)
+        if not text.pieces and _ONLY_NOTE.fullmatch(words):
+            draft.notes.append(Note(words, line, max(depth, 1)))
+            return
         if asked := asked_in(words, text.run.data):
             self._ask(asked, line, draft)
             return
