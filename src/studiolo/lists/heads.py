@@ -70,8 +70,7 @@ _MOST = 300  # parts of a head; what stands behind them says nothing of its titl
 _ALL_BRACKETED = re.compile(r"\[[^\[\]]*\]")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
-_SMALL_WORDS = frozenset({"and", "the", "in", "with", "for", "to"})
-_SMALL_WORD = re.compile(rf"\d{{1,3}}|&|\+|v\d+|{'|'.join(sorted(_SMALL_WORDS))}")
+_SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
 _MARKS = str.maketrans(dict.fromkeys("[](){}\\:.,!：?*_`\"'“”/|【】（）", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
 _LETTER = re.compile(r"[^\W_]")
@@ -82,7 +81,11 @@ _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?
 def is_label(text: str) -> bool:
     """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
     last = text.rsplit(" ", 1)[-1]
-    if last.isalpha() and (small := last.lower()) not in LABELS and small not in _SMALL_WORDS:
+    if (
+        last.isalnum()
+        and (small := last.lower()) not in LABELS
+        and not _SMALL_WORD.fullmatch(small)
+    ):
         return False  # as of most titles
     words = text.translate(_MARKS).lower().split()
     if not words:
