@@ -9,11 +9,11 @@ Differs: only `\\n` ends a line; YAML and TOML front matter are blocks; numbers 
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from .collector import collector_paused
 
 
 MAX_DEPTH = 32  # containers inside one another
@@ -114,24 +114,6 @@ def scan(data: bytes) -> Block:
     """Return the tree of blocks of `data`; the root is the document."""
     with collector_paused():
         return _Scanner(data).run()
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep Python's garbage collector from walking a long list again and again while it grows: a third of the time.
-
-    Afterwards what was made counts as old, so that it is not walked at once either.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            if not gc.get_freeze_count():
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 class _Scanner:

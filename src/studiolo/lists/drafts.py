@@ -10,27 +10,11 @@ from dataclasses import dataclass, field
 from studiolo.keys import Key
 
 from .blocks import Block
-from .entry import Entry, Heading, Link, Note, Question, State, StateBy
+from .elements import Link, Note, Question, State, StateBy
 from .identity import mentioned
 from .sections import Section
 from .texts import Text
 from .titles import NOTHING_SAID, Naming
-
-
-@dataclass(slots=True)
-class Contents:
-    """Everything that was found in a document."""
-
-    entries: tuple[Entry, ...]
-    blocks: tuple[Block, ...]  # the item or row of each entry
-    headings: tuple[Heading, ...]
-    sections: tuple[Section, ...]
-    links: tuple[Link, ...]
-    images: tuple[Link, ...]
-    outside: tuple[Link, ...]
-    questions: tuple[Question, ...]
-    tags: tuple[str, ...]
-    definitions: dict[str, str]
 
 
 @dataclass(slots=True)

@@ -1,73 +1,20 @@
-"""What a list is made of, for everybody who reads one."""
+"""A work on a list, for everybody who reads one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
-from studiolo.keys import Key, Mention
+from studiolo.keys import Key
 
+from .elements import Link, Note, Question, Span, State, StateBy
 from .titles import NOTHING_SAID, Naming, read_naming
 
 
 if TYPE_CHECKING:
     from .drafts import Draft
     from .texts import Text
-
-
-Span = tuple[int, int]
-State = Literal["to read", "reading", "read"]
-STATES: tuple[State, ...] = get_args(State)
-StateBy = Literal["box", "column", "mark", "keyword", "section"]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link as it stands in the list.
-
-    Attributes:
-        text: what is shown; for a bare address, the address.
-        url: the address, unescaped.
-        mention: what it points at; None where that is no web address (a relative link, `mailto:`).
-        line, span: where it stands; lines count from 1, spans are byte offsets.
-        kind: inline, reference, wiki, auto (`<…>`), bare, html or image.
-    """
-
-    text: str
-    url: str
-    mention: Mention | None
-    line: int
-    span: Span
-    kind: str = "inline"
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A heading, ATX or setext."""
-
-    level: int
-    text: str
-    line: int
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A nested item or paragraph of an entry, in plain words; depth 1 lies directly below the entry."""
-
-    text: str
-    line: int
-    depth: int
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A line that begins with `Q:`; `answer` is the text of the `A:` that follows it, if one does."""
-
-    text: str
-    line: int
-    answer: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,6 +34,20 @@ class Entry:
     mentioned: tuple[Key, ...]
     state: State | None
     state_by: StateBy | None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return self._seen() == other._seen()
+
+    def __hash__(self) -> int:
+        return hash((self.keys, self.span, self.text))
+
+    def _seen(self) -> tuple[object, ...]:
+        """Return what makes it equal to another: where it stands, its words, and what was found in them."""
+        found = (self.keys, self.mentioned, self.links, self.notes, self.questions, self.tags)
+        shown = (self.section, self.state, self.state_by, self.parent, self.said)
+        return (self.line, self.span, self.text, *found, *shown)
 
     def __repr__(self) -> str:
         return f"Entry({self.title!r}, line {self.line})"

@@ -17,9 +17,11 @@ from .blocks import Block
 from .cells import name_row, words_of
 from .citations import cite
 from .columns import Role, columns_of
+from .contents import Contents
 from .dates import year_said
-from .drafts import Contents, Draft, Part
-from .entry import Entry, Heading, Link, Note, Question, Span
+from .drafts import Draft, Part
+from .elements import Heading, Link, Note, Question, Span
+from .entry import Entry
 from .heads import is_label
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import are_fields, is_title, is_work, title_and_items, works_in, works_in_html
