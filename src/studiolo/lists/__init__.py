@@ -4,12 +4,14 @@
 `edited` makes and checks them. Nothing here writes a file: the library carries edits out and remembers them.
 """
 
-from .blocks import Block, collector_paused
+from .blocks import Block
 from .checks import anchor_of, check, said_outside
+from .collector import collector_paused
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
 from .edits import Edit, apply_edits, edited, inverse
-from .entry import STATES, Entry, Heading, Link, Question, State
+from .elements import STATES, Heading, Link, Question, State
+from .entry import Entry
 from .links import Piece, find_links
 from .marking import mark
 from .operations import annotate, insert, move

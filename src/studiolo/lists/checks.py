@@ -24,10 +24,11 @@ from urllib.parse import unquote
 
 from studiolo.keys import Key, host_of, knows_host
 
-from .blocks import collector_paused
+from .collector import collector_paused
 from .document import Document
 from .drafts import Draft, Part
-from .entry import Entry, Heading, Link, Question
+from .elements import Heading, Link, Question
+from .entry import Entry
 from .links import fold_label
 from .parse import Reader
 from .sections import Section

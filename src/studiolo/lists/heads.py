@@ -80,6 +80,13 @@ _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?
 
 def is_label(text: str) -> bool:
     """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
+    last = text.rsplit(" ", 1)[-1]
+    if (
+        last.isalnum()
+        and (small := last.lower()) not in LABELS
+        and not _SMALL_WORD.fullmatch(small)
+    ):
+        return False  # as of most titles
     words = text.translate(_MARKS).lower().split()
     if not words:
         return True

@@ -11,7 +11,8 @@ from studiolo.errors import ListError
 from .blocks import Block
 from .document import Document
 from .edits import Edit
-from .entry import Entry, State
+from .elements import State
+from .entry import Entry
 from .operations import cut, move, moved_text, refuse_quoted
 from .rows import mark_row
 from .sections import Section

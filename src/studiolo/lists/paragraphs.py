@@ -13,7 +13,7 @@ from dataclasses import replace
 from .authors import people_before
 from .blocks import Block
 from .citations import QUOTED
-from .entry import Span
+from .elements import Span
 from .heads import Part, cut, is_label
 from .texts import Text
 from .titles import is_lead, title_in, title_part

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
 
@@ -18,9 +17,11 @@ from .blocks import Block
 from .cells import name_row, words_of
 from .citations import cite
 from .columns import Role, columns_of
+from .contents import Contents
 from .dates import year_said
-from .drafts import Contents, Draft, Part
-from .entry import Entry, Heading, Link, Note, Question, Span
+from .drafts import Draft, Part
+from .elements import Heading, Link, Note, Question, Span
+from .entry import Entry
 from .heads import is_label
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import are_fields, is_title, is_work, title_and_items, works_in, works_in_html
@@ -43,9 +44,11 @@ from .titles import Naming, read_naming, year_in
 
 _WORDS = ("paragraph", "heading")
 _MAYBE_QUESTION = re.compile(
-    rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
+    rb"[qQ&TLWDNSI](?:(?<=[qQ&])|(?<=T)ODO|(?<=L)ATER|(?<=W)AITING|(?<=D)(?:OING|ONE)|(?<=N)OW|(?<=S)TARTED|(?<=I)N-PROGRESS)"
 )  # an entity may stand for anything
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
+# no date, and no letter first with which a question, an answer, a field or people begin
+_ONLY_NOTE = re.compile(r"[ce-orsu-xz]\D*+")
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
@@ -404,13 +407,16 @@ class Reader:
         words = text.words()
         if b"#" in text.run.data:
             draft.tags += hashtags(text)
+        if not text.pieces and _ONLY_NOTE.fullmatch(words):
+            draft.notes.append(Note(words, line, max(depth, 1)))
+            return
         if asked := asked_in(words, text.run.data):
             self._ask(asked, line, draft)
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
         if depth <= 1 and draft.head is None and (match := _TITLE.match(words)):
-            draft.said = replace(draft.said, title=words[match.end() :])
+            draft.said = draft.said._replace(title=words[match.end() :])
             return
         if match := _FIELD.fullmatch(words):
             said = draft.said
@@ -425,12 +431,12 @@ class Reader:
             and not draft.said.authors
             and names_people(people := text.words_alone())
         ):
-            draft.said = replace(
-                draft.said, authors=split_authors(people), year=draft.said.year or year_in(words)
+            draft.said = draft.said._replace(
+                authors=split_authors(people), year=draft.said.year or year_in(words)
             )
             return
         elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
-            draft.said = replace(draft.said, year=stated)
+            draft.said = draft.said._replace(year=stated)
         elif depth <= 1 and self._cited_below(text, words, draft):
             return
         if words and not text.only_links():
@@ -501,7 +507,7 @@ class Reader:
             draft.tags += hashtags(cell)
 
         words = partial(words_of, cells, roles)
-        cites = any(link.mention and link.mention.key.names_paper for link in draft.links)
+        cites = any(cell.links_paper() for cell in cells)
         draft.said, at = name_row(cells, roles, cites=cites)
         if "tags" in roles:
             draft.tags += [tag for tag in re.split(r"[,;]\s*", words("tags")) if tag]
@@ -537,33 +543,23 @@ class Reader:
         return text
 
     def _take_links(self, text: Text, draft: Draft | None, *, below: bool = False) -> None:
-        run = text.run
-        if draft is not None and text.pieces:
+        if not text.pieces:
+            return
+        self.part.linking.append(text)
+        if draft is not None:
             (draft.below if below else draft.own).append(text)
+        elif text.links_paper():
+            self.part.outside += [x for x in text.links if x.mention and x.mention.key.names_paper]
         for piece in text.pieces:
-            link = Link(
-                piece.url
-                if piece.kind == "bare"
-                else " ".join(run.data[slice(*piece.text)].decode("utf-8", "replace").split()),
-                piece.url,
-                piece.mention if piece.kind != "wiki" else None,
-                text.line + run.line(piece.start),
-                run.span(piece.start, piece.end),
-                "wiki" if run.data.startswith(b"![[", piece.start) else piece.kind,
-            )
             if piece.kind == "image":
-                self.part.images.append(link)
                 if badge := badge_tag(piece.url):
                     self.tags.append(badge)
-                continue
-            self.part.links.append(link)
-            if draft is None:
-                if link.mention and link.mention.key.names_paper:
-                    self.part.outside.append(link)
-            else:
-                draft.links.append(link)
-                if link.mention is None and (tag := TAG_LINK.search(link.url)):
-                    draft.tags.append(tag[1])
+            elif (
+                draft is not None
+                and (piece.kind == "wiki" or piece.mention is None)
+                and (tag := TAG_LINK.search(piece.url))
+            ):
+                draft.tags.append(tag[1])
 
     def entry(self, draft: Draft) -> Entry:
         """Return the entry that a draft becomes."""
@@ -572,24 +568,7 @@ class Reader:
         headings = draft.section[draft.section[:1] == self.page :]
         if state is None and self.shows_states and (state := state_of_section(headings)):
             by = "section"
-        block = draft.block
-        return Entry(
-            keys=keys,
-            links=tuple(draft.links),
-            notes=tuple(draft.notes),
-            questions=tuple(draft.questions),
-            section=draft.section,
-            tags=tuple(dict.fromkeys(draft.tags)) if draft.tags else (),
-            line=block.line,
-            span=(block.start, block.end),
-            state=state,
-            text=self.data[block.start : block.end].decode("utf-8", "replace"),
-            state_by=by,
-            parent=draft.parent,
-            head=draft.head,
-            said=draft.said,
-            mentioned=others,
-        )
+        return Entry(draft, self.data, keys, others, state, by)
 
 
 def _belongs_to_parent(head: Text | None, crowd: int) -> bool:

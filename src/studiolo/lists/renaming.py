@@ -12,7 +12,8 @@ from studiolo.errors import ListError, UsageError
 from .blocks import Block
 from .document import Document
 from .edits import Edit, edited
-from .entry import Entry, Span
+from .elements import Span
+from .entry import Entry
 from .parse import TAG_LINK, TAGS_COMMENT, lead_of
 from .tagging import cut_tags, tag_like, tags_at
 from .tags import HASHTAG, badge_tag, labels_line

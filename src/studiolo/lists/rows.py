@@ -14,7 +14,8 @@ from .blocks import Block
 from .columns import Role, columns_of
 from .document import Document
 from .edits import Edit, apply_edits, line_at
-from .entry import Entry, State
+from .elements import State
+from .entry import Entry
 from .forms import LOOKED_AT, counted, less_and_less, ranked, reads_as
 from .learning import learn
 from .links import Run, find_links

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from .entry import State
+from .elements import State
 from .heads import KEYWORD
 
 

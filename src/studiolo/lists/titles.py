@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from studiolo.keys import find_mention
@@ -21,12 +21,11 @@ from .citations import QUOTED, cite
 from .dates import MAYBE_DATE, YEAR, full_year, is_venue, year_said
 from .heads import HASHTAGS, NUMBER, Part, cut, is_label, without_leads
 from .links import Piece
-from .plain import is_thought, read_plain
+from .plain import read_plain, read_thought
 from .words import plain_with_links
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(NamedTuple):
     """What an item calls its work."""
 
     title: str
@@ -35,6 +34,7 @@ class Naming:
     year: int | None = None
 
 
+NOTHING_SAID = Naming("")
 _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|[(（]|[)）]|;\s")
 _YEAR_BEHIND = re.compile(r"(?<![,\s])[,\s]*+\b(?:19|20)\d\d\b[\s.,]*+$|(?<![\s.,])[\s.,]++$")
 _YEAR_IN_PARENS = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,80})[)\]）】]")
@@ -94,8 +94,8 @@ def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Nam
     """
     if plain := read_plain(data, pieces):
         return Naming(*plain)
-    if not cites and not pieces and is_thought(data):
-        return Naming(_as_it_is(data, pieces))
+    if not cites and not pieces and (thought := read_thought(data)):
+        return Naming(thought)
     return read_by_rules(data, pieces, cites=cites)
 
 
