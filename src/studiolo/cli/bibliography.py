@@ -121,7 +121,7 @@ def export_command(
 
 def _export_feed(home: Library, url: str, output: Path | None) -> None:
     from studiolo.files import save_bytes
-    from studiolo.library import load_events, to_atom
+    from studiolo.garden import load_events, to_atom
 
     events = load_events(home)
     if (home.state / "results").is_dir():

@@ -145,7 +145,8 @@ def _merge(old: str, new: str, library: Path | None) -> None:
 
 
 def _suggest(targets: Sequence[str], library: Path | None, *, as_json: bool) -> None:
-    from studiolo.library import Library, find_list, suggest_tags
+    from studiolo.garden import suggest_tags
+    from studiolo.library import Library, find_list
 
     home = Library.find(library)
     named = {home.relative(find_list(home, word)) for word in targets} or None

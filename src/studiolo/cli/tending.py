@@ -15,7 +15,8 @@ from .options import AsJson, LibraryOption
 
 
 if TYPE_CHECKING:
-    from studiolo.library import Library, Tending, Topic
+    from studiolo.garden import Tending, Topic
+    from studiolo.library import Library
 
 app = typer.Typer()
 PANEL = "Tend"
@@ -60,7 +61,8 @@ def contents(
       studiolo contents --check
     """
     from studiolo.errors import UsageError
-    from studiolo.library import Library, carry_out, load_catalogue, plan_contents
+    from studiolo.garden import load_catalogue, plan_contents
+    from studiolo.library import Library, carry_out
 
     if write and check:
         raise UsageError("--write changes pages, --check does not. Give one of them.")
@@ -152,7 +154,8 @@ def topic(
       studiolo topic "gradient double descent"
       studiolo topic kernels --open
     """
-    from studiolo.library import Library, carry_out, open_topic
+    from studiolo.garden import open_topic
+    from studiolo.library import Library, carry_out
 
     home = Library.find(library)
     found = open_topic(home, name, into_unmarked=yes)
@@ -224,15 +227,8 @@ def topics(
       studiolo topics --make
     """
     from studiolo.errors import UsageError
-    from studiolo.library import (
-        Library,
-        called,
-        carry_out,
-        load_topic_pages,
-        missing_topics,
-        open_topic,
-        short,
-    )
+    from studiolo.garden import load_topic_pages, missing_topics, open_topic
+    from studiolo.library import Library, called, carry_out, short
 
     home = Library.find(library)
     missing = missing_topics(home)

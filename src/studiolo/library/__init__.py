@@ -4,13 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
-from .folder import Library, save_new_list
+from .folder import PAGES, Library, save_new_list
 from .reading import Kept, diff_of_kept, load_kept, state_of, tags_of
 
 
 if TYPE_CHECKING:
     from . import desk
-    from .catalogue import Catalogue, PageFacts, load_catalogue
     from .cite_keys import (
         cite_key_of,
         keep_cite_keys,
@@ -18,12 +17,10 @@ if TYPE_CHECKING:
         plan_cite_key,
         with_cite_keys,
     )
-    from .contents import Tending, plan_contents
     from .drafts import Draft, load_drafts, plan_draft, save_draft
     from .edges import READER, Edge, Grade, save_edges
     from .export import FORMATS
     from .facts import fetch_facts, load_facts
-    from .feed import Event, load_events, to_atom
     from .finding import Pool, find, library_index, open_pool
     from .following import (
         Followed,
@@ -62,9 +59,7 @@ if TYPE_CHECKING:
         wanted_in,
     )
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
-    from .tag_advice import suggest_tags
     from .tagging import merge_tags, tag, tag_list
-    from .topic_pages import Topic, load_topic_pages, missing_topics, open_topic
     from .vocabulary import Vocabulary, folded_tag, load_vocabulary, spelling
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
@@ -82,10 +77,6 @@ _LATE = (
     "facts",
     "placing",
     "tagging",
-    "tag_advice",
-    "catalogue",
-    "contents",
-    "topic_pages",
     "log",
     "syncing",
     "relating",
@@ -93,7 +84,6 @@ _LATE = (
     "cite_keys",
     "references",
     "export",
-    "feed",
     "finding",
     "pools",
     "following",
@@ -113,13 +103,12 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "FORMATS",
+    "PAGES",
     "READER",
-    "Catalogue",
     "Change",
     "Collected",
     "Draft",
     "Edge",
-    "Event",
     "Filter",
     "Followed",
     "Grade",
@@ -130,7 +119,6 @@ __all__ = [
     "Listed",
     "Logged",
     "Page",
-    "PageFacts",
     "Pending",
     "Place",
     "Plan",
@@ -140,8 +128,6 @@ __all__ = [
     "Sayings",
     "Suggested",
     "Suggester",
-    "Tending",
-    "Topic",
     "Vocabulary",
     "Waiting",
     "Wanted",
@@ -169,11 +155,9 @@ __all__ = [
     "keep_cite_keys",
     "library_index",
     "lines_of",
-    "load_catalogue",
     "load_changes",
     "load_cite_keys",
     "load_drafts",
-    "load_events",
     "load_facts",
     "load_followed",
     "load_kept",
@@ -182,17 +166,13 @@ __all__ = [
     "load_places",
     "load_rows",
     "load_same",
-    "load_topic_pages",
     "load_vocabulary",
     "load_waiting",
     "load_works",
     "merge_tags",
-    "missing_topics",
     "open_pool",
-    "open_topic",
     "place_of_file",
     "plan_cite_key",
-    "plan_contents",
     "plan_draft",
     "plan_undo",
     "pool_rows",
@@ -213,11 +193,9 @@ __all__ = [
     "spelling",
     "state_of",
     "suggest_for_empty",
-    "suggest_tags",
     "tag",
     "tag_list",
     "tags_of",
-    "to_atom",
     "undo",
     "unfollow",
     "wanted_by_list",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from studiolo.claims import Paper, Word
+from studiolo.garden import Event
 from studiolo.keys import Key, address_of
-from studiolo.library import Event, Library, load_same
+from studiolo.library import Library, load_same
 from studiolo.runs import discover, load_library_evidence
 
 from .rows import join, papers_on

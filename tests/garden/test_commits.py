@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from studiolo.errors import FileError
-from studiolo.library.commits import last_changes
+from studiolo.garden.commits import last_changes
 
 
 PERSON = ("Ada", "ada@example.org")

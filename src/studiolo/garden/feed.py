@@ -15,14 +15,11 @@ from urllib.parse import quote
 
 from studiolo.errors import UsageError
 from studiolo.keys import address_of
+from studiolo.library import Library, called, load_changes, load_log
 from studiolo.lists import Document, find_links
 
 from .catalogue import title_of
 from .commits import days_of_lines
-from .entries import called
-from .folder import Library
-from .history import load_changes
-from .log import load_log
 
 
 ATOM = "http://www.w3.org/2005/Atom"

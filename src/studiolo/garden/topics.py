@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from studiolo.library import Library
 from studiolo.lists import Document, Entry, Link, Question, outside_parts
-
-from .folder import Library
 
 
 @dataclass(frozen=True, slots=True)

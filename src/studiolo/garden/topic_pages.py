@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from studiolo.errors import UsageError
 from studiolo.files import load_bytes
 from studiolo.keys import Key
+from studiolo.library import PAGES, Kept, Library, Page, Plan, called, load_kept, state_of
 from studiolo.lists import (
     Document,
     Entry,
@@ -23,11 +24,7 @@ from studiolo.lists import (
 )
 
 from .catalogue import is_page, title_of
-from .entries import called
-from .folder import PAGES, Library
 from .linking import relative_link, shown, target_of
-from .plan import Page, Plan
-from .reading import Kept, load_kept, state_of
 from .topics import Named, Spot, folded, linked_page, named_in, names_of
 
 

@@ -7,7 +7,8 @@ import feedparser
 import pytest
 
 from studiolo.errors import UsageError
-from studiolo.library import Event, Library, load_events, to_atom
+from studiolo.garden import Event, load_events, to_atom
+from studiolo.library import Library
 from studiolo.report import feed_link
 from tests.cli.commands import run
 

@@ -13,12 +13,11 @@ from pathlib import Path
 
 from studiolo.errors import UsageError
 from studiolo.files import load_bytes
+from studiolo.library import Library, Page, Plan
 from studiolo.lists import Document, apply_edits, edited, escape, outside_parts, part_of, write_part
 
 from .catalogue import SORTS, Catalogue, Kind, PageFacts, Sort
-from .folder import Library
 from .linking import relative_link, shown, target_of
-from .plan import Page, Plan
 from .tag_files import tag_files
 from .topic_pages import TOPIC, gathered
 

@@ -7,12 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from studiolo.library import Library, folded_tag, load_vocabulary, spelling
 from studiolo.lists import Document
 
 from .catalogue import NO_WORDS, is_page, title_of
-from .folder import Library
 from .page_text import text_of_page
-from .vocabulary import folded_tag, load_vocabulary, spelling
 
 
 if TYPE_CHECKING:

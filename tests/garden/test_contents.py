@@ -7,8 +7,9 @@ from pathlib import PureWindowsPath
 import pytest
 
 from studiolo.errors import ListError, UsageError
-from studiolo.library import Library, carry_out, load_catalogue, plan_contents, undo
-from studiolo.library.tag_files import tag_files
+from studiolo.garden import load_catalogue, plan_contents
+from studiolo.garden.tag_files import tag_files
+from studiolo.library import Library, carry_out, undo
 
 
 LIST = """# Reading

@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from studiolo.keys import Key
+from studiolo.library import (
+    PAGES,
+    Kept,
+    Library,
+    folded_tag,
+    load_kept,
+    load_vocabulary,
+    spelling,
+    state_of,
+    tags_of,
+)
 from studiolo.lists import Document, Entry, part_of
 
 from .commits import last_changes
-from .folder import PAGES, Library
-from .reading import Kept, load_kept, state_of, tags_of
 from .topics import Named, named_in, names_of
-from .vocabulary import folded_tag, load_vocabulary, spelling
 
 
 Kind = Literal["list", "topic", "note"]
