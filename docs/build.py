@@ -30,7 +30,7 @@ HOME = ROOT / "build" / "documentation"
 SITE = HOME / "site"
 WINGS = {
     "Both wings": ("errors", "files"),
-    "Reading": ("keys", "lists", "net", "sources", "metadata", "index", "library"),
+    "Reading": ("keys", "lists", "net", "sources", "metadata", "index", "library", "garden"),
     "Running": ("claims", "runs", "measure", "data", "train", "nn", "audit"),
     "The face": ("report", "web"),
 }
