@@ -21,9 +21,20 @@ from .columns import Role, columns_of
 from .dates import year_said
 from .drafts import Contents, Draft, Part
 from .entry import Entry, Heading, Link, Note, Question, Span
-from .heads import is_label
+from .heads import is_label, without_leads
 from .links import Piece, Run, find_links, fold_label, unescape
-from .paragraphs import are_fields, is_title, is_work, title_and_items, works_in, works_in_html
+from .paragraphs import (
+    FIELD,
+    are_fields,
+    is_title,
+    is_work,
+    says_when,
+    says_where,
+    title_and_items,
+    whose,
+    works_in,
+    works_in_html,
+)
 from .questions import asked_in
 from .sections import Section, sections
 from .states import (
@@ -42,6 +53,45 @@ from .titles import Naming, read_naming, year_in
 
 
 _WORDS = ("paragraph", "heading")
+# what parts of a page about one work are called
+_PARTS = frozenset(
+    [
+        "introduction",
+        "intro",
+        "abstract",
+        "summary",
+        "overview",
+        "problem",
+        "statement",
+        "motivation",
+        "background",
+        "related",
+        "work",
+        "info",
+        "information",
+        "details",
+        "metadata",
+        "reference",
+        "references",
+        "resources",
+        "materials",
+        "reading",
+        "review",
+        "tl;dr",
+        "tldr",
+        "简介",
+        "介绍",
+        "摘要",
+        "概述",
+        "背景",
+        "引言",
+        "前言",
+        "资料",
+        "资源",
+        "论文",
+        "相关资料",
+    ]
+)
 _MAYBE_QUESTION = re.compile(
     rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
 )  # an entity may stand for anything
@@ -51,7 +101,11 @@ TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECA
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 _MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
 _TITLE = re.compile(r"(?:title|标题|论文标题|题目)\s?[:：]\s*(?=\S)", re.IGNORECASE)
-_FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
+_FIELD = re.compile(
+    r"(authors?(?:\(s\)|/\w+)?|by|作者|year(?: of publication)?|(?:[a-z]{5,12} )?date|published(?: (?:in|at))?|publisher|publication|venue|conference|journal|发表时间|日期|年份)"
+    r"\s?[:：]\s*(?=\S)(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def read_document(data: bytes, root: Block) -> Contents:
@@ -113,6 +167,8 @@ class Reader:
         self.title: Text | None = None  # the heading of the section at hand
         self.shows_states = True  # by headings
         self.lead = lead_of(root)
+        self.above: Text | None = None  # a title in the block before
+        self.titles: dict[str, Text] = {}  # all of them by their words
         self.page: tuple[str, ...] = (
             "",
         )  # a heading over all others that says "Reading": a page's name, not a state
@@ -138,8 +194,10 @@ class Reader:
                 draft.section = section.path
             if not section.path:
                 self.title = None
+            first = len(self.part.drafts)
             if not self._titled(section.blocks):
                 self._flow(section.blocks)
+                self._title_from(self.title, first)
             yield self.part
             self.part = Part(section)
             self.own.clear()
@@ -153,13 +211,16 @@ class Reader:
     def _section_heading(self, block: Block) -> str:
         self.title = self._heading(block)
         self._take_heading(block, self.title)
-        return self.headings[-1].text
+        words = self.headings[-1].text
+        self.titles[words] = self.title
+        return words
 
     def _flow(self, blocks: Sequence[Block]) -> None:
         """Read what stands outside of items."""
         fields = 0
         for i, block in enumerate(blocks):
             kind = block.kind
+            above, self.above = self.above, None
             if kind == "paragraph" and (fields := self._fields(blocks, i)):
                 continue
             if kind == "item":
@@ -167,18 +228,41 @@ class Reader:
                     fields -= 1
                     continue
                 self._item(block, None, named=False, depth=0)
+                self.above = self.part.drafts[-1].head
             elif kind == "heading":
                 self._take_heading(block, self._heading(block))
             elif kind == "paragraph":
-                self._paragraph(block)
+                self._paragraph(block, above)
             elif kind == "quote":
+                first = len(self.part.drafts)
+                self.above = above
                 self._flow(block.children)
+                if block.children and block.children[0].kind == "heading":
+                    self._title_from(self._text(block.children[0]), first)
             elif kind == "table":
                 self._table(block)
             elif kind == "html":
                 self._html(block)
             else:
                 self._other(block, None)
+
+    def _title_from(self, heading: Text | None, first: int) -> None:
+        """Give the first work below a heading that title, if it has no words of its own and is the only work there."""
+        drafts = self.part.drafts[first:]
+        at = next((i for i, draft in enumerate(drafts) if draft.names_paper()), None)
+        if heading is None or at is None or (own := drafts[at].head) is None:
+            return
+        if not own.only_links():
+            return
+        above = [heading, *(self.titles[name] for name in self.section[-2::-1])]
+        title = next((text for text in above if not _says_nothing(text.words())), heading)
+        alone = not any(draft.names_paper() for draft in drafts[at + 1 :])
+        labelled = any(piece.kind not in ("bare", "auto", "image") for piece in own.pieces)
+        long = len(title.words().split()) > 2
+        if not _says_nothing(title.words()) and (
+            (alone and labelled) or ((alone or at == 0) and long)
+        ):
+            drafts[at].head = title
 
     def _take_heading(self, block: Block, text: Text) -> None:
         """Take the links of a heading, which is a work itself if it is shaped as one and not only a word or two."""
@@ -187,26 +271,27 @@ class Reader:
         else:
             self._take_links(text, None)
 
-    def _paragraph(self, block: Block) -> None:
-        """Read a paragraph: one work, one a line, or words."""
+    def _paragraph(self, block: Block, above: Text | None) -> None:
+        """Read a paragraph: one work, one a line, or words.
+
+        Args:
+            above: the text of the block before it, which may be its title.
+        """
         text = self._text(block)
+        if above is not None and (said := whose(text)) and is_title(above):
+            draft = self._work(block, text)
+            draft.head, draft.said = above, said
+            return
         if works := works_in(block, text, self._peek):
             for work in works:
-                own = text if work is block else self._peek(work.content, work.line)
-                draft = self._work(work, own)
-                if (
-                    self.title
-                    and len(self.part.drafts) == 1
-                    and len(self.title.words().split()) > 2
-                    and own.only_links()
-                ):
-                    draft.head = self.title
+                self._work(work, text if work is block else self._peek(work.content, work.line))
             return
         self._take_links(text, None)
         if block is self.lead and (labels := labels_line(text.run.data)):
             self.tags += labels[0]
         else:
             self.tags += hashtags(text)
+        self.above = text
         words = text.words()
         if asked := asked_in(words):
             self._ask(asked, block.line, None)
@@ -412,10 +497,10 @@ class Reader:
         if depth <= 1 and draft.head is None and (match := _TITLE.match(words)):
             draft.said = replace(draft.said, title=words[match.end() :])
             return
-        if match := _FIELD.fullmatch(words):
+        if match := _FIELD.fullmatch(without_leads(words)):
             said = draft.said
             year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
-            if match[1].lower() in ("author", "authors", "by"):
+            if match[1].lower().startswith(("author", "by", "作者")):
                 authors = said.authors or split_authors(match[2])
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
@@ -444,6 +529,10 @@ class Reader:
             title, _, behind = cite(words) if len(name.split()) <= 3 else ("", "", "")
             if len(title.split()) >= 3 and (year := year_in(behind)):
                 draft.said = Naming(title, name, draft.said.authors, year)
+                return True
+            people = head.words()
+            if people.endswith(":") and names_people(people[:-1]) and len(title.split()) >= 3:
+                draft.said = Naming(title, None, split_authors(people[:-1]), year_in(behind))
                 return True
         if (
             draft.said.title
@@ -595,8 +684,20 @@ class Reader:
 def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
     """Whether an item that links a paper only gives the item around it its link.
 
-    `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it.
+    `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it; nor do people and a venue.
     """
-    if head is None or not head.only_links():
+    if head is None:
         return False
-    return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
+    if head.only_links():
+        return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
+    field = FIELD.match(head.words())
+    if field is not None and (is_label(field[0]) or says_where(head)):
+        return True
+    return says_when(head) or whose(head) is not None
+
+
+def _says_nothing(heading: str) -> bool:
+    """Whether a heading is not a work's title but a part's: Introduction, Links."""
+    return is_label(heading) or all(
+        word in _PARTS for word in heading.casefold().rstrip(":：").split()
+    )
