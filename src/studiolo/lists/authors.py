@@ -84,7 +84,7 @@ def split_authors(text: str) -> tuple[str, ...]:
     if " " not in text:
         return ()  # one word is a name, or nothing
     if _PLAIN_PEOPLE.fullmatch(text) and not any(map(_names_nobody, plain := text.split(", "))):
-        return tuple(plain)
+        return tuple(plain) if len(plain) > 1 or _names_one_clearly(text) else ()
     text = _FULL_STOP.sub("", text.removesuffix(" ."))
     if by := _BY.match(text):
         text = text[by.end() :]
@@ -152,11 +152,11 @@ def people_before(text: str) -> tuple[str, ...]:
     text = text.strip()
     people = _YEAR_AT_END.sub("", text)
     inverted = _INVERTED.fullmatch(people)
-    if inverted and text[len(people) :].startswith(","):  # Family, Given, 2004
-        return (f"{inverted[2]} {inverted[1]}",)
+    name = f"{inverted[2]} {inverted[1]}" if inverted else ""
+    if names_one(name) and text[len(people) :].startswith(","):  # Family, Given, 2004
+        return (name,)
     if names_people(people) or people != text:
         return split_authors(people) or (family_names(people) if people != text else ())
-    name = f"{inverted[2]} {inverted[1]}" if inverted else ""
     return (name,) if names_one(name) else ()
 
 

@@ -175,8 +175,9 @@ def _people_by_commas(text: str) -> Cited | None:
         last = "and" in joint[0] or "&" in joint[0]
         people, at = people + 1 + others, joint.end()
         if others or sign in ".:":
+            last = False
             break
-    if people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
+    if last or people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
         return None
     if (
         people == 1
