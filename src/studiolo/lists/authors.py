@@ -179,6 +179,7 @@ def names_one(text: str) -> bool:
 def _names_nobody(text: str) -> bool:
     words = text.split()
     folded = text.casefold().split()
+    folded = folded[:1] + [word for word in folded[1:] if len(word) > 1]  # not initials
     if "-" in text:
         if any(len(part) > 5 and part.islower() for word in words for part in word.split("-")[1:]):
             return True  # Under-sampling

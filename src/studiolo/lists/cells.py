@@ -34,7 +34,7 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
         naming = next((n for n in named if n.title), naming)
     dates = [words_of(cells, roles, role) for role in ("year", "date", "venue")]
     if cites:  # a column by another name
-        taken = {at, *roles.values()}
+        taken = {at, *(i for role, i in roles.items() if role != "title")}
         others = (cell.words() for i, cell in enumerate(cells) if i not in taken)
         dates += [text for text in others if year_said(text, aside=True)]
     name = naming.name or words_of(cells, roles, "name").strip("- ") or None

@@ -102,7 +102,7 @@ TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGN
 _MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
 _TITLE = re.compile(r"(?:title|标题|论文标题|题目)\s?[:：]\s*(?=\S)", re.IGNORECASE)
 _FIELD = re.compile(
-    r"(authors?(?:\(s\)|/\w+)?|by|作者|year(?: of publication)?|(?:[a-z]{5,12} )?date|published(?: (?:in|at))?|publisher|publication|venue|conference|journal|发表时间|日期|年份)"
+    r"((?:first |last )?authors?(?:\(s\)|/\w+)?|by|作者|year(?: of publication)?|(?:[a-z]{5,12} )?date|published(?: (?:in|at))?|publisher|publication|venue|conference|journal|发表时间|日期|年份)"
     r"\s?[:：]\s*(?=\S)(.+)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -500,8 +500,8 @@ class Reader:
         if match := _FIELD.fullmatch(without_leads(words)):
             said = draft.said
             year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
-            if match[1].lower().startswith(("author", "by", "作者")):
-                authors = said.authors or split_authors(match[2])
+            if re.search(r"author|^by$|作者", match[1].lower()):
+                authors = said.authors or split_authors(re.split("[;；]", match[2])[0])
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
@@ -531,7 +531,8 @@ class Reader:
                 draft.said = Naming(title, name, draft.said.authors, year)
                 return True
             people = head.words()
-            if people.endswith(":") and names_people(people[:-1]) and len(title.split()) >= 3:
+            if people.endswith(":") and names_people(people[:-1]):
+                title, _, behind = cite(words)
                 draft.said = Naming(title, None, split_authors(people[:-1]), year_in(behind))
                 return True
         if (

@@ -382,7 +382,7 @@ def _authors_in(text: str) -> tuple[str, ...]:
     whose = _WHOSE.match(inner[1] if inner else text)
     if whose and _cites(whose[0].rstrip(" :,.")):
         return people_before(whose[0].rstrip(" :,."))
-    if not (";" in text and "," in text) and names_people(text):
+    if not (";" in text and re.search(r",\s| and ", text)) and names_people(text):
         return split_authors(text)
     if people := families_first(text):
         return people
