@@ -111,6 +111,8 @@ PAGES = [
     (f"*(AT)* **{T}.** {ADA}, {BO}. NeurIPS 2003.\n\n- [[paper]({U})]\n- says much of maps\n", T, (ADA, BO), 2003),
     (f"**{T}**\n> *{ADA}, {BO}* \\\n> ICLR 2022 oral. [[Paper]({U})] \\\n> 6 Mar 2022\n", T, (ADA, BO), 2022),
     (f"19. **{T}**. ![](https://e.org/b)\n\n   *{ADA}, {BO}*. [[pdf]({U})], 2022.03\n", T, (ADA, BO), 2022),
+    (f"16. **{T}.**\n\n    *{ADA}\\*, {BO}* [[pdf]({U})] 2022.7\n", T, (ADA, BO), 2022),
+    (f"{T}\nOSDI 2014\n{U}\n", T, (), 2014),
     (f"7. **{T}** (2026) `RL`\n\n   *First author: {ADA}; venue: arXiv.* [[Paper]]({U}) -- of maps\n", T, (ADA,), 2026),
     (f"- {T}.\n  - {AE}, {BS}, and C. D. Third. *Arxiv 2021*. [[pdf]]({U})\n", T, (AE, BS, "C. D. Third"), 2021),
     (f"- **{T}** | [Github](https://github.com/o/n)\n  * {ADA}, {BO}\n  * [CoRL2024] {U}\n", T, (ADA, BO), None),

@@ -115,7 +115,7 @@ def without_leads(words: str, *, escaped: bool = False) -> str:
 
 
 _BREAK = re.compile(
-    rb"(?<! ) {2,}+\n|(?<=\))\n(?=[A-Z])|\\[ \t]*\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
+    rb"(?<! ) {2,}+\n|(?<=\))\n(?=[A-Z])|\n[ \t]*(?=[A-Z]{3,10} (?:19|20)\d\d\s*(?:\n|$))|\\[ \t]*\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
     re.IGNORECASE,
 )
 _EMPHASIS = re.compile(

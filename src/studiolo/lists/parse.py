@@ -505,6 +505,10 @@ class Reader:
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
+        elif depth <= 1 and not draft.said.authors and (said := whose(text)):
+            draft.said = replace(
+                draft.said, authors=said.authors, year=draft.said.year or said.year
+            )
         elif (
             _MAYBE_PEOPLE.match(words)
             and not draft.said.authors
