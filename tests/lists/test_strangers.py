@@ -172,7 +172,7 @@ def test_word_in_parentheses_is_not_what_a_column_says(heading):
     "words",
     [
         "Extend Reading", "Asynchronous Advantage Actor Critic", "Interleaved Token Modeling", "Unified VLA", "MIS Quarterly", "Train Short",
-        "MiniMax Sparse Attention. MiniMax", "Alexa Prize SimBot Challenge", "DOOM Agent",
+        "MiniMax Sparse Attention. MiniMax", "Alexa Prize SimBot Challenge", "DOOM Agent", "Tidying Up and Charting Down",
     ],
 )  # fmt: skip
 def test_two_capitals_are_not_a_person(words):

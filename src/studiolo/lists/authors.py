@@ -9,7 +9,7 @@ from .dates import VENUES
 
 # what stands with capitals on lists of papers and names nobody
 _WORDS_OF_LISTS = (
-    "boosting sampling under over bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
+    "boosting sampling under over up bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
     " openai deepmind microsoft nvidia amazon apple baidu tencent alibaba ibm stanford mit berkeley cmu oxford cambridge"
     " harvard princeton huawei bytedance salesforce adobe intel samsung sony tsinghua anthropic mistral cohere huggingface"
     " pytorch tensorflow keras caffe jax college school center centre group team department faculty academy foundation"

@@ -505,9 +505,9 @@ class Reader:
                 draft.said = Naming(said.title, said.name, authors, said.year)
             elif said.year is None and year is not None:
                 draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
-        elif depth <= 1 and not draft.said.authors and (said := whose(text)):
+        elif depth <= 1 and not draft.said.authors and (theirs := whose(text)):
             draft.said = replace(
-                draft.said, authors=said.authors, year=draft.said.year or said.year
+                draft.said, authors=theirs.authors, year=draft.said.year or theirs.year
             )
         elif (
             _MAYBE_PEOPLE.match(words)
