@@ -9,27 +9,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
 
-from .authors import names_people, split_authors
+from .below import TITLED, belongs_to_parent, is_part, names_below
 from .blocks import Block
 from .cells import name_row, words_of
-from .citations import cite
 from .columns import Role, columns_of
-from .dates import year_said
 from .drafts import Contents, Draft, Part
 from .entry import Entry, Heading, Link, Note, Question, Span
-from .heads import is_label, without_leads
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import (
-    FIELD,
     are_fields,
     is_title,
     is_work,
-    says_when,
-    says_where,
     title_and_items,
     whose,
     works_in,
@@ -49,49 +42,9 @@ from .states import (
 )
 from .tags import badge_tag, front_tags, hashtags, labels_line, split_tags, trailing_code
 from .texts import Text
-from .titles import Naming, read_naming, year_in
 
 
 _WORDS = ("paragraph", "heading")
-# what parts of a page about one work are called
-_PARTS = frozenset(
-    [
-        "introduction",
-        "intro",
-        "abstract",
-        "summary",
-        "overview",
-        "problem",
-        "statement",
-        "motivation",
-        "background",
-        "related",
-        "work",
-        "info",
-        "information",
-        "details",
-        "metadata",
-        "reference",
-        "references",
-        "resources",
-        "materials",
-        "reading",
-        "review",
-        "tl;dr",
-        "tldr",
-        "简介",
-        "介绍",
-        "摘要",
-        "概述",
-        "背景",
-        "引言",
-        "前言",
-        "资料",
-        "资源",
-        "论文",
-        "相关资料",
-    ]
-)
 _MAYBE_QUESTION = re.compile(
     rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
 )  # an entity may stand for anything
@@ -99,13 +52,6 @@ _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
-_MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
-_TITLE = re.compile(r"(?:title|标题|论文标题|题目)\s?[:：]\s*(?=\S)", re.IGNORECASE)
-_FIELD = re.compile(
-    r"((?:first |last )?authors?(?:\(s\)|/\w+)?|by|作者|year(?: of publication)?|(?:[a-z]{5,12} )?date|published(?: (?:in|at))?|publisher|publication|venue|conference|journal|发表时间|日期|年份)"
-    r"\s?[:：]\s*(?=\S)(.+)",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def read_document(data: bytes, root: Block) -> Contents:
@@ -255,13 +201,11 @@ class Reader:
         if not own.only_links():
             return
         above = [heading, *(self.titles[name] for name in self.section[-2::-1])]
-        title = next((text for text in above if not _says_nothing(text.words())), heading)
+        title = next((text for text in above if not is_part(text.words())), heading)
         alone = not any(draft.names_paper() for draft in drafts[at + 1 :])
         labelled = any(piece.kind not in ("bare", "auto", "image") for piece in own.pieces)
         long = len(title.words().split()) > 2
-        if not _says_nothing(title.words()) and (
-            (alone and labelled) or ((alone or at == 0) and long)
-        ):
+        if not is_part(title.words()) and ((alone and labelled) or ((alone or at == 0) and long)):
             drafts[at].head = title
 
     def _take_heading(self, block: Block, text: Text) -> None:
@@ -331,7 +275,7 @@ class Reader:
         ):
             return False
         named = any(
-            _TITLE.match(self._own(item.children[0]).words()) for item in items if item.children
+            TITLED.match(self._own(item.children[0]).words()) for item in items if item.children
         )
         if not named and len(self.title.words().split()) < 3:
             return False
@@ -409,7 +353,7 @@ class Reader:
         texts = [self._own(block) if block.kind in _WORDS else None for block in children]
         names_paper = any(text.links_paper() for text in texts if text is not None and text.pieces)
         starts_entry = owner is None or (
-            names_paper and not named and not _belongs_to_parent(texts[0] if texts else None, crowd)
+            names_paper and not named and not belongs_to_parent(texts[0] if texts else None, crowd)
         )
         if owner is None or starts_entry:
             parent = owner.index if owner is not None else None
@@ -427,7 +371,7 @@ class Reader:
             ]
             bare = [head for head in heads if head.links_paper() and head.only_links()]
             crowd = len(bare)
-            named = any(_belongs_to_parent(head, crowd) for head in bare)
+            named = any(belongs_to_parent(head, crowd) for head in bare)
         for i, (block, text) in enumerate(zip(children, texts, strict=True)):
             if text is not None:
                 is_own = i == 0 and starts_entry
@@ -494,65 +438,8 @@ class Reader:
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
-        if depth <= 1 and draft.head is None and (match := _TITLE.match(words)):
-            draft.said = replace(draft.said, title=words[match.end() :])
-            return
-        if match := _FIELD.fullmatch(without_leads(words)):
-            said = draft.said
-            year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
-            if re.search(r"author|^by$|作者", match[1].lower()):
-                authors = said.authors or split_authors(re.split("[;；]", match[2])[0])
-                draft.said = Naming(said.title, said.name, authors, said.year)
-            elif said.year is None and year is not None:
-                draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
-        elif depth <= 1 and not draft.said.authors and (theirs := whose(text)):
-            draft.said = replace(
-                draft.said, authors=theirs.authors, year=draft.said.year or theirs.year
-            )
-        elif (
-            _MAYBE_PEOPLE.match(words)
-            and not draft.said.authors
-            and names_people(people := text.words_alone())
-        ):
-            draft.said = replace(
-                draft.said, authors=split_authors(people), year=draft.said.year or year_in(words)
-            )
-            return
-        elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
-            draft.said = replace(draft.said, year=stated)
-        elif depth <= 1 and self._cited_below(text, words, draft):
-            return
-        if words and not text.only_links():
+        if not names_below(text, words, depth, draft) and words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
-
-    def _cited_below(self, text: Text, words: str, draft: Draft) -> bool:
-        """Read a citation below a head that only says whose work it is: `DeepMind [[Paper](…)]`."""
-        head = draft.head
-        if head is not None and not (head.pieces or draft.notes or draft.said.title):
-            name = head.words()
-            title, _, behind = cite(words) if len(name.split()) <= 3 else ("", "", "")
-            if len(title.split()) >= 3 and (year := year_in(behind)):
-                draft.said = Naming(title, name, draft.said.authors, year)
-                return True
-            people = head.words()
-            if people.endswith(":") and names_people(people[:-1]):
-                title, _, behind = cite(words)
-                draft.said = Naming(title, None, split_authors(people[:-1]), year_in(behind))
-                return True
-        if (
-            draft.said.title
-            or not _MAYBE_PEOPLE.match(words)
-            or head is None
-            or not head.pieces
-            or len(head.words().split()) > 12
-            or any(not is_label(shown) for shown in head.shown())
-        ):
-            return False
-        cited = read_naming(text.run.data, text.pieces, cites=True)
-        if len(cited.authors) < 2 or len(cited.title.split()) < 3 or cited.title == words:
-            return False
-        draft.said = cited
-        return True
 
     def _ask(self, words: str, line: int, draft: Draft | None) -> None:
         answer = None
@@ -684,25 +571,3 @@ class Reader:
             said=draft.said,
             mentioned=others,
         )
-
-
-def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
-    """Whether an item that links a paper only gives the item around it its link.
-
-    `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it; nor do people and a venue.
-    """
-    if head is None:
-        return False
-    if head.only_links():
-        return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
-    field = FIELD.match(head.words())
-    if field is not None and (is_label(field[0]) or says_where(head)):
-        return True
-    return says_when(head) or whose(head) is not None
-
-
-def _says_nothing(heading: str) -> bool:
-    """Whether a heading is not a work's title but a part's: Introduction, Links."""
-    return is_label(heading) or all(
-        word in _PARTS for word in heading.casefold().rstrip(":：").split()
-    )
