@@ -106,7 +106,18 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CORE = PYPROJECT["project"]["dependencies"]
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 GROUPS = PYPROJECT["dependency-groups"]
-READING = ("keys", "lists", "net", "sources", "metadata", "index", "library", "garden", "cli", "claims")
+READING = (
+    "keys",
+    "lists",
+    "net",
+    "sources",
+    "metadata",
+    "index",
+    "library",
+    "garden",
+    "cli",
+    "claims",
+)
 
 
 def test_what_reading_imports_is_installed_without_extras():

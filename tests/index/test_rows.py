@@ -2,6 +2,7 @@
 
 import datetime
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from studiolo.errors import UsageError
 from studiolo.index import Index, Row
 
 
-CAUSAL = {"key": "a", "title": "Causal inference graphs", "abstract": "treatment effects"}
+CAUSAL: dict[str, Any] = {
+    "key": "a",
+    "title": "Causal inference graphs",
+    "abstract": "treatment effects",
+}
 OTHER = {"key": "b", "title": "Causal graphs of effects", "abstract": "treatment of inference"}
 
 
