@@ -132,7 +132,7 @@ def test_full_stop_of_a_title_is_not_written_twice():
 
 
 def test_venue_that_would_be_read_as_a_person_goes_before_the_people():
-    old = "- [Old Lakes](https://arxiv.org/abs/1804.04235), Ann Example, Bob Sample, Dan Old, Arxiv 2021"
+    old = "- [Old Lakes](https://arxiv.org/abs/1804.04235), Ann Example, Bob Sample, Dan Old, Lakeland 2021"
     item = Item(ITEM.title, ITEM.url, authors=ITEM.authors)
     assert written(f"# S\n\n{old}\n", item) == (
         "- [Rivers of Attention](https://arxiv.org/abs/2311.90001), Ada Lovelace, Bo Turing, Cy Third"

@@ -84,6 +84,10 @@ class Draft:
             return tuple(keys), ()
         return tuple(k for k in keys if k not in others), tuple(k for k in keys if k in others)
 
+    def names_paper(self) -> bool:
+        """Whether a link of it names a paper."""
+        return any(link.mention and link.mention.key.names_paper for link in self.links)
+
     @property
     def key(self) -> Key | None:
         """The paper's key if any link names a paper, else the first key."""

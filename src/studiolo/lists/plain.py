@@ -49,6 +49,8 @@ def read_plain(data: bytes, pieces: list[Piece]) -> Plain | None:
         if name and (name.casefold() == title.casefold() or is_venue(name) or is_label(name)):
             name = None
         authors = split_authors(people) if people else ()
+        if people_behind and not authors:
+            return None
         return title, name, authors, int(year) if year else None
     if piece.kind == "bare" and (match := _BOLD.match(head)):
         title = match[1]

@@ -10,6 +10,7 @@ from .links import Piece, Run
 from .words import plain_with_links, plain_words
 
 
+_TAG = re.compile(rb"</?[a-zA-Z][^<>]{0,500}>")
 _WORD_BYTE = re.compile(rb"\w|[\x80-\xff]")
 
 
@@ -59,10 +60,10 @@ class Text:
         at = 0
         for piece in self.pieces:
             if piece.start >= at:
-                if _WORD_BYTE.search(self.run.data[at : piece.start]):
+                if _WORD_BYTE.search(_TAG.sub(b"", self.run.data[at : piece.start])):
                     return False
                 at = piece.end
-            inner = self.run.data[slice(*piece.text)].decode("utf-8", "replace")
+            inner = _TAG.sub(b"", self.run.data[slice(*piece.text)]).decode("utf-8", "replace")
             if piece.kind not in ("bare", "auto", "image") and not is_label(inner):
                 return False
-        return _WORD_BYTE.search(self.run.data[at:]) is None
+        return _WORD_BYTE.search(_TAG.sub(b"", self.run.data[at:])) is None
