@@ -1,7 +1,8 @@
 """The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from studiolo.doors import late
 
 from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
 from .folder import PAGES, Library, save_new_list
@@ -90,15 +91,6 @@ _LATE = (
     "suggesting",
     "lines",
 )
-
-
-def __getattr__(name: str) -> Any:
-    for module in _LATE if name in __all__ else ():
-        found = import_module(f"{__name__}.{module}")
-        if name == module or hasattr(found, name):
-            globals()[name] = found if name == module else getattr(found, name)
-            return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
@@ -205,3 +197,5 @@ __all__ = [
     "wanted_in",
     "with_cite_keys",
 ]
+
+__getattr__ = late(__name__, _LATE, __all__)

@@ -1,36 +1,30 @@
 """One module per place where people save things: bytes in, saved things out, nothing decided."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .guard import Counted, bounded_lines, one_line, open_source, text_of
+from studiolo.doors import late
+
 from .places import SOURCES, Detected, Source, detect, source_called
-from .repository import paper_links
-from .saved import (
-    BRACES,
-    OTHERS,
-    Reading,
-    Saved,
-    SavedFolder,
-    SavedItem,
-    SavedLink,
-    Skipped,
-    spoken_name,
-)
 
 
 if TYPE_CHECKING:
+    from .guard import Counted, bounded_lines, one_line, open_source, text_of
     from .issues import TOKENS, Issue, Repository, close_issue, repository_at
+    from .repository import paper_links
+    from .saved import (
+        BRACES,
+        OTHERS,
+        Reading,
+        Saved,
+        SavedFolder,
+        SavedItem,
+        SavedLink,
+        Skipped,
+        spoken_name,
+    )
 
-_OF_ISSUES = ("TOKENS", "Issue", "Repository", "close_issue", "repository_at")
-
-
-def __getattr__(name: str) -> Any:
-    """Return what only commands about issues need: the module is loaded when it is asked for."""
-    if name in _OF_ISSUES:
-        return getattr(import_module(f"{__name__}.issues"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+# Help knows the sources and reads none: the rest is opened when it is first asked for.
+_LATE = ("saved", "guard", "repository", "issues")
 
 __all__ = [
     "BRACES",
@@ -59,3 +53,5 @@ __all__ = [
     "spoken_name",
     "text_of",
 ]
+
+__getattr__ = late(__name__, _LATE, __all__)

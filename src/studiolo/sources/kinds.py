@@ -27,7 +27,9 @@ _FEED = re.compile(
     r"(?is)(?:<\?xml[^>]*\?>|<\?xml-stylesheet[^>]*\?>|<!--.*?-->|<!DOCTYPE\s+rss[^>]*>|\s)*<(?:rss|feed|rdf:RDF)\b"
 )
 _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
-_REFERENCES_IN_XML = re.compile(r"<(rdf:RDF)\b|<xml>\s*<records>")
+_REFERENCES_IN_XML = re.compile(
+    r"<(rdf:RDF)\b(?![^>]*purl\.org/rss/)|<xml>\s*<records>"
+)  # RSS 1.0 is a feed
 _ADDRESSED = re.compile(
     r"\s*(?:https?://|www\.|(?:doi:\s*)?10\.\d{4}|\w+\.(?:org|com|net)/|arxiv:)", re.IGNORECASE
 )
@@ -60,17 +62,17 @@ def kind_of(path: Path) -> Detected:
         return Detected("urls", "an empty file")
     if text[:1] in ("{", "[") and (found := _json(text)):
         return found
+    if text.startswith("<") and (found_xml := _REFERENCES_IN_XML.search(text[:5000])):
+        raise SourceError(
+            f"{path} is {'RDF' if found_xml[1] else 'EndNote XML'}, which Studiolo does not read. "
+            "Export the same library as RIS or BibTeX, and collect that file."
+        )
     if _FEED.match(text):
         return Detected("feed", "a feed in RSS or Atom", ("urls",))
     if RIS_START.search(text) and not text.startswith("<"):
         return Detected("zotero", "references in RIS")
     if ENDNOTE_START.match(text):
         return Detected("zotero", "references in EndNote's tags")
-    if text.startswith("<") and (found_xml := _REFERENCES_IN_XML.search(text[:5000])):
-        raise SourceError(
-            f"{path} is {'RDF' if found_xml[1] else 'EndNote XML'}, which Studiolo does not read. "
-            "Export the same library as RIS or BibTeX, and collect that file."
-        )
     if path.suffix.lower() in (".bib", ".bibtex") or BIB_START.match(_COMMENTS.sub(b"", head)):
         return Detected("zotero", "references in BibTeX", ("urls",))
     if re.match(

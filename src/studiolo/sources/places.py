@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .saved import Reading
+
+if TYPE_CHECKING:
+    from .saved import Reading
 
 
 @dataclass(frozen=True, slots=True)
