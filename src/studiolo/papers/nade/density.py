@@ -70,9 +70,7 @@ class Density(nn.Module, ABC):
         return -self.log_prob(x, observed).mean()
 
     @torch.no_grad()
-    def set_marginals(
-        self, x: Rows, observed: Rows | None = None
-    ) -> None:
+    def set_marginals(self, x: Rows, observed: Rows | None = None) -> None:
         """Set `b` so that, weights aside, every dimension follows what it does in the columns of `x` by itself."""
         x, seen = self._as_data(x, observed)
         self.b.copy_(self.law.start(x, torch.ones_like(x) if seen is None else seen.to(x)))
@@ -118,7 +116,9 @@ class Density(nn.Module, ABC):
         held_out, valid_seen = self._as_data(valid, valid_observed)
         for name, rows in (("x", data), ("valid", held_out)):
             if not len(rows):
-                raise ValueError(f"{name} has no rows; fit needs rows to learn from and others to stop by.")
+                raise ValueError(
+                    f"{name} has no rows; fit needs rows to learn from and others to stop by."
+                )
         if not self.b.any():
             self.set_marginals(data, seen)
         return fit(
@@ -264,9 +264,7 @@ class FixedOrder(Density):
         return x
 
     def _check_own(self, order: Order | None) -> None:
-        if order is not None and not torch.equal(
-            check_order(order, self.dim), self.order.cpu()
-        ):
+        if order is not None and not torch.equal(check_order(order, self.dim), self.order.cpu()):
             raise ValueError(
                 f"This model predicts in the order {self.order.tolist()} alone; DeepNADE takes any order."
             )
@@ -329,7 +327,11 @@ def check_size(name: str, value: int) -> int:
 def check_order(order: Order, dim: int) -> Int[Tensor, "d"]:
     """Return `order` on the CPU, or raise ValueError if it is not a permutation of 0..dim-1."""
     o = torch.as_tensor(order).cpu()
-    if o.shape != (dim,) or o.is_floating_point() or not torch.equal(o.sort().values, torch.arange(dim)):
+    if (
+        o.shape != (dim,)
+        or o.is_floating_point()
+        or not torch.equal(o.sort().values, torch.arange(dim))
+    ):
         raise ValueError(f"An order holds each of 0 to {dim - 1} once; this one is {o.tolist()}.")
     return o.to(torch.int64)
 

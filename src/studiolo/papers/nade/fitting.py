@@ -36,9 +36,7 @@ def fit(
 ) -> History:
     """Train `model` as `Density.fit` says; x and what is observed of it are checked already."""
     draws = torch.Generator(x.device).manual_seed(seed)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=learning_rate, weight_decay=weight_decay
-    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     best = _BestEpoch(model, optimizer, patience)
     repeats = model.valid_draws
     valid = valid.repeat(repeats, 1)
@@ -88,9 +86,7 @@ class _BestEpoch(nn.Module):
     epoch: Tensor
     value: Tensor
 
-    def __init__(
-        self, model: "Density", optimizer: torch.optim.Optimizer, patience: int
-    ) -> None:
+    def __init__(self, model: "Density", optimizer: torch.optim.Optimizer, patience: int) -> None:
         super().__init__()
         self.model, self.best = model, copy.deepcopy(model)
         self.optimizer, self.patience = optimizer, patience

@@ -51,7 +51,9 @@ class BernoulliMixture:
                 for _ in range(steps if size > 1 else 1):
                     rows = weight.sum(0)
                     ones = (weight.t() @ train + count) / (rows[:, None] + 2 * count)
-                    mixture = BernoulliMixture(((rows + count) / (rows + count).sum()).log(), ones.logit())
+                    mixture = BernoulliMixture(
+                        ((rows + count) / (rows + count).sum()).log(), ones.logit()
+                    )
                     nats = -mixture.log_prob(valid).mean().item()
                     if nats < best_nats:
                         best, best_nats = mixture, nats

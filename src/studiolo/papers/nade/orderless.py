@@ -57,7 +57,9 @@ class Orderless(Density):
 
         Source: section 3, where the weight is written D / (D - d + 1) with |m| = d - 1.
         """
-        x, here = self._as_data(x, torch.ones(self.dim, dtype=torch.bool) if known is None else known)
+        x, here = self._as_data(
+            x, torch.ones(self.dim, dtype=torch.bool) if known is None else known
+        )
         _, seen = self._as_data(x, observed)
         assert here is not None
         assert seen is not None

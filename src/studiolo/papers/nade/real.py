@@ -75,4 +75,6 @@ class RNADE(FixedOrder):
         """Return what `repr(model)` shows."""
         law = self.law
         assert isinstance(law, Mixture)
-        return f"dim={self.dim}, hidden={self.hidden}, components={law.components}, kind={law.kind!r}"
+        return (
+            f"dim={self.dim}, hidden={self.hidden}, components={law.components}, kind={law.kind!r}"
+        )

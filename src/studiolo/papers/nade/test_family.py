@@ -188,7 +188,9 @@ def test_real_samples_follow_the_model(name):
         first = 0
     law = model.conditionals(torch.zeros(1, 3))
     mean, deviation = law.mean[0, first].item(), law.stddev[0, first].item()
-    assert draws[:, first].mean().item() == pytest.approx(mean, abs=5 * deviation / math.sqrt(20_000))
+    assert draws[:, first].mean().item() == pytest.approx(
+        mean, abs=5 * deviation / math.sqrt(20_000)
+    )
 
 
 @pytest.mark.parametrize("name", [*BINARY, *REAL])
@@ -274,9 +276,7 @@ def test_deep_samples_keep_any_subset_and_follow_the_conditional():
     model, order = deep(4), [0, 2, 1, 3]
     observed = torch.tensor([False, True, False, True])
     given = torch.tensor([math.nan, 1, math.nan, 0])  # what is not observed is not read
-    draws = model.sample(
-        20_000, given=given, observed=observed, order=order, generator=seeded(1)
-    )
+    draws = model.sample(20_000, given=given, observed=observed, order=order, generator=seeded(1))
     assert torch.equal(draws[:, observed], given[observed].to(draws).expand(20_000, 2))
     x = all_vectors(4)
     x = x[(x[:, 1] == 1) & (x[:, 3] == 0)]

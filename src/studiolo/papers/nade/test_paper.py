@@ -285,7 +285,9 @@ def test_missing_last_dimensions_are_summed_out(order):
     logits = model.conditionals(hidden, seen).logits
     assert_same(logits[:, o[:4]], model(x)[:, o[:4]])
     assert logits[:, o[4]].isnan().all()
-    assert model.sample(3, given=hidden[0], observed=seen)[:, o[:3]].equal(x[:, o[:3]].expand(3, -1))
+    assert model.sample(3, given=hidden[0], observed=seen)[:, o[:3]].equal(
+        x[:, o[:3]].expand(3, -1)
+    )
     assert torch.isfinite(model.loss(hidden, seen))
 
 
@@ -385,7 +387,13 @@ def test_fit_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path):
     def fitted(epochs, checkpoint=None):
         model = NADE(6, 8, generator=torch.Generator().manual_seed(0))
         history = model.fit(
-            x[:40], x[40:], epochs=epochs, batch_size=16, patience=2, learning_rate=0.05, checkpoint=checkpoint
+            x[:40],
+            x[40:],
+            epochs=epochs,
+            batch_size=16,
+            patience=2,
+            learning_rate=0.05,
+            checkpoint=checkpoint,
         )
         return model.state_dict(), history.losses
 
