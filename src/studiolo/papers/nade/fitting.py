@@ -12,7 +12,7 @@ from studiolo.train import Budget, History, train
 
 
 if TYPE_CHECKING:
-    from .density import Density
+    from . import Density
 
 _LESS = 0.3  # factor on the learning rate when the validation part stops gaining
 _CUTS = 2  # how often that happens before the fit ends

@@ -22,7 +22,7 @@ _SUMS = {"reassoc", "contract", "arcp", "nsz"}  # order of sums is free, inf and
 def _compiled(function: Any) -> Any:
     """Compile what is written here, without the checks of types that tests put around it."""
     options = {"cache": True, "error_model": "numpy", "fastmath": _SUMS, "nogil": True}
-    return njit(**options)(inspect.unwrap(function))
+    return njit(**options)(inspect.unwrap(function))  # type: ignore[call-overload]
 
 
 @_compiled

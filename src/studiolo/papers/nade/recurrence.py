@@ -171,12 +171,12 @@ class _Compiled:
     @staticmethod
     def logits(a: Tensor, chunk: _Chunk, activation: str) -> Tensor:
         z = torch.empty_like(chunk.x)
-        _kernels().logits(*_arrays(a, chunk, activation), z.numpy())
+        _kernels().logits(*_arrays(a, chunk, activation), z.numpy())  # type: ignore[union-attr]
         return z
 
     @staticmethod
     def gradients(a: Tensor, chunk: _Chunk, activation: str, *sums: Tensor) -> None:
-        _kernels().gradients(*_arrays(a, chunk, activation), *(t.numpy() for t in sums))
+        _kernels().gradients(*_arrays(a, chunk, activation), *(t.numpy() for t in sums))  # type: ignore[union-attr]
 
 
 def _arrays(a: Tensor, chunk: _Chunk, activation: str) -> tuple[Any, ...]:
