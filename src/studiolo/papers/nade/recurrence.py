@@ -1,17 +1,18 @@
-"""NADE's logits in place: O(BH) memory instead of O(BDH), and no hidden layer computed twice.
+"""NADE's logits and their gradients, chunk by chunk: no tensor of B D H values, no hidden layer computed twice.
 
 A step of the recursion changes the state of a row only where the value just read is not 0, because
-a_{d+1} = a_d + W_d x_d. Two programs follow, equal up to rounding:
+a_{d+1} = a_d + W_d x_d. The states at the starts of chunks of K dimensions are kept, B D H / K values, and the
+backward goes from them forward again, so that it meets bit by bit the layers that the forward met: walking back by
+a_d = a_{d+1} - W_d x_d does not return to 0, where the slope of ReLU jumps.
 
-- `_EveryStep` walks over the dimensions with one state in cache; its backward walks the same state back
-  (a_d = a_{d+1} - W_d x_d) and recomputes h_d, so that nothing of size D is kept but x and the logits.
-- `_ChangedSteps` takes K dimensions at a time and computes a hidden layer only after a value that is not 0; all else
-  is matrix products. It wins on sparse rows (binarised MNIST has 13 % ones) and loses on dense ones.
+Inside a chunk two programs are equal up to rounding: `kernels.py`, compiled by numba (extra `fast`), and the one below
+in torch. The second serves where numba is missing, on a GPU, and in a chunk that could overflow exp(-a).
 
 Letters: B rows, D dimensions, H hidden units, K dimensions of a chunk, N hidden layers that are computed in a chunk.
 """
 
-from collections.abc import Callable, Iterator
+from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -20,28 +21,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-class Activation(NamedTuple):
-    """h = value(a) and the slope dh/da written in terms of h; both fill `out`."""
-
-    value: Callable[..., Tensor]
-    slope: Callable[..., Tensor]
-
-
-def _relu(a: Tensor, *, out: Tensor) -> Tensor:
-    return torch.clamp_min(a, 0, out=out)
-
-
-def _sigmoid_slope(h: Tensor, *, out: Tensor) -> Tensor:
-    return torch.addcmul(h, h, h, value=-1, out=out)
-
-
-ACTIVATIONS = {
-    "sigmoid": Activation(torch.sigmoid, _sigmoid_slope),
-    "relu": Activation(_relu, torch.sign),
-}
-
-_CHUNK = 16  # dimensions; 12 to 24 are equally fast on the CPUs tried
-_SPARSE = 0.25  # share of values that are not 0 under which `_ChangedSteps` wins (bench/nade.py)
+ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu": torch.relu}
+COMPILED_CHUNK, TORCH_CHUNK = 64, 16  # dimensions, about the fastest on the CPUs tried
+_FINITE = 80.0  # exp(±80) is within float32
 
 
 def nade_logits(
@@ -55,14 +37,14 @@ def nade_logits(
 ) -> Float[Tensor, "b d"]:
     """Return the logit of p(x_d = 1 | x_<d) for every row and dimension, in the order of the columns.
 
-    Parameters of 16 bits are computed in float32 and so are the logits: a state that is walked forth and back over
-    hundreds of steps needs the bits. Differentiable once, with respect to the parameters; memory is O(BH + BD).
+    Parameters of 16 bits are computed in float32 and so are the logits: sums over hundreds of steps need the bits.
+    Differentiable once, with respect to the parameters; also under `torch.func` and `torch.compile`.
 
     Raises:
         ValueError: x asks for a gradient, which the recurrence does not give.
 
     Source: https://arxiv.org/abs/1605.02226, section 2, algorithm 1.
-    Differs: the backward stores no hidden layer.
+    Differs: the backward stores no hidden layer but the states at the starts of chunks.
     """
     if x.requires_grad:
         raise ValueError(
@@ -70,127 +52,211 @@ def nade_logits(
         )
     dtype = torch.promote_types(V.dtype, torch.float32)
     x, V, b, W, c = (tensor.to(dtype) for tensor in (x, V, b, W, c))
-    sparse = x.count_nonzero().item() < _SPARSE * x.numel()
-    program = _ChangedSteps if sparse else _EveryStep
-    with torch.autocast(x.device.type, enabled=False):
-        z: Tensor = program.apply(x, V, W, c, ACTIVATIONS[activation])
+    z: Tensor = _NadeLogits.apply(x, V, W, c, activation)[0]
     return z + b
 
 
-class _EveryStep(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, V: Tensor, W: Tensor, c: Tensor, activation: Activation
-    ) -> Tensor:
-        columns, weights = x.t().contiguous(), W.t().contiguous()  # (D, B), (D, H): a row is a step
-        a = c.expand(len(x), -1).clone()
-        h = torch.empty_like(a)
-        z = torch.empty_like(columns)
-        for z_d, V_d, x_d, W_d in zip(*_rows(z, V, columns, weights), strict=True):
-            activation.value(a, out=h)
-            torch.mv(h, V_d, out=z_d)
-            a.addr_(x_d, W_d)
-        ctx.activation = activation
-        ctx.save_for_backward(columns, weights, V, a)
-        return z.t()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        columns, weights, V, last = ctx.saved_tensors
-        errors = grad.t().contiguous()  # (D, B)
-        a = last.clone()
-        s = torch.zeros_like(a)  # dL/da of all later dimensions
-        h, slope = torch.empty_like(a), torch.empty_like(a)
-        grad_V, grad_W = torch.empty_like(V), torch.empty_like(weights)
-        steps = zip(
-            *_rows(columns, weights, V, errors, errors.unsqueeze(2), grad_V, grad_W), strict=True
-        )
-        for x_d, W_d, V_d, e_d, e_column, grad_V_d, grad_W_d in reversed(list(steps)):
-            torch.mv(s.t(), x_d, out=grad_W_d)  # W_d reaches later dimensions only
-            a.addr_(x_d, W_d, alpha=-1)
-            ctx.activation.value(a, out=h)
-            torch.mv(h.t(), e_d, out=grad_V_d)
-            ctx.activation.slope(h, out=slope).mul_(V_d)
-            s.addcmul_(slope, e_column)
-        return None, grad_V, grad_W.t(), s.sum(0), None
+@torch.library.custom_op("studiolo::nade_logits", mutates_args=())
+def _logits(x: Tensor, V: Tensor, W: Tensor, c: Tensor, activation: str) -> tuple[Tensor, Tensor]:
+    """Return the (B, D) logits but for b, and the (D / K, B, H) states at the starts of the chunks."""
+    steps = W.t().contiguous()  # (D, H)
+    z, a = torch.empty_like(x), c.expand(len(x), -1)
+    states = a.new_empty(len(_columns(x)), *a.shape)
+    with torch.autocast(x.device.type, enabled=False):
+        for state, columns in zip(states, _columns(x), strict=True):
+            chunk = _Chunk(x[:, columns].contiguous(), V[columns], steps[columns])
+            z[:, columns] = _program(state.copy_(a), chunk, activation).logits(
+                state, chunk, activation
+            )
+            a = torch.addmm(a, chunk.x, chunk.W)
+    return z, states
 
 
-def _rows(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    return (tensor.unbind() for tensor in tensors)
+@torch.library.custom_op("studiolo::nade_gradients", mutates_args=())
+def _gradients(
+    grad: Tensor, x: Tensor, V: Tensor, W: Tensor, states: Tensor, activation: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of V (D, H), W (H, D) and c (H,)."""
+    steps = W.t().contiguous()
+    grad_V, grad_W = torch.zeros_like(steps), torch.zeros_like(steps)
+    s = torch.zeros_like(states[0])  # dL/da of all later dimensions
+    with torch.autocast(x.device.type, enabled=False):
+        for state, columns in zip(reversed(states.unbind()), reversed(_columns(x)), strict=True):
+            chunk = _Chunk(x[:, columns].contiguous(), V[columns], steps[columns])
+            _program(state, chunk, activation).gradients(
+                state,
+                chunk,
+                activation,
+                grad[:, columns].contiguous(),
+                s,
+                grad_V[columns],
+                grad_W[columns],
+            )
+    return grad_V, grad_W.t().contiguous(), s.sum(0)
+
+
+def _columns(x: Tensor) -> list[slice]:
+    """Return the columns of each chunk."""
+    k = COMPILED_CHUNK if x.device.type == "cpu" and _kernels() else TORCH_CHUNK
+    return [slice(d, min(d + k, x.shape[1])) for d in range(0, x.shape[1], k)]
 
 
 class _Chunk(NamedTuple):
-    """Which hidden layers a chunk of K dimensions needs.
+    x: Float[Tensor, "b k"]
+    V: Float[Tensor, "k h"]
+    W: Float[Tensor, "k h"]
+
+
+class _Torch:
+    """Matrix products over the hidden layers that change."""
+
+    @staticmethod
+    def logits(a: Tensor, chunk: _Chunk, activation: str) -> Tensor:
+        layers = _layers_of(chunk.x)
+        return torch.take(_hidden(a, chunk, layers, activation) @ chunk.V.t(), layers.used)
+
+    @staticmethod
+    def gradients(
+        a: Tensor,
+        chunk: _Chunk,
+        activation: str,
+        grad: Tensor,
+        s: Tensor,
+        grad_V: Tensor,
+        grad_W: Tensor,
+    ) -> None:
+        layers = _layers_of(chunk.x)
+        h = _hidden(a, chunk, layers, activation)
+        errors = torch.zeros_like(layers.seen)  # (N, K), of the dimensions that a layer predicts
+        errors.put_(layers.used, grad)
+        grad_V.addmm_(errors.t(), h)
+        slope = h - h * h if activation == "sigmoid" else h.sign()
+        delta = (errors @ chunk.V).mul_(slope)
+        grad_W.addmm_(chunk.x.t(), s).addmm_(layers.seen.t(), delta)
+        s.index_add_(0, layers.row, delta)
+
+
+class _Layers(NamedTuple):
+    """Which hidden layers a chunk needs.
 
     Attributes:
-        columns: the chunk's dimensions.
-        x: (B, K) values of the chunk.
         row: (N,) the row a hidden layer belongs to; layers are sorted by row, then dimension.
         seen: (N, K) what of the chunk that layer has seen: x left of its dimension, 0 from there on.
         used: (B, K) flat index into an (N, K) table: the layer that predicts this value.
     """
 
-    columns: slice
-    x: Float[Tensor, "b k"]
     row: Int[Tensor, "n"]
     seen: Float[Tensor, "n k"]
     used: Int[Tensor, "b k"]
 
 
-def _chunks(x: Tensor) -> Iterator[_Chunk]:
-    for start in range(0, x.shape[1], _CHUNK):
-        columns = slice(start, min(start + _CHUNK, x.shape[1]))
-        values = x[:, columns].contiguous()
-        fresh = torch.ones_like(values, dtype=torch.bool)  # the first dimension always needs one
-        fresh[:, 1:] = values[:, :-1] != 0
-        row, dimension = fresh.nonzero().unbind(1)
-        k = torch.arange(values.shape[1], device=x.device)
-        seen = values[row] * (k < dimension[:, None])
-        layer = fresh.flatten().cumsum(0).sub_(1).view_as(fresh)
-        yield _Chunk(columns, values, row, seen, layer * len(k) + k)
+def _layers_of(x: Tensor) -> _Layers:
+    fresh = torch.ones_like(x, dtype=torch.bool)  # the first dimension always needs one
+    fresh[:, 1:] = x[:, :-1] != 0
+    row, dimension = fresh.nonzero().unbind(1)
+    k = torch.arange(x.shape[1], device=x.device)
+    layer = fresh.flatten().cumsum(0).sub_(1).view_as(fresh)
+    return _Layers(row, x[row] * (k < dimension[:, None]), layer * len(k) + k)
 
 
-class _ChangedSteps(torch.autograd.Function):
+def _hidden(a: Tensor, chunk: _Chunk, layers: _Layers, activation: str) -> Tensor:
+    """Return the (N, H) hidden layers of a chunk."""
+    states = a.index_select(0, layers.row).addmm_(layers.seen, chunk.W)
+    return torch.sigmoid_(states) if activation == "sigmoid" else torch.relu_(states)
+
+
+class _Compiled:
+    """`kernels.py`, for rows of 0 and 1."""
+
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, V: Tensor, W: Tensor, c: Tensor, activation: Activation
-    ) -> Tensor:
-        weights = W.t().contiguous()  # (D, H)
-        a = c.expand(len(x), -1).clone()  # state at the start of the chunk
-        z = torch.empty_like(x)
-        ctx.chunks = list(_chunks(x))
-        for chunk in ctx.chunks:
-            W_k = weights[chunk.columns]
-            h = _hidden(a, chunk, W_k, activation)
-            z[:, chunk.columns] = torch.take(torch.mm(h, V[chunk.columns].t()), chunk.used)
-            a.addmm_(chunk.x, W_k)
-        ctx.activation = activation
-        ctx.save_for_backward(weights, V, a)
+    def logits(a: Tensor, chunk: _Chunk, activation: str) -> Tensor:
+        z = torch.empty_like(chunk.x)
+        _kernels().logits(*_arrays(a, chunk, activation), z.numpy())  # type: ignore[union-attr]
         return z
 
     @staticmethod
+    def gradients(a: Tensor, chunk: _Chunk, activation: str, *sums: Tensor) -> None:
+        _kernels().gradients(*_arrays(a, chunk, activation), *(t.numpy() for t in sums))  # type: ignore[union-attr]
+
+
+def _arrays(a: Tensor, chunk: _Chunk, activation: str) -> tuple[Any, ...]:
+    relu = activation == "relu"
+    state, steps = (a.clone(), chunk.W) if relu else (a.neg().exp_(), chunk.W.neg().exp_())
+    return state.numpy(), chunk.x.numpy(), chunk.V.numpy(), steps.numpy(), relu
+
+
+def _program(a: Tensor, chunk: _Chunk, activation: str) -> type[_Torch] | type[_Compiled]:
+    """Choose by what the values allow, the same in the forward and in the backward."""
+    if a.device.type != "cpu" or _kernels() is None:
+        return _Torch
+    if not ((chunk.x == 0) | (chunk.x == 1)).all():
+        return _Torch
+    if activation == "sigmoid":
+        low, high = (bound.item() for bound in a.aminmax())
+        low += chunk.W.clamp_max(0).sum(0).min().item()
+        high += chunk.W.clamp_min(0).sum(0).max().item()
+        if not -_FINITE < low <= high < _FINITE:  # nor where a state is nan
+            return _Torch
+    return _Compiled
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    try:
+        from . import kernels
+    except ImportError:
+        return None
+    return kernels
+
+
+class _NadeLogits(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        x: Tensor, V: Tensor, W: Tensor, c: Tensor, activation: str
+    ) -> tuple[Tensor, Tensor]:
+        return _logits(x, V, W, c, activation)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, V, W, _, ctx.activation = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(x, V, W, output[1])
+
+    @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        weights, V, last = ctx.saved_tensors
-        a = last.clone()
-        s = torch.zeros_like(a)  # dL/da of all later chunks
-        grad_V, grad_W = torch.empty_like(V), torch.empty_like(weights)
-        for chunk in reversed(ctx.chunks):
-            W_k, grad_W_k = weights[chunk.columns], grad_W[chunk.columns]
-            a.addmm_(chunk.x, W_k, alpha=-1)
-            h = _hidden(a, chunk, W_k, ctx.activation)
-            errors = torch.zeros_like(chunk.seen)  # (N, K), of the dimensions a layer predicts
-            errors.put_(chunk.used, grad[:, chunk.columns].contiguous())
-            torch.mm(errors.t(), h, out=grad_V[chunk.columns])
-            delta = torch.mm(errors, V[chunk.columns]).mul_(ctx.activation.slope(h, out=h))
-            torch.mm(chunk.x.t(), s, out=grad_W_k)
-            grad_W_k.addmm_(chunk.seen.t(), delta)
-            s.index_add_(0, chunk.row, delta)
-        return None, grad_V, grad_W.t(), s.sum(0), None
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        x, V, W, states = ctx.saved_tensors
+        return None, *_gradients(grad, x, V, W, states, ctx.activation), None
 
 
-def _hidden(a: Tensor, chunk: _Chunk, W_k: Tensor, activation: Activation) -> Tensor:
-    """Return the (N, H) hidden layers of a chunk."""
-    states = a.index_select(0, chunk.row).addmm_(chunk.seen, W_k)
-    return activation.value(states, out=states)
+@_logits.register_fake
+def _(x: Tensor, V: Tensor, W: Tensor, c: Tensor, activation: str) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), x.new_empty(len(_columns(x)), len(x), len(c))
+
+
+@_gradients.register_fake
+def _(
+    grad: Tensor, x: Tensor, V: Tensor, W: Tensor, states: Tensor, activation: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.empty_like(V), torch.empty_like(W), W.new_empty(len(W))
+
+
+def _one_by_one(op: Any) -> Any:
+    """Return the rule of `vmap`: the members of the batch in turn, each of them fast."""
+
+    def rule(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
+        def member(i: int) -> list[Any]:
+            pairs = zip(inputs, in_dims, strict=True)
+            return [t if dim is None else t.select(dim, i) for t, dim in pairs]
+
+        outputs = [op(*member(i)) for i in range(info.batch_size)]
+        stacked = tuple(torch.stack(parts) for parts in zip(*outputs, strict=True))
+        return stacked, (0,) * len(stacked)
+
+    return rule
+
+
+_logits.register_vmap(_one_by_one(_logits))
+_gradients.register_vmap(_one_by_one(_gradients))

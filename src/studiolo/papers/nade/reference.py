@@ -128,3 +128,28 @@ def J(x: Tensor, V: Tensor, b: Tensor, W: Sequence[Tensor], c: Sequence[Tensor])
     """Return the mean of -log p(x | o) over all D! orders, which J_hat estimates."""
     total = sum(deep_log_p(x, o, V, b, W, c) for o in permutations(range(len(x))))
     return -total / math.factorial(len(x))  # type: ignore[return-value]
+
+
+def rnade_log_p(
+    x: Tensor,
+    V: Tensor,
+    b: Tensor,
+    W: Tensor,
+    c: Tensor,
+    rho: Tensor,
+    o: Sequence[int],
+    kind: str = "gaussian",
+) -> Tensor:
+    """Return log p(x) of RNADE; V (D, 3 C, H), b (D, 3 C): logits of weights, means, log scales of C components."""
+    total = torch.zeros((), dtype=V.dtype)
+    for d, o_d in enumerate(o):
+        before = list(o[:d])
+        h_d = relu(rho[d] * (W[:, before] @ x[before] + c))
+        z_pi, mu, z_sigma = (V[o_d] @ h_d + b[o_d]).chunk(3)
+        pi, sigma = torch.exp(z_pi) / torch.exp(z_pi).sum(), torch.exp(z_sigma)
+        if kind == "gaussian":
+            p = torch.exp(-((x[o_d] - mu) ** 2) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))
+        else:
+            p = torch.exp(-(x[o_d] - mu).abs() / sigma) / (2 * sigma)
+        total = total + torch.log((pi * p).sum())
+    return total

@@ -1,13 +1,15 @@
+import copy
+import inspect
 import math
-from itertools import permutations, product
+import pickle
+from itertools import product
 
+import jaxtyping
+import numpy as np
 import pytest
 import torch
 
-from studiolo.errors import NeedsData
-
-from . import experiments, reference
-from .deep import DeepNADE
+from . import recurrence, reference
 from .model import NADE
 from .recurrence import nade_logits
 
@@ -32,19 +34,6 @@ def nade(dim=5, hidden=3, activation="sigmoid", *, order=None, seed=0):
     return model
 
 
-def deep(dim=5, hidden=(4, 3), *, seed=0, **options):
-    g = torch.Generator().manual_seed(seed)
-    model = DeepNADE(dim, hidden, generator=g, **options).double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=g)
-    return model
-
-
-def letters(model):
-    return model.V, model.b, list(model.W), list(model.c)
-
-
 def all_vectors(dim):
     return torch.tensor(list(product((0.0, 1.0), repeat=dim)), dtype=torch.float64)
 
@@ -53,9 +42,6 @@ def assert_same(ours, theirs, *, rtol=1e-10):
     assert ours.shape == theirs.shape
     scale = theirs.abs().max().item() or 1.0
     assert (ours - theirs).abs().max().item() <= rtol * scale
-
-
-# ---- worked by hand
 
 
 def test_two_dimensions_by_hand():
@@ -71,20 +57,6 @@ def test_two_dimensions_by_hand():
     # h1 = sigm(0) = 1/2, p1 = sigm(1/2); h2 = sigm(3), p2 = sigm(2 sigm(3) - 1) = sigm(0.9051482537)
     log_p = model.log_prob(torch.tensor([[1, 1]]))
     assert log_p.item() == pytest.approx(-0.4740769842 - 0.3396684908, abs=1e-9)
-
-
-def test_order_agnostic_weight_by_hand():
-    model = DeepNADE(4, 2).double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()  # every conditional is 1/2
-    x = torch.tensor([[0, 1, 1, 0]])
-    for seen in range(4):  # |m|: hidden 4 - |m| of ln 2 each, times 4 / (4 - |m|)
-        estimate = model.nll_estimate(x, torch.arange(4) < seen)
-        assert estimate.item() == pytest.approx(4 * math.log(2), rel=1e-12)
-
-
-# ---- equality with the reference
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
@@ -130,43 +102,6 @@ def test_order_of_the_model_equals_the_reference_in_values_and_gradients():
         assert_same(parameter.grad, theirs[name].grad)
 
 
-@pytest.mark.parametrize("mask_input", [True, False])
-@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
-def test_deep_log_prob_and_its_gradients_equal_the_reference(mask_input, activation):
-    model, x = deep(mask_input=mask_input, activation=activation), binary(3, 5)
-    order = [4, 1, 0, 3, 2]
-    V, b, W, c = letters(model)
-    act = ACTIVATIONS[activation]
-    expected = torch.stack([reference.deep_log_p(row, order, V, b, W, c, act) for row in x])
-    theirs = torch.autograd.grad(expected.sum(), list(model.parameters()))
-    log_p = model.log_prob(x, order)
-    ours = torch.autograd.grad(log_p.sum(), list(model.parameters()))
-    assert_same(log_p, expected)
-    for left, right in zip(ours, theirs, strict=True):
-        assert_same(left, right)
-
-
-def test_mixture_over_orders_equals_the_reference():
-    model, x = deep(), binary(3, 5)
-    orders = [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]]
-    expected = torch.stack([reference.mixture_log_p(row, orders, *letters(model)) for row in x])
-    assert_same(model.log_prob(x, orders), expected)
-
-
-def test_estimate_equals_the_reference_in_values_and_gradients():
-    model, x = deep(), binary(6, 5)
-    masks = model.draw_masks(6, generator=torch.Generator().manual_seed(3))
-    expected = torch.stack(
-        [reference.J_hat(r, m.double(), *letters(model)) for r, m in zip(x, masks, strict=True)]
-    )
-    theirs = torch.autograd.grad(expected.sum(), list(model.parameters()))
-    estimate = model.nll_estimate(x, masks)
-    ours = torch.autograd.grad(estimate.sum(), list(model.parameters()))
-    assert_same(estimate, expected)
-    for left, right in zip(ours, theirs, strict=True):
-        assert_same(left, right)
-
-
 @pytest.mark.parametrize("ones", [0.1, 0.6])
 def test_bfloat16_parameters_are_computed_in_float32(ones):
     x = binary(9, 70, ones=ones)
@@ -180,17 +115,6 @@ def test_bfloat16_parameters_are_computed_in_float32(ones):
     for name in low:
         assert low[name].grad.dtype == torch.bfloat16
         assert_same(low[name].grad.double(), high[name].grad, rtol=2**-8)
-
-
-def test_deep_runs_in_bfloat16():
-    model, x = deep(dim=40, hidden=(16, 16)), binary(8, 40)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(0.2)
-    expected = model.log_prob(x)
-    assert_same(model.bfloat16().log_prob(x).double(), expected, rtol=0.05)
-    model.loss(x, torch.Generator().manual_seed(0)).backward()
-    assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
 def test_autocast_does_not_round_the_recurrence():
@@ -209,9 +133,6 @@ def test_walking_the_state_back_over_784_steps_keeps_float32_gradients(ones):
         nade_logits(x, **p).sigmoid().sub(x).square().sum().backward()
     for name in exact:
         assert_same(single[name].grad.double(), exact[name].grad, rtol=2e-5)
-
-
-# ---- promises
 
 
 def test_no_tensor_of_all_hidden_layers_is_kept():
@@ -233,14 +154,6 @@ def test_probabilities_sum_to_one(model):
     assert abs(model.log_prob(all_vectors(8)).logsumexp(0).item()) < 1e-10
 
 
-def test_deep_probabilities_sum_to_one_for_every_order_and_for_the_mixture():
-    model, x = deep(4), all_vectors(4)
-    orders = list(permutations(range(4)))
-    for order in orders:
-        assert abs(model.log_prob(x, order).logsumexp(0).item()) < 1e-10
-    assert abs(model.log_prob(x, orders).logsumexp(0).item()) < 1e-10
-
-
 def test_a_logit_reads_nothing_but_what_comes_before():
     order = [2, 0, 4, 1, 3]
     model, x = nade(order=order), binary(1, 5)
@@ -253,76 +166,6 @@ def test_a_logit_reads_nothing_but_what_comes_before():
         assert torch.equal(after[:, unmoved], before[:, unmoved])
         later = order[position + 1 :]
         assert not later or (after[:, later] != before[:, later]).any()
-
-
-def test_deep_reads_nothing_that_is_hidden():
-    model, x = deep(), binary(2, 5)
-    observed = torch.tensor([True, False, True, False, False])
-    assert torch.equal(model(x, observed), model(torch.where(observed, x, 1 - x), observed))
-
-
-@pytest.mark.parametrize("model", [nade(4, 3, order=[1, 3, 0, 2]), nade(4, 3, "relu"), deep(4)])
-def test_samples_follow_the_model(model):
-    num = 20_000
-    draws = model.sample(num, generator=torch.Generator().manual_seed(0))
-    x = all_vectors(4)
-    if isinstance(model, DeepNADE):  # one random order is drawn with the sample
-        g = torch.Generator().manual_seed(0)
-        p = model.log_prob(x, torch.randperm(4, generator=g)).exp()
-    else:
-        p = model.log_prob(x).exp()
-    count = torch.bincount((draws @ torch.tensor([8.0, 4, 2, 1]).to(draws)).long(), minlength=16)
-    chi_square = ((count - num * p) ** 2 / (num * p)).sum().item()
-    assert chi_square < 15 + 5 * math.sqrt(30)  # 15 degrees of freedom, five standard deviations
-
-
-def test_samples_keep_what_is_given_and_follow_the_conditional():
-    order = [1, 3, 0, 2]
-    model = nade(4, 3, order=order)
-    draws = model.sample(
-        20_000, given=torch.tensor([1, 0]), generator=torch.Generator().manual_seed(1)
-    )
-    assert (draws[:, 1] == 1).all()
-    assert (draws[:, 3] == 0).all()
-    x = all_vectors(4)
-    x = x[(x[:, 1] == 1) & (x[:, 3] == 0)]
-    p = model.log_prob(x).softmax(0)
-    mean = (p[:, None] * x).sum(0)
-    assert ((draws.mean(0) - mean).abs() < 5 * 0.5 / math.sqrt(20_000)).all()
-
-
-def test_deep_samples_keep_any_subset_and_follow_the_conditional():
-    model, order = deep(4), [0, 2, 1, 3]
-    observed = torch.tensor([False, True, False, True])
-    given = torch.tensor([math.nan, 1, math.nan, 0])  # what is not observed is not read
-    draws = model.sample(
-        20_000,
-        given=given,
-        observed=observed,
-        order=order,
-        generator=torch.Generator().manual_seed(1),
-    )
-    assert torch.equal(draws[:, observed], given[observed].to(draws).expand(20_000, 2))
-    x = all_vectors(4)
-    x = x[(x[:, 1] == 1) & (x[:, 3] == 0)]
-    p = model.log_prob(x, [1, 3, 0, 2]).softmax(0)  # the given come first, then `order`
-    mean = (p[:, None] * x).sum(0)
-    assert ((draws.mean(0) - mean).abs() < 5 * 0.5 / math.sqrt(20_000)).all()
-
-
-def test_masks_have_uniform_size_and_never_show_all():
-    masks = DeepNADE(5, 2).draw_masks(20_000, generator=torch.Generator().manual_seed(0))
-    sizes = torch.bincount(masks.sum(1), minlength=6) / 20_000
-    assert sizes[5] == 0
-    assert ((sizes[:5] - 0.2).abs() < 5 * 0.4 / math.sqrt(20_000)).all()
-    assert ((masks.float().mean(0) - 0.4).abs() < 5 * 0.5 / math.sqrt(20_000)).all()
-
-
-def test_a_mixture_of_orders_is_never_worse_than_their_mean():
-    model, x = deep(), binary(10, 5)
-    orders = [list(o) for o in permutations(range(5))][:20]
-    mean = torch.stack([model.log_prob(x, o) for o in orders]).mean(0)
-    assert (model.log_prob(x, orders) >= mean).all()
 
 
 def test_fit_starts_at_the_marginals_and_keeps_the_best_epoch():
@@ -346,16 +189,6 @@ def test_fit_stops_when_the_validation_part_gains_no_more():
     assert len(history.evaluations) < 200
 
 
-def test_fit_is_the_same_for_the_same_seed():
-    x = binary(60, 6, dtype=torch.float32)
-
-    def losses(seed):
-        model = DeepNADE(6, 8, generator=torch.Generator().manual_seed(0))
-        return model.fit(x[:40], x[40:], epochs=3, seed=seed).losses
-
-    assert losses(0) == losses(0) != losses(1)
-
-
 def test_state_dict_brings_the_order_along():
     model = nade(order=[3, 0, 4, 2, 1])
     other = NADE(5, 3, order=range(5)).double()
@@ -364,88 +197,267 @@ def test_state_dict_brings_the_order_along():
     assert torch.equal(other.log_prob(x), model.log_prob(x))
 
 
-# ---- errors
-
-
 def refused(sentence):
     return pytest.raises(ValueError, match=sentence)
 
 
-def test_errors_say_what_was_found_and_what_is_needed():
-    model, network, x = nade(), deep(), binary(3, 5)
-    with refused(r"over \(rows, 5\); x is \(3, 4\)"):
-        model.log_prob(x[:, :4])
-    with refused(r"x\[0, 2\] is 0.5. Binarise x first"):
-        model.log_prob(torch.tensor([[0, 1, 0.5, 0, 1]]))
-    with refused("NADE gives no gradient with respect to it"):
-        model.log_prob(x.clone().requires_grad_())
-    with refused(r"activation is one of \['relu', 'sigmoid'\], not 'tanh'"):
-        NADE(5, 3, "tanh")
-    with refused(r"activation is one of \['relu', 'sigmoid'\], not 'tanh'"):
-        DeepNADE(5, 3, "tanh")
-    with refused(r"each of 0 to 4 once; this one is \[0, 1, 2, 3, 3\]"):
-        NADE(5, 3, order=[0, 1, 2, 3, 3])
-    with refused(r"each of 0 to 4 once; this one is \[0, 1\]"):
-        network.log_prob(x, [0, 1])
-    with refused(r"given is \(2, 3\); needed are \(k,\) or \(7, k\) values with k up to 5"):
-        model.sample(7, given=torch.zeros(2, 3))
-    with refused("needs a hidden layer"):
-        DeepNADE(5, ())
-    with refused("Row 1 has all 5 dimensions observed"):
-        network.nll_estimate(x, torch.tensor([[False] * 5, [True] * 5, [False] * 5]))
-    with refused(r"observed is torch.bool \(4,\); needed is a bool \(3, 5\) or \(5,\)"):
-        network(x, torch.ones(4, dtype=torch.bool))
-    with refused(r"observed is \(4,\); needed is \(5,\)"):
-        network.sample(2, given=x[0], observed=torch.ones(4, dtype=torch.bool))
-    with refused("pass both"):
-        network.sample(2, given=x[0])
+def loop_of_autograd(x, V, b, W, c, activation):
+    """The logits as one would write them first; autograd does the rest."""
+    act = {"sigmoid": torch.sigmoid, "relu": torch.relu}[activation]
+    a, z = c.expand(len(x), -1), []
+    for d in range(x.shape[1]):
+        z.append(act(a) @ V[d] + b[d])
+        a = a + x[:, d, None] * W[:, d]
+    return torch.stack(z, 1)
 
 
-# ---- experiments at their smallest
+@pytest.fixture(params=["numba", "torch"])
+def program(request, monkeypatch):
+    """Run with the compiled kernels, where numba is installed, and with torch alone."""
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    else:
+        monkeypatch.setattr(recurrence, "_kernels", lambda: None)
+    return request.param
 
 
-def test_enumeration_tells_a_normalised_model_from_one_that_peeks():
-    for model in ("nade", "deep", "mixture"):
-        fair = experiments.enumeration(seed=0, model=model, dim=5)
-        assert fair.values["abs_log_total"] < 1e-12
-    assert experiments.enumeration(seed=0, peek=True, dim=5).values["abs_log_total"] > 1e-3
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize("ones", [0.1, 0.5])
+def test_gradients_of_a_new_model_are_those_of_autograd(program, activation, ones):
+    model = NADE(200, 30, activation, generator=torch.Generator().manual_seed(0))
+    x = binary(50, 200, ones=ones, dtype=torch.float32)
+    leaves = [model.V, model.b, model.W, model.c]
+    theirs = torch.autograd.grad(loop_of_autograd(x, *leaves, activation).square().sum(), leaves)
+    ours = torch.autograd.grad(model(x).square().sum(), leaves)
+    for left, right in zip(ours, theirs, strict=True):
+        assert_same(left, right, rtol=1e-5)
 
 
-def test_order_agnostic_weight_of_the_authors_code_is_biased():
-    ours = experiments.order_agnostic(seed=0, dim=4)
-    theirs = experiments.order_agnostic(seed=0, dim=4, observed_offset=1)
-    assert ours.values["relative_bias"] < 1e-12
-    assert theirs.values["relative_bias"] > 0.1
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize("scale", [1.0, 10.0, 100.0])
+def test_states_beyond_exp_88_overflow_nothing(program, activation, scale):
+    x = binary(8, 150, dtype=torch.float32)
+    leaves = [
+        p.float().mul(scale).requires_grad_() for p in parameters(150, 9).values()
+    ]  # at 10 and 100 states reach 100 and 1,000
+    theirs = loop_of_autograd(x, *leaves, activation)
+    ours = nade_logits(x, *leaves, activation=activation)
+    assert ours.isfinite().all()
+    assert_same(ours, theirs, rtol=2e-5)
+    weight = torch.rand(theirs.shape, generator=torch.Generator().manual_seed(2))
+    for left, right in zip(
+        torch.autograd.grad(ours, leaves, weight),
+        torch.autograd.grad(theirs, leaves, weight),
+        strict=True,
+    ):
+        assert_same(left, right, rtol=1e-4)
 
 
-def test_density_experiment_runs_on_digits_and_on_shuffled_columns():
-    real, shuffled = (
-        experiments.density(
-            seed=0, hidden=8, epochs=4, learning_rate=0.02, train_rows=300, shuffle_columns=shuffle
+def test_programs_agree_also_where_x_is_not_binary(program):
+    x = torch.rand(5, 90, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values = parameters(90, 4)
+    assert_same(nade_logits(x, **values), loop_of_autograd(x, *values.values(), "sigmoid"))
+
+
+ORDERS = [None, [3, 0, 4, 2, 1]]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_tensors_arrays_and_lists_are_welcome_alike(order):
+    model, x = nade(order=order), binary(4, 5)
+    expected = model.log_prob(x)
+    for same in (x.int(), x.bool(), x.numpy(), x.numpy().astype(np.uint8), x.tolist()):
+        assert torch.equal(model.log_prob(same), expected)
+    seen = torch.ones(4, 5, dtype=torch.bool)
+    assert torch.equal(model.log_prob(x.numpy(), seen.numpy()), expected)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_missing_last_dimensions_are_summed_out(order):
+    model, x = nade(order=order), binary(1, 5)
+    o = model.order
+    seen = torch.ones(5, dtype=torch.bool)
+    seen[o[3:]] = False
+    completions = x.repeat(4, 1)
+    completions[:, o[3:]] = all_vectors(2)
+    expected = model.log_prob(completions).logsumexp(0)
+    hidden = torch.where(seen, x, math.nan)
+    assert_same(model.log_prob(hidden, seen), expected[None])
+    logits = model.conditionals(hidden, seen).logits
+    assert_same(logits[:, o[:4]], model(x)[:, o[:4]])
+    assert logits[:, o[4]].isnan().all()
+    assert model.sample(3, given=hidden[0], observed=seen)[:, o[:3]].equal(
+        x[:, o[:3]].expand(3, -1)
+    )
+    assert torch.isfinite(model.loss(hidden, seen))
+
+
+def test_conditionals_are_bernoullis_whose_product_is_the_probability():
+    model, x = nade(order=[3, 0, 4, 2, 1]), binary(4, 5)
+    law = model.conditionals(x)
+    assert_same(law.log_prob(x).sum(1), model.log_prob(x))
+    assert law.batch_shape == (4, 5)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+@pytest.mark.parametrize("order", [None, [1, 3, 0, 2]])
+def test_samples_follow_the_model(activation, order):
+    model, num = nade(4, 3, activation, order=order), 20_000
+    draws = model.sample(num, generator=torch.Generator().manual_seed(0))
+    p = model.log_prob(all_vectors(4)).exp()
+    count = torch.bincount((draws @ torch.tensor([8.0, 4, 2, 1]).to(draws)).long(), minlength=16)
+    chi_square = ((count - num * p) ** 2 / (num * p)).sum().item()
+    assert chi_square < 15 + 5 * math.sqrt(30)  # 15 degrees of freedom, five standard deviations
+
+
+def test_samples_keep_what_is_given_and_follow_the_conditional():
+    model = nade(4, 3, order=[1, 3, 0, 2])
+    seen = torch.tensor([False, True, False, True])
+    given = torch.tensor([math.nan, 1, math.nan, 0])
+    draws = model.sample(
+        20_000, given=given, observed=seen, generator=torch.Generator().manual_seed(1)
+    )
+    assert torch.equal(draws[:, seen], given[seen].to(draws).expand(20_000, 2))
+    x = all_vectors(4)
+    x = x[(x[:, 1] == 1) & (x[:, 3] == 0)]
+    mean = (model.log_prob(x).softmax(0)[:, None] * x).sum(0)
+    assert ((draws.mean(0) - mean).abs() < 5 * 0.5 / math.sqrt(20_000)).all()
+
+
+def test_rows_may_be_given_to_different_depths():
+    model = nade(4, 3)
+    x, seen = binary(3, 4), torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]]) > 0
+    draws = model.sample(3, given=x, observed=seen)
+    assert torch.equal(draws[seen], x[seen])
+    assert ((draws == 0) | (draws == 1)).all()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_torch_func_gives_the_gradient_of_every_row(order):
+    model, x = nade(order=order), binary(4, 5)
+
+    def nll(values, row):
+        z = torch.func.functional_call(model, values, (row[None],))
+        return torch.nn.functional.binary_cross_entropy_with_logits(z, row[None], reduction="sum")
+
+    values = {name: p.detach() for name, p in model.named_parameters()}
+    each = torch.func.vmap(torch.func.grad(nll), in_dims=(None, 0))(values, x)
+    for i, row in enumerate(x):
+        model.zero_grad()
+        (-model.log_prob(row[None])).sum().backward()
+        for name, p in model.named_parameters():
+            assert_same(each[name][i], p.grad)
+
+
+def test_second_gradient_is_refused_in_a_sentence():
+    model = nade()
+    (grad,) = torch.autograd.grad(model(binary(2, 5)).square().sum(), model.c, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
+# torch.compile traces autograd functions through an instance, which torch itself deprecates
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("order", ORDERS)
+def test_compiles_without_a_break_and_exports(order, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    for name in ("forward", "setup_context", "backward"):  # without the checks of types around them
+        plain = inspect.unwrap(getattr(recurrence._NadeLogits, name))
+        monkeypatch.setattr(recurrence._NadeLogits, name, staticmethod(plain))
+    model, x = nade(order=order), binary(4, 5)
+    compiled = torch.compile(model.log_prob, fullgraph=True, backend="aot_eager")
+    log_p = compiled(x)
+    assert_same(log_p, model.log_prob(x))
+    ours = torch.autograd.grad(log_p.sum(), list(model.parameters()))
+    theirs = torch.autograd.grad(model.log_prob(x).sum(), list(model.parameters()))
+    for left, right in zip(ours, theirs, strict=True):
+        assert_same(left, right)
+    assert torch.equal(torch.export.export(model, (x,)).module()(x), model(x))
+
+
+def test_model_is_made_where_and_in_what_type_it_is_asked_for():
+    assert NADE(5, 3, dtype=torch.float64).log_prob(binary(2, 5)).dtype == torch.float64
+    assert NADE(5, 3, dtype=torch.bfloat16).log_prob(binary(2, 5)).dtype == torch.float32
+    meta = NADE(5, 3, order=[4, 3, 2, 1, 0], device="meta")
+    assert meta(torch.empty(2, 5, device="meta")).shape == (2, 5)
+    model = nade(order=[4, 3, 2, 1, 0])
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(twin.log_prob(binary(2, 5)), model.log_prob(binary(2, 5)))
+
+
+def test_fit_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path):
+    x = binary(60, 6, dtype=torch.float32)
+
+    def fitted(epochs, checkpoint=None):
+        model = NADE(6, 8, generator=torch.Generator().manual_seed(0))
+        history = model.fit(
+            x[:40],
+            x[40:],
+            epochs=epochs,
+            batch_size=16,
+            patience=2,
+            learning_rate=0.05,
+            checkpoint=checkpoint,
         )
-        for shuffle in (False, True)
-    )
-    assert real.values["gain_nats"] == pytest.approx(
-        real.values["bernoulli_nats"] - real.values["nade_nats"]
-    )
-    assert real.values["gain_nats"] > shuffled.values["gain_nats"]
+        return model.state_dict(), history.losses
+
+    for whole in (6, 200):  # 200: until it stops by itself, and once more after that
+        file = tmp_path / f"{whole}.pt"
+        fitted(2, file)
+        state, losses = fitted(whole, file)
+        expected, all_losses = fitted(whole)
+        assert losses == all_losses
+        assert all(torch.equal(state[name], expected[name]) for name in expected)
+        assert fitted(whole, file)[1] == all_losses
 
 
-def test_density_experiment_says_which_data_it_needs(monkeypatch, tmp_path):
-    monkeypatch.delenv("STUDIOLO_DATA", raising=False)
-    monkeypatch.setattr("studiolo.data.files.CACHE", tmp_path)
-    with pytest.raises(NeedsData, match="nade_binary"):
-        experiments.density(seed=0, data="adult")
+def test_fit_of_a_trained_model_goes_on_from_where_it_is():
+    x = binary(60, 4, ones=0.2, dtype=torch.float32)
+    model = NADE(4, 2)
+    model.fit(x[:40], x[40:], epochs=3)
+    b = model.b.clone()
+    model.fit(x[:40], x[40:], epochs=1, learning_rate=1e-9)
+    assert_same(model.b, b, rtol=1e-6)
 
 
-def test_mask_experiment_runs_with_masks_and_with_the_masks_of_other_rows():
-    for masks in ("own", "others"):
-        outcome = experiments.mask_input(seed=0, masks=masks, hidden=8, epochs=1, train_rows=200)
-        assert math.isfinite(outcome.values["gain_nats"])
+def test_fit_tells_its_progress():
+    x, told = binary(60, 4, dtype=torch.float32), []
+    history = NADE(4, 2).fit(x[:40], x[40:], epochs=3, progress=lambda *news: told.append(news))
+    assert [epoch for epoch, _ in told] == [1, 2, 3]
+    assert [nats for _, nats in told] == [value for *_, value in history.evaluations]
 
 
-def test_ensemble_experiment_draws_one_curve_per_model():
-    outcome = experiments.ensemble(seed=0, hidden=8, epochs=1, train_rows=200, orders=(1, 2))
-    assert outcome.arrays["orders"] == [1, 2]
-    for name in ("mask_nats", "no_mask_nats", "fixed_nats"):
-        assert len(outcome.arrays[name]) == 2
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda m, x: m.log_prob(x[:, :4]), r"over \(rows, 5\); x is \(3, 4\)"),
+        (lambda m, x: m.log_prob(x[0]), r"over \(rows, 5\); x is \(5,\)"),
+        (lambda m, x: m.log_prob(x / 2), r"x\[0, 0\] is 0.5. Binarise x first"),
+        (lambda m, x: m.log_prob((x / 4).numpy()), r"x\[0, 0\] is 0.25. Binarise x first"),
+        (lambda m, x: m.log_prob(x * math.nan), r"x\[0, 0\] is nan. If it is missing, pass observed"),
+        (lambda m, x: m.log_prob(x, x), r"observed is torch.float64 \(3, 5\); needed is a bool \(3, 5\) or \(5,\)"),
+        (lambda m, x: m.log_prob(x, x[:, :4] > 0), r"observed is torch.bool \(3, 4\); needed is a bool"),
+        (lambda m, x: m.log_prob(x, [True, False, True, True, True]), "Row 0 lacks dimension 1, which this model's order puts before dimension 2"),
+        (lambda m, x: m.log_prob(x, order=[4, 3, 2, 1, 0]), r"in the order \[0, 1, 2, 3, 4\] alone; DeepNADE takes any"),
+        (lambda m, x: m.log_prob(x, order=[0, 1]), r"each of 0 to 4 once; this one is \[0, 1\]"),
+        (lambda m, x: m.log_prob(x.clone().requires_grad_()), "NADE gives no gradient with respect to it"),
+        (lambda m, x: m.sample(2, given=x[0] * 3, observed=[True] * 5), r"x\[0, 0\] is 3. Binarise"),
+        (lambda m, x: m.sample(2, given=x[0] * math.nan, observed=[True] * 5), r"x\[0, 0\] is nan"),
+        (lambda m, x: m.sample(2, given=x[0]), "pass both"),
+        (lambda m, x: m.sample(2, given=x[0, :2], observed=[True] * 5), r"given is \(1, 2\); needed is \(5,\) or \(2, 5\)"),
+        (lambda m, x: m.sample(2, given=x[0], observed=[False] + [True] * 4), "Row 0 lacks dimension 0"),
+        (lambda m, x: m.sample(-1), "num is -1; it must be 0 or more"),
+        (lambda m, x: m.fit(x, x[:0]), "valid has no rows"),
+        (lambda m, x: m.fit(x[:0], x), "x has no rows"),
+        (lambda m, x: m.fit(x, x, epochs=0), "epochs is 0; it must be above 0"),
+        (lambda m, x: m.fit(x, x, learning_rate=math.nan), "learning_rate is nan; it must be above 0"),
+        (lambda m, x: NADE(5, 3, "tanh"), r"activation is one of \['relu', 'sigmoid'\], not 'tanh'"),
+        (lambda m, x: NADE(0, 3), "dim is 0; it must be a whole number of at least 1"),
+        (lambda m, x: NADE(5, 0), "hidden is 0; it must be a whole number of at least 1"),
+        (lambda m, x: NADE(5, 3, order=[0, 1, 2, 3, 3]), r"each of 0 to 4 once; this one is \[0, 1, 2, 3, 3\]"),
+        (lambda m, x: NADE(5, 3, order=[0.2, 1.7, 2, 3, 4]), r"each of 0 to 4 once; this one is \[0.2"),
+    ],
+)  # fmt: skip
+def test_errors_say_what_was_found_and_what_is_needed(call, sentence):
+    with refused(sentence):
+        call(nade(), torch.ones(3, 5, dtype=torch.float64))
