@@ -30,6 +30,7 @@ class FavorAttention(nn.Module):
         causal: position i sees positions 0..i in every call, whatever its `is_causal`.
         num_kv_heads: heads of keys and values, each shared by num_heads / num_kv_heads of the queries.
         num_features, phi, draw: see `RandomFeatures`; one draw serves all heads.
+        rescue: see `favor_attention`.
         generator: source of the draw of w.
 
     Raises:
@@ -73,6 +74,7 @@ class FavorAttention(nn.Module):
         num_features: int = 256,
         phi: str = "positive",
         draw: str = "orthogonal",
+        rescue: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -88,7 +90,7 @@ class FavorAttention(nn.Module):
             )
         self.embed_dim, self.num_heads, self.num_kv_heads = embed_dim, num_heads, num_kv_heads
         self.head_dim = embed_dim // num_heads
-        self.dropout = dropout
+        self.dropout, self.rescue = dropout, rescue
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         self.batch_first, self.causal, self.add_zero_attn = batch_first, causal, add_zero_attn
 
@@ -185,6 +187,7 @@ class FavorAttention(nn.Module):
             features=self.features,
             causal=causal,
             key_mask=key_mask,
+            rescue=self.rescue,
             state=self._first_state(k) if begins else state,
         )
         out = self.out_proj(mixed.flatten(1, 2).transpose(1, 2).flatten(2))

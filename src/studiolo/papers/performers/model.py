@@ -55,18 +55,6 @@ class FavorState:
             return self
         return replace(self, log_max=change(self.log_max), sums=change(self.sums))
 
-    @torch.no_grad()
-    def log_max_with(self, keys: Features) -> Tensor:
-        """Return what `log_max` becomes when `keys` are added."""
-        top = keys.log.amax(-2, keepdim=True)
-        return top if self.log_max is None else torch.maximum(self.log_max, top)
-
-    def sums_at(self, scale: Tensor) -> Tensor | float:
-        """Return `sums` with the larger exp(scale) taken out instead of exp(log_max)."""
-        if self.log_max is None or self.sums is None:
-            return 0.0
-        return (self.log_max - scale).exp_().mT * self.sums
-
 
 def _state_of(parts: Iterable[object], draw: int | None) -> FavorState:
     state = object.__new__(FavorState)  # of whatever a tree is mapped to: sizes, axes
@@ -81,6 +69,20 @@ register_pytree_node(  # for vmap and compile; which draw it was is no tensor
     _state_of,
     serialized_type_name="studiolo.papers.performers.FavorState",
 )
+
+
+def _log_max_with(state: FavorState, keys: Features) -> Tensor:
+    """Return what `log_max` becomes when `keys` are added."""
+    with torch.no_grad():
+        top = keys.log.amax(-2, keepdim=True)
+        return top if state.log_max is None else torch.maximum(state.log_max, top)
+
+
+def _sums_at(state: FavorState, scale: Tensor) -> Tensor | float:
+    """Return `sums` with the larger exp(scale) taken out instead of exp(log_max)."""
+    if state.log_max is None or state.sums is None:
+        return 0.0
+    return (state.log_max - scale).exp_().mT * state.sums
 
 
 def _finite(log_max: Tensor) -> Tensor:
@@ -104,9 +106,9 @@ def _query_weights(queries: Features, scale: Tensor) -> Tensor:
 
 
 def _absorb(state: FavorState, keys: Features, values: Tensor) -> FavorState:
-    log_max = state.log_max_with(keys)
+    log_max = _log_max_with(state, keys)
     scale = _finite(log_max)
-    sums = _key_weights(keys, scale).mT @ values + state.sums_at(scale)
+    sums = _key_weights(keys, scale).mT @ values + _sums_at(state, scale)
     return replace(state, log_max=log_max, sums=sums)
 
 
@@ -118,7 +120,12 @@ def _read(state: FavorState, queries: Features) -> Tensor:
 
 
 def _causal_block(
-    state: FavorState, queries: Features, keys: Features, values: Tensor, sees: Tensor | None
+    state: FavorState,
+    queries: Features,
+    keys: Features,
+    values: Tensor,
+    sees: Tensor | None,
+    rescue: bool,
 ) -> tuple[Tensor, FavorState]:
     """Return (..., n, v + 1), what each query sees of the state and of the keys up to its own, and the next state.
 
@@ -127,23 +134,23 @@ def _causal_block(
     the range of the number format. The row's sum of weights shows that, and then the block is split
     in two; with a block of one key, positive features sum to at least 1.
     """
-    log_max = state.log_max_with(keys)
+    log_max = _log_max_with(state, keys)
     scale = _finite(log_max)
     key, query = _key_weights(keys, scale), _query_weights(queries, scale)
-    before = state.sums_at(scale)
+    before = _sums_at(state, scale)
     seen = (query @ key.mT).tril_() @ values
     if isinstance(before, Tensor):
         seen = seen + query @ before
 
     length = values.shape[-2]
-    if length > 1 and not seen.is_meta:
+    if rescue and length > 1 and not seen.is_meta:
         lost = seen[..., -1].detach().abs() < torch.finfo(seen.dtype).tiny ** 0.5
         if bool((lost if sees is None else lost & sees).any()):
             halves = []
             for part in (slice(0, length // 2), slice(length // 2, length)):
                 q, k = _rows(queries, part), _rows(keys, part)
                 part_sees = None if sees is None else sees[..., part]
-                half, state = _causal_block(state, q, k, values[..., part, :], part_sees)
+                half, state = _causal_block(state, q, k, values[..., part, :], part_sees, rescue)
                 halves.append(half)
             return torch.cat(halves, -2), state
 
@@ -172,6 +179,7 @@ def favor_attention(
     key_mask: Tensor | None = ...,
     state: None = ...,
     chunk_size: int | None = ...,
+    rescue: bool = ...,
 ) -> Tensor: ...
 @overload
 def favor_attention(
@@ -184,6 +192,7 @@ def favor_attention(
     key_mask: Tensor | None = ...,
     state: FavorState,
     chunk_size: int | None = ...,
+    rescue: bool = ...,
 ) -> tuple[Tensor, FavorState]: ...
 def favor_attention(
     q: Tensor,
@@ -195,6 +204,7 @@ def favor_attention(
     key_mask: Tensor | None = None,
     state: FavorState | None = None,
     chunk_size: int | None = None,
+    rescue: bool = True,
 ) -> Tensor | tuple[Tensor, FavorState]:
     """Return an estimate of softmax(q kᵀ / √d) v in O(L) time and memory.
 
@@ -211,6 +221,10 @@ def favor_attention(
             sequence piece by piece, or token by token, and hand on what is returned.
         chunk_size: keys per block; None takes 64, or up to 256 where there are few heads to fill a
             matrix product. It changes speed, not the result.
+        rescue: compute rows of causal attention again in smaller blocks where a later key of their block is
+            so much larger (10^19 times in float32) that their own weights would be lost. To see whether
+            there are any, the host waits for each block; without it nothing is waited for, and
+            `torch.compile` makes one graph.
 
     Returns:
         (..., t, v) in q's precision. The work is in float32 at least, whatever autocast says. Where a
@@ -267,7 +281,9 @@ def favor_attention(
         if causal:
             for rows in _chunks(q, chunk_size):
                 rows_see = None if sees is None else sees[..., rows]
-                seen, now = _causal_block(now, phi(q, rows), *keys_and_values(rows), rows_see)
+                seen, now = _causal_block(
+                    now, phi(q, rows), *keys_and_values(rows), rows_see, rescue
+                )
                 pieces.append(_mean(seen).to(q.dtype))
         else:
             for rows in _chunks(k, chunk_size):

@@ -381,3 +381,15 @@ def test_batch_of_none_gives_none():
     favor = layer()
     assert favor(torch.zeros(0, 7, 12))[0].shape == (0, 7, 12)
     assert favor(torch.zeros(0, 7, 12), is_causal=True)[0].shape == (0, 7, 12)
+
+
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"key_padding_mask": "last"}])
+def test_without_rescue_it_compiles_to_one_graph(options):
+    if hasattr(favor_attention, "__wrapped__"):
+        pytest.skip("the shape hook wraps functions in what torch.compile cannot trace")
+    favor, x = layer(rescue=False), inputs()
+    if options.get("key_padding_mask"):
+        options = {"key_padding_mask": torch.arange(7).expand(2, 7) > 4}
+    compiled = torch.compile(favor, fullgraph=True, backend="aot_eager")
+    assert_same(compiled(x, x, x, **options)[0], favor(x, x, x, **options)[0])
+    assert_same(favor(x, x, x, **options)[0], layer()(x, x, x, **options)[0])
