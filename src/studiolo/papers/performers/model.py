@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import register_pytree_node
 
-from .features import Features
+from .blocks import Causal, Recomputed, Rows, absorb, read, with_ones
+from .features import Features, RandomFeatures
 
 
 @dataclass(frozen=True)
@@ -69,103 +70,6 @@ register_pytree_node(  # for vmap and compile; which draw it was is no tensor
     _state_of,
     serialized_type_name="studiolo.papers.performers.FavorState",
 )
-
-
-def _log_max_with(state: FavorState, keys: Features) -> Tensor:
-    """Return what `log_max` becomes when `keys` are added."""
-    with torch.no_grad():
-        top = keys.log.amax(-2, keepdim=True)
-        return top if state.log_max is None else torch.maximum(state.log_max, top)
-
-
-def _sums_at(state: FavorState, scale: Tensor) -> Tensor | float:
-    """Return `sums` with the larger exp(scale) taken out instead of exp(log_max)."""
-    if state.log_max is None or state.sums is None:
-        return 0.0
-    return (state.log_max - scale).exp_().mT * state.sums
-
-
-def _finite(log_max: Tensor) -> Tensor:
-    # where nothing was seen there is no scale to take out, and (−inf) − (−inf) would be NaN
-    return log_max.masked_fill(log_max == -torch.inf, 0)
-
-
-def _key_weights(keys: Features, scale: Tensor) -> Tensor:
-    """Return φ(k) exp(−scale): magnitudes of at most 1."""
-    weights = (keys.log - scale).exp_()
-    return weights if keys.sign is None else weights * keys.sign
-
-
-def _query_weights(queries: Features, scale: Tensor) -> Tensor:
-    """Return φ(q) exp(scale), each row divided by its largest magnitude, which cancels later."""
-    log = queries.log + scale
-    with torch.no_grad():
-        top = _finite(log.amax(-1, keepdim=True))
-    weights = log.sub_(top).exp_()
-    return weights if queries.sign is None else weights * queries.sign
-
-
-def _absorb(state: FavorState, keys: Features, values: Tensor) -> FavorState:
-    log_max = _log_max_with(state, keys)
-    scale = _finite(log_max)
-    sums = _key_weights(keys, scale).mT @ values + _sums_at(state, scale)
-    return replace(state, log_max=log_max, sums=sums)
-
-
-def _read(state: FavorState, queries: Features) -> Tensor:
-    """Return (..., t, v + 1), what each query sees of the state."""
-    assert state.log_max is not None
-    assert state.sums is not None
-    return _query_weights(queries, _finite(state.log_max)) @ state.sums
-
-
-def _causal_block(
-    state: FavorState,
-    queries: Features,
-    keys: Features,
-    values: Tensor,
-    sees: Tensor | None,
-    rescue: bool,
-) -> tuple[Tensor, FavorState]:
-    """Return (..., n, v + 1), what each query sees of the state and of the keys up to its own, and the next state.
-
-    The scale of the whole block is taken out of its keys. It cancels, so that a later key changes an
-    earlier row by rounding only, unless it is so much larger that the earlier row's weights leave
-    the range of the number format. The row's sum of weights shows that, and then the block is split
-    in two; with a block of one key, positive features sum to at least 1.
-    """
-    log_max = _log_max_with(state, keys)
-    scale = _finite(log_max)
-    key, query = _key_weights(keys, scale), _query_weights(queries, scale)
-    before = _sums_at(state, scale)
-    seen = (query @ key.mT).tril_() @ values
-    if isinstance(before, Tensor):
-        seen = seen + query @ before
-
-    length = values.shape[-2]
-    if rescue and length > 1 and not seen.is_meta:
-        lost = seen[..., -1].detach().abs() < torch.finfo(seen.dtype).tiny ** 0.5
-        if bool((lost if sees is None else lost & sees).any()):
-            halves = []
-            for part in (slice(0, length // 2), slice(length // 2, length)):
-                q, k = _rows(queries, part), _rows(keys, part)
-                part_sees = None if sees is None else sees[..., part]
-                half, state = _causal_block(state, q, k, values[..., part, :], part_sees, rescue)
-                halves.append(half)
-            return torch.cat(halves, -2), state
-
-    return seen, replace(state, log_max=log_max, sums=key.mT @ values + before)
-
-
-def _mean(seen: Tensor) -> Tensor:
-    """Return the sums of values over the sum of weights; zeros where no key was seen."""
-    weight = seen[..., -1:]
-    return seen[..., :-1] / weight.masked_fill(weight == 0, 1)
-
-
-def _rows(features: Features, part: slice) -> Features:
-    sign = None if features.sign is None else features.sign[..., part, :]
-    return Features(features.log[..., part, :], sign)
 
 
 @overload
@@ -252,50 +156,49 @@ def favor_attention(
         _check_state(now, draw, k, v)
     dtype = torch.promote_types(q.dtype, torch.float32)
     scale = q.shape[-1] ** -0.25
-    sees = hidden = bias = None  # (..., s): query i sees a key; (..., s, 1): padding
+    sees = hidden = bias = None  # (..., s, 1): query i sees a key; padding
     if key_mask is not None:
         bias = None if key_mask.dtype == torch.bool else key_mask.unsqueeze(-1).to(dtype)
         shown = key_mask if bias is None else key_mask > -torch.inf
-        sees = shown.cumsum(-1) > 0
+        sees = (shown.cumsum(-1) > 0).unsqueeze(-1)
         if now.log_max is not None:
-            sees = sees | (now.log_max > -torch.inf).any(-1)
+            sees = sees | (now.log_max > -torch.inf).any(-1, keepdim=True)
         hidden = ~shown.unsqueeze(-1)
         k, v = k.masked_fill(hidden, 0), v.masked_fill(hidden, 0)  # padding may hold NaN
 
-    def phi(x: Tensor, rows: slice) -> Features:
-        return features(x[..., rows, :].to(dtype) * scale)
-
-    def keys_and_values(rows: slice) -> tuple[Features, Tensor]:  # φ(k), [v 1]
-        keys = phi(k, rows)
-        log = keys.log
-        if bias is not None:
-            log = log + bias[..., rows, :]
-        if hidden is not None:
-            log = log.masked_fill(hidden[..., rows, :], -torch.inf)
-        return Features(log, keys.sign), nn.functional.pad(
-            v[..., rows, :].to(dtype), (0, 1), value=1.0
-        )
+    def phi(x: Tensor) -> Features:
+        return features(x.to(dtype) * scale)
 
     with nullcontext() if q.is_meta else torch.autocast(q.device.type, enabled=False):
-        pieces = []
         if causal:
-            for rows in _chunks(q, chunk_size):
-                rows_see = None if sees is None else sees[..., rows]
-                seen, now = _causal_block(
-                    now, phi(q, rows), *keys_and_values(rows), rows_see, rescue
-                )
-                pieces.append(_mean(seen).to(q.dtype))
+            attention, rows = Causal(phi, chunk_size, rescue), Rows(q, k, v, hidden, bias, sees)
+            if _recomputes(features, rows, now.sums):
+                mixed, *parts = Recomputed.apply(attention, *rows, now.log_max, now.sums)
+            else:
+                mixed, _, parts = attention.run(rows, (now.log_max, now.sums))
         else:
-            for rows in _chunks(k, chunk_size):
-                now = _absorb(now, *keys_and_values(rows))
-            for rows in _chunks(q, chunk_size):
-                pieces.append(_mean(_read(now, phi(q, rows))).to(q.dtype))
-        out = torch.cat(pieces, -2)
-    return out if state is None else (out, now)
+            parts = (now.log_max, now.sums)
+            for block in Rows(k, k, v, hidden, bias, None).split(chunk_size):
+                parts = absorb(parts, block.keys(phi), with_ones(block.v, dtype))
+            outs = [read(parts, phi(part)).to(q.dtype) for part in q.split(chunk_size, -2)]
+            mixed = torch.cat(outs, -2)
+    now = replace(now, log_max=parts[0], sums=parts[1])
+    return mixed if state is None else (mixed, now)
 
 
-def _chunks(x: Tensor, size: int) -> list[slice]:
-    return [slice(start, start + size) for start in range(0, x.shape[-2], size)]
+def _recomputes(features: Callable[[Tensor], Features], rows: Rows, sums: Tensor | None) -> bool:
+    """Whether the features are made again for the gradient; where torch looks inside, the plain program runs."""
+    return (
+        torch.is_grad_enabled()
+        and any(x is not None and x.requires_grad for x in (rows.q, rows.k, rows.v, sums))
+        and isinstance(features, RandomFeatures)
+        and features.phi != "trigonometric"
+        and not (rows.bias is not None and rows.bias.requires_grad)
+        and not rows.q.is_meta
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
+    )
 
 
 def _check_shapes(q: Tensor, k: Tensor, v: Tensor, causal: bool, key_mask: Tensor | None) -> None:

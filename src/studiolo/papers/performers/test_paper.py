@@ -368,3 +368,67 @@ def test_cost_experiments_at_their_smallest():
     assert experiments.peak_bytes_over_fused(seed=0, length=256).values["peak_bytes_ratio"] > 0
     assert math.isfinite(experiments.time_exponent(seed=0, length=128, pairs=2).values["exponent"])
     assert experiments.speed_over_fused(seed=0, length=128, pairs=2).values["speed_ratio"] > 0
+
+
+@pytest.mark.parametrize("phi", ["positive", "hyperbolic"])
+def test_gradients_made_from_recomputed_features_are_those_of_the_plain_program(phi):
+    features = RandomFeatures(5, 8, phi=phi, generator=seeded(1))
+    plain = lambda x: features(x)  # noqa: E731  (what is no `RandomFeatures` is not recomputed)
+    inputs = [x.requires_grad_() for x in qkv(2, 3, 45)]
+    key_mask = torch.rand(2, 1, 45, generator=seeded(3)) < 0.7
+    _, first = favor_attention(*qkv(2, 3, 4, seed=9), features=features, state=FavorState())
+
+    def gradients(features, state, retain=False):
+        out, after = favor_attention(
+            *inputs, features=features, causal=True, key_mask=key_mask, state=state, chunk_size=4
+        )
+        loss = out.square().sum() + after.sums.square().sum()
+        grads = torch.autograd.grad(loss, inputs, retain_graph=retain)
+        return torch.autograd.grad(loss, inputs) if retain else grads
+
+    expected = gradients(plain, FavorState(first.log_max, first.sums))
+    for found in (gradients(features, first), gradients(features, first, retain=True)):
+        for a, b in zip(found, expected, strict=True):
+            assert_same(a, b)
+
+
+def test_causal_attention_can_be_differentiated_twice():
+    features = RandomFeatures(3, 4, generator=seeded(1))
+    inputs = [x.requires_grad_() for x in qkv(6, d=3, dv=2)]
+    assert torch.autograd.gradgradcheck(
+        lambda *x: favor_attention(*x, features=features, causal=True, chunk_size=4), inputs
+    )
+
+
+def test_gradient_reaches_an_earlier_state():
+    features = RandomFeatures(3, 4, generator=seeded(1))
+    q, k, v = (x.requires_grad_() for x in qkv(9, d=3, dv=2))
+    whole = favor_attention(q, k, v, features=features, causal=True)
+    state, outs = FavorState(), []
+    for part in (slice(0, 5), slice(5, 9)):
+        out, state = favor_attention(
+            q[part], k[part], v[part], features=features, causal=True, state=state, chunk_size=2
+        )
+        outs.append(out)
+    expected = torch.autograd.grad(whole.square().sum(), (q, k, v))
+    for a, b in zip(
+        torch.autograd.grad(torch.cat(outs).square().sum(), (q, k, v)), expected, strict=True
+    ):
+        assert_same(a, b)
+
+
+def test_training_needs_half_the_memory_of_features_that_are_kept():
+    from studiolo.measure import peak_tensor_bytes
+
+    features = RandomFeatures(64, 256, generator=seeded())
+    inputs = list(torch.randn(3, 1, 8, 2048, 64, generator=seeded()) * 0.5)
+    inputs = [x.clone().requires_grad_() for x in inputs]
+
+    def step(features):
+        out = favor_attention(*inputs, features=features, causal=True)
+        return torch.autograd.grad(out.sum(), inputs)
+
+    recomputed, kept = (
+        peak_tensor_bytes(lambda f=f: step(f)) for f in (features, lambda x: features(x))
+    )
+    assert recomputed < kept / 2
