@@ -105,13 +105,13 @@ def compare_parsers(data: bytes) -> tuple[list[float], list[float]]:
     """Return the CPU times in s of our parser and of markdown-it-py, in pairs that take turns at going first."""
     from markdown_it import MarkdownIt
 
-    from studiolo.keys.address import find_mention
+    from studiolo.keys.address import _look_up
     from studiolo.lists import Document
 
     text = data.decode()
 
     def ours() -> object:
-        find_mention.cache_clear()
+        _look_up.cache_clear()
         return [entry.keys for entry in Document(data).entries]
 
     def theirs() -> object:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from studiolo.keys import find_mention
-from studiolo.keys.address import find_mention as cached
+from studiolo.keys.address import _look_up as cached
 from studiolo.lists import Document, check
 
 

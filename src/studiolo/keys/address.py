@@ -63,9 +63,14 @@ def find_key(text: str) -> Key:
     return mention.key if mention else not_a_key(text)
 
 
-@lru_cache(maxsize=4096)
 def find_mention(url: str) -> Mention | None:
     """Return what `url` points at, or None where it is not a web address (relative, `mailto:`, `#place`)."""
+    plain = _find_plain(url)
+    return Mention(plain.key, url, plain.version) if plain and plain.key else _look_up(url)
+
+
+@lru_cache(maxsize=4096)
+def _look_up(url: str) -> Mention | None:
     found = _find(url)
     if found is None or found.key is None:
         return None
@@ -84,24 +89,23 @@ def host_of(url: str) -> str | None:
     return tidy_host(parts.hostname or "") or None if parts else None
 
 
-# the two forms that most addresses of a list have, read without taking them apart
+# the two forms that most addresses of a list have, read without taking them apart; ids of five digits began in 2015
 _PLAIN_ARXIV = re.compile(
-    r"https?://(?:www\.)?arxiv\.org/(?:abs|pdf|html)/(\d{4}\.\d{4,5})(?:v([1-9]\d?))?(?:\.pdf)?",
+    r"https?://(?:www\.)?arxiv\.org/(?:abs|pdf|html)/((?:1[5-9]|[2-9]\d)(?:0[1-9]|1[0-2])\.\d{5})(?:v([1-9]\d?))?(?:\.pdf)?",
     re.ASCII,
 )
 _PLAIN_REPOSITORY = re.compile(
-    r"https?://github\.com/([A-Za-z0-9-]{1,60}/[A-Za-z0-9_-]{1,100})/?", re.ASCII
+    r"https?://github\.com/([A-Za-z0-9](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])?)/([A-Za-z0-9_-]{1,100})/?",
+    re.ASCII,
 )
 
 
 def _find_plain(url: str) -> Target | None:
     if match := _PLAIN_ARXIV.fullmatch(url):
-        key = make_key("arxiv", match[1])
-        return Target(key, int(match[2]) if match[2] else None) if key else None
-    if (match := _PLAIN_REPOSITORY.fullmatch(url)) and match[1].split("/")[
-        0
-    ].lower() not in NOT_OWNERS:
-        return Target(make_key("github", match[1]))
+        return Target(Key("arxiv", match[1]), int(match[2]) if match[2] else None)
+    if match := _PLAIN_REPOSITORY.fullmatch(url):
+        owner = match[1].lower()
+        return None if owner in NOT_OWNERS else Target(Key("github", f"{owner}/{match[2].lower()}"))
     return None
 
 

@@ -37,7 +37,7 @@ _WORDS_OF_LISTS = (
     " alignment security privacy fair fairness explainable interpretability causal time space light field fields point shape"
     " shapes scene scenes view views not no only also see this that these those all any more most"
 )
-_NO_NAME = frozenset(_WORDS_OF_LISTS.split())
+_NO_NAME = VENUES.union(_WORDS_OF_LISTS.split())
 _ENDINGS = (
     "tion", "tions", "sion", "ment", "ments", "ness", "ology", "ware", "ics", "ity", "ities", "ional", "istic", "ively", "ised", "ized",
     "ising", "izing", "based", "ability", "ation",
@@ -47,6 +47,8 @@ _PERSON = re.compile(
     rf"(?:(?:d'|O')?[{_LETTER}][\w'’.-]*+\s+){{0,3}}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|ben|al|zu|af|y|e|do)\s+)"
     rf"{{0,3}}(?:d'|al-|el-)?[{_LETTER}][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
 )
+_PLAIN = r"(?:[A-Z](?:[a-z]+|\.) ){1,3}[A-Z][a-z]+"
+_PLAIN_PEOPLE = re.compile(rf"(?!By |Authors? ){_PLAIN}(?:, {_PLAIN})*+")
 _BY = re.compile(r"(?:(?i:by|authors?|written by|作者)\s*[:：]?|[A-Z]\w{2,20}:)\s+")
 _NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
 _FOOTNOTE = re.compile(
@@ -62,6 +64,7 @@ _GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z][\w.'’-]*)*")
 _INITIALS = re.compile(r"[A-Z]{1,2}|(?:[A-Z][. -]+){0,3}[A-Z]\.?")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_VOWEL = re.compile(r"[aeiouyà-ÿAEIOUYÀ-Ý]")
 _INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.)*)\.?")
 _LONGEST = 4000  # characters
 
@@ -71,6 +74,8 @@ def split_authors(text: str) -> tuple[str, ...]:
     text = text.strip().lstrip(".,;:- *").rstrip(",;:- *")
     if " " not in text:
         return ()  # one word is a name, or nothing
+    if _PLAIN_PEOPLE.fullmatch(text) and not any(map(_names_nobody, plain := text.split(", "))):
+        return tuple(plain)
     text = _FULL_STOP.sub("", text)
     if by := _BY.match(text):
         text = text[by.end() :]
@@ -134,18 +139,17 @@ def names_one(text: str) -> bool:
 
 
 def _names_nobody(text: str) -> bool:
-    whole = text.casefold().split()
-    parts = [part for word in whole if "-" in word for part in word.split("-") if len(part) > 3]
-    if any(
-        word in _NO_NAME or word in VENUES or (len(word) > 6 and word.endswith(_ENDINGS))
-        for word in (*whole, *parts)
-    ):
+    words = text.split()
+    folded = text.casefold().split()
+    if "-" in text:
+        if any(len(part) > 5 and part.islower() for word in words for part in word.split("-")[1:]):
+            return True  # Under-sampling
+        folded += [part for word in folded for part in word.split("-") if len(part) > 3]
+    if not _NO_NAME.isdisjoint(folded):
         return True
-    if any(
-        len(part) > 5 and part.islower() for word in text.split() for part in word.split("-")[1:]
-    ):
-        return True  # Under-sampling
-    if not re.search(r"[aeiouyà-ÿAEIOUYÀ-Ý]", text.split()[-1]) and len(text.split()[-1]) > 2:
+    if any(len(word) > 6 and word.endswith(_ENDINGS) for word in folded):
+        return True
+    if not _VOWEL.search(words[-1]) and len(words[-1]) > 2:
         return True  # Bootstrapped DQN
-    full = [word for word in text.split() if len(word.strip(".")) > 1]
+    full = [word for word in words if len(word.strip(".")) > 1]
     return len(full) > 1 and all(word.isupper() for word in full)  # IEEE TNN, ECML PKDD

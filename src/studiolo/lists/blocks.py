@@ -478,7 +478,12 @@ class _Scanner:
         self.pos = match.end()
         self.column += size
         self.indent = 0
-        self._skip_spaces()
+        if data[self.pos : self.pos + 1] == b" " and data[self.pos + 1 : self.pos + 2] > b" ":
+            self.pos += 1
+            self.column += 1
+            self.indent = 1
+        else:
+            self._skip_spaces()
         if self.pos >= self.stop:
             item.width = marker_indent + size + 1
             item.text_at = self.stop
@@ -527,6 +532,8 @@ class _Scanner:
         """Take the link reference definitions off the beginning of a paragraph, the last block there is."""
         data, content, parent = self.data, leaf.content, leaf.parent
         if parent is None or not content or data[content[0][0]] != 91:
+            return
+        if data.find(b"]:", *content[0]) < 0:  # a link, as most of these are
             return
         parent.children.pop()
         at = 0

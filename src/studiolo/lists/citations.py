@@ -15,6 +15,7 @@ Cited = tuple[str, str, str]
 
 _LONGEST = 2000  # characters in which something is looked for
 QUOTED = re.compile(r"[\"“„«‘《「]([^\"“”„«»《》「」\x00]{3,400})[\"”»’》」]")
+_WORDS_ALONE = re.compile(r"[^\W\d](?:[\w' -]*\w)?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(\[])")
 _DASH = re.compile(r"\s[-–—|](?:\s|$)")
 _LEAD = re.compile(
@@ -37,6 +38,8 @@ _KEPT_STOP = re.compile(r"[^\W\d_]{2}\.$")
 def cite(text: str) -> Cited:
     """Return the title in `text`, with the words before and behind it."""
     text = text.strip()
+    if _WORDS_ALONE.fullmatch(text) and " - " not in text and " by " not in text:
+        return text, "", ""  # no punctuation, and so nothing that any style below looks for
     before = ""
     while (lead := _LEAD.match(text)) and lead.end() < len(text):
         inside = next(group for group in lead.groups() if group)

@@ -64,7 +64,7 @@ _VENUE_YEAR = (
     rf"|{_FROM}(?:[A-Z]|ar)[A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}['’‘]\s?(\d\d){_AFTER}{_TO}"
 )
 _SHORT = rf"{_FROM}([A-Za-z]{{2,12}})[\s-]?(\d\d)(?:[./-]\d\d?){{0,2}}{_AFTER}{_TO}"
-_DIGITS = re.compile(r"\d\d")
+MAYBE_DATE = re.compile(r"(?:19|20)\d\d|(?<!\d)\d\d(?!\d)|\d[./-]\d{4}")  # else no year is said
 _PUBLISHED = re.compile(
     r"\b(?:Proceedings|Proc|Conference|Symposium|Journal|Transactions|Trans|Workshop|Letters|Annals|Advances|Communications|Thesis|Report|"
     r"Press|University|Springer|Elsevier|IEEE|ACM|SIAM)\b",
@@ -82,7 +82,7 @@ def _shapes() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 def year_said(text: str, *, aside: bool = False) -> int | None:
     """Return the year if `text` only says when, or where and when, a work appeared; `aside` if it stands in brackets."""
     text = text.strip(" -–—,;.*").removeprefix("in ").removeprefix("In ")
-    if not 4 <= len(text) <= _LONGEST or not _DIGITS.search(text):
+    if not 4 <= len(text) <= _LONGEST or not MAYBE_DATE.search(text):
         return None
     date, venue_year, short = _shapes()
     if match := date.fullmatch(text):

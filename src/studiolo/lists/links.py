@@ -143,7 +143,8 @@ def find_links(text: bytes, definitions: Mapping[str, str]) -> list[Piece]:
     """Return the links and images of `text` in order; a link inside a link text is not one."""
     if not _HINT.search(text):
         return []
-    plain = _PLAIN.match(text)
+    first = _SPECIAL.search(text)
+    plain = _PLAIN.match(text, first.start()) if first else None
     if plain and not _SPECIAL.search(text, plain.end()):  # one link and words, as most items are
         return [_plain_piece(plain)]
     return _Scan(text, definitions).run()

@@ -293,12 +293,16 @@ class Reader:
             crowd: how many of its siblings and itself are nothing but a link to a paper.
         """
         children = item.children
-        if owner is None and len(children) == 1 and children[0].kind in _WORDS:  # as most are
+        if len(children) == 1 and children[0].kind in _WORDS:  # as most are
             own = self._own(children[0])
-            draft = self._draft(item)
-            self._take_links(own, draft)
-            self._head(item, own, draft)
-            return
+            if owner is None:
+                draft = self._draft(item)
+                self._take_links(own, draft)
+                self._head(item, own, draft)
+                return
+            if not own.pieces:
+                self._note(own, children[0].line, depth, owner)
+                return
         texts = [self._own(block) if block.kind in _WORDS else None for block in children]
         names_paper = any(text.links_paper() for text in texts if text is not None and text.pieces)
         starts_entry = owner is None or (
@@ -418,9 +422,10 @@ class Reader:
         """Read a citation below a head that only says whose work it is: `DeepMind [[Paper](…)]`."""
         head = draft.head
         if head is not None and not (head.pieces or draft.notes or draft.said.title):
-            title, _, behind = cite(words)
-            if len(head.words().split()) <= 3 and len(title.split()) >= 3 and year_in(behind):
-                draft.said = Naming(title, head.words(), draft.said.authors, year_in(behind))
+            name = head.words()
+            title, _, behind = cite(words) if len(name.split()) <= 3 else ("", "", "")
+            if len(title.split()) >= 3 and (year := year_in(behind)):
+                draft.said = Naming(title, name, draft.said.authors, year)
                 return True
         if (
             draft.said.title

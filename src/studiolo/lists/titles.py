@@ -18,9 +18,10 @@ from studiolo.keys import find_mention
 
 from .authors import names_one, names_people, people_before, split_authors
 from .citations import QUOTED, cite
-from .dates import YEAR, full_year, is_venue, year_said
+from .dates import MAYBE_DATE, YEAR, full_year, is_venue, year_said
 from .heads import HASHTAGS, NUMBER, Part, cut, is_label, without_leads
 from .links import Piece
+from .plain import is_thought, read_plain
 from .words import plain_with_links
 
 
@@ -91,6 +92,15 @@ def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Nam
     Args:
         cites: something beside the head says that it names a work, such as a link to a paper below it.
     """
+    if plain := read_plain(data, pieces):
+        return Naming(*plain)
+    if not cites and not pieces and is_thought(data):
+        return Naming(_as_it_is(data, pieces))
+    return read_by_rules(data, pieces, cites=cites)
+
+
+def read_by_rules(data: bytes, pieces: list[Piece], *, cites: bool) -> Naming:
+    """Read any head as `read_naming` does."""
     if b"\xe2" in data or b"\xf0" in data:
         data = _TASK_DATE.sub(rb"\1          ", data)  # as long as it was
     parts = cut(data, pieces)
@@ -316,7 +326,7 @@ def year_in(text: str) -> int | None:
 
 def _year(parts: Sequence[Part]) -> int | None:
     """Return the year that the parts say, the surest way of saying it first."""
-    parts = [part for part in parts if re.search(r"\d\d", part.text)]
+    parts = [part for part in parts if MAYBE_DATE.search(part.text)]
     for part in parts:
         if year := year_said(part.text, aside=part.aside or part.lead == "["):
             return year

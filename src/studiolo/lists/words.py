@@ -37,7 +37,8 @@ def strip_marks(text: bytes) -> str:
     if "`" in words:
         words = _CODE.sub(r"\2", words)
     if "*" in words or "_" in words or "~" in words:
-        words = _BOLD.sub(r"\2", words)
+        if "**" in words or "__" in words or "~~" in words:
+            words = _BOLD.sub(r"\2", words)
         words = _EMPHASIS.sub(lambda m: m[1] or m[2] or "", words)
     if "&" in words:
         words = resolve_entities(words)
