@@ -12,7 +12,7 @@ BUDGET ?= 200s
 ON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run report test fmt lint types imports smoke check bench clean
+.PHONY: help setup run report test fmt lint types imports docs check bench clean
 
 help:    ## Show this help
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -56,17 +56,10 @@ types: .venv/dev ## Type check
 imports: .venv/dev ## Which room may import which
 	@$(BIN)/lint-imports --no-cache
 
-smoke: ## Install without extras somewhere clean, and read a list with it
-	@d=$$(mktemp -d) && $(PYTHON) -m venv $$d/venv && $$d/venv/bin/pip install -qq --constraint constraints.txt . \
-	&& cd $$d && venv/bin/studiolo --help >/dev/null && venv/bin/studiolo init my-library >/dev/null \
-	&& venv/bin/studiolo show my-library/lists/recent-ml-research.md >/dev/null \
-	&& venv/bin/studiolo collect urls 1706.03762 --library my-library >/dev/null \
-	&& venv/bin/studiolo report my-library/lists/recent-ml-research.md >/dev/null \
-	&& ! venv/bin/studiolo run my-library/lists/recent-ml-research.md >/dev/null 2>run.log \
-	&& grep -q "pip install 'studiolo\[run\]'" run.log && rm -r $$d \
-	&& echo "A clean install without extras reads, collects and reports, and says what running needs."
+docs: .venv/dev ## Build the documentation site into build/documentation/site, strictly
+	@$(BIN)/python docs/build.py
 
-check: lint types imports test smoke ## All of the above; CI also runs the slow tests
+check: lint types imports test docs ## All of the above; CI also runs the slow tests, which install the package somewhere clean
 
 bench: .venv/dev ## Side by side with the strongest peers: make bench ON=nade
 	@$(BIN)/python bench/$(ON).py

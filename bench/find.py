@@ -254,8 +254,8 @@ def vectors_of(index):
         database.execute("SELECT block, start, stop FROM terms ORDER BY start").fetchall()
     )
     block, start, stop = terms.T
-    docs = np.frombuffer(index._docs, np.int32)
-    values = np.frombuffer(index._values, np.float32)
+    docs = np.frombuffer(index._files[0], np.int32)
+    values = np.frombuffer(index._files[1], np.float32)
     weights = np.sqrt(np.array(BLOCK_WEIGHTS, np.float32))[block]
     ends = np.concatenate([start, stop[-1:]]).astype(np.int32)  # as scikit-learn wants them
     values = values * np.repeat(weights, stop - start)

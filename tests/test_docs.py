@@ -1,5 +1,6 @@
 """Every code block of README.md and docs/ does what it shows."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -63,6 +64,7 @@ def test_shell_blocks_run(page, tmp_path):
             done = subprocess.run(
                 [sys.executable, "-m", "studiolo", *command],
                 cwd=here, capture_output=True, text=True, timeout=120,
+                env=os.environ | {"HOME": str(tmp_path)},  # completion is installed there
             )  # fmt: skip
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         elif words[:1] == ["cd"]:

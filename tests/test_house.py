@@ -98,6 +98,7 @@ def imported_by(*patterns):
 IMPORTED_AS = {
     "markdown-it-py": "markdown_it",
     "pillow": "PIL",
+    "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "vl-convert-python": "vl_convert",
 }
@@ -105,7 +106,18 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CORE = PYPROJECT["project"]["dependencies"]
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 GROUPS = PYPROJECT["dependency-groups"]
-READING = ("keys", "lists", "net", "sources", "metadata", "index", "library", "cli", "claims")
+READING = (
+    "keys",
+    "lists",
+    "net",
+    "sources",
+    "metadata",
+    "index",
+    "library",
+    "garden",
+    "cli",
+    "claims",
+)
 
 
 def test_what_reading_imports_is_installed_without_extras():
@@ -204,7 +216,7 @@ def test_ci_runs_what_make_test_leaves_out():
 
 
 def test_every_room_is_in_the_drawings():
-    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} | {"errors", "files"}
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} | {"errors", "doors", "files"}
     for drawing in (studiolo.__doc__, (ROOT / "CONTRIBUTING.md").read_text()):
         assert {room for room in rooms if f"`{room}`" not in drawing} == set()
 
@@ -220,4 +232,7 @@ def test_folders_of_tests_are_rooms():
 def test_addresses_in_help_are_of_places_we_know(name):
     for address in re.findall(r"https?://[^\s'\")]+", COMMANDS[name].help or ""):
         key = find_mention(address).key
-        assert key.kind != "url" or re.match(r"https://(reddit|gist\.github)\.com/", key.value)
+        assert key.kind != "url" or re.match(
+            r"https://(?:reddit\.com|gist\.github\.com|rss\.arxiv\.org|codeberg\.org|you\.github\.io)/",
+            key.value,
+        )

@@ -106,6 +106,33 @@ def update_bytes(path: Path, change: Callable[[bytes | None], bytes]) -> None:
         raise FileError(f"{path} cannot be written: {_reason(error)}. It is as it was.") from error
 
 
+def remove_file(path: Path, expected: bytes) -> None:
+    """Take the file at `path` away, and its folder where that is then empty.
+
+    Args:
+        expected: what the file must hold.
+
+    Raises:
+        StaleEdit: it holds other bytes, or is gone.
+        FileError: it cannot be taken away; says why.
+    """
+    _refuse_to_leave(path)
+    try:
+        with _locked(path.parent):
+            if _content(path) != expected:
+                raise StaleEdit(
+                    f"{path} has changed since it was read. Nothing was taken away: run the command again."
+                )
+            path.unlink()
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise FileError(
+            f"{path} cannot be taken away: {_reason(error)}. It is as it was."
+        ) from error
+    with contextlib.suppress(OSError):  # it holds something else
+        path.parent.rmdir()
+
+
 def append_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Append records as lines of JSON and return when the disk has them.
 

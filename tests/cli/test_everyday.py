@@ -311,6 +311,7 @@ def test_address_is_printed_for_a_number_a_name_and_a_key(library):
 
 WITHOUT_LIBRARY = {
     "init": "its argument is the library",
+    "serve": "its argument is the library",
     "doctor": "about the machine",
     "audit": "about files of predictions",
     "check-papers": "about paper folders",

@@ -2,11 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 import studiolo
 from studiolo.cli import finding
 from studiolo.cli.app import app
+from studiolo.cli.console import Styled
 from studiolo.errors import FileError, UsageError
 
 
@@ -156,6 +158,42 @@ def test_not_for_me_takes_a_number_or_a_key_and_is_taken_back(library):
     run("undo")
     run("undo")
     assert run_json("suggest", "--section", "Causal Inference")["suggestions"] == before
+
+
+def test_suggestions_beside_a_tag_of_one_list_and_since_a_day(library):
+    run("tags", "FNet", "+fourier")
+    (library / "lists/other.md").write_text("# Other\n\n## Causal Inference\n\n* [Causal graphs](https://arxiv.org/abs/2106.00002)\n")  # fmt: skip
+    assert run_json("suggest", "--tag", "fourier")["suggestions"][0]["key"] == "arxiv:2106.00003"
+    here = ["suggest", "--section", "Causal Inference", "--list", "lists/other.md"]
+    assert run_json(*here)["suggestions"][0]["key"] == "arxiv:2106.00001"
+    assert run_json(*here, "--since", "2021-06")["suggestions"]
+    assert run_json(*here, "--since", "30d")["suggestions"] == []
+
+
+def test_lines_fit_a_terminal_and_lose_nothing():
+    parts = ["Attention is ", Styled("all you", "bold"), "r need, 深度强化学习综述 and more", "  ", Styled("lists/list.md:31", "dim")]  # fmt: skip
+    for width in range(24, 90):
+        lines = finding.wrapped(width, "  1  ", parts)
+        texts = ["".join(p.text if isinstance(p, Styled) else p for p in line) for line in lines]
+        assert max(map(cell_len, texts)) <= width
+        assert all(text.startswith("      ") for text in texts[1:])
+        words = " ".join(texts).split()
+        assert words == [
+            "1",
+            "Attention",
+            "is",
+            "all",
+            "your",
+            "need,",
+            "深度强化学习综述",
+            "and",
+            "more",
+            "lists/list.md:31",
+        ]
+        bold = [p.text.strip() for line in lines for p in line if isinstance(p, Styled) and p.style == "bold"]  # fmt: skip
+        assert " ".join(bold).split() == ["all", "you"]
+    assert len(finding.wrapped(80, "  1  ", parts)) == 1
+    assert finding.wrapped(10, "  1  ", ["https://example.org/a/very/long/address"]) == [["  1  ", "https://example.org/a/very/long/address"]]  # fmt: skip
 
 
 def test_what_to_read_next(library):

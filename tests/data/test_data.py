@@ -92,13 +92,6 @@ def test_another_file_under_the_name_is_refused(no_data, monkeypatch):
         data.text("tinyshakespeare")
 
 
-def test_set_without_an_address_lists_those_that_have_one():
-    with pytest.raises(
-        RunError, match="Nothing can be fetched for 'protein'; fashion_mnist, mnist, tiny"
-    ):
-        data.fetch_set("protein")
-
-
 def test_everything_that_can_be_fetched_is_checked_after_unpacking():
     checked = {
         file

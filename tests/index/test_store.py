@@ -200,6 +200,29 @@ def test_two_at_once_build_once(tmp_path):
     assert reads == [1]
 
 
+BUILD = """
+import sys
+from pathlib import Path
+from studiolo.index import Row, load_or_build
+def rows():
+    print("read", flush=True)
+    yield from (Row(key=str(n), title=f"causal graph {n}") for n in range(2000))
+index, says = load_or_build(Path(sys.argv[1]), rows)
+print(len(index), len(index.search("causal").hits), repr(says))
+"""
+
+
+def test_two_processes_at_once_build_once(tmp_path):
+    both = [
+        subprocess.Popen([sys.executable, "-c", BUILD, tmp_path], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate()[0].splitlines() for process in both]
+    assert sorted(len(lines) for lines in said) == [1, 2]
+    assert {lines[-1] for lines in said} == {"2000 20 ''"}
+    assert len(builds(tmp_path)) == 1
+
+
 def test_a_temporary_index_leaves_nothing_behind():
     with Index.build(ROWS) as index:
         folder = index._folder

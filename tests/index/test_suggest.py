@@ -1,15 +1,18 @@
 import importlib.util
+import itertools
 import math
 import os
 import random
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from studiolo.errors import UsageError
-from studiolo.index import Index, Row
+from studiolo.index import Index, Row, suggesting
 from studiolo.index.postings import BLOCKS, least_rows
 from studiolo.index.vectors import BLOCK_WEIGHTS, terms_in
 from studiolo.index.words import fold, heading_words, name_of, other_number, telling_words
@@ -351,3 +354,60 @@ def test_a_pool_of_few_papers_suggests_by_words_that_one_of_them_has():
         assert (found.key, [r.term for r in found.shown(1)]) == ("causal", ["causal"])
         [found] = index.suggest([Row(key="x", authors=("Ada Lovelace",))])
         assert [(r.kind, r.term) for r in found.reasons] == [("author", "ada lovelace")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_scores_are_summed_term_by_term_whatever_the_pieces(index, data):
+    """The plain sum, in the same order: equal to the last bit, so no ranking depends on how it is computed."""
+    index.suggest(["attention/0"])
+    scorer = index._scorer
+    slots = {
+        (block, term): suggesting._Slot(idf, start, stop)
+        for block, term, idf, start, stop in index._database.execute("SELECT block, term, idf, start, stop FROM terms")
+    }  # fmt: skip
+    terms = data.draw(st.lists(st.sampled_from(sorted(slots)), unique=True))
+    weights = {term: data.draw(st.floats(-1, 1, width=32)) for term in terms}
+    plain = np.zeros(len(index), np.float32)
+    for term, weight in weights.items():
+        part = slice(slots[term].start, slots[term].stop)
+        plain[scorer._docs[part]] += np.float32(weight) * scorer._values[part]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suggesting, "_PIECE", data.draw(st.sampled_from([1, 3, 1000])))
+        assert (scorer._score(weights, slots) == plain).all()
+    some = np.array(data.draw(st.lists(st.integers(0, len(index) - 1), unique=True)), np.int32)
+    starts, stops = (np.array([getattr(slots[term], end) for term in terms], np.int64) for end in ("start", "stop"))  # fmt: skip
+    places = scorer._places(starts, stops, some)
+    for term, row in itertools.product(range(len(terms)), range(len(some))):
+        there = np.flatnonzero(scorer._docs[starts[term] : stops[term]] == some[row])
+        assert places[term, row] == (starts[term] + there[0] if len(there) else -1)
+
+
+def test_rows_of_the_seeds_time_count_up_to_half_as_much_again():
+    dates = {"same": "2019-01-01", "near": "2021", "far": "1990-05", "none": "", "nonsense": "soon"}
+    rows = [Row(key=key, title="causal graph", date=date) for key, date in dates.items()]
+    seeds = [Row(key="seed", title="causal graph", date=date) for date in ("", "2019-01-01")]
+    with Index.build([*rows, seeds[0]]) as index:
+        plain, timely = ({s.key: s.score for s in index.suggest([seed])} for seed in seeds)
+        assert len({round(score, 6) for score in plain.values()}) == 1
+        gain = {key: timely[key] / plain[key] - 1 for key in dates}
+        near = 1 / (1 + (date(2021, 1, 1) - date(2019, 1, 1)).days ** 2 / (2 * 365.25) ** 2)
+        assert gain["same"] == pytest.approx(0.5, rel=1e-5)
+        assert gain["near"] == pytest.approx(0.5 * near, rel=1e-4)
+        assert 0 < gain["far"] < 0.01
+        dated = [gain["same"], gain["near"], gain["far"]]
+        assert gain["none"] == gain["nonsense"] == pytest.approx(sum(dated) / 3, rel=1e-4)
+        two = {s.key: s.score for s in index.suggest([seeds[1], Row(key="other", title="causal graph", date="1990-05-01")])}  # fmt: skip
+        assert two["same"] == pytest.approx(two["far"], rel=1e-5)  # as near to one as to the other
+
+
+@pytest.mark.parametrize("dates", [[""] * 3, ["0001", "9999-12-31", "2019-99"]])
+def test_dates_of_any_kind_suggest(dates):
+    rows = [Row(key=str(n), title="causal graph", date=date) for n, date in enumerate(dates)]
+    with Index.build(rows) as index:
+        assert {s.key for s in index.suggest(["0"])} == {"1", "2"}
+
+
+def test_since_that_is_not_a_date_is_refused(index):
+    with pytest.raises(UsageError, match=r"'soon' is not a date\. Write 2024, 2024-05 or 2024-05-01"):  # fmt: skip
+        index.suggest(["attention/0"], since="soon")

@@ -224,6 +224,21 @@ def test_two_places_of_one_repository_have_one_key_and_two_paths():
     assert (one.path, other.path) == ("tree/master/performer", "tree/master/f_net")
 
 
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("https://github.com/old-/name", "github:old-/name"),
+        ("https://github.com/old-/name/tree/main/code", "github:old-/name"),
+        ("https://github.com/-new/name", "url:https://github.com/-new/name"),
+    ],
+)
+def test_owner_on_github_may_end_with_a_hyphen_as_old_accounts_do_and_never_begins_with_one(
+    address, key
+):
+    assert str(find_mention(address).key) == key
+    assert str(Key.parse(key)) == key
+
+
 def test_only_papers_name_papers():
     papers = {"arxiv", "doi", "openreview", "acl", "pmlr", "cvf"}
     for url, text, *_ in ROWS:

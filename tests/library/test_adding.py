@@ -188,7 +188,7 @@ def test_title_that_would_be_markup_becomes_one_entry_with_one_link(library, tit
 
 
 def test_title_that_would_not_read_back_is_refused(library):
-    view = collect(library, SavedItem("bookmarks", FNET, "| cell | cell |"))
+    view = collect(library, SavedItem("bookmarks", FNET, "* * *"))
     with pytest.raises(ListError, match="would not read back as its own title"):
         plan_entry(document(library), item_of(view.pending[0], view), "Transformers")
 

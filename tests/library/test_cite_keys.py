@@ -10,10 +10,13 @@ from studiolo.keys import Key
 from studiolo.library import (
     Library,
     Reference,
+    carry_out,
     cite_key_of,
     keep_cite_keys,
     load_cite_keys,
-    save_cite_key,
+    plan_cite_key,
+    plan_undo,
+    undo,
     with_cite_keys,
 )
 from studiolo.library.cite_keys import CiteKeys, cite_keys_path
@@ -30,6 +33,12 @@ def work(key, title="Learning to wait", author="Ann Poe", year=2021, **more):
 
 def names(library, *works):
     return [one.cite_key for one in keep_cite_keys(library, works)]
+
+
+def choose(library, keys, name):
+    plan = plan_cite_key(library, keys, name)
+    if plan:
+        carry_out(library, plan)
 
 
 @pytest.fixture
@@ -80,12 +89,12 @@ def test_exporting_twice_writes_once(library):
 
 def test_chosen_key_is_used_from_then_on_and_the_old_one_stays_reserved(library):
     names(library, work(OLD))
-    save_cite_key(library, [OLD], "poe")
-    save_cite_key(library, [OLD], "poe")
+    choose(library, [OLD], "poe")
+    choose(library, [OLD], "poe")
     assert names(library, work(OLD), work(NEW)) == ["poe", "poe2021learninga"]
     assert cite_key_of(load_cite_keys(library), [OLD]) == "poe"
     assert len(cite_keys_path(library).read_bytes().splitlines()) == 3
-    save_cite_key(library, [OLD], "poe2021learning")
+    choose(library, [OLD], "poe2021learning")
     assert names(library, work(OLD)) == ["poe2021learning"]
 
 
@@ -105,15 +114,32 @@ def test_key_in_use_or_that_bibtex_cannot_read_is_refused(library, name, why):
     names(library, work(OLD))
     before = cite_keys_path(library).read_bytes()
     with pytest.raises(UsageError, match=why):
-        save_cite_key(library, [NEW], name)
+        choose(library, [NEW], name)
     assert cite_keys_path(library).read_bytes() == before
 
 
 def test_key_that_another_paper_had_is_refused_too(library):
     names(library, work(OLD))
-    save_cite_key(library, [OLD], "poe")
+    choose(library, [OLD], "poe")
     with pytest.raises(UsageError, match="'poe2021learning' was the cite key of"):
-        save_cite_key(library, [NEW], "poe2021learning")
+        choose(library, [NEW], "poe2021learning")
+
+
+def test_chosen_key_can_be_taken_back_and_is_free_again(library):
+    names(library, work(OLD))
+    choose(library, [OLD], "poe")
+    choose(library, [OLD], "poe21")
+    assert plan_undo(library)[0].what == "cite key poe21 of arxiv:2106.00005"
+    assert undo(library).what == "cite key poe21 of arxiv:2106.00005"
+    assert names(library, work(OLD)) == ["poe"]
+    undo(library)
+    assert names(library, work(OLD)) == ["poe2021learning"]
+    choose(library, [NEW], "poe")
+    assert names(library, work(NEW), work(OLD)) == ["poe", "poe2021learning"]
+    undo(library)
+    assert cite_key_of(load_cite_keys(library), [NEW]) == ""
+    with pytest.raises(UsageError, match="There is nothing to undo"):
+        undo(library)
 
 
 def test_of_two_branches_that_gave_one_key_the_first_line_has_it(library):

@@ -17,6 +17,7 @@ from studiolo.library import (
     find_entry,
     load_waiting,
     sections_of,
+    undo,
 )
 from studiolo.library.items import item_of
 from studiolo.lists import Document, Item
@@ -377,3 +378,29 @@ def test_title_that_no_service_knows_is_left(library, monkeypatch):
         now, thing = desk.fetch_title(library, inbox, pending, None)
         assert thing.title == title
         assert (pending.key in now.facts) == (title == "AIAYN")
+
+
+def test_several_things_go_on_a_list_as_one_change(tmp_path):
+    (tmp_path / ".studiolo").mkdir()
+    path = tmp_path / "list.md"
+    before = (
+        b"# L\n\n## Kernels\n\n* [A](https://arxiv.org/abs/2101.00001)\n\n## Causal inference\n"
+    )
+    path.write_bytes(before)
+    home = Library(tmp_path)
+    Inbox(home).collect(
+        [
+            SavedItem("bookmarks", "https://arxiv.org/abs/2101.00002", "One", folder=("Kernels",)),
+            SavedItem("bookmarks", "https://arxiv.org/abs/2101.00003", "Two", folder=("Causal inference",)),
+        ]
+    )  # fmt: skip
+    waiting = load_waiting(home)
+    plan, steps = desk.put_all(home, waiting, waiting.pending, home.documents[path])
+    assert {step.section for step in steps} == {("L", "Kernels"), ("L", "Causal inference")}
+    change = carry_out(home, plan)
+    assert change.what == "added 2 things"
+    assert [entry.title for entry in Document.load(path).entries] == ["A", "One", "Two"]
+    undo(home)
+    assert path.read_bytes() == before
+    with pytest.raises(UsageError, match="Nothing is chosen"):
+        desk.put_all(home, waiting, [], home.documents[path])

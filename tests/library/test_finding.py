@@ -246,6 +246,34 @@ def test_what_is_in_the_inbox_is_never_suggested(with_pool):
     assert "arxiv:2106.00003" not in keys(suggested.suggestions)
 
 
+def test_what_was_passed_over_is_never_suggested(with_pool):
+    Inbox(with_pool).collect([SavedItem("urls", "https://arxiv.org/abs/2106.00003")])
+    carry_out(with_pool, desk.pass_over(Suggester(with_pool).waiting.pending[0]))
+    suggested = Suggester(with_pool).suggest(wanted_by_section(with_pool, "Attention"))
+    assert Suggester(with_pool).waiting.pending == []
+    assert "arxiv:2106.00003" not in keys(suggested.suggestions)
+
+
+def test_what_was_said_no_to_pulls_what_is_like_it_down(with_pool):
+    def score():
+        suggested = Suggester(with_pool).suggest(wanted_by_section(with_pool, "To Review"))
+        return {one.key: one.score for one in suggested.suggestions}.get("arxiv:2106.00002", 0)
+
+    before = score()
+    carry_out(with_pool, desk.say_no(with_pool, Key.parse("arxiv:2106.00001"), "Causal inference"))
+    assert score() < before
+    undo(with_pool)
+    assert score() == before
+
+
+def test_the_name_of_a_list_helps_where_headings_say_nothing(with_pool):
+    path = with_pool.folder / "lists/causal-inference.md"
+    path.write_text("# Papers\n\n## 2019\n\n")
+    wanted = wanted_by_section(with_pool, "2019", path)
+    found = keys(Suggester(with_pool).suggest(wanted).suggestions)
+    assert set(found[:2]) == {"arxiv:2106.00001", "arxiv:2106.00002"}
+
+
 def test_not_for_me_is_never_suggested_again_until_it_is_taken_back(with_pool):
     wanted = wanted_by_words(with_pool, ["FNet"])
     before = keys(Suggester(with_pool).suggest(wanted).suggestions)

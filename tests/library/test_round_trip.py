@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import pybtex.database
 import pytest
@@ -43,6 +44,10 @@ BIB = r"""
 @software{soft, title={Tool}, author={Doe, J.}, version={1.2}, year={2022}, url={https://github.com/o/tool}}
 @incollection{ch, title={A Chapter}, author={Doe, J. and Roe, R.}, booktitle={The Handbook}, editor={Poe, E.},
   publisher={MIT Press}, year={1990}, chapter={4}, doi={10.1000/ch.4}}
+@article{others, title={A {Bayesian} Approach to GANs and {{\"U}ber-Nets}}, author={Doe, Jane and Roe, R. and others}, journal={J}, year={2020},
+  doi={10.1000/o.1}}
+@misc{hal19, title={{Not of arXiv}}, author={Doe, J.}, year={2019}, eprint={hal-01234567}, eprinttype={hal}, url={https://hal.science/hal-01234567}}
+@online{biblatex, title={In biblatex}, author={Doe, J.}, year={2022}, eprint={2201.00001}, eprinttype={arxiv}, eprintclass={cs.LG}}
 @article{corr, title={By another name}, author={Ng, A.}, journal={CoRR}, volume={abs/1907.11692}, year={2019}}
 @unpublished{draft, title={Draft}, author={Doe, J.}, note={in preparation}, year={2023}, url={https://x.org/draft.pdf}}
 """
@@ -108,6 +113,29 @@ def test_bibliography_that_went_over_a_list_is_the_same(library):
     assert_same(by_pybtex(BIB), by_pybtex(out))
 
 
+def test_braces_others_and_eprints_come_out_as_they_went_in(library):
+    Inbox(library).collect(saved(BIB))
+    out = FORMATS["bibtex"](references_in_inbox(load_waiting(library)))
+    for line in (
+        r"title = {A {Bayesian} Approach to GANs and {{\"U}ber-Nets}}",
+        "author = {Doe, Jane and Roe, R. and others}",
+        "title = {{Not of arXiv}}",
+        "eprint = {hal-01234567}",
+        "eprinttype = {hal}",
+        "eprinttype = {arxiv}",
+        "eprintclass = {cs.LG}",
+        r"title = {On the {GPU}: na{\"\i}ve {B}ayes in $O(n^2)$ \& more --- 50\% off}",
+    ):
+        assert line in out
+
+
+def test_title_that_was_changed_loses_its_old_braces(library):
+    Inbox(library).collect(saved("@misc{a, title={Of {Maps}}, url={https://x.org/a}}"))
+    (work,) = references_in_inbox(load_waiting(library))
+    assert "title = {Of {Maps}}" in FORMATS["bibtex"]([work])
+    assert "title = {Of {GPU} maps}" in FORMATS["bibtex"]([replace(work, title="Of GPU maps")])
+
+
 def test_second_time_round_nothing_changes(library):
     Inbox(library).collect(saved(BIB))
     once = FORMATS["bibtex"](references_in_inbox(load_waiting(library)))
@@ -134,6 +162,9 @@ def test_types_are_right_for_ris_and_csl(library):
         "ch": ("CHAP", "chapter"),
         "corr": ("UNPB", "article"),
         "draft": ("UNPB", "manuscript"),
+        "others": ("JOUR", "article-journal"),
+        "hal19": ("GEN", "document"),
+        "biblatex": ("ELEC", "webpage"),
     }
     first = ris["vaneck1999"]
     assert first["authors"] == [

@@ -66,12 +66,84 @@ FORMS = [
         "- [Old Lakes](https://arxiv.org/abs/1804.04235), Ann Example and Bob Sample, 2021.",
         "- [Rivers of Attention](https://arxiv.org/abs/2311.90001), Ada Lovelace, Bo Turing and Cy Third, 2023.",
     ),
+    (
+        "1. (2017 LAKE) **Old Lakes.** _Ann Example, Bob Sample_. [[pdf](https://arxiv.org/abs/1804.04235)]",
+        "2. (2023) **Rivers of Attention.** _Ada Lovelace, Bo Turing, Cy Third_. [[pdf](https://arxiv.org/abs/2311.90001)]",
+    ),
+    (
+        "1. [**Old Lakes.**](https://arxiv.org/abs/1804.04235) _Ann Example, Bob Sample._ Arxiv 2021.",
+        "2. [**Rivers of Attention.**](https://arxiv.org/abs/2311.90001) _Ada Lovelace, Bo Turing, Cy Third._ Arxiv 2023.",
+    ),
+    (
+        "- [Old Lakes](https://arxiv.org/abs/1804.04235), Example et al., 2021 | [bibtex](./a.txt)",
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001), Ada Lovelace et al., 2023",
+    ),
+    (
+        "- [Old Lakes](https://arxiv.org/abs/1804.04235), Ann Example\\*, Bob Sample\\*, Dan Old, 2021",
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001), Ada Lovelace, Bo Turing, Cy Third, 2023",
+    ),
+    (
+        '- Example, Ann, Bob Sample, and Dan Old. ["Old Lakes."](https://arxiv.org/abs/1804.04235) 2021',
+        '- Lovelace, Ada, Bo Turing, and Cy Third. ["Rivers of Attention."](https://arxiv.org/abs/2311.90001) 2023',
+    ),
+    (
+        "* __Old Lakes__, (2019), _Ann Example, Bob Sample_. [[pdf]](https://arxiv.org/abs/1804.04235)",
+        "* __Rivers of Attention__, (2023), _Ada Lovelace, Bo Turing, Cy Third_. [[pdf]](https://arxiv.org/abs/2311.90001)",
+    ),
+    (
+        "1. **Old Lakes.** LAKE, 2019. [paper](https://arxiv.org/abs/1804.04235) [data](https://a.org/x)",
+        "2. **Rivers of Attention.** 2023. [paper](https://arxiv.org/abs/2311.90001)",
+    ),
+    (
+        "1. **Old Lakes**.\n   In **arXiv**, [[Paper](https://arxiv.org/abs/1804.04235)], [[Code](https://github.com/a/b)].",
+        "2. **Rivers of Attention**.\n   **arXiv**, [[Paper](https://arxiv.org/abs/2311.90001)].",
+    ),
+    (
+        "- <[Old Lakes](https://arxiv.org/abs/1804.04235)>, 2019.",
+        "- <[Rivers of Attention](https://arxiv.org/abs/2311.90001)>, 2023.",
+    ),
+    (
+        "3. **Old Lakes** `LAKE 2021`\n\n   *of some waters* [[paper]](https://arxiv.org/abs/1804.04235) 2021.05",
+        "4. **Rivers of Attention** `2023`\n\n   [[paper]](https://arxiv.org/abs/2311.90001)",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("old", "new"), FORMS, ids=[new for _, new in FORMS])
 def test_brackets_emphasis_quotes_people_and_year_stand_as_in_the_neighbour(old, new):
     assert written(f"# S\n\n{old}\n") == new
+
+
+def test_colon_behind_a_short_name_stays_in_its_emphasis():
+    old = "- [arXiv 2023] ***POND:*** Old Lakes of the Far North [[Paper]](https://arxiv.org/pdf/1804.04235)"
+    assert written(f"# S\n\n{old}\n", Item(ITEM.title, ITEM.url, name="RIVER", year=2024)) == (
+        "- [arXiv 2024] ***RIVER:*** Rivers of Attention [[Paper]](https://arxiv.org/abs/2311.90001)"
+    )
+
+
+def test_full_stop_of_a_title_is_not_written_twice():
+    old = '- "Old Lakes." [paper](https://arxiv.org/abs/1804.04235)'
+    assert written(f"# S\n\n{old}\n") == (
+        '- "Rivers of Attention." [paper](https://arxiv.org/abs/2311.90001)'
+    )
+    doc = Document(f"# S\n\n{old}\n".encode())
+    (edit,) = insert(doc, Item("Why Rivers Run Etc.", ITEM.url), "S")
+    assert edit.new.startswith(b'- "Why Rivers Run Etc." [paper]')
+
+
+def test_venue_that_would_be_read_as_a_person_goes_before_the_people():
+    old = "- [Old Lakes](https://arxiv.org/abs/1804.04235), Ann Example, Bob Sample, Dan Old, Lakeland 2021"
+    item = Item(ITEM.title, ITEM.url, authors=ITEM.authors)
+    assert written(f"# S\n\n{old}\n", item) == (
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001), Ada Lovelace, Bo Turing, Cy Third"
+    )
+
+
+def test_what_is_left_out_of_a_form_goes_with_its_brackets():
+    old = "- [2021] **Old Lakes.** *Ann Example (Lake University).* arXiv. [[paper](https://arxiv.org/abs/1804.04235)]"
+    assert written(f"# S\n\n{old}\n") == (
+        "- [2023] **Rivers of Attention.** *Ada Lovelace, Bo Turing, Cy Third.* arXiv. [[paper](https://arxiv.org/abs/2311.90001)]"
+    )
 
 
 def test_what_the_item_does_not_say_leaves_no_brackets_behind():
@@ -102,6 +174,26 @@ def test_form_of_most_neighbours_wins_over_one_that_says_more():
     wordy = "* **Odd Lake** (2019), Ann Example. [[pdf]](https://arxiv.org/abs/1804.04239)\n"
     assert written(f"# S\n\n{plain}{wordy}") == (
         "* [Rivers of Attention](https://arxiv.org/abs/2311.90001)"
+    )
+
+
+def test_forms_that_differ_in_blanks_alone_are_one_habit():
+    plain = "".join(
+        f"1. **Lake {i}.** 2019. [[paper]](https://arxiv.org/abs/1804.0423{i})\n" for i in range(5)
+    )
+    people = "".join(
+        f"1. **Lake {i}.** {blanks}*Ann Example, Bob Sample.* 2019. [[paper]](https://arxiv.org/abs/1804.0423{i})\n"
+        for i, blanks in ((5, ""), (6, " "), (7, "\n   "), (8, ""))
+    )
+    assert written(f"# S\n\n{people}{plain}") == (
+        "1. **Rivers of Attention.** *Ada Lovelace, Bo Turing, Cy Third.* 2023. [[paper]](https://arxiv.org/abs/2311.90001)"
+    )
+
+
+def test_word_that_says_authors_stays_before_them():
+    old = "- [Old Lakes](https://arxiv.org/abs/1804.04235) [LAKE]\n  - *authors*: Ann Example, Bob Sample"
+    assert written(f"# S\n\n{old}\n") == (
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001)\n  - *authors*: Ada Lovelace, Bo Turing, Cy Third"
     )
 
 
@@ -237,6 +329,53 @@ ROWS = [
         "Paper | Where\n--- | ---\n[Old Lakes](https://arxiv.org/abs/1804.04235) | arXiv\n"
         "[New Lakes](https://arxiv.org/abs/1804.04236) | LAKE",
         "[Rivers of Attention](https://arxiv.org/abs/2311.90001) | arXiv",
+    ),
+    (
+        "| # | Title | Links |\n|---|---|---|\n| 1 | Old Lakes | [arXiv](https://arxiv.org/abs/1804.04235) |\n"
+        "| 2 | New Lakes | — |\n| 3 | Odd Lakes | — |\n| 4 | Far Lakes | — |",
+        "| 5 | Rivers of Attention | [arXiv](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Name | Links |\n|---|---|\n| [Old Lakes](https://github.com/a/b) | [Paper](https://arxiv.org/abs/1804.04235) |\n"
+        "| [New Lakes](https://github.com/c/d) | [Paper](https://arxiv.org/abs/1804.04236) |",
+        "| Rivers of Attention | [Paper](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Title & Authors | Links |\n|---|---|\n"
+        "| [Old Lakes](https://arxiv.org/abs/1804.04235) <br> Ann Example, Bob Sample | [Paper](https://arxiv.org/abs/1804.04235) |",
+        "| [Rivers of Attention](https://arxiv.org/abs/2311.90001) <br> Ada Lovelace, Bo Turing, Cy Third | [Paper](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Title | Paper |\n|---|---|\n"
+        "| Old Lakes | [![arXiv](https://img.shields.io/badge/arXiv-1804.04235-b31b1b.svg)](https://arxiv.org/abs/1804.04235) |",
+        "| Rivers of Attention | [![arXiv](https://img.shields.io/badge/arXiv-2311.90001-b31b1b.svg)](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Title | Paper |\n|---|---|\n| Old Lakes<br/><sup><sub>*Ann Example, Bob Sample*</sup></sub> | [1804.04235](https://arxiv.org/abs/1804.04235) |",
+        "| Rivers of Attention<br/><sup><sub>*Ada Lovelace, Bo Turing, Cy Third*</sup></sub> | [2311.90001](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Release | Title | Pub. |\n|---|---|---|\n"
+        "| 2021/11 | [Old Lakes](https://arxiv.org/abs/1804.04235) | LAKE<br>2021 |\n"
+        "| 2022/10 | [New Lakes](https://arxiv.org/abs/1804.04236) | SEA<br>2022 |",
+        "| 2023 | [Rivers of Attention](https://arxiv.org/abs/2311.90001) | 2023 |",
+    ),
+    (
+        "| Title | Journal | Paper |\n|---|---|---|\n"
+        "| Old Lakes | 2018 LAKE | [1804.04235](https://arxiv.org/abs/1804.04235) |\n"
+        "| New Lakes | 2019 LAKE | [1904.04235](https://arxiv.org/abs/1904.04235) |\n"
+        "| Odd Lakes | 2019 SEA | [2019](https://arxiv.org/abs/1904.04236) |",
+        "| Rivers of Attention | 2023 | [2311.90001](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Date | Title | Code |\n|---|---|---|\n| 2021 | Old Lakes | [Code](https://github.com/a/b) |\n"
+        "| 2022 | New Lakes | [Code](https://github.com/c/d) |",
+        "| 2023 | [Rivers of Attention](https://arxiv.org/abs/2311.90001) |  |",
+    ),
+    (
+        "| Title | Paper |\n|---|---|\n"
+        "| Old Lakes | [![thecvf](https://img.shields.io/badge/pdf-thecvf-7395C5.svg)](https://openaccess.thecvf.com/content/CVPR2023/papers/Ex_Old_Lakes_CVPR_2023_paper.pdf) |",
+        "| Rivers of Attention | [paper](https://arxiv.org/abs/2311.90001) |",
     ),
 ]
 

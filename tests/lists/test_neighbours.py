@@ -141,6 +141,15 @@ def test_mark_stands_where_other_works_have_theirs(other, line):
     assert back.data == doc.data
 
 
+@pytest.mark.parametrize(("state", "heading"), [("to read", "# To Read"), ("reading", "# Reading")])
+def test_state_that_the_list_has_no_heading_for_is_refused(state, heading):
+    doc = Document(f"# Read\n* {ONE}\n".encode())
+    with pytest.raises(
+        ListError, match=f"no heading for what is {state}. Write one, such as `{heading}`"
+    ):
+        mark(doc, doc.entries[0], state)
+
+
 def moved(text, title, section):
     doc = Document(text.encode())
     entry = next(e for e in doc.entries if e.title == title)

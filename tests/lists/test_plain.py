@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from studiolo.lists import Document, authors, citations, dates, titles
 from studiolo.lists.links import find_links
-from studiolo.lists.plain import is_thought, read_plain
+from studiolo.lists.plain import read_plain, read_thought
 
 
 HOW_OFTEN = [300, pytest.param(20_000, marks=pytest.mark.slow)]
@@ -73,7 +73,7 @@ def by_rules(data, pieces, *, cites):
 
 def at_once(data, pieces, *, cites):
     """Whether a head is one that is read at once."""
-    return bool(read_plain(data, pieces) or (not cites and not pieces and is_thought(data)))
+    return bool(read_plain(data, pieces) or (not cites and not pieces and read_thought(data)))
 
 
 @pytest.mark.parametrize("often", HOW_OFTEN)

@@ -235,6 +235,8 @@ def test_tasks_are_states_and_their_dates_no_years(text, year, state):
         ("# Reading\n\n## Maps\n\n{}", None),
         ("# Reading\n\n{}\n# Read\n", "reading"),
         ("# Papers\n\n## Reading\n\n{}", "reading"),
+        ("# Week 1\n\n## Reading\n\n{}\n# Week 2\n\n## Reading\n", None),
+        ("# Mine\n\n## Reading\n\n{}\n# Ours\n\n## Reading\n\n## Read\n", "reading"),
         ("# To Review\n\n{}", "to read"),
     ],
 )

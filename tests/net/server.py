@@ -56,6 +56,8 @@ class Server:
             def do_POST(self):
                 self._answer()
 
+            do_PATCH = do_PUT = do_POST
+
             def log_message(self, *args):
                 pass
 

@@ -37,6 +37,7 @@ def zip_of(**files):
         (zip_of(saved_posts__csv="id,permalink\n"), "reddit", "Reddit's archive"),
         (zip_of(metadata_0_to_20__json="[]"), "bookmarks", "a ZIP of lists in JSON, as Omnivore writes it"),
         ("TY  - JOUR\nER  - \n", "zotero", "references in RIS"),
+        ("%0 Journal Article\n%T A Work\n", "zotero", "references in EndNote's tags"),
         ('[{"id": "a", "type": "article-journal", "DOI": "10.1234/x"}]', "zotero", "references in JSON"),
         ('{"items": [{"itemType": "book"}]}', "zotero", "references in JSON"),
         ("\n% a comment\n@article{a, title={b}}\n", "zotero", "references in BibTeX"),
@@ -103,6 +104,14 @@ def test_database_is_known_by_its_tables(tmp_path, table, source):
     ("data", "sentence"),
     [
         (zip_of(a__txt="x"), "is a ZIP of 1 file, and none of them is an export"),
+        (
+            b'<rdf:RDF xmlns:z="http://www.zotero.org/namespaces/export#">',
+            r"is RDF, which Studiolo does not read\. Export the same library as RIS or BibTeX",
+        ),
+        (
+            b"<?xml version='1.0'?>\n<xml><records><record>",
+            "is EndNote XML, which Studiolo does not read",
+        ),
         (b"PK\x03\x04broken", "cannot be unpacked"),
         (b"SQLite format 3\0broken", "is a damaged database"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "is not a file that can be collected"),
@@ -146,3 +155,31 @@ def test_every_detected_source_reads_what_was_detected(tmp_path):
 def test_service_is_read_by_a_source(name, source):
     found = source_called(name)
     assert (found.name if found else None) == source
+
+
+PASTED = [
+    "10.1038/nature14539\narxiv.org/abs/2307.09288\nsee https://example.org/x and arxiv.org/abs/2009.14794 too\n",
+    "https://doi.org/10.1175/1520-0477(1996)077\nhttps://doi.org/10.1175/1520-0477(1996)078\n",
+    "https://arxiv.org/abs/2001.00008 first words\nhttps://arxiv.org/abs/2001.00008 other words\n",
+    "".join(f"https://arxiv.org/abs/2001.0000{n}\n\n" for n in range(5)),
+]
+
+
+@pytest.mark.parametrize("name", ["links.txt", "links.md"])
+@pytest.mark.parametrize("text", PASTED)
+def test_addresses_one_below_the_other_are_no_list_of_works(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    assert detect(path).source == "urls"
+
+
+def test_paragraphs_that_are_works_are_a_list(tmp_path):
+    path = tmp_path / "list.md"
+    path.write_text(
+        "# L\n\n"
+        + "".join(
+            f"**Old Lakes of Part {n}** [[pdf]](https://arxiv.org/abs/2001.0000{n})\n\n"
+            for n in range(5)
+        )
+    )
+    assert detect(path).source == "notes"

@@ -51,7 +51,7 @@ def test_second_remark_about_an_address_is_kept():
     items, _, _ = read("https://x.org/a | A name\nhttps://x.org/a needs another look\n")
     assert [(item.title, item.note) for item in items] == [
         ("A name", ""),
-        ("", "https://x.org/a needs another look"),
+        ("", "needs another look"),
     ]
 
 

@@ -198,7 +198,7 @@ def test_empty_export_holds_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "sentence"),
-    [("hello", "is neither RIS, nor CSL-JSON"), ('{"items": 3}', "holds no list of references"), ("[", "not JSON")],
+    [("hello", "is neither RIS, nor EndNote's tags, nor CSL-JSON"), ('{"items": 3}', "holds no list of references"), ("[", "not JSON")],
 )  # fmt: skip
 def test_what_is_no_export_is_refused(tmp_path, data, sentence):
     with pytest.raises(SourceError, match=sentence):
@@ -224,3 +224,34 @@ def test_record_of_ris_without_a_type_is_read(tmp_path):
         tmp_path, "TY  - JOUR\nER  - \nTY  - \nTI  - A\nDO  - 10.1234/a\nER  - \n"
     )
     assert (item.title, item.entry_type) == ("A", "misc")
+
+
+ENDNOTE = """%0 Journal Article
+%T On Ships & Shoes
+%A Noether, Emmy
+%A Doe, Jane
+%J Journal of Things
+%V 7
+%P 235-257
+%D 1918
+%R 10.1007/BF01456663
+%K symmetry
+%Z read again
+%8 May
+
+%0 Book
+%T No link
+%A Knuth, Donald
+
+"""
+
+
+def test_tags_of_endnote_are_read_as_ris_is(tmp_path):
+    (item,), _, skipped = read(tmp_path, ENDNOTE)
+    assert (item.url, item.title, item.year, item.venue) == (
+        "https://doi.org/10.1007/BF01456663", "On Ships & Shoes", 1918, "Journal of Things",
+    )  # fmt: skip
+    assert item.authors == ("Noether, Emmy", "Doe, Jane")
+    assert (item.entry_type, item.tags, item.note) == ("article", ("symmetry",), "read again")
+    assert item.extra["volume"] == "7"
+    assert [one.why for one in skipped] == ["no DOI, arXiv id, address or ISBN: No link"]

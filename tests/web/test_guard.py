@@ -155,6 +155,7 @@ def test_hostile_list_is_shown_as_text(library, name):
     assert first.status_code == 200
     assert acts(first.text) == []
     assert "&lt;script&gt;alert(1)&lt;/script&gt; list" in first.text
+    assert "evil.example/pixel" not in first.text
     assert acts(client.get("/list/topics/t.md").text) == []
     query = {"words": '"><script>alert(1)</script>', "state": "read", "year": "2020"}
     assert acts(client.get(first.url.path, params=query).text) == []

@@ -25,6 +25,7 @@ from . import (
     start,
     syncing,
     tagging,
+    tending,
 )
 from .console import listen, say
 
@@ -54,6 +55,7 @@ for group in (
     finding,
     collecting,
     syncing,
+    tending,
     inbox,
     identity,
     bibliography,

@@ -21,7 +21,7 @@ app = typer.Typer()
 @app.command("export", rich_help_panel=PANEL)
 def export_command(
     form: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="bibtex, csl, ris, html, json or csv.")
+        str, typer.Argument(metavar="FORMAT", help="bibtex, csl, ris, html, json, csv or atom.")
     ],
     path: ListOption = None,
     library: LibraryOption = None,
@@ -35,22 +35,28 @@ def export_command(
     notes: Annotated[
         bool, typer.Option("--notes", help="Your notes, too; they are left out otherwise.")
     ] = False,
+    url: Annotated[
+        str, typer.Option("--url", help="Of a feed: where it will be, which is its identity too.")
+    ] = "",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Default: standard output."),
     ] = None,
 ) -> None:
-    """Export lists as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON or CSV.
+    """Export lists as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON or CSV, or what happened as a feed (atom).
 
     Entries that have an address, of your lists and not of topic pages or a README, completed by what was collected and
     looked up. A cite key that was exported once stays with its paper, whatever is added later; `studiolo cite-key` changes
     one. Your notes are left out unless you ask for them.
+
+    The feed says what was added, begun, read, answered and measured, the newest first, for others to follow.
 
     \b
     Examples:
       studiolo export bibtex -o references.bib
       studiolo export html --section Transformers --notes -o bookmarks.html
       studiolo export csl --inbox
+      studiolo export atom --url https://you.github.io/reading/feed.xml -o feed.xml
     """
     from studiolo.errors import UsageError
     from studiolo.files import save_bytes
@@ -58,7 +64,9 @@ def export_command(
         FORMATS,
         Library,
         Sayings,
+        folded_tag,
         in_section,
+        load_vocabulary,
         load_waiting,
         references_in_document,
         references_in_inbox,
@@ -66,8 +74,15 @@ def export_command(
     )
     from studiolo.lists import Document
 
+    if form == "atom":
+        if path or section or tag or with_inbox or notes:
+            raise UsageError(
+                "A feed is of the whole library and has no notes. Give only --url and --output."
+            )
+        _export_feed(Library.find(library), url, output)
+        return
     if form not in FORMATS:
-        raise UsageError(f"There is no format {form!r}. There are: {', '.join(FORMATS)}.")
+        raise UsageError(f"There is no format {form!r}. There are: {', '.join(FORMATS)}, atom.")
     is_file = path is not None and Path(path).is_file()
     home = Library.find(library, near=Path(path) if path and is_file else None)
     if with_inbox:
@@ -82,8 +97,12 @@ def export_command(
         references = in_section(references, section)
         if not references:
             raise UsageError(f"There is nothing below a heading {section!r}.")
+    vocabulary = load_vocabulary(home)
     for one in tag or ():
-        references = [r for r in references if one.casefold() in map(str.casefold, r.tags)]
+        wanted = folded_tag(vocabulary.meant(one))
+        references = [
+            r for r in references if wanted in map(folded_tag, vocabulary.all_meant(r.tags))
+        ]
     if tag and not references:
         raise UsageError(
             f"Nothing has the tag {' and '.join(map(repr, tag))}. To see which there are: studiolo tags"
@@ -98,6 +117,23 @@ def export_command(
     else:
         save_bytes(output.expanduser().absolute(), text.encode("utf-8", "replace"))
         say(f"{counted(len(references), 'work')} written to {output}")
+
+
+def _export_feed(home: Library, url: str, output: Path | None) -> None:
+    from studiolo.files import save_bytes
+    from studiolo.garden import load_events, to_atom
+
+    events = load_events(home)
+    if (home.state / "results").is_dir():
+        from studiolo.report import measured_events
+
+        events += measured_events(home)
+    text = to_atom(home, events, url=url)
+    if output is None:
+        say_file(text)
+    else:
+        save_bytes(output.expanduser().absolute(), text.encode("utf-8", "replace"))
+        say(f"{counted(len(events), 'event')} written to {output}")
 
 
 def _named(home: Library, references: list[Reference]) -> list[Reference]:
@@ -140,12 +176,13 @@ def cite_key(
     from studiolo.keys import find_key
     from studiolo.library import (
         Library,
+        carry_out,
         cite_key_of,
         find_entry,
         load_cite_keys,
         load_lists,
         load_same,
-        save_cite_key,
+        plan_cite_key,
     )
 
     home = Library.find(library)
@@ -158,7 +195,9 @@ def cite_key(
         own = found
     keys = [own, *sorted(load_same(home).keys(own) - {own})]
     if name is not None:
-        save_cite_key(home, keys, name)
+        plan = plan_cite_key(home, keys, name)
+        if plan is not None:
+            carry_out(home, plan)
         say(f"{own} is called {name} in every export from now on.")
         return
     known = cite_key_of(load_cite_keys(home), keys)

@@ -56,7 +56,7 @@ Verbose = Annotated[
 OnBytes = Callable[[int], object]
 
 
-def _help(name: str) -> str:
+def help_of(name: str) -> str:
     """Return what a source is, how to get its export, and examples; after a backspace typer keeps line breaks."""
     source = SOURCES[name]
     how = source.how.replace("[", "\\[")  # no markup of rich: studiolo[pdf]
@@ -87,7 +87,7 @@ def progress(path: Path, label: str) -> Iterator[OnBytes]:
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """One run of a command: from which source, into which library, and how much to write and say."""
 
     source: str
@@ -97,6 +97,7 @@ class _Run:
 
     @cached_property
     def library(self) -> Library:
+        """The library that it goes into."""
         from studiolo.library import Library
 
         return Library.find(self.folder)
@@ -185,7 +186,7 @@ def any_file(
             say(
                 f"  another reading: {', '.join(f'studiolo collect {name}' for name in detected.others)}"
             )
-        _Run(detected.source, library, dry_run, skipped).read(path)
+        Run(detected.source, library, dry_run, skipped).read(path)
 
 
 def _no_file(word: str, words: list[str]) -> str:
@@ -204,7 +205,7 @@ def github_api() -> dict[str, str]:
     return {"api": api} if api else {}
 
 
-@collect.command("bookmarks", help=_help("bookmarks"))
+@collect.command("bookmarks", help=help_of("bookmarks"))
 def bookmarks(
     path: Annotated[
         Path, typer.Argument(metavar="FILE", help="The export, or the browser's own file.")
@@ -214,10 +215,10 @@ def bookmarks(
     skipped: Verbose = False,
 ) -> None:
     """Read a bookmark file of any kind."""
-    _Run("bookmarks", library, dry_run, skipped).read(path)
+    Run("bookmarks", library, dry_run, skipped).read(path)
 
 
-@collect.command("github-stars", help=_help("github-stars"))
+@collect.command("github-stars", help=help_of("github-stars"))
 def github_stars(
     who: Annotated[
         str, typer.Argument(metavar="LOGIN|FILE", help="A GitHub login, or a JSON file of stars.")
@@ -236,7 +237,7 @@ def github_stars(
     """Read stars from GitHub or from a file."""
     from studiolo.library import Inbox, Place
 
-    run = _Run("github-stars", library, dry_run, skipped)
+    run = Run("github-stars", library, dry_run, skipped)
     path = Path(who).expanduser()
     if path.exists() or who.endswith(".json"):
         run.read(path)
@@ -257,7 +258,7 @@ def github_stars(
         )
 
 
-@collect.command("reddit", help=_help("reddit"))
+@collect.command("reddit", help=help_of("reddit"))
 def reddit(
     path: Annotated[
         Path | None,
@@ -279,7 +280,7 @@ def reddit(
     from studiolo.errors import UsageError
     from studiolo.library import Place
 
-    run = _Run("reddit", library, dry_run, skipped)
+    run = Run("reddit", library, dry_run, skipped)
     if path is not None and not praw:
         run.read(path)
     elif praw and path is None:
@@ -291,7 +292,7 @@ def reddit(
         )
 
 
-@collect.command("table", help=_help("table"))
+@collect.command("table", help=help_of("table"))
 def table(
     where: Annotated[
         str,
@@ -307,7 +308,7 @@ def table(
     """Read the rows of Markdown tables."""
     from studiolo.library import Place
 
-    run = _Run("table", library, dry_run, skipped)
+    run = Run("table", library, dry_run, skipped)
     if where.startswith(("http://", "https://")):
         with make_client(run.library, offline=offline) as client:
             reading = SOURCES[run.source].fetch(client, where, **github_api())
@@ -316,7 +317,7 @@ def table(
         run.read(Path(where).expanduser())
 
 
-@collect.command("notes", help=_help("notes"))
+@collect.command("notes", help=help_of("notes"))
 def notes(
     path: Annotated[
         Path, typer.Argument(metavar="FILE|DIR", help="A Markdown file, a vault or a graph.")
@@ -326,10 +327,10 @@ def notes(
     skipped: Verbose = False,
 ) -> None:
     """Read the lists and notes of Markdown files."""
-    _Run("notes", library, dry_run, skipped).read(path.expanduser())
+    Run("notes", library, dry_run, skipped).read(path.expanduser())
 
 
-@collect.command("zotero", help=_help("zotero"))
+@collect.command("zotero", help=help_of("zotero"))
 def zotero(
     path: Annotated[
         Path, typer.Argument(metavar="FILE", help="The export: RIS, JSON, CSV or BibTeX.")
@@ -339,10 +340,10 @@ def zotero(
     skipped: Verbose = False,
 ) -> None:
     """Read the references of a reference manager."""
-    _Run("zotero", library, dry_run, skipped).read(path.expanduser())
+    Run("zotero", library, dry_run, skipped).read(path.expanduser())
 
 
-@collect.command("pdfs", help=_help("pdfs"))
+@collect.command("pdfs", help=help_of("pdfs"))
 def pdfs(
     path: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of PDF files, or one.")],
     library: LibraryOption = None,
@@ -350,10 +351,10 @@ def pdfs(
     skipped: Verbose = False,
 ) -> None:
     """Read a folder of PDF files."""
-    _Run("pdfs", library, dry_run, skipped).read(path.expanduser())
+    Run("pdfs", library, dry_run, skipped).read(path.expanduser())
 
 
-@collect.command("arxiv-sanity", help=_help("arxiv-sanity"))
+@collect.command("arxiv-sanity", help=help_of("arxiv-sanity"))
 def arxiv_sanity(
     path: Annotated[
         Path,
@@ -369,10 +370,10 @@ def arxiv_sanity(
     skipped: Verbose = False,
 ) -> None:
     """Read a library of arxiv-sanity."""
-    _Run("arxiv-sanity", library, dry_run, skipped).read(path, user=user)
+    Run("arxiv-sanity", library, dry_run, skipped).read(path, user=user)
 
 
-@collect.command("urls", help=_help("urls"))
+@collect.command("urls", help=help_of("urls"))
 def urls(
     what: Annotated[
         list[str],
@@ -388,7 +389,7 @@ def urls(
     """Read addresses, ids and BibTeX from anywhere."""
     import io
 
-    run = _Run("urls", library, dry_run, skipped)
+    run = Run("urls", library, dry_run, skipped)
     path = Path(what[0]).expanduser()
     if what == ["-"]:
         run.take_in(SOURCES[run.source].fetch(sys.stdin.buffer))

@@ -7,14 +7,20 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studiolo import runs
 from studiolo.errors import PaperError, UsageError
 
+from .console import counted
+
+
+if TYPE_CHECKING:
+    from studiolo.claims import Paper
 
 SPIN_S = 0.2
 RUN_EXTRA = {  # packages of the extra `run`, and the module of each
@@ -22,11 +28,11 @@ RUN_EXTRA = {  # packages of the extra `run`, and the module of each
     "scipy": "scipy",
     "scikit-learn": "sklearn",
     "vl-convert-python": "vl_convert",
-    "pooch": "pooch",
     "pillow": "PIL",
     "jaxtyping": "jaxtyping",
     "psutil": "psutil",
 }
+FETCHABLE = ("fashion_mnist", "mnist", "tinyshakespeare")  # by studiolo fetch-data
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +122,44 @@ def _data(library: Path) -> Iterator[Finding]:
         yield Finding("data", True, f"{root} holds {', '.join(there) or 'nothing'}")
     problems: list[PaperError] = []
     papers = runs.discover(library, problems=problems)
+    for name, unlocks in sorted(_unlocked_by_set(papers).items()):
+        place = _place_of(name)
+        if place is not None:
+            yield Finding("data", True, f"{name} is in {place}")
+            continue
+        claims = "; ".join(f"{slug}: {', '.join(ids)}" for slug, ids in unlocks.items())
+        number = counted(sum(map(len, unlocks.values())), "claim")
+        how = f"studiolo fetch-data {name}" if name in FETCHABLE else "put it into the folder that STUDIOLO_DATA names"  # fmt: skip
+        yield Finding("data", False, f"{name} is not here ({how}). It would unlock {number} of {claims}")  # fmt: skip
     yield Finding(
         "papers",
         not problems,
         f"{len(papers)} can run, {len(problems)} are wrong (studiolo check-papers)",
     )
+
+
+def _unlocked_by_set(papers: Iterable[Paper]) -> dict[str, dict[str, list[str]]]:
+    """Return, by data set and paper, the claims that need it: the paper's own, our questions and checks, not controls."""
+    unlocked: dict[str, dict[str, list[str]]] = {}
+    for paper in papers:
+        needs = {claim.id: claim.needs for claim in paper.claims}
+        for claim in (*paper.papers_claims, *paper.our_questions, *paper.checks):
+            wanted = {*claim.needs, *(need for part in claim.all_of for need in needs[part])}
+            for need in wanted:
+                if need.startswith("data:"):
+                    of_set = unlocked.setdefault(need.removeprefix("data:"), {})
+                    of_set.setdefault(paper.slug, []).append(claim.id)
+    return unlocked
+
+
+def _place_of(name: str) -> Path | None:
+    """Return the folder that holds a data set."""
+    import platformdirs
+
+    root = os.environ.get("STUDIOLO_DATA")
+    cache = Path(platformdirs.user_cache_dir("studiolo")) / "data"
+    for place in (*([Path(root)] if root else []), cache):
+        folder = place / name
+        if folder.is_dir() and any(path.suffix != ".part" for path in folder.iterdir()):
+            return folder
+    return None

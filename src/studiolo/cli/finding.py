@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,7 +80,7 @@ def find(
         for number, hit in enumerate(found.hits, 1):
             _say_thing(number, hit)
             if hit.snippet:
-                say("      ", *_marked(hit))
+                _say_wrapped(_INDENT, *_marked(hit))
         if not found.hits:
             say("Nothing was found.")
     _remember(home, found.hits)
@@ -104,7 +107,50 @@ def _say_thing(number: int, one: Hit | Suggestion) -> None:
     year = f" ({one.date[:4]})" if one.date[:4].isdecimal() else ""
     key = "" if one.place.startswith(one.key) else f"  {one.key}"
     place = f"  {one.place}" if one.place else ""
-    say(f"{number:3}  ", Styled(one.title or one.key, "bold"), year, Styled(f"{key}{place}", "dim"))
+    _say_wrapped(
+        f"{number:3}  ", Styled(one.title or one.key, "bold"), year, Styled(f"{key}{place}", "dim")
+    )
+
+
+_INDENT = " " * 6
+
+
+def _say_wrapped(first: str, *parts: str | Styled) -> None:
+    """Print one line; on a terminal as many as it takes, broken between words, for a pipe always one."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in wrapped(width, first, parts) if width else [[first, *parts]]:
+        say(*line)
+
+
+def wrapped(width: int, first: str, parts: Iterable[str | Styled]) -> list[list[str | Styled]]:
+    """Return parts as lines of at most `width` columns, where words allow: the first begins with `first`, others are indented."""
+    from rich.cells import cell_len
+
+    # words in pieces of one style, since a mark may end inside of one; and blanks between them
+    words: list[list[Styled]] = [[]]
+    for part in parts:
+        text, style = part if isinstance(part, Styled) else (part, "")
+        for piece in _PIECE.findall(text):
+            if words[-1] and piece.isspace() != words[-1][0].text.isspace():
+                words.append([])
+            words[-1].append(Styled(piece, style))
+    lines: list[list[str | Styled]] = [[first]]
+    used = cell_len(first)
+    blanks: list[Styled] = []
+    for word in filter(None, words):
+        if word[0].text.isspace():
+            blanks = word
+            continue
+        gap, size = (sum(cell_len(piece.text) for piece in some) for some in (blanks, word))
+        if blanks and used + gap + size > width:
+            lines.append([_INDENT])
+            used, blanks, gap = len(_INDENT), [], 0
+        lines[-1] += [piece if piece.style else piece.text for piece in (*blanks, *word)]
+        used, blanks = used + gap + size, []
+    return lines
+
+
+_PIECE = re.compile(r"\s+|\S+")
 
 
 @app.command("open", rich_help_panel=PANEL)
@@ -296,7 +342,7 @@ def _say_suggestions(suggestions: Iterable[Suggestion], first: int = 0) -> None:
         _say_thing(number, one)
         why = _because(one)
         if why:
-            say("      ", why)
+            _say_wrapped(_INDENT, why)
 
 
 def _because(one: Suggestion) -> str:

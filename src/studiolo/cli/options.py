@@ -44,6 +44,14 @@ TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", "-t", help="Only what has this tag; repeatable, all must be there."),
 ]
+ListPath = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[LIST]",
+        help="A Markdown list: its path or its name; default: the main list.",
+        show_default=False,
+    ),
+]
 ListWord = Annotated[
     str,
     typer.Argument(
@@ -73,10 +81,12 @@ def from_source(waiting: Waiting, source: str) -> list[Pending]:
     return found
 
 
-def named_list(path: Path, chosen: Path | None) -> Path:
-    """Return the list that an argument means, be it a path or a name."""
+def named_list(path: Path | None, chosen: Path | None) -> Path:
+    """Return the list that an argument means, be it a path or a name; the main list where it is left out."""
     from studiolo.library import Library, find_list
 
+    if path is None:
+        return find_list(Library.find(chosen))
     if path.exists() or (chosen is not None and not chosen.is_dir()):
         return path
     return find_list(Library.find(chosen), str(path))

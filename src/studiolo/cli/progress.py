@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -57,6 +58,34 @@ def working(what: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def downloading() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows how many bytes of a file are here: as a bar to somebody who watches, else in a line now and then."""
+    if not _is_watched():
+        next_line = time.monotonic() + QUIET_S
+
+        def tell(file: str, done: int, size: int) -> None:
+            nonlocal next_line
+            if time.monotonic() > next_line:
+                next_line = time.monotonic() + PLAIN_EVERY_S
+                say(f"{file}: {done / 1e6:.1f} of {size / 1e6:.1f} MB", to_err=True)
+
+        yield tell
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=err(), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def draw(file: str, done: int, size: int) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(clean(file), total=size)
+            bars.update(tasks[file], completed=done)
+
+        yield draw
 
 
 def about(seconds: float) -> str:
@@ -252,6 +281,12 @@ def _tell_json(event: Event) -> None:
         case runs.ClaimJudged(paper, claim, verdict):
             fields = {"paper": paper.slug, "claim": claim.id, "scale": claim.scale.kind}
             fields["verdict"] = asdict(verdict)
+            if verdict.interval is not None:  # with seeds that failed it may have no end
+                ends = fields["verdict"]["interval"]
+                fields["verdict"]["interval"] = {
+                    name: value if math.isfinite(value) else str(value)
+                    for name, value in ends.items()
+                }
         case runs.ClaimLeft(left):
             fields = {"paper": left.paper.slug, "claim": left.name, "why": left.why}
         case runs.Stopping(killed=True):

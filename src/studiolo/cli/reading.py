@@ -1,9 +1,8 @@
-"""Commands that read a list and keep what was read: show, read, unread, move, note, questions, topics, check."""
+"""Commands that read a list and keep what was read: show, read, unread, move, note, questions, check."""
 
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
@@ -88,19 +87,18 @@ def show(
 def _show(
     home: Library, path: Path, state: str | None, tags: Sequence[str], *, as_json: bool
 ) -> None:
-    from studiolo.library import load_kept, state_of, tags_of
+    from studiolo.library import load_kept, state_of
     from studiolo.lists import Document, said_outside
 
     document = Document.load(path)
     kept = load_kept(home.folder)
     entries = document.entries if as_json else document.each_entry()
     known = ((entry, *state_of(entry, kept)) for entry in entries)
-    wanted = {tag.casefold().lstrip("#") for tag in tags}
+    is_wanted = _having(home, kept, tags) if tags else None
     shown = (
         row
         for row in known
-        if (state is None or row[1] == state)
-        and (not wanted or wanted <= {tag.casefold() for tag in tags_of(row[0], kept)})
+        if (state is None or row[1] == state) and (is_wanted is None or is_wanted(row[0]))
     )
     if as_json:
         say_json(_as_json(path, document, list(shown), kept))
@@ -116,7 +114,7 @@ def _show(
             lines += [_line(entry, now), *unanswered]
             number, questions = number + 1, questions + len(unanswered)
         say_lines(lines)
-    if wanted and not number:
+    if tags and not number:
         say(
             f"No entry of {path} has the tag {' and '.join(tags)}. To see which there are: studiolo tags"
         )
@@ -127,6 +125,17 @@ def _show(
         say(said_outside(outside))
     if not document.writable:
         say("This file is not UTF-8: it can be shown, but is never written.")
+
+
+def _having(
+    home: Library, kept: Mapping[Key, Kept], tags: Sequence[str]
+) -> Callable[[Entry], bool]:
+    """Return what says whether an entry has all of some tags, however they are spelled."""
+    from studiolo.library import folded_tag, load_vocabulary, tags_of
+
+    vocabulary = load_vocabulary(home)
+    wanted = {folded_tag(vocabulary.meant(tag.lstrip("#"))) for tag in tags}
+    return lambda entry: wanted <= set(map(folded_tag, vocabulary.all_meant(tags_of(entry, kept))))
 
 
 def _line(entry: Entry, now: str | None) -> str:
@@ -376,60 +385,6 @@ def _question_json(
             for paper, answer in answers
         ],
     }
-
-
-@app.command(rich_help_panel=PANEL)
-def topics(library: LibraryOption = None, as_json: AsJson = False) -> None:
-    """List the pages in `topics/` of this library and the entries that link to each.
-
-    Example:  studiolo topics
-    """
-    from studiolo.library import Library, Listed, short
-    from studiolo.lists import Document
-
-    home = Library.find(library)
-    root = home.folder
-    pages = {
-        path.resolve(): Document.load(path) for path in sorted((root / "topics").rglob("*.md"))
-    }
-    if not pages:
-        raise UsageError(
-            f"There is no page in {root / 'topics'}. Write one, and link to it from an entry."
-        )
-    linked: dict[Path, list[Listed]] = defaultdict(list)
-    for path in home.list_paths():
-        document = Document.load(short(path))
-        for entry in document.entries:
-            targets = {
-                (path.parent / link.url.partition("#")[0]).resolve()
-                for link in entry.links
-                if link.mention is None and link.url and "\0" not in link.url
-            }
-            for target in targets & pages.keys():
-                linked[target].append(Listed(document, entry))
-    rows = [
-        (path, page.headings[0].text if page.headings else path.stem, linked[path])
-        for path, page in pages.items()
-    ]
-    if as_json:
-        say_json(
-            [
-                {
-                    "path": str(short(path)),
-                    "title": title,
-                    "entries": [str(e.key or e.title) for _, e in found],
-                }
-                for path, title, found in rows
-            ]
-        )
-        return
-    for path, title, found in rows:
-        say(
-            Styled(title, "bold"),
-            f"  {short(path)}  {counted(len(found), 'entry', 'entries')}",
-        )
-        for row in found:
-            say(f"  {row}")
 
 
 @app.command(rich_help_panel=PANEL)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .console import say, say_file
-from .options import home_of, named_list
+from .options import ListPath, home_of, named_list
 
 
 app = typer.Typer()
@@ -25,7 +25,7 @@ class Format(StrEnum):
 
 @app.command(rich_help_panel="Look")
 def report(
-    path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
+    path: ListPath = None,
     format_: Annotated[
         Format,
         typer.Option(

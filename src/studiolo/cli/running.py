@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from studiolo.errors import FileError, PaperError, RunError, StudioloError, UsageError
 
-from .console import Styled, counted, say, say_event, say_file
-from .options import LibraryOption, home_of, named_list
-from .progress import progress, working
+from .console import Styled, counted, say, say_event
+from .options import LibraryOption, ListPath, home_of, named_list
+from .progress import downloading, progress, working
+from .start import EXAMPLE_LIBRARY, example_list
 from .verdicts import show_counts, show_left, show_next, show_verdicts
 
 
@@ -43,7 +45,7 @@ def seconds(text: str) -> float:
 
 @app.command(rich_help_panel=PANEL)
 def run(
-    path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
+    path: ListPath = None,
     budget: Annotated[
         str | None,
         typer.Option(help="Time limit, such as 90s or 4m; the rest is left for the next run."),
@@ -69,6 +71,12 @@ def run(
             help="Measure nothing new: run N finished seeds again and compare bit by bit.",
         ),
     ] = None,
+    example: Annotated[
+        bool,
+        typer.Option(
+            "--example", help=f"Run the list that comes with Studiolo, in {EXAMPLE_LIBRARY}/."
+        ),
+    ] = False,
     library: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +95,8 @@ def run(
 
     Examples:
 
+      studiolo run --example --budget 30s
+
       studiolo run lists/recent-ml-research.md
 
       studiolo run lists/recent-ml-research.md --only nade --budget 90s
@@ -100,6 +110,10 @@ def run(
     from studiolo.lists import Document
     from studiolo.report import load_view, write_report
 
+    if example:
+        if path is not None or library is not None:
+            raise UsageError("--example brings its own list and library. Leave the others out.")
+        path = example_list()
     path = named_list(path, library)
     document = Document.load(path)
     home = home_of(path, library)
@@ -171,27 +185,53 @@ def doctor(
 
 @app.command("fetch-data", rich_help_panel=PANEL)
 def fetch_data(
-    name: Annotated[
-        str, typer.Argument(metavar="SET", help="mnist, fashion_mnist or tinyshakespeare.")
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="SET...", help="mnist, fashion_mnist or tinyshakespeare."),
     ],
 ) -> None:
-    """Download a data set once, from its canonical address, and check its checksum.
+    """Download data sets once, each from its canonical address, and check their checksums.
 
-    Other sets are read from the folder that the environment variable STUDIOLO_DATA names.
+    What stopped half-way goes on where it stopped. Other sets are read from the folder that the environment variable
+    STUDIOLO_DATA names; `studiolo doctor` says which claims a set would unlock.
 
     Example:  studiolo fetch-data mnist
     """
+    for name in names:
+        with downloading() as show:
+            paths = _fetch_apart(name, show)
+        for path in paths:
+            say(path)
+
+
+def _fetch_apart(name: str, show: Callable[[str, int, int], None]) -> list[str]:
+    """Fetch a set in a process of its own: commands load nothing that papers need."""
     code = (
-        "import sys; from studiolo.data import fetch_set; print(*fetch_set(sys.argv[1]), sep='\\n')"
+        "import json, sys; from studiolo.data import fetch_set; say = lambda x: print(json.dumps(x), flush=True); "
+        "say(list(map(str, fetch_set(sys.argv[1], lambda *step: say(step)))))"
     )
-    command = [sys.executable, "-c", code, name]
-    with working(f"Fetching {name}"):  # in a process of its own: commands load nothing papers need
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RunError(
-            done.stderr.strip().splitlines()[-1].removeprefix("studiolo.errors.RunError: ")
-        )
-    say_file(done.stdout)
+    last: list[Any] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", code, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        try:
+            for line in child.stdout:
+                last = json.loads(line)
+                if len(last) == 3 and isinstance(last[1], int):
+                    show(*last)
+            errors = child.stderr.read()
+            child.wait()
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise RunError(re.sub(r"^[\w.]*Error: ", "", errors.strip().splitlines()[-1]))
+    return last
 
 
 @app.command("keep-records", rich_help_panel=PANEL)
@@ -248,6 +288,11 @@ def check_papers(
         count += 1
         try:
             complaints = [str(problem) for problem in check_paper(load_paper(folder))]
+            if folder.name in runs.code_of(folder).imports:
+                complaints.append(
+                    f"{folder}: it imports itself as {folder.name}, and what is imported so does not count as its code. "
+                    f"Write from .model import ... in its files."
+                )
         except PaperError as error:
             complaints = [str(error)]
         wrong += bool(complaints)

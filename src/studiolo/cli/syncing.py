@@ -11,6 +11,7 @@ import typer
 
 from studiolo.errors import SourceError, StudioloError
 
+from .capturing import IssuesRead
 from .collecting import github_api, progress
 from .console import counted, say
 from .options import PANEL, LibraryOption, Offline, make_client
@@ -45,7 +46,8 @@ def sync(
 ) -> None:
     """Collect again from every place that you collected from; only what is new is taken in.
 
-    Each `studiolo collect` is remembered: files and folders by their path, stars by the login. A place that cannot be read
+    Each `studiolo collect` is remembered: files and folders by their path, stars by the login,
+    issues by the repository, feeds by the address. A place that cannot be read
     does not keep the others; the exit code is then 1.
 
     \b
@@ -136,8 +138,12 @@ def _reading(home: Library, inbox: Inbox, place: Place, *, offline: bool) -> Ite
         yield source.fetch(place.where)
         return
     with make_client(home, offline=offline) as client:
+        if place.how == "repository":
+            yield IssuesRead(client, place.where, place.options).reading
+            return
         if place.how == "page":
-            yield source.fetch(client, place.where, **github_api())
+            more = github_api() if place.source == "table" else {}
+            yield source.fetch(client, place.where, **more)
             return
         yield source.fetch(
             client,

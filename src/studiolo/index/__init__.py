@@ -1,7 +1,7 @@
 """Search and suggestions over rows of text."""
 
 from .engine import Index, load_or_build
-from .placing import Placement, Shelf, place
+from .placing import Placement, Placer, Shelf, place
 from .rows import Row
 from .searching import Found, Hit
 from .suggesting import Suggestion
@@ -14,6 +14,7 @@ __all__ = [
     "Hit",
     "Index",
     "Placement",
+    "Placer",
     "Reason",
     "Row",
     "Shelf",

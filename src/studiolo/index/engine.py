@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from studiolo.errors import FileError
+from studiolo.errors import FileError, UsageError
 
 from . import store
 from .postings import CHUNK, Postings
-from .rows import Row, rows_of
+from .rows import Row, as_text, rows_of
 from .searching import READ, Found, add_rows, create_tables, finish_tables, row_from, search
 from .suggesting import Scorer, Suggestion
 
@@ -40,7 +40,7 @@ class Index:
         )  # fmt: skip
         self._database.execute("PRAGMA mmap_size = 1000000000")
         # opened now: another process may replace the index before the first suggestion
-        self._docs, self._values = _mapped(build / "docs"), _mapped(build / "values")
+        self._files = [_mapped(build / name) for name in ("docs", "values", "days")]
         self._scorer: Scorer | None = None
 
     @classmethod
@@ -81,13 +81,15 @@ class Index:
         return self.count
 
     def row(self, key: str) -> Row | None:
-        """Return the row of a key as suggestions read it (title, authors, abstract, notes, categories), or None.
+        """Return the row of a key as suggestions read it (title, authors, abstract, notes, categories, date), or None.
 
         Raises:
             FileError: the index is damaged; it is put aside and built anew next time.
         """
         with self._healing():
-            found = self._database.execute(f"SELECT {READ} FROM rows WHERE key = ?", (key,))
+            found = self._database.execute(
+                f"SELECT {READ} FROM rows WHERE key = ?", (as_text(key),)
+            )
             return next(map(row_from, found), None)
 
     def close(self) -> None:
@@ -114,17 +116,17 @@ class Index:
             FileError: the index is damaged; it is put aside and built anew next time.
         """
         with self._healing():
-            return search(self._database, query, limit)
+            return search(self._database, as_text(query), max(0, limit))
 
     def suggest(
         self,
-        seeds: Sequence[str | Row] = (),
+        seeds: Iterable[str | Row | Mapping[str, Any]] = (),
         *,
         heading: str | Sequence[str] = (),
         place: Sequence[str] = (),
         lists: Mapping[str, Iterable[str]] | None = None,
         leave_out: Iterable[str] = (),
-        not_for_me: Sequence[str | Row] = (),
+        not_for_me: Iterable[str | Row | Mapping[str, Any]] = (),
         only: Iterable[str] | None = None,
         since: str = "",
         limit: int = 20,
@@ -132,8 +134,8 @@ class Index:
         """Suggest rows that belong beside the seeds, or under a heading, best first.
 
         Args:
-            seeds: what is there already: keys of rows, or rows from elsewhere. Keys that the index does not have are
-                passed over; with `lists` they still count there. Seeds are never suggested.
+            seeds: what is there already: keys of rows, or rows from elsewhere (as `build` takes them). Keys that the index
+                does not have are passed over; with `lists` they still count there. Seeds are never suggested.
             heading: the section's heading path, outermost first; one text is one heading.
             place: names of the list and its file, outermost first: they count less than any heading, and help where a
                 heading says nothing ("2019").
@@ -153,15 +155,15 @@ class Index:
         """
         with self._healing():
             if self._scorer is None:
-                self._scorer = Scorer(self._database, self._docs, self._values, self.count)
+                self._scorer = Scorer(self._database, self._files, self.count)
             return self._scorer.suggest(
-                seeds,
-                headings=(*place, *((heading,) if isinstance(heading, str) else heading)),
-                lists=lists or {},
-                leave_out=leave_out,
-                not_for_me=not_for_me,
-                only=only,
-                since=since,
+                _seeds(seeds),
+                headings=[*_texts(place), *_texts(heading)],
+                lists={name: _texts(keys) for name, keys in (lists or {}).items()},
+                leave_out=_texts(leave_out),
+                not_for_me=_seeds(not_for_me),
+                only=None if only is None else _texts(only),
+                since=as_text(since),
                 limit=limit,
             )
 
@@ -169,6 +171,8 @@ class Index:
     def _healing(self) -> Iterator[None]:
         try:
             yield
+        except sqlite3.ProgrammingError as error:
+            raise UsageError(f"This index cannot be asked: {error}") from error
         except (sqlite3.DatabaseError, IndexError, OSError) as error:
             store.put_aside(self._folder)
             raise FileError(
@@ -247,6 +251,22 @@ def _no_collecting() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _seeds(given: Any) -> list[str | Row]:
+    """Return keys and rows as suggestions take them; one alone is a list of one."""
+    if given is None or isinstance(given, str | Row | Mapping):
+        given = [given]
+    found: list[str | Row] = []
+    for one in given:
+        found += rows_of([one]) if isinstance(one, Row | Mapping) else filter(None, [as_text(one)])
+    return found
+
+
+def _texts(given: Any) -> list[str]:
+    """Return texts that can be stored; one alone is a list of one."""
+    given = [given] if given is None or isinstance(given, str) else given
+    return [text for one in given if (text := as_text(one))]
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -58,25 +58,46 @@ class Placement:
         return telling(self.reasons, count)
 
 
+class Placer:
+    """Places rows among sections; rarity is counted over the sections' own rows."""
+
+    def __init__(self, shelves: Sequence[Shelf]) -> None:
+        known: dict[int, Mapping[Term, int]] = {}  # a row may stand in several
+        counted = [
+            [known.setdefault(id(row), known.get(id(row)) or terms_in(row)) for row in shelf.rows]
+            for shelf in shelves
+        ]
+        headings = [terms_of_headings(shelf.headings) for shelf in shelves]
+        self._idf = _rarity(counted, headings)
+        self._sizes = [len(rows) for rows in counted]
+        self._likeness = [mean_vector(rows, self._idf) for rows in counted]
+        self._weights: list[Weights] = []
+        for likeness, terms, size in zip(self._likeness, headings, self._sizes, strict=True):
+            weights: Weights = dict(likeness)
+            for term, weight in heading_vector(terms, self._idf).items():
+                share = HEADING_WEIGHT * weight / math.sqrt(max(1, size))
+                weights[term] = weights.get(term, 0.0) + share
+            self._weights.append(weights)
+
+    def place(self, row: Row) -> list[Placement]:
+        """Return the sections that share a term with a row, best first."""
+        wanted = weighed(mean_vector([terms_in(row)], self._idf))
+        found = []
+        for number, weights in enumerate(self._weights):
+            parts = [
+                (wanted[term] * weights[term], term) for term in wanted.keys() & weights.keys()
+            ]
+            if parts:
+                score = math.fsum(value for value, _ in parts)
+                score += SIZE * math.log1p(self._sizes[number])
+                by_heading = max(parts)[1] not in self._likeness[number]
+                found.append(Placement(number, score, reasons_of(parts), by_heading))
+        return sorted(found, key=lambda one: (-one.score, one.number))
+
+
 def place(row: Row, shelves: Sequence[Shelf]) -> list[Placement]:
-    """Return the sections that share a term with a row, best first; rarity is counted over the sections' own rows."""
-    counted = [[terms_in(one) for one in shelf.rows] for shelf in shelves]
-    headings = [terms_of_headings(shelf.headings) for shelf in shelves]
-    idf = _rarity(counted, headings)
-    wanted = weighed(mean_vector([terms_in(row)], idf))
-    found = []
-    for number, (rows, terms) in enumerate(zip(counted, headings, strict=True)):
-        likeness = mean_vector(rows, idf)
-        weights: Weights = dict(likeness)
-        for term, weight in heading_vector(terms, idf).items():
-            share = HEADING_WEIGHT * weight / math.sqrt(max(1, len(rows)))
-            weights[term] = weights.get(term, 0.0) + share
-        parts = [(wanted[term] * weights[term], term) for term in wanted.keys() & weights.keys()]
-        if parts:
-            score = math.fsum(value for value, _ in parts) + SIZE * math.log1p(len(rows))
-            by_heading = max(parts)[1] not in likeness
-            found.append(Placement(number, score, reasons_of(parts), by_heading))
-    return sorted(found, key=lambda one: (-one.score, one.number))
+    """Return the sections that share a term with a row, best first; see `Placer`."""
+    return Placer(shelves).place(row)
 
 
 def _rarity(

@@ -1,7 +1,8 @@
 """Which rows hold a term, and how much: built in one streaming pass over the rows and one over its own notes.
 
 The terms of a row stand in four blocks (words, pairs of words, authors, categories), each a vector of length 1 per row:
-(1 + ln tf) (ln((1 + N) / (1 + df)) + 1). Postings are stored by term, rows ascending, in two flat files.
+(1 + ln tf) (ln((1 + N) / (1 + df)) + 1). Postings are stored by term, rows ascending, in two flat files; a third has the
+days of all rows.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Postings:
     """Collects rows, then writes the postings of all.
 
     Args:
-        folder: an empty folder; spilled notes and the two files are written there.
+        folder: an empty folder; spilled notes and the three files are written there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,6 +92,7 @@ class Postings:
         self._frequency = np.zeros(len(self._words), np.int64)
         self._chunks: list[tuple[int, list[int]]] = []
         self._spill: BinaryIO = (folder / "spill").open("w+b")
+        self._days: list[int] = []
         self.count = 0
 
     def __enter__(self) -> Postings:
@@ -103,6 +105,7 @@ class Postings:
     def add(self, rows: Sequence[Row]) -> None:
         """Take the next rows, at most CHUNK of them."""
         np = self._np
+        self._days += [row.day or 0 for row in rows]
         words, pairs = self._terms([text_of(row) for row in rows])
         self._frequency = _longer(np, self._frequency, len(self._words))
         self._frequency += np.bincount(words[0] & _LOW, minlength=len(self._words))
@@ -142,8 +145,12 @@ class Postings:
         return words, np.unique(keys[both], return_counts=True)
 
     def save(self, database: sqlite3.Connection) -> None:
-        """Write `docs` (int32) and `values` (float32) into the folder, terms and words into the database."""
+        """Write `docs`, `days` (int32) and `values` (float32) into the folder, terms and words into the database.
+
+        A row without a date has day 0.
+        """
         np = self._np
+        np.array(self._days or [0], np.int32).tofile(self._folder / "days")
         word_least, pair_least, author_least, category_least = least_rows(self.count)
         pair_keys, pair_frequency = self._pairs_in(pair_least)
         frequencies = [self._frequency, pair_frequency]

@@ -24,8 +24,10 @@ _SNIPPETS = ", ".join(
 )
 _BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
 _MANY = 200  # titles with all words that are put in order; of more, those that BM25 finds best
-READ = "key, title, authors, abstract, notes, categories"  # of a row by suggestions
+READ = "key, title, authors, abstract, notes, categories, date"  # of a row by suggestions
 SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
+_TOKENIZE = "'porter unicode61 remove_diacritics 2'"
+# titles and authors have an index of their own too: most of what is sought is there, and theirs is a tenth as long
 _SCHEMA = f"""
     CREATE TABLE rows (
         id INTEGER PRIMARY KEY, year INTEGER, date TEXT, key TEXT, title TEXT, authors TEXT, notes TEXT, section TEXT,
@@ -33,9 +35,11 @@ _SCHEMA = f"""
     );
     CREATE TABLE facets (name TEXT, value TEXT, row INTEGER, PRIMARY KEY (name, value, row)) WITHOUT ROWID;
     CREATE VIRTUAL TABLE fts USING fts5 (
-        {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
+        {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize={_TOKENIZE}
     );
     INSERT INTO fts (fts, rank) VALUES ('rank', 'bm25({", ".join(map(str, _WEIGHTS))})');
+    CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={_TOKENIZE});
+    INSERT INTO titles (titles, rank) VALUES ('rank', 'bm25(10, 5)');
 """
 _APART = "\x1f"  # between the names of a row
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -115,16 +119,17 @@ def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> N
 
 
 def finish_tables(database: sqlite3.Connection) -> None:
-    """Make the full-text index of all rows."""
+    """Make the full-text indexes of all rows."""
     database.execute("INSERT INTO fts (fts) VALUES ('rebuild')")
+    database.execute("INSERT INTO titles (titles) VALUES ('rebuild')")
     database.execute("CREATE INDEX keys ON rows (key)")
 
 
 def row_from(found: Sequence[str]) -> Row:
     """Return the row of `SELECT READ`, as suggestions read it."""
-    key, title, authors, abstract, notes, categories = (text.replace(JOINT, "") for text in found)
+    key, title, authors, abstract, notes, categories, date = (t.replace(JOINT, "") for t in found)
     return Row(
-        key=key, title=title, authors=split_names(authors), abstract=abstract, notes=notes, categories=split_names(categories)
+        key=key, title=title, authors=split_names(authors), abstract=abstract, notes=notes, categories=split_names(categories), date=date
     )  # fmt: skip
 
 
@@ -141,7 +146,8 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
             return Found((), ("There is no word to search for.",))
         return Found(tuple(_by_fields(database, query, limit)))
     says: list[str] = []
-    corrected = _corrected(database, query)
+    hits = _in_titles(database, query, limit)
+    corrected = () if hits else _corrected(database, query)
     if corrected:
         meant = dict(corrected)
         query = query.with_words(
@@ -149,15 +155,18 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
         )
         for typed, word in corrected:
             says.append(f"Showing “{word}”: nothing here has “{typed}”.")
-    hits = _climb(database, query, limit)
-    if hits and hits[0].has == "some":
+        hits = _in_titles(database, query, limit)
+    found = _climb(database, query, limit, hits)
+    if found and found[0].has == "some":
         says.append("Nothing has all of these words; these have some.")
-    return Found(tuple(hits), tuple(says), corrected)
+    return Found(tuple(found), tuple(says), corrected)
 
 
-def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
+def _climb(
+    database: sqlite3.Connection, query: Query, limit: int, hits: dict[int, Hit]
+) -> list[Hit]:
+    """Return the hits in titles, and behind them what has all words anywhere, or some."""
     words = _expressions(query)
-    hits = _in_titles(database, query, f"{{title authors}} : ({' AND '.join(words)})", limit)
     # stop words say nothing outside of titles, and BM25 takes long to count their rows
     telling = [n for n, word in enumerate(query.words) if word.text.lower() not in STOP_WORDS]
     telling = telling or list(range(len(words)))
@@ -176,13 +185,19 @@ def _climb(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     return list(hits.values())
 
 
-def _in_titles(
-    database: sqlite3.Connection, query: Query, expression: str, limit: int
-) -> dict[int, Hit]:
-    """Return the rows that match in title or authors, by number, in the order of `title_order`."""
-    where, values = _where(query, expression)
-    marked = f"highlight(fts, {COLUMNS.index('title')}, '{OPEN}', '{CLOSE}')"
-    sql = f"SELECT rows.id, {marked} FROM fts JOIN rows ON rows.id = fts.rowid WHERE {where}"
+def _in_titles(database: sqlite3.Connection, query: Query, limit: int) -> dict[int, Hit]:
+    """Return the rows that have all words in title or authors, by number, in the order of `title_order`."""
+    words = " AND ".join(_expressions(query))
+    # words of fields may stand in other columns
+    table, expression = (
+        ("fts", f"{{title authors}} : ({words})") if query.needed else ("titles", words)
+    )
+    where, values = _where(query, expression, table)
+    title = COLUMNS.index("title") if query.needed else 0
+    sql = (
+        f"SELECT rows.id, highlight({table}, {title}, '{OPEN}', '{CLOSE}') "
+        f"FROM {table} JOIN rows ON rows.id = {table}.rowid WHERE {where}"
+    )
     titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY + 1)).fetchall()
     if (
         len(titles) > _MANY
@@ -230,15 +245,15 @@ def _by_fields(database: sqlite3.Connection, query: Query, limit: int) -> list[H
     return [_hit(row, "all", 0.0) for row in database.execute(sql, (*values, limit))]
 
 
-def _where(query: Query, expression: str) -> tuple[str, list[str | int]]:
-    """Return the conditions of a search in SQL, and their values."""
+def _where(query: Query, expression: str, table: str = "fts") -> tuple[str, list[str | int]]:
+    """Return the conditions of a search of one of the two full-text tables in SQL, and their values."""
     match = " AND ".join(
         [*filter(None, [expression]), *(f"({fts(word)})" for word in query.needed)]
     )
     where: list[str] = []
     values: list[str | int] = []
     if match:
-        where.append("fts MATCH ?")
+        where.append(f"{table} MATCH ?")
         values.append(match)
     for word in query.unwanted:
         where.append("rows.id NOT IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
@@ -266,10 +281,12 @@ def _shown(snippets: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 
 def _expressions(query: Query) -> list[str]:
-    last = len(query.words) - 1
+    """Return each word as FTS5 looks for it, the last one also as the beginning of one: but not "a" or "of"."""
+    last = query.words[-1].text.lower()
+    is_open = query.ends_open and not (len(last) <= 2 and last in STOP_WORDS)
     return [
-        fts(word, as_prefix=query.ends_open and n == last) for n, word in enumerate(query.words)
-    ]
+        *(fts(word) for word in query.words[:-1]), fts(query.words[-1], as_prefix=is_open)
+    ]  # fmt: skip
 
 
 def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -21,8 +21,8 @@ from studiolo.errors import FileError
 from studiolo.files import save_bytes
 
 
-VERSION = 3  # of the files: one more whenever what is stored, or how texts are read, changes
-FILES = ("text.sqlite", "docs", "values")
+VERSION = 4  # of the files: one more whenever what is stored, or how texts are read, changes
+FILES = ("text.sqlite", "docs", "values", "days")
 _CURRENT = "current.json"
 _BUILD = "build-"
 _SAMPLES, _SAMPLE_BYTES = 64, 4096

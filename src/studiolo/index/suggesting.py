@@ -4,8 +4,8 @@ The score of a row is a sum over terms, so the reasons shown are the whole reaso
 
     score(row) = sum over blocks of weight x cosine(query, row)
 
-The query is the mean of the seeds' vectors, of length 1 in each block, and a small vector of the heading's words. What
-other people's lists say is added.
+The query is the mean of the seeds' vectors, of length 1 in each block, and a small vector of the heading's words. The
+sum counts up to half as much again for rows of the seeds' time. What other people's lists say is added.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from studiolo.errors import UsageError
 
 from .query import JOINT
-from .rows import Row
+from .rows import Row, day_of
 from .searching import READ, SHOWN, row_from, split_names
 from .vectors import (
     HEADING_WEIGHT,
@@ -45,11 +47,17 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float32]
 
 NOT_FOR_ME, SURE = 0.15, 3  # what was said no to, from so many seeds on: beside fewer it does harm
+CLOSE, YEARS = (
+    0.5,
+    2 * 365.25,
+)  # what the seeds' time adds at most; so many days from a seed it is half of that
+_FAR = 15 * 366  # days from all seeds, beyond which all is equally far
 SHARED, POPULAR = 0.3, 0.05  # of other people's lists
 FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
-_KEPT = ((4, 150), (10, 300))  # below so many seeds, so many terms are kept
+_KEPT = ((4, 150), (10, 300), (20, 400))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
 _AT_ONCE = 500  # values of one SQL statement
+_PIECE = 1 << 15  # postings that are added at once: they stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,7 @@ class Suggestion:
         return telling(self.reasons, count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(NamedTuple):
     """Where the postings of a term lie."""
 
     idf: float
@@ -92,16 +99,17 @@ class _Slot:
 class Scorer:
     """Suggests from the rows of one index."""
 
-    def __init__(
-        self, database: sqlite3.Connection, docs: Buffer, values: Buffer, count: int
-    ) -> None:
+    def __init__(self, database: sqlite3.Connection, files: Sequence[Buffer], count: int) -> None:
         import numpy as np
 
         self._np = np
         self._database = database
         self._count = count
+        docs, values, days = files
         self._docs: NDArray[np.int32] = np.frombuffer(docs, np.int32)
         self._values: NDArray[np.float32] = np.frombuffer(values, np.float32)
+        self._days: NDArray[np.int32] = np.frombuffer(days, np.int32)[:count]
+        self._undated = np.flatnonzero(self._days == 0)
 
     def suggest(
         self,
@@ -117,6 +125,9 @@ class Scorer:
     ) -> list[Suggestion]:
         """Suggest; see `Index.suggest`."""
         np = self._np
+        earliest = day_of(since) if since else 0
+        if earliest is None:
+            raise UsageError(f"{since!r} is not a date. Write 2024, 2024-05 or 2024-05-01.")
         seed_keys = {seed if isinstance(seed, str) else seed.key for seed in seeds}
         seed_rows = self._rows(seeds)
         slots: dict[Term, _Slot] = {}
@@ -137,14 +148,16 @@ class Scorer:
         scores = self._score(weights, slots)
         if found is not None and self._count:
             scores = 0.5 * found / (found.max() or 1) + 0.5 * scores / (scores.max() or 1)
+        if seed_days := [day for row in seed_rows if (day := row.day)]:
+            scores *= 1 + CLOSE * self._closeness(seed_days)
         on_lists = self._add_lists(scores, seed_keys, lists) if lists and not since else {}
         scores[self._numbers({*seed_keys, *leave_out, *self._keys(not_for_me)})] = 0
         if only is not None:
             allowed = np.zeros(self._count, bool)
             allowed[self._numbers(only)] = True
             scores[~allowed] = 0
-        if since:
-            scores[self._before(since)] = 0
+        if earliest:
+            scores[self._days < earliest] = 0
         return self._explained(self._best(scores, limit), scores, weights, slots, on_lists)
 
     # what is asked for
@@ -218,20 +231,51 @@ class Scorer:
     def _numbers(self, keys: Iterable[str]) -> list[int]:
         return [number for (number,) in self._select("SELECT id FROM rows WHERE key IN (?*)", keys)]
 
-    def _before(self, since: str) -> list[int]:
-        return [
-            n for (n,) in self._database.execute("SELECT id FROM rows WHERE date < ?", (since,))
-        ]
-
     # scores
 
     def _score(self, weights: Weights, slots: Mapping[Term, _Slot]) -> Scores:
+        """Return the sum over terms for each row: exact, term by term in their order."""
         np = self._np
         scores: Scores = np.zeros(self._count, np.float32)
+        # `add.at` is quick where the places are of the machine's own size
+        places, values = np.empty(_PIECE, np.intp), np.empty(_PIECE, np.float32)
         for term, weight in weights.items():
-            part = slice(slots[term].start, slots[term].stop)
-            scores[self._docs[part]] += np.float32(weight) * self._values[part]
+            stop = slots[term].stop
+            for first in range(slots[term].start, stop, _PIECE):
+                part = slice(first, min(first + _PIECE, stop))
+                size = part.stop - first
+                places[:size] = self._docs[part]
+                np.multiply(self._values[part], np.float32(weight), out=values[:size])
+                np.add.at(scores, places[:size], values[:size])
         return scores
+
+    def _places(self, starts: Any, stops: Any, wanted: Any) -> Any:
+        """Return terms x rows: where the posting of a row lies among those of a term, or -1; all in one binary search."""
+        np = self._np
+        low = np.repeat(starts[:, None], len(wanted), axis=1)
+        stops = stops[:, None]
+        step = 1 << int((stops - starts[:, None]).max(initial=0)).bit_length()
+        while step := step >> 1:
+            # rows before low + step are smaller than the wanted one
+            ahead = np.minimum(low + step, stops)
+            low = np.where(self._docs[ahead - 1] < wanted, ahead, low)
+        there = low < stops
+        there &= self._docs[np.minimum(low, stops - 1)] == wanted
+        return np.where(there, low, -1)
+
+    def _closeness(self, seed_days: Sequence[int]) -> Scores:
+        """Return how near in time each row is to the seeds, 0 to 1: the mean over seeds of 1 / (1 + (distance / 2 years)²).
+
+        A row without a date is as near as rows are on average.
+        """
+        np = self._np
+        first, last = min(seed_days) - _FAR, max(seed_days) + _FAR
+        days = np.arange(first, last + 1, dtype=np.float32)
+        near = np.mean([1 / (1 + ((days - day) / YEARS) ** 2) for day in seed_days], axis=0)
+        found: Scores = near[np.clip(self._days, first, last) - first].astype(np.float32)
+        if 0 < len(self._undated) < self._count:
+            found[self._undated] = np.delete(found, self._undated).mean()
+        return found
 
     def _add_lists(
         self, scores: Scores, seed_keys: set[str], lists: Mapping[str, Iterable[str]]
@@ -269,16 +313,17 @@ class Scorer:
         lists: Mapping[int, list[str]],
     ) -> list[Suggestion]:
         np = self._np
-        wanted = np.array(sorted(best), np.int32)
+        terms = list(weights)
+        starts, stops = (
+            np.array([getattr(slots[term], end) for term in terms], np.int64)
+            for end in ("start", "stop")
+        )
+        places = self._places(starts, stops, np.array(best, np.int32))
         parts: dict[int, list[tuple[float, Term]]] = defaultdict(list)
-        for term, weight in weights.items():
-            start, stop = slots[term].start, slots[term].stop
-            docs = self._docs[start:stop]
-            places = np.searchsorted(docs, wanted)
-            places[places == len(docs)] = 0
-            for at in np.flatnonzero(docs[places] == wanted).tolist():
-                value = weight * float(self._values[start + int(places[at])])
-                parts[int(wanted[at])].append((value, term))
+        which, whose = np.nonzero(places >= 0)
+        values = self._values[places[which, whose]]
+        for term, row, value in zip(which.tolist(), whose.tolist(), values.tolist(), strict=True):
+            parts[best[row]].append((weights[terms[term]] * value, terms[term]))
         sql = f"SELECT id, {SHOWN} FROM rows WHERE id IN (?*)"
         shown = {number: row for number, *row in self._select(sql, best)}
         found = []

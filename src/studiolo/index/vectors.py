@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from .postings import AUTHORS, BLOCKS, CATEGORIES, PAIRS, WORDS
 from .rows import Row
-from .words import fold, heading_words, is_telling, name_of, other_number, tokens
+from .words import heading_words, name_of, other_number, telling_words
 
 
 Term = tuple[int, str]  # block, and the word, pair or name
@@ -65,11 +65,10 @@ def telling(reasons: Iterable[Reason], count: int) -> tuple[Reason, ...]:
 def terms_in(row: Row) -> Counter[Term]:
     """Return how often each term stands in a row, as `postings.text_of` reads it."""
     counts: Counter[Term] = Counter()
-    title = fold(row.title)
-    for part in (title, title, fold(row.abstract), fold(row.notes)):
-        words = [token.decode() for token in tokens(part) if is_telling(token)]
-        counts.update((WORDS, word) for word in words)
-        counts.update((PAIRS, f"{first} {second}") for first, second in pairwise(words))
+    words = [telling_words(text) for text in (row.title, row.abstract, row.notes)]
+    for part in (words[0], *words):
+        counts.update([(WORDS, word) for word in part])
+        counts.update([(PAIRS, f"{first} {second}") for first, second in pairwise(part)])
     counts.update(dict.fromkeys(((AUTHORS, name_of(name)) for name in row.authors), 1))
     counts.update(dict.fromkeys(((CATEGORIES, name) for name in row.categories), 1))
     return counts

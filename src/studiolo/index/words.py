@@ -21,6 +21,7 @@ _STOP_WORDS = """
     your et al eg ie
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
+_STOP_TOKENS = frozenset(word.encode() for word in STOP_WORDS)
 # Words of headings that say something about the list, not about a subject.
 _LIST_WORDS = """
     paper papers list lists awesome reading read review reviewed todo later misc miscellaneous other
@@ -73,7 +74,7 @@ def tokens(text: bytes) -> list[bytes]:
 
 def is_telling(token: bytes) -> bool:
     """Return whether a token can say what a paper is about: no stop word, number, mark or single letter."""
-    return len(token) > 1 and not token.isdigit() and token.decode() not in STOP_WORDS
+    return len(token) > 1 and token not in _STOP_TOKENS and not token.isdigit()
 
 
 def telling_words(text: str) -> list[str]:

@@ -65,8 +65,7 @@ def find_key(text: str) -> Key:
 
 def find_mention(url: str) -> Mention | None:
     """Return what `url` points at, or None where it is not a web address (relative, `mailto:`, `#place`)."""
-    plain = _find_plain(url)
-    return Mention(plain.key, url, plain.version) if plain and plain.key else _look_up(url)
+    return _find_plain(url) or _look_up(url)
 
 
 @lru_cache(maxsize=4096)
@@ -95,23 +94,22 @@ _PLAIN_ARXIV = re.compile(
     re.ASCII,
 )
 _PLAIN_REPOSITORY = re.compile(
-    r"https?://github\.com/([A-Za-z0-9](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])?)/([A-Za-z0-9_-]{1,100})/?",
+    r"https?://github\.com/([A-Za-z0-9][A-Za-z0-9-]{0,59})/([A-Za-z0-9_-]{1,100})/?",
     re.ASCII,
 )
 
 
-def _find_plain(url: str) -> Target | None:
+def _find_plain(url: str) -> Mention | None:
     if match := _PLAIN_ARXIV.fullmatch(url):
-        return Target(Key("arxiv", match[1]), int(match[2]) if match[2] else None)
+        return Mention(Key("arxiv", match[1]), url, int(match[2]) if match[2] else None)
     if match := _PLAIN_REPOSITORY.fullmatch(url):
         owner = match[1].lower()
-        return None if owner in NOT_OWNERS else Target(Key("github", f"{owner}/{match[2].lower()}"))
+        if owner not in NOT_OWNERS:
+            return Mention(Key("github", f"{owner}/{match[2].lower()}"), url)
     return None
 
 
 def _find(url: str, depth: int = 0) -> Target | None:
-    if plain := _find_plain(url):
-        return plain
     text = _clean(url)
     if typed := _TYPED.match(text):
         value = unquote(text[typed.end() :])

@@ -49,7 +49,7 @@ _ACL = re.compile(
 )
 _VALUES = {
     "doi": re.compile(r"10\.\d{4,9}(?:\.\d+)*/\S+"),
-    "github": re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?/[a-z0-9._-]+|\d+"),
+    "github": re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9._-]+|\d+"),
     "openreview": re.compile(r"[A-Za-z0-9_-]{5,}"),
     "pmlr": re.compile(r"[vr]\d+/[a-z0-9-]+"),
     "cvf": re.compile(r"[a-z0-9/]+/[^\s/]+"),

@@ -1,10 +1,11 @@
 """The reader's library: lists and what is known of them, the inbox, and the desk that decides what an action changes."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from studiolo.doors import late
 
 from .entries import Listed, called, find_entries, find_entry, find_list, load_lists, short
-from .folder import Library, save_new_list
+from .folder import PAGES, Library, save_new_list
 from .reading import Kept, diff_of_kept, load_kept, state_of, tags_of
 
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
         cite_key_of,
         keep_cite_keys,
         load_cite_keys,
-        save_cite_key,
+        plan_cite_key,
         with_cite_keys,
     )
     from .drafts import Draft, load_drafts, plan_draft, save_draft
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .lines import Filter, Line, choices, lines_of, read_filter
     from .log import Logged, load_log
     from .placing import Proposal, sections_of
-    from .plan import Plan, joined
+    from .plan import Page, Plan, joined
     from .pools import followed_lists, pool_rows, pool_stamp, pools_folder, pools_of
     from .references import (
         Reference,
@@ -59,12 +60,14 @@ if TYPE_CHECKING:
         wanted_in,
     )
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
-    from .tagging import tag, tag_list
+    from .tagging import merge_tags, tag, tag_list
+    from .vocabulary import Vocabulary, folded_tag, load_vocabulary, spelling
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
 
 # Asked for a name in this order, when it is first wanted: `show` needs none of them.
 _LATE = (
+    "vocabulary",
     "desk",
     "waiting",
     "works",
@@ -90,17 +93,9 @@ _LATE = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    for module in _LATE if name in __all__ else ():
-        found = import_module(f"{__name__}.{module}")
-        if name == module or hasattr(found, name):
-            globals()[name] = found if name == module else getattr(found, name)
-            return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 __all__ = [
     "FORMATS",
+    "PAGES",
     "READER",
     "Change",
     "Collected",
@@ -115,6 +110,7 @@ __all__ = [
     "Line",
     "Listed",
     "Logged",
+    "Page",
     "Pending",
     "Place",
     "Plan",
@@ -124,6 +120,7 @@ __all__ = [
     "Sayings",
     "Suggested",
     "Suggester",
+    "Vocabulary",
     "Waiting",
     "Wanted",
     "Works",
@@ -140,6 +137,7 @@ __all__ = [
     "find_entry",
     "find_list",
     "find_target",
+    "folded_tag",
     "follow",
     "followed_lists",
     "forget_place",
@@ -160,10 +158,13 @@ __all__ = [
     "load_places",
     "load_rows",
     "load_same",
+    "load_vocabulary",
     "load_waiting",
     "load_works",
+    "merge_tags",
     "open_pool",
     "place_of_file",
+    "plan_cite_key",
     "plan_draft",
     "plan_undo",
     "pool_rows",
@@ -175,13 +176,13 @@ __all__ = [
     "references_in_inbox",
     "references_in_library",
     "relate",
-    "save_cite_key",
     "save_draft",
     "save_edges",
     "save_new_list",
     "save_place",
     "sections_of",
     "short",
+    "spelling",
     "state_of",
     "suggest_for_empty",
     "tag",
@@ -196,3 +197,5 @@ __all__ = [
     "wanted_in",
     "with_cite_keys",
 ]
+
+__getattr__ = late(__name__, _LATE, __all__)

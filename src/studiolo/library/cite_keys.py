@@ -20,6 +20,7 @@ from studiolo.files import SPOILT, load_records, record_in, update_bytes
 from studiolo.keys import Key
 
 from .folder import Library
+from .plan import Naming, Plan
 from .references import Reference, family_and_given
 
 
@@ -49,6 +50,16 @@ class CiteKeys:
             self.chosen.add(identity)
         return self.of[identity] == name
 
+    def take_back(self, identity: str, name: str, before: str) -> None:
+        """Give a work the name that it had before the reader chose one, which is free again."""
+        if self.of.get(identity) != name:
+            return
+        del self.owner[name.casefold()]
+        del self.of[identity]
+        self.chosen.discard(identity)
+        if before:
+            self.give(identity, before)
+
 
 def cite_keys_path(library: Library) -> Path:
     """Return the file of names that were given."""
@@ -58,16 +69,24 @@ def cite_keys_path(library: Library) -> Path:
 def load_cite_keys(library: Library) -> CiteKeys:
     """Return the names that were given."""
     names = CiteKeys()
-    for identity, name, by_reader in load_records(cite_keys_path(library), _given):
-        names.give(identity, name, by_reader=by_reader)
+    for record in load_records(cite_keys_path(library), _given):
+        _take(names, record)
     return names
 
 
-def _given(record: Mapping[str, Any]) -> tuple[str, str, bool]:
-    identity, name = record["work"], record["name"]
-    if not isinstance(identity, str) or not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise TypeError("what should be a name is not")
-    return identity, name, record.get("by") == "reader"
+def _given(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    identity, name, before = record["work"], record["name"], record.get("back", "")
+    for text in (name, *([before] if before else ())):
+        if not isinstance(identity, str) or not isinstance(text, str) or not _NAME.fullmatch(text):
+            raise TypeError("what should be a name is not")
+    return record
+
+
+def _take(names: CiteKeys, record: Mapping[str, Any]) -> None:
+    if "back" in record:
+        names.take_back(record["work"], record["name"], record["back"] or "")
+    else:
+        names.give(record["work"], record["name"], by_reader=record.get("by") == "reader")
 
 
 def with_cite_keys(works: Sequence[Reference], names: CiteKeys) -> list[Reference]:
@@ -115,35 +134,61 @@ def keep_cite_keys(library: Library, works: Sequence[Reference]) -> list[Referen
     return named
 
 
-def save_cite_key(library: Library, keys: Sequence[Key], name: str) -> None:
-    """Call a work by a name that the reader chose.
+def plan_cite_key(library: Library, keys: Sequence[Key], name: str) -> Plan | None:
+    """Plan to call a work by a name that the reader chose; None where it is called so.
 
     Args:
         keys: all keys of the work, the first its own.
 
     Raises:
         UsageError: another work has the name, or had it; or BibTeX could not read it.
-        FileError: it cannot be kept.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a cite key. Use letters, digits and - _ : . / + without spaces, for example lee2021fnet."
         )
+    names = load_cite_keys(library)
+    work = next((str(key) for key in keys if str(key) in names.of), str(keys[0]))
+    _refuse_taken(names, work, name)
+    if names.of.get(work) == name and work in names.chosen:
+        return None
+    return Plan(
+        f"cite key {name} of {work}",
+        naming=(Naming(work, name, names.of.get(work, "")),),
+        done=f"{keys[0]} is called {name} in every export from now on.",
+    )
+
+
+def save_names(library: Library, naming: Iterable[Naming], *, back: bool = False) -> None:
+    """Keep what the reader chose, or take it back.
+
+    Raises:
+        UsageError: another work has a name meanwhile.
+        FileError: it cannot be kept.
+    """
     library.prepare()
+    day = datetime.now(UTC).date().isoformat()
 
     def change(data: bytes | None) -> bytes:
         names = _read(data)
-        known = next((str(key) for key in keys if str(key) in names.of), str(keys[0]))
-        owner = names.owner.get(name.casefold(), known)
-        if owner != known:
-            has = "is" if names.of.get(owner, "").casefold() == name.casefold() else "was"
-            raise UsageError(f"{name!r} {has} the cite key of {owner}. Choose another.")
-        if names.of.get(known) == name and known in names.chosen:
-            return data or b""
-        day = datetime.now(UTC).date().isoformat()
-        return _joined(data, [{"work": known, "name": name, "by": "reader", "on": day}])
+        records = []
+        for work, name, before in naming:
+            record: dict[str, Any] = {"work": work, "name": name, "by": "reader", "on": day}
+            if back:
+                record["back"] = before
+            else:
+                _refuse_taken(names, work, name)
+            records.append(record)
+        return _joined(data, records)
 
     update_bytes(cite_keys_path(library), change)
+
+
+def _refuse_taken(names: CiteKeys, work: str, name: str) -> None:
+    owner = names.owner.get(name.casefold(), work)
+    if owner != work:
+        has = "is" if names.of.get(owner, "").casefold() == name.casefold() else "was"
+        raise UsageError(f"{name!r} {has} the cite key of {owner}. Choose another.")
 
 
 def cite_key_of(names: CiteKeys, keys: Iterable[Key]) -> str:
@@ -155,10 +200,9 @@ def _read(data: bytes | None) -> CiteKeys:
     names = CiteKeys()
     for line in (data or b"").splitlines():
         try:
-            identity, name, by_reader = _given(record_in(line) or {})
+            _take(names, _given(record_in(line) or {}))
         except SPOILT:
             continue
-        names.give(identity, name, by_reader=by_reader)
     return names
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from studiolo.errors import ListError, UsageError
+from studiolo.errors import ListError, StudioloError, UsageError
 from studiolo.keys import Key, address_of, find_key
 from studiolo.lists import (
     STATES,
@@ -37,7 +37,7 @@ from .facts import fetch_facts, load_facts
 from .folder import Library
 from .items import item_of
 from .placing import Proposal, propose
-from .plan import Plan
+from .plan import Plan, joined
 from .putting import plan_entry as plan_entry, plan_notes, plan_pending, plan_section
 from .reading import Kept, kept_of, kept_path
 from .waiting import Pending, Waiting, facts_of, refused_names
@@ -363,6 +363,36 @@ def put(
         raise UsageError(f"{pending.key} is not on {home.path} any more. Choose a section.")
     plan = plan_notes(home, entry, item.notes)
     return replace(plan, reason=f"below “{entry.title}”, {proposal.reason}")
+
+
+def put_all(
+    library: Library, waiting: Waiting, things: Sequence[Pending], document: Document
+) -> tuple[Plan, list[Plan]]:
+    """Plan to put several things on a list, each into the section that fits best, as one change; return its steps too.
+
+    Raises:
+        UsageError: the list has no headings; or one of them cannot be put there, says which and why.
+    """
+    steps: list[Plan] = []
+    whole: Plan | None = None
+    now = document
+    for one in things:
+        place = next((p for p in propose(one, document, waiting.facts)), None)
+        if place is None:
+            raise UsageError(no_headings(document))
+        section = place.section if isinstance(place.section, tuple) else place.section.path
+        try:
+            step = put(library, waiting, one, now, replace(place, section=section))
+        except StudioloError as error:
+            raise UsageError(f"{one.title}: {error}") from error
+        steps.append(step)
+        whole = joined(whole, step) if whole else step
+        assert whole.after is not None
+        now = Document(whole.after.data, document.path)
+    if whole is None:
+        raise UsageError("Nothing is chosen to be put on the list.")
+    what = f"added {len(steps)} {'thing' if len(steps) == 1 else 'things'}"
+    return replace(whole, what=what, reason="", section=()), steps
 
 
 def no_headings(document: Document) -> str:

@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from studiolo.keys import why_not_a_page
-from studiolo.sources import spoken_name
+from studiolo.sources import BRACES, OTHERS, spoken_name
 
 from .cite_keys import CiteKeys, with_cite_keys
 from .kinds import BIBTEX, CSL, RIS
-from .latex import keeping_capitals, to_latex
+from .latex import keeping_braces, keeping_capitals, to_latex
 from .references import Reference, family_and_given
 
 
@@ -56,6 +56,14 @@ def _venue_field(work: Reference, entry_type: str) -> str:
     return "howpublished"
 
 
+def _bibtex_title(work: Reference) -> str:
+    """Return the title with the braces that a bibliography gave it, if it is still called so."""
+    title, braced = _flat(work.title), _flat(work.fields.get(BRACES, ""))
+    if braced and re.sub("[{}]", "", braced) == title:
+        return keeping_braces(braced)
+    return keeping_capitals(title)
+
+
 def _bibtex_author(author: str) -> str:
     if author.startswith("{") and author.endswith("}"):
         return f"{{{to_latex(_flat(author[1:-1]))}}}"
@@ -70,9 +78,11 @@ def to_bibtex(works: Sequence[Reference]) -> str:
         entry_type = work.entry_type.casefold()
         if not re.fullmatch(r"[a-z]{1,40}", entry_type) or entry_type in _NO_ENTRIES:
             entry_type = BIBTEX[work.kind]
-        fields = {"title": keeping_capitals(_flat(work.title))}
+        fields = {"title": _bibtex_title(work)}
         if work.authors:
-            fields["author"] = " and ".join(map(_bibtex_author, work.authors))
+            others = work.fields.get(OTHERS) == str(len(work.authors))
+            people = [*map(_bibtex_author, work.authors), *(["others"] if others else [])]
+            fields["author"] = " and ".join(people)
         if work.year:
             fields["year"] = str(work.year)
         if work.venue and not (work.eprint and not work.entry_type and work.kind == "preprint"):
@@ -84,7 +94,9 @@ def to_bibtex(works: Sequence[Reference]) -> str:
                     _verbatim(_flat(value)) if is_address else to_latex(_flat(value))
                 )
         if work.eprint:
-            fields |= {"eprint": _verbatim(work.eprint), "archivePrefix": "arXiv"}
+            fields["eprint"] = _verbatim(work.eprint)
+            if "eprinttype" not in fields:
+                fields["archivePrefix"] = "arXiv"
             if work.category:
                 fields.setdefault("primaryClass", to_latex(_flat(work.category)))
         if work.doi:

@@ -25,6 +25,7 @@ from .folder import Library
 from .inbox import inbox_path
 from .pools import followed_lists, pool_rows, pool_stamp
 from .reading import Kept, kept_path, load_kept, state_of, tags_of
+from .vocabulary import load_vocabulary
 from .waiting import Waiting, load_waiting
 
 
@@ -40,11 +41,22 @@ _NO_PROSE = frozenset({"heading", "rule", "comment", "definition", "front"})
 def library_rows(library: Library, can_run: Callable[[], Iterable[str]] = tuple) -> Iterator[Row]:
     """Yield the rows of everything that a reader may look for in the library, entries of lists first.
 
-    An entry is called by its key; where that was a row already, or there is none, by its place (`lists/a.md:12`).
+    A row has the tags that are written and those that they mean. An entry is called by its key; where that was a row already, or there is none, by its place (`lists/a.md:12`).
 
     Args:
         can_run: returns the keys of papers whose claims can be run: `has:claims`. Asked only if rows are needed.
     """
+    vocabulary = load_vocabulary(library)
+    for row in _rows(library, can_run):
+        meant = vocabulary.all_meant(row.tags)
+        yield (
+            row
+            if meant == row.tags
+            else replace(row, tags=tuple(dict.fromkeys((*row.tags, *meant))))
+        )
+
+
+def _rows(library: Library, can_run: Callable[[], Iterable[str]]) -> Iterator[Row]:
     from studiolo.index import Row
 
     waiting = load_waiting(library)
@@ -257,7 +269,7 @@ def _opened(
 def _stamp_of_library(library: Library) -> str:
     """Return what the library's rows are made of: the bytes of its lists, so that no edit is missed, and its own files."""
     stamp = hashlib.sha256(studiolo.__version__.encode())
-    state = [library.state / name for name in ("triage.jsonl", "edges.jsonl")]
+    state = [library.state / name for name in ("triage.jsonl", "edges.jsonl", "tags.toml")]
     state += [inbox_path(library), facts_path(library), kept_path(library.folder)]
     for path in (*state, *sorted((library.folder / "papers").glob("*/paper.toml"))):
         with contextlib.suppress(FileNotFoundError):

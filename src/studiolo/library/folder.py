@@ -3,6 +3,7 @@
 | in `.studiolo/` | holds | written |
 | --- | --- | --- |
 | `config.toml` | the default list, and what is not a list; see `config` | by hand |
+| `tags.toml` | which tags mean the same; see `vocabulary` | by hand, and by `tags --merge` |
 | `inbox.jsonl` | what was collected: items, folders, and where a source's last reading ended | grows |
 | `edges.jsonl` | what metadata services and the reader say of identity | grows |
 | `cite-keys.jsonl` | what an export called each work, and what the reader chose to call it | grows |
@@ -36,9 +37,7 @@ from .config import Config, load_config
 
 
 _NO_LISTS = frozenset({"papers", "node_modules", "__pycache__", "build", "dist", "site-packages"})
-_PAGES = frozenset(
-    {"readme", "changelog", "contributing", "license", "code_of_conduct", "security"}
-)
+PAGES = frozenset({"readme", "changelog", "contributing", "license", "code_of_conduct", "security"})
 _GIT_FILES = {
     ".gitignore": b"cache/\npools/\nreport/\n*.tmp\n*.partial\n",
     # Both sides' lines of a file that grows; a file that is rewritten is merged line by line instead.
@@ -112,7 +111,7 @@ class Library:
     def list_paths(self) -> list[Path]:
         """Return the Markdown files of the library, sorted, without what `config.toml` ignores.
 
-        Hidden, build and `papers/` folders are left out. A folder without `.studiolo/` may hold anything, so of its folders
+        Hidden, build and `papers/` folders are left out, and so are the pages of tags that Studiolo writes. A folder without `.studiolo/` may hold anything, so of its folders
         only `lists/` and `topics/` are looked into.
         """
         found: list[Path] = []
@@ -134,7 +133,17 @@ class Library:
             ]
         if config.ignore:
             found = [p for p in found if not config.ignores(p.relative_to(self.folder).as_posix())]
-        return sorted(found)
+        return sorted(path for path in found if not self._is_tag_page(path))
+
+    def _is_tag_page(self, path: Path) -> bool:
+        """Whether a file is the page of a tag, of which nothing but its first line may be the reader's."""
+        if path.parent != self.folder / "tags":
+            return False
+        try:
+            with path.open("rb") as file:
+                return file.read(400).partition(b"\n\n")[2].startswith(b"<!-- studiolo:tag")
+        except OSError:
+            return False  # whoever reads it says why not
 
     @cached_property
     def config(self) -> Config:
@@ -157,7 +166,7 @@ class Library:
         def parts(path: Path) -> tuple[str, ...]:
             return path.relative_to(self.folder).parts
 
-        pages = {path for path in self.documents if path.stem.casefold() in _PAGES}
+        pages = {path for path in self.documents if path.stem.casefold() in PAGES}
         found = {
             path: document
             for path, document in self.documents.items()
@@ -199,10 +208,10 @@ class Library:
 
     def _name_of(self, path: Path) -> str | None:
         absolute, folder = (Path(os.path.abspath(p)) for p in (path, self.folder))  # noqa: PTH100
-        for seen, root in ((absolute, folder), (absolute.resolve(), folder.resolve())):
-            if seen.is_relative_to(root):
-                return seen.relative_to(root).as_posix()
-        return None
+        if absolute.is_relative_to(folder):
+            return absolute.relative_to(folder).as_posix()
+        absolute, folder = absolute.resolve(), folder.resolve()
+        return absolute.relative_to(folder).as_posix() if absolute.is_relative_to(folder) else None
 
     def inside(self, name: str) -> Path:
         """Return the path of a list that our own files name; they may be a stranger's work.

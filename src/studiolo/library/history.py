@@ -10,7 +10,6 @@ first lines of this one, in the order of their times.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,11 +24,21 @@ from studiolo.files import append_lines, load_json_lines, load_records, save_byt
 from studiolo.keys import Key
 from studiolo.lists import Document, Edit, Entry, apply_edits, edited, inverse
 
+from .cite_keys import load_cite_keys, save_names
 from .edges import Edge, edge_from, edge_record, said_by_reader, save_edges
 from .folder import Library
 from .inbox import Inbox
-from .plan import Plan, difference
+from .plan import Naming, Plan, difference
 from .reading import Kept, kept_from, load_kept, merged, restore_kept, save_kept
+from .rewriting import (
+    Rewritten,
+    bytes_of,
+    digest_of,
+    rewrite,
+    rewritten,
+    text_of,
+    written_back,
+)
 from .waiting import passed_names, refused_names, save_passed, save_refused
 
 
@@ -52,6 +61,8 @@ class Change:
         passed: names of pending things that were passed over.
         refused: keys that the reader said no to.
         related: what the reader said of two keys, each with what was said of them before.
+        named: cite keys that the reader chose.
+        pages: what was done to further files.
     """
 
     id: str
@@ -66,6 +77,8 @@ class Change:
     passed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     related: tuple[tuple[Edge, Edge | None], ...] = ()
+    named: tuple[Naming, ...] = ()
+    pages: tuple[Rewritten, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain JSON values, empty ones left out."""
@@ -75,13 +88,17 @@ class Change:
             if (value := getattr(self, name))
         }
         if self.edits:
-            record["edits"] = [[e.start, _text(e.old), _text(e.new)] for e in self.edits]
+            record["edits"] = [[e.start, text_of(e.old), text_of(e.new)] for e in self.edits]
+        if self.pages:
+            record["pages"] = [page.to_record() for page in self.pages]
         for name in ("kept_before", "kept_after"):
             if kept := getattr(self, name):
                 record[name] = {str(k): one.to_record() if one else None for k, one in kept.items()}
         for name in ("passed", "refused"):
             if names := getattr(self, name):
                 record[name] = list(names)
+        if self.named:
+            record["named"] = [list(naming) for naming in self.named]
         if self.related:
             record["related"] = [
                 [edge_record(edge), edge_record(before) if before else None]
@@ -102,7 +119,7 @@ class Change:
                 for name in ("id", "what", "at", "list", "before", "after")
             },
             edits=tuple(
-                Edit(int(start), _bytes(old), _bytes(new))
+                Edit(int(start), bytes_of(old), bytes_of(new))
                 for start, old, new in record.get("edits", ())
             ),
             kept_before=_kept(record.get("kept_before", {})),
@@ -113,6 +130,8 @@ class Change:
                 (edge_from(edge), edge_from(before) if before else None)
                 for edge, before in record.get("related", ())
             ),
+            named=tuple(Naming(*map(str, naming)) for naming in record.get("named", ())),
+            pages=tuple(map(Rewritten.from_record, record.get("pages", ()))),
         )
 
 
@@ -163,22 +182,25 @@ def carry_out(library: Library, plan: Plan) -> Change:
         datetime.now(UTC).isoformat(timespec="seconds"),
         library.relative(path) if path else "",
         plan.edits,
-        _digest(before.data) if before and path else "",
-        _digest(after.data) if after and path else "",
+        digest_of(before.data) if before and path else "",
+        digest_of(after.data) if after and path else "",
         {key: kept.get(key) for key in keeping},
         keeping,
         plan.passing,
         plan.refusing,
         tuple((edge, said_by_reader(library, edge.a, edge.b)) for edge in plan.relating),
+        plan.naming,
+        tuple(rewritten(library, page) for page in plan.pages),
     )
     _append(library, change.to_record())
-    if path and before and after:
-        try:
-            save_bytes(path, after.data, before.data)
-        except StudioloError:
-            with contextlib.suppress(FileError):  # the list itself shows that it was not made
-                _append(library, {"undone": change.id})
-            raise
+    try:
+        with rewrite(plan.pages):
+            if path and before and after:
+                save_bytes(path, after.data, before.data)
+    except StudioloError:
+        with contextlib.suppress(FileError):  # the list itself shows that it was not made
+            _append(library, {"undone": change.id})
+        raise
     if plan.keeping:
         save_kept(library.folder, plan.keeping)
     if plan.passing:
@@ -189,12 +211,14 @@ def carry_out(library: Library, plan: Plan) -> Change:
         Inbox(library).collect(plan.collecting)
     if plan.relating:
         save_edges(library, plan.relating)
+    if plan.naming:
+        save_names(library, plan.naming)
     library.forget()
     return change
 
 
 def plan_undo(library: Library) -> tuple[Change, Plan]:
-    """Return the change that `undo` would take back, and what that does to its list; nothing is written.
+    """Return the change that `undo` would take back, and what that does to its list and pages; nothing is written.
 
     Raises:
         UsageError: there is nothing to undo.
@@ -202,23 +226,27 @@ def plan_undo(library: Library) -> tuple[Change, Plan]:
     """
     for change in reversed(load_changes(library)):
         written = _list_without(library, change) if change.edits else None
+        pages = tuple(written_back(library, change.pages, change.what))
         kept = _kept_without(library, change)
-        if written is None and not kept and not _still_said(library, change):
+        if written is None and not pages and not kept and not _still_said(library, change):
             continue  # it was never made
         if written is None:
-            return change, Plan(change.what)
+            return change, Plan(change.what, pages=pages)
         path, document, new = written
         edit = difference(document.data, new)
-        return change, Plan(change.what, document, Document(new, path), (edit,) if edit else ())
+        edits = (edit,) if edit else ()
+        return change, Plan(change.what, document, Document(new, path), edits, pages=pages)
     raise UsageError(f"There is nothing to undo in {library.folder}.")
 
 
 def _still_said(library: Library, change: Change) -> bool:
-    """Whether anything else that a change said still stands: passed over, refused, related."""
+    """Whether anything else that a change said still stands: passed over, refused, related, named."""
+    names = load_cite_keys(library).of if change.named else {}
     return (
         not passed_names(library).isdisjoint(change.passed)
         or not refused_names(library).isdisjoint(change.refused)
         or any(said_by_reader(library, e.a, e.b) == e for e, _ in change.related)
+        or any(names.get(naming.work) == naming.name for naming in change.named)
     )
 
 
@@ -252,13 +280,19 @@ def undo(library: Library, only: Change | None = None) -> Change:
 def _take_back(library: Library, change: Change) -> bool:
     """Take a change back; False where there is nothing of it: it was never made, because the process died before."""
     written = _list_without(library, change) if change.edits else None
+    pages = written_back(library, change.pages, change.what)
     kept = _kept_without(library, change)
     passed = [name for name in change.passed if name in passed_names(library)]
     refused = [name for name in change.refused if name in refused_names(library)]
     said = [(e, before) for e, before in change.related if said_by_reader(library, e.a, e.b) == e]
-    if written:
-        path, document, new = written
-        save_bytes(path, new, document.data)
+    names = load_cite_keys(library).of if change.named else {}
+    named = [naming for naming in change.named if names.get(naming.work) == naming.name]
+    with rewrite(pages):
+        if written:
+            path, document, new = written
+            save_bytes(path, new, document.data)
+    if named:
+        save_names(library, named, back=True)
     if kept:
         restore_kept(library.folder, kept)
     if passed:
@@ -271,14 +305,14 @@ def _take_back(library: Library, change: Change) -> bool:
             [before for _, before in said if before],
             forgotten=[edge for edge, before in said if not before],
         )
-    return bool(written or kept or passed or refused or said)
+    return bool(written or pages or kept or passed or refused or said or named)
 
 
 def _list_without(library: Library, change: Change) -> tuple[Path, Document, bytes] | None:
     """Return the list and its bytes without the change; None where the list is as it was before."""
     path = library.inside(change.list)
     document = Document.load(path)
-    digest = _digest(document.data)
+    digest = digest_of(document.data)
     if change.after and digest.startswith(change.after):
         return path, document, apply_edits(document.data, inverse(change.edits))
     if change.before and digest.startswith(change.before):
@@ -367,18 +401,6 @@ def _read_old_journals(records: Iterable[Mapping[str, Any]]) -> bool:
     return any("read" in record for record in records)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _kept(record: Mapping[str, Any]) -> dict[Key, Kept | None]:
     return {Key.parse(key): kept_from(one) if one else None for key, one in record.items()}
 
@@ -416,7 +438,8 @@ def _changes_of_commands(library: Library) -> Iterator[Change]:
             str(record["at"]),
             str(record["list"]) if record["edits"] else "",
             tuple(
-                Edit(int(e["start"]), _bytes(e["old"]), _bytes(e["new"])) for e in record["edits"]
+                Edit(int(e["start"]), bytes_of(e["old"]), bytes_of(e["new"]))
+                for e in record["edits"]
             ),
             after=digest,
             kept_before=_kept(record.get("kept", {})),

@@ -53,6 +53,16 @@ def to_latex(text: str) -> str:
     return _around_formulas(text, lambda words: _words(words, lone=not _is_balanced(text)))
 
 
+def keeping_braces(title: str) -> str:
+    """Return a title whose balanced braces outside of formulas keep its capitals as LaTeX, with these braces and no others."""
+
+    def words(text: str) -> str:
+        pieces = re.split(r"([{}])", text)
+        return "".join(x if x in ("{", "}") else _words(x, lone=False) for x in pieces)
+
+    return _around_formulas(title, words)
+
+
 def keeping_capitals(title: str) -> str:
     """Return a title as LaTeX; words with capitals inside (FNet, BERT) are kept from being put in small letters."""
     lone = not _is_balanced(title)

@@ -5,12 +5,39 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from studiolo.lists import Document, Edit
 from studiolo.sources import SavedItem
 
 from .edges import Edge
 from .reading import Kept
+
+
+class Naming(NamedTuple):
+    """The cite key that a reader chose for a work, and the one it had before, or ''."""
+
+    work: str
+    name: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A file that a plan writes whole.
+
+    Attributes:
+        before: what it holds; None where it is made.
+        after: what it is to hold; None where it is taken away.
+    """
+
+    path: Path
+    before: bytes | None
+    after: bytes | None
+
+    def diff(self, context: int = 2) -> list[str]:
+        """Return the lines of a unified diff, without file names."""
+        return _diff(self.before or b"", self.after or b"", context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +53,11 @@ class Plan:
         collecting: saved things that the library of the list does not have yet: what their sources gave goes with them.
         refusing: keys that the reader says no to.
         relating: what the reader says of two keys.
+        naming: cite keys that the reader chose.
         reason: why it goes where it goes, one sentence; empty where the reader said so.
         section: the headings it goes under.
         done: what to say to the reader once it is made.
+        pages: further files that are written in the same step.
     """
 
     what: str
@@ -40,9 +69,11 @@ class Plan:
     refusing: tuple[str, ...] = ()
     collecting: tuple[SavedItem, ...] = ()
     relating: tuple[Edge, ...] = ()
+    naming: tuple[Naming, ...] = ()
     reason: str = ""
     section: tuple[str, ...] = ()
     done: str = ""
+    pages: tuple[Page, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -51,11 +82,13 @@ class Plan:
 
     def diff(self, context: int = 2) -> list[str]:
         """Return the lines of a unified diff of the list, without its file names."""
-        old, new = (
-            document.data.decode("utf-8", "replace").splitlines() if document else []
-            for document in (self.before, self.after)
-        )
-        return list(difflib.unified_diff(old, new, lineterm="", n=context))[2:]
+        old, new = (document.data if document else b"" for document in (self.before, self.after))
+        return _diff(old, new, context)
+
+
+def _diff(old: bytes, new: bytes, context: int) -> list[str]:
+    before, after = (data.decode("utf-8", "replace").splitlines() for data in (old, new))
+    return list(difflib.unified_diff(before, after, lineterm="", n=context))[2:]
 
 
 def joined(first: Plan, second: Plan) -> Plan:

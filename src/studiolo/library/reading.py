@@ -15,7 +15,7 @@ from typing import Any
 
 from studiolo.files import FORMAT, SPOILT, load_records, record_in, update_bytes
 from studiolo.keys import Key
-from studiolo.lists import STATES, Entry
+from studiolo.lists import STATES, Entry, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Kept:
     """
 
     key: Key
-    state: str | None = None
+    state: State | None = None
     since: str = ""
     title: str = ""
     authors: tuple[str, ...] = ()
@@ -61,6 +61,13 @@ class Kept:
             self.tags if other.tags is None else other.tags,
             {**self.more, **other.more},
         )
+
+    def beside(self, other: Kept) -> Kept:
+        """Return two lines of one key, as a merge of two branches leaves them: the later state, of one day the one further on."""
+        order = [None, *STATES]
+        if self.since == other.since and order.index(self.state) > order.index(other.state):
+            return other.merged(self)
+        return self.merged(other)
 
     def to_record(self) -> dict[str, Any]:
         """Return it as plain JSON values, empty ones left out."""
@@ -95,7 +102,7 @@ def load_kept(root: Path) -> dict[Key, Kept]:
     """Return what is kept in the library at `root`; lines that are not ours are passed over."""
     kept: dict[Key, Kept] = {}
     for one in load_records(kept_path(root), kept_from):
-        kept[one.key] = kept[one.key].merged(one) if one.key in kept else one
+        kept[one.key] = kept[one.key].beside(one) if one.key in kept else one
     return kept
 
 
@@ -187,7 +194,7 @@ def _read(data: bytes | None) -> tuple[dict[Key, Kept], list[bytes]]:
         except SPOILT:
             strange.append(line)
             continue
-        kept[one.key] = kept[one.key].merged(one) if one.key in kept else one
+        kept[one.key] = kept[one.key].beside(one) if one.key in kept else one
     return kept, strange
 
 

@@ -20,6 +20,7 @@ from .entries import Listed, find_entries
 from .finding import Pool, entry_row, library_index, open_pool
 from .folder import Library
 from .reading import Kept, load_kept, state_of, tags_of
+from .vocabulary import folded_tag, load_vocabulary
 from .waiting import Waiting, load_waiting, passed_names, refused_names
 
 
@@ -82,12 +83,13 @@ def wanted_by_tag(library: Library, tag: str, path: Path | None = None) -> Wante
     Raises:
         UsageError: no entry carries it.
     """
-    name = tag.removeprefix("#").casefold()
+    vocabulary = load_vocabulary(library)
+    name = folded_tag(vocabulary.meant(tag.removeprefix("#")))
     kept = load_kept(library.folder)
     found = [
         listed
         for listed in _listed(library, path)
-        if name in {one.casefold() for one in tags_of(listed.entry, kept)}
+        if name in map(folded_tag, vocabulary.all_meant(tags_of(listed.entry, kept)))
     ]
     if not found:
         raise UsageError(f"No entry has the tag {tag!r}. To see which there are: studiolo tags")

@@ -21,7 +21,7 @@ from studiolo.files import append_json_lines, load_records
 from .folder import Library
 
 
-How = Literal["file", "login", "page", "section"]
+How = Literal["file", "login", "page", "repository", "section"]
 _SECRET = re.compile(r"(?i)token|key|secret|passw|signature|^sig$|auth|^code$|credential|session")
 
 
@@ -31,9 +31,9 @@ class Place:
 
     Attributes:
         source: the command that reads it, such as `bookmarks`.
-        how: a file or folder; somebody's login at a service; a page; a section of `praw.ini`.
+        how: a file or folder; somebody's login at a service; a page; a repository with issues; a section of `praw.ini`.
         where: the path as seen from the library, `~/…` where it lies in the home folder, else the whole path; or the
-            login, address or section.
+            login, address, repository or section.
         options: what else the command was given.
     """
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from studiolo.errors import ListError, UsageError
-from studiolo.lists import Document, edited, retag, retag_list
+from studiolo.files import load_bytes
+from studiolo.lists import Document, edited, rename_tag, retag, retag_list
 
 from .entries import Listed, called
 from .folder import Library
-from .plan import Plan
+from .plan import Page, Plan
 from .reading import Kept, kept_path, load_kept, tags_of
+from .vocabulary import folded_tag, load_vocabulary, vocabulary_path, with_synonym
 
 
 def tag(
@@ -110,3 +113,54 @@ def tag_list(document: Document, add: Sequence[str], remove: Sequence[str]) -> P
         edits,
         done=f"{document.path}: {words}",
     )
+
+
+class Merging(NamedTuple):
+    """What making two tags one would change.
+
+    Attributes:
+        plan: None where nothing changes.
+        left: why some pages cannot be edited, one sentence each; the synonym covers them.
+    """
+
+    plan: Plan | None
+    left: tuple[str, ...]
+
+
+def merge_tags(library: Library, old: str, new: str) -> Merging:
+    """Plan to call a tag something else on every page and in what is kept beside them, and to remember it as a synonym.
+
+    Raises:
+        UsageError: both are the same, or one is empty.
+        FileError: the synonyms cannot be read.
+    """
+    if not old or not new or old == new:
+        raise UsageError("Name two tags, the old one first: studiolo tags --merge nlp language")
+    pages: list[Page] = []
+    left: list[str] = []
+    for path, document in library.documents.items():
+        try:
+            after = rename_tag(document, old, new)
+        except (ListError, UsageError) as problem:
+            left.append(f"{library.relative(path)}: {problem}")
+            continue
+        if after.data != document.data:
+            pages.append(Page(path, document.data, after.data))
+    keeping = []
+    for key, kept in load_kept(library.folder).items():
+        tags = [new if tag.casefold() == old.casefold() else tag for tag in kept.tags or ()]
+        if kept.tags and tuple(tags) != kept.tags:
+            keeping.append(Kept(key, tags=tuple(dict.fromkeys(tags))))
+    path, vocabulary = vocabulary_path(library), load_vocabulary(library)
+    before = load_bytes(path)
+    after_ = before
+    if vocabulary.meant(new) != new:
+        after_ = with_synonym(after_, new, new)  # it meant something else until now
+    if vocabulary.meant(old) != new and (folded_tag(old) != folded_tag(new) or vocabulary.synonyms):
+        after_ = with_synonym(after_, old, new)
+    if after_ is not None and after_ != before:
+        pages.append(Page(path, before, after_))
+    if not pages and not keeping:
+        return Merging(None, tuple(left))
+    what = f"merge the tag {old} into {new}"
+    return Merging(Plan(what, keeping=tuple(keeping), pages=tuple(pages)), tuple(left))

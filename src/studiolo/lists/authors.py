@@ -9,7 +9,7 @@ from .dates import VENUES
 
 # what stands with capitals on lists of papers and names nobody
 _WORDS_OF_LISTS = (
-    "boosting sampling under over bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
+    "boosting sampling under over up bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
     " openai deepmind microsoft nvidia amazon apple baidu tencent alibaba ibm stanford mit berkeley cmu oxford cambridge"
     " harvard princeton huawei bytedance salesforce adobe intel samsung sony tsinghua anthropic mistral cohere huggingface"
     " pytorch tensorflow keras caffe jax college school center centre group team department faculty academy foundation"
@@ -35,7 +35,7 @@ _WORDS_OF_LISTS = (
     " download link links news newsletter podcast channel series class classes program programming engineering engineer"
     " social web internet mobile cloud edge big digital information knowledge cognitive brain human society ethics safety"
     " alignment security privacy fair fairness explainable interpretability causal time space light field fields point shape"
-    " shapes scene scenes view views not no only also see this that these those all any more most"
+    " shapes scene scenes view views not no only also see this that these those all any more most modeling modelling grounding token tokens actor critic agent agents unified action actions context encoder encoders decoder decoders train test short long fast slow embedding embeddings prompt prompting extend extended reading further recommended related useful featured"
 )
 _NO_NAME = VENUES.union(_WORDS_OF_LISTS.split())
 _ENDINGS = (
@@ -44,7 +44,7 @@ _ENDINGS = (
 )  # fmt: skip
 _LETTER = "A-ZÀ-ÞĀ-ŽΑ-ΩА-Я"
 _PERSON = re.compile(
-    rf"(?:(?:d'|O')?[{_LETTER}][\w'’.-]*+\s+){{0,3}}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|ben|al|zu|af|y|e|do)\s+)"
+    rf"(?:(?:d'|O')?[{_LETTER}][\w'’.-]*+\s+){{0,4}}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|ben|al|zu|af|y|e|do)\s+)"
     rf"{{0,3}}(?:d'|al-|el-)?[{_LETTER}][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
 )
 _PLAIN = r"(?:[A-Z](?:[a-z]+|\.) ){1,3}[A-Z][a-z]+"
@@ -52,20 +52,29 @@ _PLAIN_PEOPLE = re.compile(rf"(?!By |Authors? ){_PLAIN}(?:, {_PLAIN})*+")
 _BY = re.compile(r"(?:(?i:by|authors?|written by|作者)\s*[:：]?|[A-Z]\w{2,20}:)\s+")
 _NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
 _FOOTNOTE = re.compile(
-    r"(?<=[^\W\d])\s?(?:[*†‡§¶#]|\d{1,2}(?:,\s?\d{1,2})*)+(?=\s*(?:[,;&]|and\b|$))|\(\)"
+    r"(?<=[^\W\d])\s?(?:[*∗⋆†‡§¶#✉]|\d{1,2}(?:,\s?\d{1,2})*)+(?=\s*(?:[,;&]|and\b|$))|\(\)"
 )
-_AND_OTHERS = re.compile(r"\band\s+others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
+_AND_OTHERS = re.compile(r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(  # not behind an initial
     r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)\s+(?!and\b|&)"
 )
 _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
 _GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z][\w.'’-]*)*")
-_INITIALS = re.compile(r"[A-Z]{1,2}|(?:[A-Z][. -]+){0,3}[A-Z]\.?")
+_INITIALS = re.compile(rf"[{_LETTER}]{{1,2}}|(?:[{_LETTER}][. -]+){{0,3}}[{_LETTER}]\.?")
+_ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
-_YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
 _VOWEL = re.compile(r"[aeiouyà-ÿAEIOUYÀ-Ý]")
-_INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.)*)\.?")
+_INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.?)*)\.?")
+_INVERTED_EACH = re.compile(  # BibTeX's, where `and` stands between all
+    r"([^\W\d_][\w'’-]+(?: [^\W\d_][\w'’-]+){0,2}), ([^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*)*?)\.?"
+)
+_FAMILY = re.compile(
+    rf"(?:(?:van|von|de|der|den|del|della|di|du|la|le)\s+){{0,2}}[{_LETTER}][\w'’-]*[a-zß-ÿ]"
+)
+_RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
+_SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
 _LONGEST = 4000  # characters
 
 
@@ -75,25 +84,28 @@ def split_authors(text: str) -> tuple[str, ...]:
     if " " not in text:
         return ()  # one word is a name, or nothing
     if _PLAIN_PEOPLE.fullmatch(text) and not any(map(_names_nobody, plain := text.split(", "))):
-        return tuple(plain)
-    text = _FULL_STOP.sub("", text)
+        return tuple(plain) if len(plain) > 1 or _names_one_clearly(text) else ()
+    text = _FULL_STOP.sub("", text.removesuffix(" ."))
     if by := _BY.match(text):
         text = text[by.end() :]
     text = _SENTENCE.split(text[:_LONGEST], maxsplit=1)[0]
+    text = text.replace("_", " ").replace("*", "")
     if "(" in text:
         text = _AFFILIATION.sub("", text)
     text = _FOOTNOTE.sub("", text)
     if not text or "(" in text or _NO_PERSON.search(text):
         return ()
-    every = [_INVERTED.fullmatch(person) for person in text.split(" and ")]
-    if len(every) > 1 and all(every):  # BibTeX's: Family, Given and Family, Given
-        return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     others = _AND_OTHERS.search(text)
     if others:
         text = text[: others.start()]
+    every = [_INVERTED_EACH.fullmatch(person) for person in text.rstrip(" ,").split(" and ")]
+    if len(every) > 1 and all(every):  # BibTeX's: Family, Given and Family, Given
+        return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
     ]
+    while people and people[-1].lower() in VENUES:
+        people.pop()
     if not people or not all(_PERSON.fullmatch(one) or _INITIALS.fullmatch(one) for one in people):
         return ()
     doubtful = sum(map(_names_nobody, people))
@@ -103,6 +115,7 @@ def split_authors(text: str) -> tuple[str, ...]:
         len(people) > 1
         and len(people) % 2 == 0
         and all(_INITIALS.fullmatch(p) for p in people[1::2])
+        and not any(_INITIALS.fullmatch(p) for p in people[::2])
     ):
         return tuple(
             f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
@@ -113,17 +126,37 @@ def split_authors(text: str) -> tuple[str, ...]:
         people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
+    if len(people) == 1 and not others and not _names_one_clearly(people[0]):
+        return ()
     return tuple(people)
+
+
+def _names_one_clearly(text: str) -> bool:
+    full = [word for word in text.split() if not _SMALL.fullmatch(word)]
+    return len(full) <= 3 and names_one(text)
+
+
+def family_names(text: str) -> tuple[str, ...]:
+    """Return the people of a citation by family names alone, `Smith and Jones`, `Lattner, Adve`; () if it is not one."""
+    others = _AND_OTHERS.search(text)
+    names = _AND.sub(", ", text[: others.start()] if others else text).strip(" ,.").split(", ")
+    if len(names) + bool(others) < 2 or not all(map(_FAMILY.fullmatch, names)):
+        return ()
+    return (
+        () if any(_names_nobody(name) or name.endswith("ing") for name in names) else tuple(names)
+    )
 
 
 def people_before(text: str) -> tuple[str, ...]:
     """Return the people that stand before a title: several, anybody with a year, or `Family, Given`."""
     text = text.strip()
     people = _YEAR_AT_END.sub("", text)
-    if names_people(people) or people != text:
-        return split_authors(people)
     inverted = _INVERTED.fullmatch(people)
     name = f"{inverted[2]} {inverted[1]}" if inverted else ""
+    if names_one(name) and text[len(people) :].startswith(","):  # Family, Given, 2004
+        return (name,)
+    if names_people(people) or people != text:
+        return split_authors(people) or (family_names(people) if people != text else ())
     return (name,) if names_one(name) else ()
 
 
@@ -135,12 +168,18 @@ def names_people(text: str) -> bool:
 
 def names_one(text: str) -> bool:
     """Whether `text` is the full name of somebody."""
-    return " " in text and _PERSON.fullmatch(text) is not None and not _names_nobody(text)
+    return (
+        " " in text
+        and _PERSON.fullmatch(text) is not None
+        and not _names_nobody(text)
+        and not _ACRONYM.search(text)
+    )
 
 
 def _names_nobody(text: str) -> bool:
     words = text.split()
     folded = text.casefold().split()
+    folded = folded[:1] + [word for word in folded[1:] if len(word) > 1]  # not initials
     if "-" in text:
         if any(len(part) > 5 and part.islower() for word in words for part in word.split("-")[1:]):
             return True  # Under-sampling
@@ -148,6 +187,8 @@ def _names_nobody(text: str) -> bool:
     if not _NO_NAME.isdisjoint(folded):
         return True
     if any(len(word) > 6 and word.endswith(_ENDINGS) for word in folded):
+        return True
+    if _RUN_ON.search(text):
         return True
     if not _VOWEL.search(words[-1]) and len(words[-1]) > 2:
         return True  # Bootstrapped DQN

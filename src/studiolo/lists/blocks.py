@@ -9,11 +9,11 @@ Differs: only `\\n` ends a line; YAML and TOML front matter are blocks; numbers 
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from .collector import collector_paused
 
 
 MAX_DEPTH = 32  # containers inside one another
@@ -74,6 +74,8 @@ _SETEXT = re.compile(rb"(?:=+|-+)[ \t]*$")
 _FENCE = re.compile(rb"(`{3,})[^`]*$|(~{3,})")
 _RULE = re.compile(rb"(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _BULLET = re.compile(rb"[*+-](?=[ \t]|$)")
+# an item in which nothing but a paragraph can begin
+_PLAIN_ITEM = re.compile(rb"[*+-] (?:[A-Za-z\[\"(]|\*\*[A-Za-z])")
 _ORDERED = re.compile(rb"(\d{1,9})[.)](?=[ \t]|$)")
 _DELIMITER = re.compile(rb"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _DEFINITION = re.compile(
@@ -112,24 +114,6 @@ def scan(data: bytes) -> Block:
     """Return the tree of blocks of `data`; the root is the document."""
     with collector_paused():
         return _Scanner(data).run()
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep Python's garbage collector from walking a long list again and again while it grows: a third of the time.
-
-    Afterwards what was made counts as old, so that it is not walked at once either.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            if not gc.get_freeze_count():
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 class _Scanner:
@@ -239,7 +223,27 @@ class _Scanner:
                 self._close_leaf()
             self._note_blank()
             return
-        self._open_blocks(depth, all_matched)
+        if (
+            self.indent < 4
+            and depth < MAX_DEPTH
+            and (leaf is None or leaf.kind == "paragraph" or not all_matched)
+            and _PLAIN_ITEM.match(self.data, self.pos, self.stop)
+        ):
+            self._plain_item(depth)
+        else:
+            self._open_blocks(depth, all_matched)
+
+    def _plain_item(self, depth: int) -> None:
+        """Open an item and its paragraph at once, as most lines of a long list are."""
+        self._begin(depth, False)
+        item, text_at = self._add("item"), self.pos + 2
+        item.marker, item.marker_at = self.data[self.pos : self.pos + 1], self.pos
+        item.text_at, item.width = text_at, self.indent + 2
+        self.stack.append(item)
+        content = [(text_at, self.stop)]
+        self.leaf = Block("paragraph", text_at, self.next, self.line, item, [], content)
+        item.children.append(self.leaf)
+        self.deep = False
 
     def _note_blank(self) -> None:
         """An item that begins with a blank line takes no more than that one."""

@@ -33,6 +33,10 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
         named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
         naming = next((n for n in named if n.title), naming)
     dates = [words_of(cells, roles, role) for role in ("year", "date", "venue")]
+    if cites:  # a column by another name
+        taken = {at, *(i for role, i in roles.items() if role != "title")}
+        others = (cell.words() for i, cell in enumerate(cells) if i not in taken)
+        dates += [text for text in others if year_said(text, aside=True)]
     name = naming.name or words_of(cells, roles, "name").strip("- ") or None
     people = words_of(cells, roles, "authors")
     said = Naming(
@@ -47,13 +51,16 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
 def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
     if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
         naming = read_naming(cells[at].run.data, cells[at].pieces)
-        if naming.title and not is_label(naming.title):
+        if naming.title and not is_label(naming.title) and not cells[at].only_links():
             return at
     shown = [_shown_link(cell, papers=True) for cell in cells]
     if True in shown:
         return shown.index(True)
     if (at := roles.get("name", len(cells))) < len(cells) and cells[at].words():
         return at
+    plain = not cells[0].pieces and 0 not in roles.values()
+    if plain and re.search(r"[^\W\d_]{2}", cells[0].words()):
+        return 0
     shown = [_shown_link(cell, papers=False) for cell in cells]
     if True in shown:
         return shown.index(True)
@@ -78,7 +85,8 @@ def _shown_link(cell: Text, *, papers: bool) -> bool:
     for piece in cell.pieces:
         words = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
         says = re.search(r"[^\W\d_]", words) and not is_label(words)
-        if piece.kind != "image" and says and not year_said(words, aside=True):
+        said = year_said(words, aside=True) and not people_before(words)
+        if piece.kind not in ("image", "bare", "auto") and says and not said:
             mention = piece.mention
             if not papers or (mention and mention.key.names_paper):
                 return True

@@ -24,10 +24,11 @@ from urllib.parse import unquote
 
 from studiolo.keys import Key, host_of, knows_host
 
-from .blocks import collector_paused
+from .collector import collector_paused
 from .document import Document
 from .drafts import Draft, Part
-from .entry import Entry, Heading, Link, Question
+from .elements import Heading, Link, Question
+from .entry import Entry
 from .links import fold_label
 from .parse import Reader
 from .sections import Section
@@ -67,6 +68,7 @@ class Fault:
         return f"{self.path}:{self.line}: {self.check}: {self.says} {self.do}"
 
 
+_TOPIC = re.compile(r"(?:^|/)topics/[^/]+\.(?:md|markdown)$", re.IGNORECASE)
 Answered = Callable[[Entry | None, Question], bool]
 
 
@@ -258,7 +260,9 @@ def _dead_links(
                     name,
                     link.line,
                     f"{target} does not exist.",
-                    "Write that file, or correct or remove the link.",
+                    "Make the page of the topic (studiolo topics --make), or correct or remove the link."
+                    if _TOPIC.search(target)
+                    else "Write that file, or correct or remove the link.",
                 )
 
 
@@ -284,12 +288,17 @@ def _dead_anchors(
             )
 
 
+def anchor_of(heading: str) -> str:
+    """Return the anchor that GitHub makes of the first heading of a text."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-").strip("-")
+
+
 def _anchors(headings: list[Heading], data: bytes) -> set[str]:
     """Return the anchors of a document as GitHub makes them from headings, and those given by hand."""
     found: set[str] = set()
     counts: Counter[str] = Counter()
     for heading in sorted(headings, key=lambda heading: heading.span):
-        slug = re.sub(r"[^\w\- ]", "", heading.text.lower()).replace(" ", "-").strip("-")
+        slug = anchor_of(heading.text)
         found.add(f"{slug}-{counts[slug]}" if counts[slug] else slug)
         counts[slug] += 1
     for match in re.finditer(

@@ -5,50 +5,79 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from .authors import names_one, names_people, people_before, split_authors
-from .dates import is_venue, year_said
-from .heads import is_label
+from .authors import family_names, names_one, names_people, people_before, split_authors
+from .dates import PUBLISHED, is_venue, year_said
+from .heads import QUOTED, is_label, without_leads
 
 
 # (title, what stands before it, what stands behind it)
 Cited = tuple[str, str, str]
 
 _LONGEST = 2000  # characters in which something is looked for
-QUOTED = re.compile(r"[\"“„«‘《「]([^\"“”„«»《》「」\x00]{3,400})[\"”»’》」]")
 _WORDS_ALONE = re.compile(r"[^\W\d](?:[\w' -]*\w)?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(\[])")
 _DASH = re.compile(r"\s[-–—|](?:\s|$)")
 _LEAD = re.compile(
-    r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}]\s*[:：.,-]?\s*|([A-Z][\w'’&/-]*(?:\s[\w'’&/-]+){0,4}|(?:19|20)\d\d[\w./-]*)\s?[:：]\s+"
+    r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}]\s*[:：.,-]?\s*|([^\W\d_][\w'’&/-]*(?:\s[\w'’&/.-]+){0,4}|(?:19|20)\d\d[\w./-]*)\s?[:：,]\s+"
     r"|((?:19|20)\d\d(?:[./-]\d\d?){0,2})[:.,]?\s+"
 )
-_PARENS_AT_END = re.compile(r"\s*[(\[（【]([^()\[\]（）【】]{1,120})[)\]）】]$")
+_IN_PARENS = re.compile(r"[(（][^()（）]+[)）]")
+_YEAR_FIRST = re.compile(r"\(?(?:19|20)\d\d[a-z]?\)?[.:]\s+")
+_YEAR_COMMA = re.compile(r",((?:19|20)\d\d)\.?$")  # Its Title,2004
+_YEAR_NEXT = re.compile(r"(?:19|20)\d\d\b")
+_PARENS_AT_END = re.compile(
+    r"\s*(?:[(（]([^()（）]{1,120})[)）]|[\[【]([^\[\]【】]{1,120})[\]】])$"
+)
 _STOP = re.compile(
-    r"[.?!](?:(?<=[^\W_]{2}[.?!])|(?<=[)\]\"”'’][.?!]))\s+(?=[^\W\da-z_]|\d{4}|\(|[Ii]n )"
+    r"[.?!](?:(?<=[^\W_]{2}[.?!])|(?<=[)\]\"”'’][.?!]))\s+(?=[^\W\da-z_]|\d{4}|\(|[Ii]n |ar[Xx]iv)"
 )
 _BY = re.compile(r"(?<![\s,(])[\s,(]+by (?=[A-Z])")
+_LOWER_WORD = re.compile(  # in no headline
+    r"\s(?!with|from|into|over|that|than|when|your|through|under|between|using|toward)[a-z]{4,}\b"
+)
+_BAR = re.compile(r"([A-Z][\w.+-]*(?: [\w.+-]+)?)\s\|\s(?=[A-Z][^|]{12,}$)")
+_JOINT = re.compile(r",?\s+and\s+|\s*[&;]\s*|,\s+|\s?[.:]\s+(?=[A-Z\d“\"])")
+_INVERTED_FIRST = re.compile(
+    r"([^\W\d_][\w'’-]+), ([A-Z][\w'’-]+(?: [A-Z]\.?)*), (?:and )?(?=[A-Z]|et al)"
+)
+_FAMILIES = re.compile(
+    r"([A-Z][\w'’-]+(?:, [A-Z][\w'’-]+){0,3},? (?:and|&) [A-Z][\w'’-]+\.)\s+(?=[A-Z])"
+)
+_DATED_VENUE = re.compile(r"[A-Za-z]+ (?:19|20)\d\d(?!\d)")
+_INITIALS = re.compile(r"\b[A-Z]{1,2}\.?[ ,:.-]")
+_INITIAL_AT_END = re.compile(r"(?:^|[\s.-])[A-Z]{1,2}$")
+_BIBTEX = re.compile(
+    r"(?:[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’. -]{0,40}? and ){1,60}[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’-]*(?: [A-Z]\.| [A-Z][\w'’-]+)*[.,:]\s+"
+)
 _COMMA = re.compile(r",\s+")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
 _YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
+_NAMED = re.compile(
+    r"[A-Z][a-z]+(?:\s(?:of|on|in|and|for|the|&|[A-Z][a-z]+)){0,7}|[A-Z][\w-]*[A-Z][\w-]*(?: [A-Z][\w-]*)?"
+)
 _KIND = re.compile(r"\[[A-Z](?:/OL)?\]\.?$")  # of GB/T 7714: [J], [C]
 _KEPT_STOP = re.compile(r"[^\W\d_]{2}\.$")
 
 
 def cite(text: str) -> Cited:
     """Return the title in `text`, with the words before and behind it."""
-    text = text.strip()
+    text = text.strip(" :：").lstrip(".,; ")
     if _WORDS_ALONE.fullmatch(text) and " - " not in text and " by " not in text:
         return text, "", ""  # no punctuation, and so nothing that any style below looks for
+    if _IN_PARENS.fullmatch(text):
+        text = text[1:-1]
     before = ""
+    if bar := _BAR.match(text):
+        before, text = bar[1], text[bar.end() :]
     while (lead := _LEAD.match(text)) and lead.end() < len(text):
         inside = next(group for group in lead.groups() if group)
-        if not year_said(inside, aside=lead[1] is not None) and not (lead[1] and is_venue(inside)):
+        dated = _YEAR_NEXT.match(text, lead.end()) is not None
+        aside = lead[1] is not None or ("," in lead[0] and is_venue(inside.split()[0]))
+        if not year_said(inside, aside=aside) and not ((lead[1] or dated) and is_venue(inside)):
             break
-        before, text = (
-            f"{before} - {inside}" if before else inside,
-            text[lead.end() :].lstrip("-–—: "),
-        )
+        before = f"{before} - {inside}" if before else inside
+        text = without_leads(text[lead.end() :].lstrip("-–—: "), escaped=True)
     found = _quoted(text)
     if found is None:
         text, said = _whole(text)
@@ -72,7 +101,8 @@ def _quoted(text: str) -> Cited | None:
     """`"Title" - 2019 - Someone`; `Someone, "Title." Venue`."""
     if quoted := QUOTED.search(text):
         lead = text[: quoted.start()]
-        if (not lead and _ENDS.match(text, quoted.end())) or people_before(lead):
+        people = people_before(lead) or family_names(lead.strip(" ,."))
+        if (not lead and _ENDS.match(text, quoted.end())) or people:
             return quoted[1].strip().rstrip(".,;"), lead, text[quoted.end() :]
     return None
 
@@ -81,11 +111,16 @@ def _dashed(text: str) -> Cited | None:
     """`Title - 2019 - Someone`."""
     dashes = list(_DASH.finditer(text[: 2 * _LONGEST]))
     ends = [*(dash.start() for dash in dashes[1:]), len(text)]
+    venue: re.Match[str] | None = None
     for dash, end in zip(dashes, ends, strict=False):
         piece = text[dash.end() : end].strip()
         listed = "," in piece or len(dashes) > 1
+        first = venue or dash
         if piece and (year_said(piece) or (listed and split_authors(piece))):
-            return text[: dash.start()], "", text[dash.end() :]
+            return text[: first.start()], "", text[first.end() :]
+        venue = first if is_venue(piece) else None
+    if venue:
+        return text[: venue.start()], "", text[venue.end() :]
     if dashes and dashes[-1].end() == len(text):
         return text[: dashes[-1].start()], "", ""
     return None
@@ -93,8 +128,14 @@ def _dashed(text: str) -> Cited | None:
 
 def _people_first(text: str) -> Cited | None:
     """`Someone, A. (2019). Title. Venue`; `A. Someone and B. Other. Title. Venue, 2019`; `Someone et al.: Title`."""
-    if (year := _YEAR_PARENS.search(text, 0, 600)) and split_authors(text[: year.start()]):
+    if (year := _YEAR_PARENS.search(text, 0, 600)) and (
+        split_authors(text[: year.start()]) or family_names(text[: year.start()])
+    ):
         return _sentence(text, year.end(), text[: year.end()])
+    if (every := _BIBTEX.match(text)) and names_people(every[0].rstrip(" ,:")):
+        return _sentence(text, every.end(), every[0].rstrip(" ,:"))
+    if (families := _FAMILIES.match(text)) and family_names(families[1]):
+        return _sentence(text, families.end(), families[1])
     if found := _people_by_commas(text):
         return found
     for opening in _some(_OPENING.finditer(text[:_LONGEST]), 40):
@@ -112,28 +153,46 @@ def _people_first(text: str) -> Cited | None:
 
 
 def _people_by_commas(text: str) -> Cited | None:
-    """`Ada Some, Bo Other, and Cy Third, Title, Venue 2019`."""
+    """`Ada Some, Bo Other, and Cy Third, Title, Venue 2019`; `Ada Some, Bo Other: Title`."""
     at = people = 0
-    for comma in _some(_COMMA.finditer(text[:_LONGEST]), 60):
-        names = text[at : comma.start()].removeprefix("and ").split(" and ")
-        if not all(map(names_one, names)):
+    last = False  # the next of them is the last
+    if (first := _INVERTED_FIRST.match(text)) and names_one(f"{first[2]} {first[1]}"):
+        people, at = 1, first.end()
+    for joint in _some(_JOINT.finditer(text[:_LONGEST], at), 80):
+        name, sign = text[at : joint.start()], joint[0].strip()[:1]
+        if sign == "." and _INITIAL_AT_END.search(name):  # Ada B. Example, not Example A. Title
+            beyond = _JOINT.search(text, joint.end())
+            end = beyond.start() if beyond else len(text.rstrip("."))
+            if not (beyond and not people and beyond[0][0] == ":") and names_one(text[at:end]):
+                continue
+        others = name.rstrip(" .") in ("et al", "others") and people > 0
+        if not (others or names_one(name)):
             break
-        people, at = people + len(names), comma.end()
-    stop = _OPENING.search(text, at, at + 60)
-    names = text[at : stop.start()].removeprefix("and ").split(" and ") if stop else []
-    if (
-        stop and stop[0][0] == "." and all(map(names_one, names))
-    ):  # the last of them, or the only one
-        people, at = people + len(names), stop.end()
-    elif people < 1 or split_authors(text[at:]):
+        if sign == ":" and not (
+            others or (people and (last or not _ends_placed(text[joint.end() :])))
+        ):
+            break  # Someone, Two Words: a Title, ICML 2019
+        last = "and" in joint[0] or "&" in joint[0]
+        people, at = people + 1 + others, joint.end()
+        if others or sign in ".:":
+            last = False
+            break
+    if last or people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
         return None
     if (
         people == 1
-        and not ("." in text[:at] and len(text) - at > 20)
+        and not (_INITIALS.search(text[:at]) and len(text) - at > 12)
         and not _ends_published(text[at:])
     ):
         return None
-    return _sentence(text, at, text[:at])
+    return _sentence(text, at, text[:at].rstrip(" :"))
+
+
+def _ends_placed(text: str) -> bool:
+    """Whether a title goes on to a venue behind a comma, and not behind a full stop."""
+    if any(_published(text[end.end() :]) for end in _some(_STOP.finditer(text), 10)):
+        return False
+    return any(_placed(text[comma.end() :]) for comma in _some(_COMMA.finditer(text), 20))
 
 
 def _ends_published(text: str) -> bool:
@@ -154,6 +213,8 @@ def _more_people(rest: str) -> bool:
 
 def _sentence(text: str, at: int, before: str) -> Cited:
     """Return the title that begins at `at`, behind the people of a citation."""
+    if year := _YEAR_FIRST.match(text, at):
+        at, before = year.end(), f"{before} {year[0]}"
     if quoted := QUOTED.match(text, at):
         return quoted[1].rstrip(" .,"), before, text[quoted.end() :]
     stops = (s for s in _STOP.finditer(text, at, at + _LONGEST) if s.start() > at + 8)
@@ -161,7 +222,7 @@ def _sentence(text: str, at: int, before: str) -> Cited:
     cut = stop.start() if stop else len(text)
     title, behind = text[at : cut + (text[cut : cut + 1] in ("?", "!"))], text[cut + 1 :]
     for comma in _COMMA.finditer(title):  # Title, Venue 2019
-        if _published(title[comma.end() :]):
+        if not _opened(title[: comma.start()]) and _placed(title[comma.end() :]):
             return title[: comma.start()], before, f"{title[comma.end() :]} - {behind}"
     title, said = _whole(title)
     return title, before, f"{said} - {behind}" if said else behind
@@ -181,19 +242,29 @@ def _people_behind(text: str) -> Cited | None:
         if (
             stop.start() > 4
             and text[stop.end()] not in ":-"
-            and (names_people(_first(text[stop.end() :])) or _published(text[stop.end() :]))
+            and (names_people(_first(text[stop.end() :])) or _placed(text[stop.end() :]))
         ):
             cut = stop.start() + (text[stop.start()] != ".")
             return (*_whole(text[:cut]), text[stop.end() :])
     if by := _BY.search(text[:_LONGEST], 3):
         named = split_authors(_first(text[by.end() :].rstrip(")")))
-        if len(named) > 1 and all(map(names_one, named)):  # not … by Deleting Rows
+        plain = text.count(" ", 0, by.start()) > 4 and (
+            _LOWER_WORD.search(text, 0, by.start()) and by.end() + len(named[0]) >= len(text)
+            if named
+            else False
+        )
+        doing = bool(named) and named[0].split()[0].endswith("ing")  # … by Deleting Rows
+        if (len(named) > 1 or plain) and not doing and all(map(names_one, named)):
             return text[: by.start()], "", text[by.end() :].rstrip(")")
     for comma in _some(_COMMA.finditer(text[:_LONGEST]), 12):
         behind = text[comma.end() :]
-        if comma.start() > 8 and (
-            _published(behind)
-            or (names_people(_YEAR_AT_END.sub("", behind)) and " " in _COMMA.split(behind)[0])
+        if (
+            comma.start() > 8
+            and not _opened(text[: comma.start()])
+            and (
+                _placed(behind)
+                or (names_people(_YEAR_AT_END.sub("", behind)) and " " in _COMMA.split(behind)[0])
+            )
         ):
             return text[: comma.start()], "", behind
     return None
@@ -203,15 +274,18 @@ def _whole(text: str) -> tuple[str, str]:
     """Return a title without the years, venues and people that stand in brackets behind it, and these."""
     behind: list[str] = []
     text = text.rstrip()
+    if year := _YEAR_COMMA.search(text):
+        behind, text = [year[1]], text[: year.start()]
     while text[-1:] in (")", "]", "）", "】") and (
         end := _PARENS_AT_END.search(text, max(0, len(text) - 160))
     ):
-        inside = end[1].strip()
+        inside = (end[1] or end[2]).strip()
         known = (
             inside[:1] == "@"
             or is_label(inside)
             or year_said(inside, aside=True)
             or year_said(inside.split(",")[0], aside=True)
+            or year_said(inside.rsplit(", ", 1)[-1], aside=True)
             or (text[-1] == "]" and len(inside) <= 40 and text[: end.start()].count(" ") > 1)
             or is_venue(inside)
             or _people_and_year(inside)
@@ -235,6 +309,47 @@ def _first(text: str) -> str:
 def _published(text: str) -> bool:
     """Whether `text` only says where and when: `NeurIPS 2019.`, `may 2016`."""
     return year_said(text) is not None or is_venue(text.rstrip("."))
+
+
+def _opened(text: str) -> bool:
+    """Whether a bracket is open at the end of `text`."""
+    return text.count("(") > text.count(")") or text.count("（") > text.count("）")
+
+
+def _placed(text: str) -> bool:
+    """Whether words behind a comma only say where and when: `IEEE Access, 2020`, `Neural Computation, 1997`."""
+    text = text.rstrip(" .;/")
+    first, *rest = _COMMA.split(text)
+    if _DATED_VENUE.match(first) and is_venue(first.split()[0]) and len(first.split()) <= 6:
+        return True
+    if not (
+        first[:1].isupper() or first[:1].isdigit() or first.startswith(("in ", "arxiv", "arXiv"))
+    ):
+        return _published(text)
+    if is_venue(first) or PUBLISHED.search(first):
+        return year_said(text, aside=True) is not None or is_venue(text)
+    if ": " in first or ". " in first:
+        return False
+    if year_said(first, aside=True):
+        return not rest or year_said(text) is not None
+    return (
+        len(rest) == 1
+        and _NAMED.fullmatch(first) is not None
+        and rest[0].isdigit()
+        and year_said(rest[0]) is not None
+    )
+
+
+def without_place(text: str) -> str:
+    """Return words without the venue and year that stand behind a comma."""
+    commas = _some(_COMMA.finditer(text), 60)
+    return next((text[: comma.start()] for comma in commas if _placed(text[comma.end() :])), "")
+
+
+def families_first(text: str) -> tuple[str, ...]:
+    """Return the people of `Someone & Other. SIGGRAPH 2002.`"""
+    stop = text.find(". ")
+    return family_names(text[:stop]) if stop > 0 and _placed(text[stop + 2 :]) else ()
 
 
 def _people_and_year(text: str) -> bool:

@@ -15,9 +15,9 @@ Role = Literal[
 _HEADINGS: dict[Role, str] = {
     "title": "title|titles|paper title|paper|papers|publication|publications|article|articles|work|works|reference"
     "|references|book|books|resource|resources|paper name|name|names|what|paper titles|title of paper|标题|论文|论文标题|论文名称|名字|名称|题目|文章",
-    "name": "short name|model|models|model name|method|methods|method name|algorithm|abbreviation|abbr|acronym|alias|nickname",
+    "name": "short name|model|models|model name|method|methods|framework|approach|system|method name|algorithm|abbreviation|abbr|acronym|alias|nickname",
     "authors": "authors|author|author s|by|people|作者",
-    "year": "year|years|published|publication year|publication date|release date|released|pub date|pub year|date published|published on|年份|年|发表时间|发表年份|发布时间",
+    "year": "year|years|published|publish date|publish time|publish year|publication year|publication date|release date|released|pub date|pub year|date published|published on|submitted|submission date|conference year|pubyear|年份|年|发表时间|发表年份|发布时间|发布日期|发表日期",
     "date": "date|time|日期|时间",
     "venue": "venue|venues|conference|journal|publisher|published in|published at|pub|proceedings|venue year|source|会议|期刊|发表",
     "saved": "created|time added|timestamp|date added|added|added on|saved|saved on|saved at|date saved|when|read on|date read",
@@ -47,6 +47,7 @@ _ELSEWHERE: dict[Role, str] = {
 for _role, _words in _ELSEWHERE.items():
     for _rank, _word in enumerate(_words.split("|"), start=100):
         _MEANS.setdefault(_word, (_role, _rank))
+_LAST_WORDS = frozenset({"title", "author", "authors", "year", "venue", "conference", "paper"})
 _MARKS = re.compile("[\\s_*`~#?!:.,;()\\[\\]/\ufe0f-]+")
 _AND = re.compile(r"\s*[&/+]\s*|\s+and\s+|<br\s?/?>")
 # words that say whose column it is, not what it holds: My notes, Paper authors
@@ -90,4 +91,7 @@ def _means(heading: str) -> tuple[Role | None, int]:
         role, rank = _means(part)
         if role is not None:
             return role, rank
+    words = _MARKS.sub(" ", heading.partition("(")[0]).casefold().split()
+    if words and words[-1] in _LAST_WORDS:  # Full title, First author, Publication venue
+        return _MEANS[words[-1]]
     return None, 0

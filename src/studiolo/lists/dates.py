@@ -49,25 +49,26 @@ _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}\.
 _FROM = r"[(\[{【（]*\s*"
 _TO = r"\s*[)\]}】）]*[.,:;]?"
 _DATE = (
-    rf"{_FROM}(?:{_Y}(?:\s?[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:\s?[-./]\s?\d\d?日?)?)?"
-    rf"|(?:[a-z]{{2,12}}\s)?(?:\d\d?(?:st|nd|rd|th)?\s)?{_MONTH}\s?(?:\d\d?(?:st|nd|rd|th)?,?\s)?(?:of\s)?,?\s?{_Y}|{_Y}[\s,/-]{{1,2}}{_MONTH}"
+    rf"{_FROM}(?:{_Y}(?:[a-e]|\s?[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:\s?[-./]\s?\d\d?日?)?)?"
+    rf"|(?:[a-z]{{2,12}},?\s)?(?:\d\d?(?:st|nd|rd|th)?\s)?{_MONTH}\s?(?:\d\d?(?:st|nd|rd|th)?,?\s)?(?:of\s)?,?\s?{_Y}|{_Y}[\s,/-]{{1,2}}{_MONTH}"
     rf"|\d\d?[./-]\d\d?[./-](\d\d|\d{{4}})){_TO}"
 )
 _WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|\d[A-Z]{1,3}|ar[Xx]iv(?::[\d.]+)?|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
 _AFTER = (
     r"(?i:[\s,:;.(/|*–-]{0,3}\b(?:oral|spotlight|poster|tutorial|workshops?|(?:best|outstanding|honou?rable)[a-z\s-]{0,30}|highlight|findings|"
-    r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|rejected|track|datasets?|benchmarks?|and|d&b)\b){0,4}"
+    r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|(?:in|under)\ssubmission|in\spress|to\sappear|reject(?:ed)?|track|datasets?|benchmarks?|and|d&b)\b){0,4}"
 )
 _VENUE_YEAR = (
     rf"{_FROM}{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}(?:[a-z]|[-./]\d\d?)?\)?{_AFTER}{_TO}"
-    rf"|{_FROM}{_Y}[\s,-]*{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
-    rf"|{_FROM}(?:[A-Z]|ar)[A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}['’‘]\s?(\d\d){_AFTER}{_TO}"
+    rf"|{_FROM}{_Y}(?:[./-]\d\d?(?!\d))?[\s,-]*{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
+    rf"|{_FROM}(?:[A-Z]|ar)[A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}(?:['’‘]\s?((?:19|20)?\d\d)|(\d\d)['’‘]){_AFTER}{_TO}"
 )
 _SHORT = rf"{_FROM}([A-Za-z]{{2,12}})[\s-]?(\d\d)(?:[./-]\d\d?){{0,2}}{_AFTER}{_TO}"
-MAYBE_DATE = re.compile(r"(?:19|20)\d\d|(?<!\d)\d\d(?!\d)|\d[./-]\d{4}")  # else no year is said
-_PUBLISHED = re.compile(
-    r"\b(?:Proceedings|Proc|Conference|Symposium|Journal|Transactions|Trans|Workshop|Letters|Annals|Advances|Communications|Thesis|Report|"
-    r"Press|University|Springer|Elsevier|IEEE|ACM|SIAM)\b",
+# else no year is said; it begins with the digit that all of its cases begin with, which `re` skips to fast
+MAYBE_DATE = re.compile(r"\d(?:(?<=1)9\d\d|(?<=2)0\d\d|(?<!\d\d)\d(?!\d)|[./-]\d{4})")
+PUBLISHED = re.compile(
+    r"\b(?:Proceedings|Proc|Conference|Symposium|Journal|Transactions|Trans|Workshop|Findings|Letters|Annals|Advances|Communications|Thesis|Report|"
+    r"Press|University|Springer|Elsevier|IEEE|ACM|SIAM)\b|(?:^|[,.]\s)J\.\s(?:of\s|[A-Z][a-z]{3})",
     re.IGNORECASE,
 )
 _LONGEST = 120
@@ -81,18 +82,21 @@ def _shapes() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 def year_said(text: str, *, aside: bool = False) -> int | None:
     """Return the year if `text` only says when, or where and when, a work appeared; `aside` if it stands in brackets."""
-    text = text.strip(" -–—,;.*").removeprefix("in ").removeprefix("In ")
+    text = text.strip(" -–—,;.*/").removeprefix("in ").removeprefix("In ")
     if not 4 <= len(text) <= _LONGEST or not MAYBE_DATE.search(text):
         return None
     date, venue_year, short = _shapes()
     if match := date.fullmatch(text):
         return full_year(next(year for year in match.groups() if year))
     if (match := venue_year.fullmatch(text)) and (
-        aside or text[0] in "([【（" or len(text.split()) <= 2 or _PUBLISHED.search(text)
+        aside or text[0] in "([【（" or len(text.split()) <= 2 or PUBLISHED.search(text)
     ):
         return full_year(next(year for year in match.groups() if year))
     if (match := short.fullmatch(text)) and match[1].lower() in VENUES:
         return full_year(match[2])
+    first, _, place = text.partition(" ")
+    if len(first) == 4 and first.isdigit() and first[:2] in ("19", "20") and is_venue(place):
+        return int(first)
     return None
 
 

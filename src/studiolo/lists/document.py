@@ -9,10 +9,13 @@ from pathlib import Path
 
 from studiolo.errors import ListError
 
-from .blocks import Block, collector_paused, scan
-from .drafts import Contents
-from .entry import Entry, Heading, Link, Question, Span, State
+from .blocks import Block, scan
+from .collector import collector_paused
+from .contents import Contents
+from .elements import Heading, Link, Question, Span, State
+from .entry import Entry
 from .parse import Reader, read_document
+from .parts import without_parts
 from .sections import Section, find
 
 
@@ -67,8 +70,8 @@ class Document:
 
     @cached_property
     def root(self) -> Block:
-        """The tree of blocks."""
-        return scan(self.data)
+        """The tree of blocks, without those of the parts that Studiolo writes."""
+        return without_parts(self.data, scan(self.data))
 
     @property
     def blocks(self) -> list[Block]:

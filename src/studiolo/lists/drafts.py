@@ -1,49 +1,46 @@
-"""What is collected while a document is read, before the words of its entries are taken apart."""
+"""What is collected while a document is read, before the words of its entries are taken apart.
+
+Links are kept as the texts that they stand in, and made of these when they are asked for.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from studiolo.keys import Key
 
 from .blocks import Block
-from .entry import Entry, Heading, Link, Note, Question, State
+from .elements import Link, Note, Question, State, StateBy
 from .identity import mentioned
 from .sections import Section
 from .texts import Text
-from .titles import Naming
-
-
-@dataclass(slots=True)
-class Contents:
-    """Everything that was found in a document."""
-
-    entries: tuple[Entry, ...]
-    blocks: tuple[Block, ...]  # the item or row of each entry
-    headings: tuple[Heading, ...]
-    sections: tuple[Section, ...]
-    links: tuple[Link, ...]
-    images: tuple[Link, ...]
-    outside: tuple[Link, ...]
-    questions: tuple[Question, ...]
-    tags: tuple[str, ...]
-    definitions: dict[str, str]
+from .titles import NOTHING_SAID, Naming
 
 
 @dataclass(slots=True)
 class Part:
-    """What one section holds, its heading included."""
+    """What one section holds, its heading included.
+
+    Attributes:
+        texts, linking: all of its texts, and those whose links count, in the order of the file.
+        outside: links to papers that are in no entry.
+    """
 
     section: Section
     drafts: list[Draft] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
-    images: list[Link] = field(default_factory=list)
-    outside: list[Link] = field(default_factory=list)  # to papers, in no entry
+    outside: list[Link] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+    linking: list[Text] = field(default_factory=list)
 
+    @property
+    def links(self) -> list[Link]:
+        """Its links, without images."""
+        return [link for text in self.linking for link in text.links]
 
-_NOTHING_SAID = Naming("")
+    @property
+    def images(self) -> list[Link]:
+        """Its images."""
+        return [image for text in self.linking for image in text.images]
 
 
 @dataclass(slots=True)
@@ -61,21 +58,34 @@ class Draft:
     section: tuple[str, ...]
     parent: int | None = None
     head: Text | None = None
-    said: Naming = _NOTHING_SAID
-    links: list[Link] = field(default_factory=list)
+    said: Naming = NOTHING_SAID
     notes: list[Note] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     state: State | None = None
-    state_by: Literal["box", "column", "mark", "keyword", "section"] | None = None
+    state_by: StateBy | None = None
     own: list[Text] = field(default_factory=list)
     below: list[Text] = field(default_factory=list)
 
+    @property
+    def links(self) -> list[Link]:
+        """Its links, without images."""
+        return [link for text in self._linking() for link in text.links]
+
+    def _linking(self) -> list[Text]:
+        """Return its texts with links in the order of the file."""
+        if not self.below:
+            return self.own
+        return sorted([*self.own, *self.below], key=lambda text: text.run.place(0))
+
     def keys(self) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Return the keys of the entry and what is about it, and those of papers that it only mentions; each once."""
-        keys = [link.mention.key for link in self.links if link.mention]
-        if len(keys) < 2 and not self.below:
-            return tuple(keys), ()
+        if not self.below and len(self.own) < 2:
+            keys = self.own[0].linked_keys() if self.own else []
+            if len(keys) < 2:
+                return tuple(keys), ()
+        else:
+            keys = [key for text in self._linking() for key in text.linked_keys()]
         keys = list(dict.fromkeys(keys))
         if not any(key.names_paper for key in keys):
             return tuple(keys), ()
@@ -83,6 +93,10 @@ class Draft:
         if not others:
             return tuple(keys), ()
         return tuple(k for k in keys if k not in others), tuple(k for k in keys if k in others)
+
+    def names_paper(self) -> bool:
+        """Whether a link of it names a paper."""
+        return any(link.mention and link.mention.key.names_paper for link in self.links)
 
     @property
     def key(self) -> Key | None:

@@ -1,107 +1,111 @@
-"""What a list is made of, for everybody who reads one."""
+"""A work on a list, for everybody who reads one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
-from studiolo.keys import Key, Mention
+from studiolo.keys import Key
 
-from .titles import Naming, read_naming
+from .elements import Link, Note, Question, Span, State, StateBy
+from .titles import NOTHING_SAID, Naming, read_naming
 
 
 if TYPE_CHECKING:
+    from .drafts import Draft
     from .texts import Text
 
 
-Span = tuple[int, int]
-State = Literal["to read", "reading", "read"]
-STATES: tuple[State, ...] = get_args(State)
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link as it stands in the list.
-
-    Attributes:
-        text: what is shown; for a bare address, the address.
-        url: the address, unescaped.
-        mention: what it points at; None where that is no web address (a relative link, `mailto:`).
-        line, span: where it stands; lines count from 1, spans are byte offsets.
-        kind: inline, reference, wiki, auto (`<…>`), bare, html or image.
-    """
-
-    text: str
-    url: str
-    mention: Mention | None
-    line: int
-    span: Span
-    kind: str = "inline"
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A heading, ATX or setext."""
-
-    level: int
-    text: str
-    line: int
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A nested item or paragraph of an entry, in plain words; depth 1 lies directly below the entry."""
-
-    text: str
-    line: int
-    depth: int
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A line that begins with `Q:`; `answer` is the text of the `A:` that follows it, if one does."""
-
-    text: str
-    line: int
-    answer: str | None = None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Entry:
-    """One work on the list, with everything nested below it. What it is called is read when it is first asked for.
+    """One work on the list, with everything nested below it: what was collected of it, read further when it is asked for.
 
     Attributes:
         keys: what it is, and what is about it (code, a talk), in the order of its links, each once.
-        links, notes, questions: its own and those nested below it, entries of their own excepted.
-        section: the headings it stands under, outermost first.
-        tags: `#tags` in its text, links to `tags/…`, and the cells of a column of tags.
-        line, span: where it stands, nested lines included.
+        mentioned: papers that it only speaks of, in a note or in prose: nothing that is said of it is said of them.
         state: to read, reading or read where the list itself shows it.
         state_by: what shows it: box, column, mark, keyword (TODO, DONE) or section.
-        text: its own bytes, as text.
-        parent: index of the entry it is nested in, in `Document.entries`.
-        head: the text that its title is in, None for a row.
-        said: what a row or lines such as `Authors:` say of it.
-        mentioned: papers that it only speaks of, in a note or in prose: nothing that is said of it is said of them.
     """
 
+    _draft: Draft
+    _data: bytes
     keys: tuple[Key, ...]
-    links: tuple[Link, ...]
-    notes: tuple[Note, ...]
-    questions: tuple[Question, ...]
-    section: tuple[str, ...]
-    tags: tuple[str, ...]
-    line: int
-    span: Span
+    mentioned: tuple[Key, ...]
     state: State | None
-    text: str
-    state_by: Literal["box", "column", "mark", "keyword", "section"] | None = None
-    parent: int | None = None
-    head: Text | None = field(default=None, compare=False, repr=False)
-    said: Naming = field(default=Naming(""), repr=False)
-    mentioned: tuple[Key, ...] = ()
+    state_by: StateBy | None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return self._seen() == other._seen()
+
+    def __hash__(self) -> int:
+        return hash((self.keys, self.span, self.text))
+
+    def _seen(self) -> tuple[object, ...]:
+        """Return what makes it equal to another: where it stands, its words, and what was found in them."""
+        found = (self.keys, self.mentioned, self.links, self.notes, self.questions, self.tags)
+        shown = (self.section, self.state, self.state_by, self.parent, self.said)
+        return (self.line, self.span, self.text, *found, *shown)
+
+    def __repr__(self) -> str:
+        return f"Entry({self.title!r}, line {self.line})"
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Its own links and those nested below it, entries of their own excepted."""
+        return tuple(self._draft.links)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Its notes, as its links."""
+        return tuple(self._draft.notes)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Its questions, as its links."""
+        return tuple(self._draft.questions)
+
+    @property
+    def section(self) -> tuple[str, ...]:
+        """The headings it stands under, outermost first."""
+        return self._draft.section
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """`#tags` in its text, links to `tags/…`, and the cells of a column of tags."""
+        return tuple(dict.fromkeys(self._draft.tags))
+
+    @property
+    def line(self) -> int:
+        """Where it begins, from 1."""
+        return self._draft.block.line
+
+    @property
+    def span(self) -> Span:
+        """The bytes of the list that it is, nested lines included."""
+        return self._draft.block.start, self._draft.block.end
+
+    @cached_property
+    def text(self) -> str:
+        """Its own bytes, as text."""
+        return self._data[slice(*self.span)].decode("utf-8", "replace")
+
+    @property
+    def parent(self) -> int | None:
+        """The index of the entry it is nested in, in `Document.entries`."""
+        return self._draft.parent
+
+    @property
+    def head(self) -> Text | None:
+        """The text that its title is in, None for a row."""
+        return self._draft.head
+
+    @property
+    def said(self) -> Naming:
+        """What a row or lines such as `Authors:` say of it."""
+        return self._draft.said
 
     @cached_property
     def _naming(self) -> Naming:
@@ -110,6 +114,8 @@ class Entry:
             return said
         cites = any(key.names_paper for key in self.keys)
         own = read_naming(head.run.data, head.pieces, cites=cites)
+        if said is NOTHING_SAID:
+            return own
         year = own.year or said.year
         if said.title:
             return Naming(said.title, said.name, said.authors, year)

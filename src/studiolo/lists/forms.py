@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -36,11 +37,11 @@ def written(
         for template in ranked(templates, item):
             if "title" not in template.roles and not (template.bare and alike):
                 continue  # an address alone, where others say more
-            for said in less_and_less(item):
+            for form, said in forms_and_less(template, item):
                 yield (
-                    _indented(counted(template.write(said), templates), width - template.width),
+                    _indented(counted(form.write(said), templates), form.width, width),
                     said,
-                    template.roles,
+                    form.roles,
                 )
     for template in plain_forms():
         for title in dict.fromkeys((item.title, _unquoted(item))):
@@ -48,9 +49,12 @@ def written(
             yield template.write(said), said, template.roles
 
 
-def _indented(text: str, more: int) -> str:
-    """Return a text whose further lines belong to an item with a marker that is `more` columns wider."""
-    return text.replace("\n", "\n" + " " * more) if more > 0 else text
+def _indented(text: str, old: int, new: int) -> str:
+    """Return a text whose further lines belong to an item with a marker of `new` columns and not `old`."""
+    depths = [len(spaces) for spaces in re.findall(r"\n( *)(?=\S)", text)]
+    if new <= old or (depths and min(depths) >= new):
+        return text
+    return text.replace("\n", "\n" + " " * (new - old))
 
 
 def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
@@ -70,30 +74,37 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
     One that says the title comes before a bare address. Title and link stand as in most. Of the forms that a third of those have, the one that says most of `item`; else
     the commonest.
     """
-    cores = Counter(template.core for template in templates)
-    shapes = Counter(template.shape for template in templates)
+    cores = Counter(_spaced(template.core) for template in templates)
+    shapes = Counter(_spaced(template.shape) for template in templates)
+    exact = Counter(template.shape for template in templates)
     distinct: dict[str, Template] = {}
     for template in templates:
-        known = distinct.setdefault(template.shape, template)
-        if "venue" in template.roles and "venue" not in known.roles:
-            distinct[template.shape] = (
-                template  # arXiv, which is written where the address leads there
-            )
+        shape = _spaced(template.shape)
+        known = distinct.setdefault(shape, template)
+        # arXiv is written where the address leads there
+        better = exact[template.shape] - exact[known.shape]
+        if ("venue" in template.roles, better) > ("venue" in known.roles, 0):
+            distinct[shape] = template
 
     def worth(template: Template) -> tuple[bool, int, bool, int, int]:
-        common = shapes[template.shape] * 3 >= cores[template.core]
+        core, many = cores[_spaced(template.core)], shapes[_spaced(template.shape)]
+        common = many * 3 >= core
         says = template.says(item)
-        many = shapes[template.shape]
         titled = "title" in template.roles
         return (
             titled,
-            cores[template.core],
+            core,
             common,
             says if common else many,
             many if common else says,
         )
 
     return sorted(distinct.values(), key=worth, reverse=True)
+
+
+def _spaced(text: str) -> str:
+    """Return a form with single blanks: two that differ only in these are one habit."""
+    return " ".join(text.split())
 
 
 def counted(text: str, templates: Sequence[Template]) -> str:
@@ -103,6 +114,15 @@ def counted(text: str, templates: Sequence[Template]) -> str:
         return text.replace(NUMBER, "")
     step = numbers[0] - numbers[1] if len(numbers) > 1 else 1
     return text.replace(NUMBER, str(max(numbers[0] + (step if step in (-1, 0, 1) else 1), 0)), 1)
+
+
+def forms_and_less(template: Template, item: Item) -> Iterator[tuple[Template, Item]]:
+    """Yield a form with an item and what is left of it; a venue that its words allow goes before anything that is known."""
+    bare = template.without("venue") if "venue" in template.roles else None
+    for said in less_and_less(item):
+        yield template, said
+        if bare is not None:
+            yield bare, said
 
 
 def reads_as(entries: Sequence[Entry], item: Item, roles: Collection[str]) -> bool:
@@ -118,16 +138,18 @@ def reads_as(entries: Sequence[Entry], item: Item, roles: Collection[str]) -> bo
             return False
     elif entry.title != title_from_url(item.url):
         return False
-    year = item.year if "year" in roles else None
-    name = item.name if "name" in roles else None
-    authors = item.authors if "authors" in roles else ()
     return (
-        entry.year == year
-        and entry.name == name
-        and bool(entry.authors) == bool(authors)
-        and entry.authors == authors[: len(entry.authors)]
+        _said(entry.year, item.year, "year" in roles)
+        and _said(entry.name, item.name, "name" in roles)
+        and bool(entry.authors) == bool(item.authors if "authors" in roles else ())
+        and entry.authors == item.authors[: len(entry.authors)]
         and entry.state in (None, "to read")
     )
+
+
+def _said(read: object, known: object, wanted: bool) -> bool:
+    """Whether what is read is what is known; where it was not to be written, nothing may be read as well."""
+    return read == known or (read is None and not wanted)
 
 
 def _plain_title(title: str) -> str:

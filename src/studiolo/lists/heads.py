@@ -42,23 +42,29 @@ class Part:
 
 LABELS = frozenset({
     "abs", "abstract", "acl", "acm", "appendix", "article", "arxiv", "author's", "blog", "blogpost", "blog-post", "book", "bib", "bibtex",
-    "bilibili", "caffe", "card", "checkpoint", "checkpoints", "cite", "citation", "code", "codes", "colab", "close", "closed", "coming", "data", "dataset", "datasets", "demo", "demos",
+    "bilibili", "caffe", "camera-ready", "card", "checkpoint", "checkpoints", "cite", "citation", "code", "codes", "colab", "close", "closed", "coming", "conference", "data", "dataset", "datasets", "demo", "demos",
     "doc", "docs", "download", "full", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
-    "hugging-face", "ieee", "implementation", "intro", "jax", "keras", "issue", "link", "links", "log", "logs", "matlab", "medium",
-    "model", "models", "neurips", "news", "notebook", "notes", "openreview", "official", "open", "overview", "page", "paper",
-    "papers", "pdf", "personal", "poster", "post", "pr", "preprint", "presentation", "project", "project-page", "ps", "pwc", "pytorch",
+    "hugging-face", "ieee", "implementation", "intro", "jax", "keras", "issue", "journal", "letter", "link", "links", "log", "logs", "magazine", "matlab", "medium",
+    "model", "models", "neurips", "news", "note", "notebook", "notes", "openreview", "official", "open", "overview", "page", "paper",
+    "papers", "pdf", "personal", "poster", "post", "pr", "preprint", "pub", "publication", "presentation", "proceedings", "project", "project-page", "ps", "pwc", "pytorch",
     "reddit", "repo", "report", "repository", "review", "site", "slides", "soon", "source", "springer", "stars", "summary", "supp",
-    "supplement", "supplementary", "talk", "tensorflow", "tf", "thread", "torch", "tutorial", "tweet", "twitter", "unofficial", "url", "video", "videos",
-    "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "论文", "论文链接", "论文地址", "代码链接", "代码地址", "from",
-    "代码", "项目", "链接", "主页", "解读", "知乎", "下载", "原文",
+    "supplement", "supplementary", "talk", "tensorflow", "tf", "thesis", "thread", "torch", "tutorial", "tweet", "twitter", "unofficial", "url", "video", "videos",
+    "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "from",
 }) | VENUES  # fmt: skip
+# the same in Chinese, Japanese and Korean, where words are not set apart
+_LABELS_UNSPACED = re.compile(
+    r"(?:阅读|查看|点击|下载|官方|在线|论文|論文|原文|全文|文章|代码|代碼|源码|项目|链接|鏈接|主页|网页|官网|地址|解读|解讀|笔记|视频|知乎|博客|数据集|数据|"
+    r"译文|翻译|中文|英文|コード|解説|논문|코드|링크|리뷰|pdf|arxiv|paper|code|github)+",
+    re.IGNORECASE,
+)
 _SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|\u0000)")
 _SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
 _NUMBERING = re.compile(
-    r"\[(?!(?:19|20)\d\d\])\d{1,4}\]\s*|(?:\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?|(?!(?:19|20)\d\d)\d{1,4}[.)、])(?:\s+|$)"
+    r"\[(?!(?:19|20)\d\d\])\d{1,4}\]\s*|(?:\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?|(?!(?:19|20)\d\d)\d{1,4}[.)、]|\d{1,2}(?:\.\d{1,2}){1,3}\.?(?=\s+[A-Z]))(?:\s+|$)"
+    r"|\d{1,3}[.、](?=[A-Z]\w|[\[(（【])"
 )
 _DECORATION = re.compile(
-    "(?:\\[[ xX/~-]\\]\\s+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
+    "(?:\\[[ xX/~-]\\]\\s+|#{2,6}(?=\\w)|[*+](?=\\d{1,3}[.)]\\s)|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
 )
 # Org's and Logseq's: (to read), (reading), read
 KEYWORD = re.compile(
@@ -67,23 +73,40 @@ KEYWORD = re.compile(
 _SHORTCODE = re.compile(r"\s*:[a-z][a-z0-9_+-]{1,40}:(?=\s|:|$)")
 _LEADING_BRACKET = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}][:：]?\s*(?=\S|$)")
 _MOST = 300  # parts of a head; what stands behind them says nothing of its title
-_ALL_BRACKETED = re.compile(r"\[[^\[\]]*\]")
+_ALL_BRACKETED = re.compile(r"\s*\[([^\[\]]{60,})\](?=\s*(?:$|\())")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
 _SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
 _MARKS = str.maketrans(dict.fromkeys("[](){}\\:.,!：?*_`\"'“”/|【】（）", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
 _LETTER = re.compile(r"[^\W_]")
+QUOTED = re.compile(r"[\"“„«‘《「]([^\"“”„«»《》「」\x00]{3,400})(?:[\"”»》」]|’(?!\w))")
+_QUOTED_WHOLE = re.compile(
+    r"(?<![^\s(\[（【:：])[\"“](?=\S)[^\"“”\x00]{3,400}(?<=\S)[\"”](?=$|[\s.,;:)\]])"
+)
+_GLUE = "\ue0fd"  # stands for a space while words are cut
 NUMBER = re.compile(r"\[?\d{1,4}\]?[.)]?")
 _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
 
 
 def is_label(text: str) -> bool:
     """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
+    last = text.rsplit(" ", 1)[-1]
+    if (
+        text.isascii()
+        and last.isalpha()
+        and (small := last.lower()) not in LABELS
+        and not _SMALL_WORD.fullmatch(small)
+    ):
+        return False  # as of most titles
     words = text.translate(_MARKS).lower().split()
     if not words:
         return True
-    if len(words) <= 4 and all(w in LABELS or _SMALL_WORD.fullmatch(w) for w in words):
+    if len(words) <= 4 and all(
+        w in LABELS or w.rstrip("0123456789") in LABELS or _SMALL_WORD.fullmatch(w) for w in words
+    ):
+        return True
+    if not text.isascii() and len(text) <= 20 and _LABELS_UNSPACED.fullmatch("".join(words)):
         return True
     return (
         len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip(" []()")) is not None
@@ -100,7 +123,7 @@ def without_leads(words: str, *, escaped: bool = False) -> str:
 
 
 _BREAK = re.compile(
-    rb"(?<! ) {2,}+\n|\\\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
+    rb"(?<! ) {2,}+\n|(?<=\))\n(?=[A-Z])|\n[ \t]*(?=[A-Z]{3,10} (?:19|20)\d\d\s*(?:\n|$))|\\[ \t]*\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
     re.IGNORECASE,
 )
 _EMPHASIS = re.compile(
@@ -111,6 +134,9 @@ _EMPHASIS = re.compile(
     re.DOTALL,
 )
 _SET_OFF_BEFORE = re.compile(rb"(?:^|[*_.,;:|)\]\"\x9d!?\x00-]|<br>|\xef\xbc\x8c)\s*$")
+_GLUED_BEFORE = re.compile(  # a word that needs another behind it
+    rb"(?:^|[\s(/-])(?:a|an|and|as|at|by|for|from|in|is|of|on|or|the|to|use|uses|using|via|vs\.?|with|[a-z]+:)\s*$|[\w(/-]$"
+)
 _TAGS_ON = re.compile(rb"\s*(?:$|[`\[(*_|])")
 _SENTENCE_BEFORE = re.compile(rb"[.)\]|]\s*$")
 _SET_OFF_BEHIND = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
@@ -176,13 +202,22 @@ class _Cutter:
                 at = match.end()
                 bracketed = words[:1] in _OPEN and words[-1:] in _CLOSE
                 words = words[1:-1].strip() if bracketed else words
-                words = without_leads(_SHORTCODE.sub("", words)) if bold else words
+                words = self._leads(without_leads(_SHORTCODE.sub("", words))) if bold else words
                 if words and (self.parts or not NUMBER.fullmatch(words)):
                     italic = bool(match["italic"] or match["line"])
                     code = match["code"] is not None
                     lead = "[" if bracketed else ""
                     self.add(Part(words, lead, bold=bold is not None, italic=italic, code=code))
         self.words(data[at:])
+
+    def _leads(self, text: str) -> str:
+        """Add what stands in brackets before anything else, and return the words behind it."""
+        while not self.begun and (bracket := _LEADING_BRACKET.match(text)):
+            inside = without_leads(bracket[1].strip())
+            if _LETTER.search(inside):
+                self.add(Part(inside, "["))
+            text = without_leads(text[bracket.end() :])
+        return text
 
     def _set_off(
         self, data: bytes, at: int, match: re.Match[bytes], bold: bool, words: int
@@ -191,7 +226,11 @@ class _Cutter:
         start, end = match.span()
         if data[start - 1 : start] == b'"' or data[start - 3 : start] == b"\xe2\x80\x9c":
             return False  # what is quoted: "**Title.**"
-        opens = _SET_OFF_BEFORE.search(data, max(at, start - 20), start) is not None
+        if match["code"] and year_said(match["code"].decode("utf-8", "replace"), aside=True):
+            return True
+        opens = _SET_OFF_BEFORE.search(data, max(at, start - 20), start) is not None or (
+            at > 0 and not data[at:start].strip()
+        )
         closes = _SET_OFF_BEHIND.match(data, end) is not None
         if bold:
             goes_on = _LOWER.match(data, end) is not None
@@ -210,7 +249,8 @@ class _Cutter:
         people = (opens or behind_bold) and not closes and match["italic"] is not None
         if people and names_people(plain_words(match["italic"])):
             return True
-        return (opens and closes) or code_behind or (closes and words > 3)
+        tag = match["code"] is not None and _TAGS_ON.match(data, end) and not _GLUED_BEFORE.search(data, at, start)  # fmt: skip
+        return bool((opens and closes) or code_behind or tag or (closes and words > 3))
 
     def words(self, data: bytes) -> None:
         """Add words without emphasis of their own."""
@@ -231,22 +271,38 @@ class _Cutter:
         self.depth = max(0, opened - sum(words.count(char) for char in _CLOSE))
         if "[" in words and b"\\" not in data:  # [code], [closed]: labels that lost their links
             words = _IN_BRACKETS.sub(_without_label, words)
+        if not self.begun and (whole := _ALL_BRACKETED.match(words)):
+            words = whole[1] + words[whole.end() :]
+        if '"' in words or "“" in words:
+            words = _QUOTED_WHOLE.sub(_glued, words)
         pieces = _SEPARATOR.split(words) if _SEPARATES.search(words) else [words]
-        pieces = pieces[: 2 * _MOST + 1]
+        pieces = [piece.replace(_GLUE, " ") for piece in pieces[: 2 * _MOST + 1]]
         for i in range(min(len(pieces) - 1, 8), 1, -2):  # Long Title? : A Survey
-            if pieces[i - 1].strip() == ":" and len(pieces[i - 2].split()) > 6:
+            named = i == 2 and len(pieces[0].split()) < 3 and len(pieces[2].split()) > 2
+            if pieces[i - 1].strip() == ":" and (
+                len(pieces[i - 2].split()) > 6
+                or (
+                    named
+                    and not self.parts
+                    and not (pieces[0].strip() + pieces[2].lstrip())[:1].islower()
+                    and pieces[2].lstrip()[:1].isupper()
+                )
+            ):
                 pieces[i - 2 : i + 1] = [f"{pieces[i - 2].rstrip()}: {pieces[i].lstrip()}"]
         for i in range(0, len(pieces), 2):
             text = " ".join(pieces[i].split()).strip("*~ ")
             lead = pieces[i - 1].strip() if i else ":" if text.startswith((": ", "：")) else ""
-            if not self.begun and _ALL_BRACKETED.fullmatch(text) and len(text) > 60:
-                text = text[1:-1].strip()
-            while not self.begun and (bracket := _LEADING_BRACKET.match(text)):
-                self.add(Part(bracket[1].strip(), "["))
-                text = without_leads(text[bracket.end() :])
+            text = self._leads(text)
             if self.depth and i == len(pieces) - 1:
                 text = _OPENED.sub("", text)
             self.add(Part(text if _LETTER.search(text) else "", lead))
+
+
+def _glued(quoted: re.Match[str]) -> str:
+    """Keep together what is quoted, unless it is cut to say when or by whom: `"Title - 2019"`."""
+    pieces = _SEPARATOR.split(quoted[0])
+    whole = len(pieces) > 1 and not any(map(year_said, pieces[2::2]))
+    return quoted[0].replace(" : ", ": ").replace(" ", _GLUE) if whole else quoted[0]
 
 
 def _without_label(match: re.Match[str]) -> str:
@@ -274,6 +330,35 @@ def cut(data: bytes, pieces: list[Piece]) -> list[Part]:
     return [part for part in _with_sentences(cutter.parts) if part.text or part.is_link]
 
 
+def _goes_on(bold: str, part: Part) -> bool:
+    """Whether words behind bold ones are the rest of a title: `**More Than a Name**: Its Title`."""
+    return (
+        part.lead == ":"
+        and len(bold.split()) > 2
+        and len(part.text.split()) <= 18
+        and part.text[0].isupper()
+        and not (part.bold or part.italic or part.code or part.text.endswith("."))
+        and not (year_said(part.text) or is_label(part.text) or names_people(part.text))
+    )
+
+
+def _goes_behind_dash(last: Part, part: Part, behind: Part | None) -> bool:
+    """Whether words between a dash and a link are the rest of a title: `Its Long Title - The Rest [pdf](…)`."""
+    return (
+        part.lead in ("-", "–", "—", "--")
+        and behind is not None
+        and behind.is_link
+        and not (last.is_link or last.bold or last.italic or part.is_link or part.bold)
+        and not (part.italic or part.code)
+        and len(last.text.split()) > 4
+        and len(part.text.split()) > 3
+        and part.text[0].isupper()
+        and part.text[-1] not in ".,:;"
+        and not (year_said(part.text, aside=True) or names_people(part.text))
+        and not re.search(r"\b(?:19|20)\d\d\b", last.text + part.text)
+    )
+
+
 def _with_sentences(parts: list[Part]) -> list[Part]:
     """Put links that stand within a sentence and lead to no paper back into it, and those of people into their list."""
     whole: list[Part] = []
@@ -297,6 +382,10 @@ def _with_sentences(parts: list[Part]) -> list[Part]:
             joins = False
         elif not last.is_link and last.text and not last.bold and ((person and listed) or sentence):
             last.text, joins = f"{last.text}{part.lead} {part.text}", True
+        elif last.bold and not last.is_link and not part.is_link and _goes_on(last.text, part):
+            last.text = f"{last.text}: {part.text}"
+        elif _goes_behind_dash(last, part, behind):
+            last.text = f"{last.text} {part.lead} {part.text}"
         else:
             whole.append(Part(part.text, part.lead) if person else part)
             joins = bool(person)

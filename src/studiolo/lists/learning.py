@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,12 +22,16 @@ LONGEST = 4000  # bytes of a text that is learnt from
 
 _DATE = (
     r"(?:\d{{1,2}}[-./]){{1,2}}{0}(?!\d)|(?:(?:\d{{1,2}}\s)?[A-Z][a-z]{{2,8}}\.?,?\s(?:\d{{1,2}},?\s)?)?(?<![\d.]){0}"
-    r"(?:[-./年]\d{{1,2}}月?(?!\d)(?:[-./]?\d{{1,2}}日?(?!\d))?)?(?!\d)"
+    r"(?:[-./年]\d{{1,2}}月?(?!\d)(?:[-./]?\d{{1,2}}日?(?!\d))?)?(?!\d|\.\d{{3}})"
 )
 _MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|\d", re.IGNORECASE)
 NUMBERED = re.compile(r"[(\[#]{0,2}(?!(?:19|20)\d\d\b)(\d{1,4})(?:[)\].:]{1,2}\s+(?=\S)|\s*$)")
 _ARXIV = re.compile(r"(?<![\w./:])arXiv(?:\s+preprint)?(?![\w:./-]*\w)", re.IGNORECASE)
-_BY_BEFORE = re.compile(r"(?<!\w)(?:by|authors?\s?[:：]|作者\s?[:：])\s*$", re.IGNORECASE)
+_BY_BEFORE = re.compile(
+    r"(?<!\w)(?:by|authors?\s?[:：]|作者\s?[:：]|([*_]{1,2})authors?(?:[:：]\1|\1\s?[:：]))\s*$",
+    re.IGNORECASE,
+)
+_FOOTNOTE = re.compile(r"^[*†‡§¶♯#\d¹²³⁰-⁹\\]+|\s?\([^()]*\)")  # behind a name
 _ET_AL = re.compile(
     r"(?:\s?\([^()]{0,80}\))?((?:\s*,)?\s*(?:\band others\b|\bet\.? al\b\.?|等|\.\.\.|…))",
     re.IGNORECASE,
@@ -54,15 +58,13 @@ def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
         )
         if words is None or len(child.children) > 1 or len(below) > 3:
             break
-        more = learn(Run(data, words.content).data, entry, whole=False)
+        said = {*own.roles, *(role for _, one in below for role in one.roles)}
+        more = learn(Run(data, words.content).data, entry, whole=False, but=said - {"url"})
         lead = data[at : words.content[0][0]].decode("utf-8", "replace").replace("\r", "")
         at = words.content[-1][1]
         if more is None or not lead.startswith("\n"):
             continue
-        said = {*own.roles, *(role for _, one in below for role in one.roles)}
-        if {"authors", "url"} & (set(more.roles) - said) and not (
-            said & set(more.roles) - {"venue"}
-        ):
+        if {"authors", "url"} & (set(more.roles) - said) and "url" not in said & set(more.roles):
             below.append((lead.replace(f"\n{indent}", "\n") if indent else lead, more))
     second = head.content[1:2]
     between = data[head.content[0][1] : second[0][0]] if second else b"\n"
@@ -82,11 +84,14 @@ def _names_nothing(entry: Entry) -> bool:
     return not title or title != entry.title or (is_label(title) and title.isalpha())
 
 
-def learn(data: bytes, entry: Entry, *, whole: bool = True) -> Template | None:
+def learn(
+    data: bytes, entry: Entry, *, whole: bool = True, but: Collection[str] = ()
+) -> Template | None:
     """Return the template that `data`, one text of `entry`, is an instance of; None where it has no place for anything.
 
     Args:
         whole: whether there is no more text that says something of the entry.
+        but: what other texts of it say already, for which there is no second place.
     """
     if len(data) > LONGEST:
         return None
@@ -97,7 +102,7 @@ def learn(data: bytes, entry: Entry, *, whole: bool = True) -> Template | None:
     pieces = find_links(data, {})
     links = [_as_text(data, piece) for piece in pieces]
     main = _main(links, text, entry)
-    slots = _places(text, entry, links, main)
+    slots = [place for place in _places(text, entry, links, main) if place[2].role not in but]
     if main is None and not slots:
         return None
     if whole and main is not None and not slots and text.strip(" <>") != main.piece.url:
@@ -188,15 +193,18 @@ def _places(
         if title is not None:
             at = main.inner[0]
             found.append((at + title.start(), at + title.end(), Slot("title")))
+    if entry.name and entry.title in entry.name and (whole := _find_title(text, entry.name)):
+        found.append((*whole.span(), Slot("name")))
     at = 0
     while title is None and (match := _find_title(text[at:], entry.title)):
         start, end = at + match.start(), at + match.end()
-        if free(start, end):
+        within = any(x.inner[0] <= start and end <= x.inner[1] for x in links)
+        if free(start, end) or (within and main is None):
             found.append((start, end, Slot("title")))
             break
         at += match.start() + 1
-    if entry.name:
-        for match in re.finditer(rf"(?<!\w){re.escape(entry.name)}(?!\w)", text):
+    if entry.name and not any(slot.role == "name" for _, _, slot in found):
+        for match in re.finditer(rf"(?<![^\W_]){re.escape(entry.name)}(?![^\W_])", text):
             if free(*match.span()):
                 found.append((*match.span(), Slot("name")))
                 break
@@ -220,24 +228,23 @@ def _places(
 
 def _find_authors(text: str, authors: tuple[str, ...]) -> tuple[int, int, Slot] | None:
     spans: list[tuple[int, int]] = []
+    turned = 0
     at = 0
     for person in authors:
-        *given, family = person.split()
-        first = " ".join(given)
-        forms = "|".join(
-            re.escape(form).replace(r"\ ", r"\s+")
-            for form in (person, f"{family}, {first}", f"{first} {family}")
-        )
-        match = re.compile(rf"(?<!\w)(?:{forms})(?!\w)\.?").search(text, at)
+        given, _, family = person.rpartition(" ")
+        forms = [f"(?P<turned>{_spelled(family)},\\s+{_spelled(given)})"] if given else []
+        names = "|".join([*forms, _spelled(person)])
+        match = re.compile(rf"(?<![^\W_])(?:{names})(?![^\W_])\.?").search(text, at)
         if match is None:
             return None
+        turned += turned == len(spans) and bool(given) and match["turned"] is not None
         end = match.end()
         if text[end - 1] == "." and text[end - 2 : end - 1].islower():
             end -= 1  # a full stop, not an initial's
         spans.append((match.start(), end))
         at = end
-    slot = Slot("authors", shown=len(spans))
-    joints = [text[a:b] for (_, a), (b, _) in pairwise(spans)]
+    slot = Slot("authors", shown=len(spans), turned=turned)
+    joints = [_FOOTNOTE.sub("", text[a:b]) for (_, a), (b, _) in pairwise(spans)]
     if joints:
         slot.joint, slot.last = joints[0], joints[-1]
         if len(joints) == 1 and re.search(r"and|&", slot.last):
@@ -249,6 +256,10 @@ def _find_authors(text: str, authors: tuple[str, ...]) -> tuple[int, int, Slot] 
     if by := _BY_BEFORE.search(text[:start]):
         slot.lead, start = by[0], by.start()
     return start, end, slot
+
+
+def _spelled(name: str) -> str:
+    return re.escape(name).replace(r"\ ", r"\s+")
 
 
 def _tokens(
@@ -280,6 +291,8 @@ def _tokens(
             shown = text[slice(*what.inner)]
             group = Group("[", f"]({what.piece.url})", [], "also", shown, key)
             out.append(group if is_label(plain_words(shown.encode())) else Words("word", ""))
+        elif inside := [slot for slot in slots if start < slot[0] and slot[1] < end]:
+            out += _around(text, what.inner, inside)  # it leads elsewhere; its words are wanted
         else:
             if what.kind == "html" and text.startswith("</a>", end):
                 at = end + 4
@@ -304,13 +317,19 @@ def _main_node(text: str, link: _Link, slots: Sequence[tuple[int, int, Slot]]) -
         inside = []
     key = link.piece.mention.key.value if link.piece.mention else ""
     group = Group("[", "", [], "main", text[start:end], key)
+    if inside:
+        group.inner = tree(_around(text, link.inner, inside))
+    return group
+
+
+def _around(
+    text: str, span: tuple[int, int], slots: Sequence[tuple[int, int, Slot]]
+) -> list[Node | Mark]:
+    """Return a stretch of text as tokens, with slots where they are."""
     tokens: list[Node | Mark] = []
-    at = start
-    for a, b, slot in inside:
+    at, end = span
+    for a, b, slot in slots:
         tokens += plain_tokens(text, at, a)
         tokens.append(slot)
         at = b
-    if inside:
-        tokens += plain_tokens(text, at, end)
-        group.inner = tree(tokens)
-    return group
+    return tokens + plain_tokens(text, at, end)

@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Literal
 
 from studiolo.keys import Mention, find_mention
@@ -43,6 +44,9 @@ class Piece:
         return self._mention
 
 
+_AT_START = (0,)
+
+
 class Run:
     """The text of one block: its lines joined by newlines, each byte knowing where it came from."""
 
@@ -50,16 +54,15 @@ class Run:
 
     def __init__(self, source: bytes, content: list[tuple[int, int]]) -> None:
         if len(content) == 1:  # as most are
-            ((start, end),) = content
-            self.data, self._from, self._at = source[start:end], [start], [0]
+            start, end = content[0]
+            self.data = source[start:end]
+            self._from: tuple[int, ...] = (start,)
+            self._at: tuple[int, ...] = _AT_START
             return
         self.data = b"\n".join([source[start:end] for start, end in content])
-        self._from = [start for start, _ in content]
-        self._at = []
-        at = 0
-        for start, end in content:
-            self._at.append(at)
-            at += end - start + 1
+        self._from = tuple([start for start, _ in content])
+        ends = accumulate(end - start + 1 for start, end in content)
+        self._at = (0, *islice(ends, len(content) - 1))
 
     def place(self, offset: int) -> int:
         """Return the byte of the document that `offset` is."""
@@ -89,9 +92,11 @@ _SPECIAL = re.compile(
     rb"(?<=[hH])[tT][tT][pP][sS]?://|(?<=[fF])[tT][pP]://|(?<=[wW])[wW][wW]\.(?=[a-zA-Z0-9])"
     rb"|(?<=[aA])[rR][xX][iI][vV]:[ ]?(?=[a-zA-Z0-9])|(?<=[dD])[oO][iI]:[ ]?(?=10\.)))"
 )
-_HINT = re.compile(rb"[\[:<]|www\.|WWW\.")  # without any of these a text has no link
+_HINT = re.compile(rb"[\[:<wW](?:(?<![wW])|(?<=w)ww\.|(?<=W)WW\.)")  # else a text has no link
 # the link that most are, which needs no counting of brackets
 _PLAIN = re.compile(rb"\[([^\[\]\\`<]*+)\]\(([^()\\\s\x00-\x1f<]++)\)")
+# an address that ends the text, with nothing in it that could be cut off
+_PLAIN_BARE = re.compile(rb"https?://[A-Za-z0-9](?:[A-Za-z0-9./_-]*[A-Za-z0-9/])?+\Z")
 _AUTO = re.compile(rb"<([a-z][a-z0-9+.-]{1,31}:[^\s<>\x00-\x1f]*)>", re.IGNORECASE)
 _MAIL = re.compile(rb"<[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}>", re.ASCII)
 _TAG = re.compile(
@@ -147,6 +152,8 @@ def find_links(text: bytes, definitions: Mapping[str, str]) -> list[Piece]:
     plain = _PLAIN.match(text, first.start()) if first else None
     if plain and not _SPECIAL.search(text, plain.end()):  # one link and words, as most items are
         return [_plain_piece(plain)]
+    if first and (bare := _PLAIN_BARE.match(text, first.start())):
+        return [Piece("bare", *bare.span(), bare.span(), bare[0].decode())]
     return _Scan(text, definitions).run()
 
 

@@ -6,10 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from studiolo.errors import ListError
+
 from .blocks import Block
 from .document import Document
 from .edits import Edit
-from .entry import Entry, State
+from .elements import State
+from .entry import Entry
 from .operations import cut, move, moved_text, refuse_quoted
 from .rows import mark_row
 from .sections import Section
@@ -34,6 +37,9 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
     A check box is ticked, a cell of a column "Read?" filled, a mark such as ✅ set as other entries carry
     it, and below a heading such as "# To Review" the entry moves to the same place below "# Read", which is
     made if there is none yet. Whatever shows the state already is left alone.
+
+    Raises:
+        ListError: the list cannot show it: the entry stands in a quotation, or below a heading that says otherwise.
     """
     if entry.state == state:
         return ()
@@ -137,7 +143,13 @@ def _mark_section(
         and state_of_heading(section.path[-1]) == state
     ]
     if not roots and state != READ:
-        return None
+        if (entry.state, state) == (TO_READ, READING):
+            return None
+        wanted = "To Read" if state == TO_READ else "Reading"
+        raise ListError(
+            f"{entry.title!r} (line {entry.line}) stands below {home.path[-1]!r}, and the list has no heading for what is "
+            f"{state}. Write one, such as `# {wanted}`, and try again."
+        )
     texts = [*([] if roots else ["Read"]), *(section.path[-1] for section in rest)]
     levels = [*([] if roots else [home.level]), *(section.level for section in rest)]
     have = roots[0] if roots else None

@@ -11,16 +11,16 @@ from .template import Group, Node, Words
 
 _PAIRS = {
     "(": ")", "[": "]", "{": "}", "“": "”", "«": "»", "（": "）", "【": "】", "《": "》", "「": "」", "『": "』", "\\[": "]",
-    "\\(": ")",
+    "\\(": ")", "<": ">",
 }  # fmt: skip
 _CLOSES = {*_PAIRS.values(), "\\]", "\\)"}
 _TOKEN = re.compile(
     r"""(?P<tag><!--.*?-->|</?[a-zA-Z][^<>]{0,500}>)
     |(?P<escaped>\\[\[\]()])
-    |(?P<bracket>[()\[\]{}“”«»（）【】《》「」『』])
+    |(?P<bracket><(?=$|[^\w/!?])|(?<!\w)>(?!\w)|[()\[\]{}“”«»（）【】《》「」『』])
     |(?P<toggle>\*{1,3}|~~|`+|"|(?<![^\W_])_{1,3}|_{1,3}(?![^\W_]))
-    |(?P<sep>(?:\s|\\(?=\n)|[,.;:!?，。；：、|·•/‖–—-](?!\w)|(?<!\w)[-–—|·•/‖](?=\s))+)
-    |(?P<word>(?:\\.|[^\s()\[\]{}“”«»（）【】《》「」『』*`"<\\,.;:!?，。；：、]|(?<=\w)[,.:/!?;](?=\w))+)
+    |(?P<sep>(?:\s|\\(?=\n)|[,.;:!?，。；：、|·•/‖–—-](?![^\W_])|(?<!\w)[-–—|·•/‖](?=\s))+)
+    |(?P<word>(?:\\.|[^\s()\[\]{}“”«»（）【】《》「」『』*_`"<\\,.;:!?，。；：、]|(?<=\w)[,.:/!?;_](?=[^\W_]))+)
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -80,6 +80,9 @@ def tree(tokens: Sequence[Node | Mark]) -> list[Node]:
                 ),
                 None,
             )
+            top = stack[-1][0]
+            if token.text.startswith("</") and top is not None and top.text[0] == "<":
+                depth = len(stack) - 1  # <sup><sub>…</sup></sub> as browsers read it
             if depth is not None:
                 while len(stack) - 1 > depth:
                     _, inner = stack.pop()

@@ -10,20 +10,21 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from .authors import people_before
+from .authors import names_one, names_people, people_before, split_authors
 from .blocks import Block
-from .citations import QUOTED
-from .entry import Span
-from .heads import Part, cut, is_label
+from .dates import is_venue, year_said
+from .elements import Span
+from .heads import QUOTED, Part, cut, is_label
 from .texts import Text
-from .titles import is_lead, title_in, title_part
+from .titles import Naming, is_lead, read_naming, title_in, title_part
+from .words import drop_images
 
 
 Reading = Callable[[list[Span], int], Text]
 
 _LONG = 4000  # bytes; a longer paragraph is prose
 _WORDS = 40  # in a title
-_FIELD = re.compile(r"[^\W\d][\w ./-]{0,24}?\s?[:：]")
+FIELD = re.compile(r"[^\W\d][\w ./-]{0,24}?\s?[:：]")
 _EMPHASISED = re.compile(
     rb"(?:\*\*|__|<b>|\xe3\x80\x8a).+(?:\*\*|__|</b>|\xe3\x80\x8b)[.\s]*$", re.DOTALL
 )
@@ -32,6 +33,7 @@ _PROSE = re.compile(
 )
 _RUNS_ON = re.compile(r"[\s,;]*[^\W\dA-Z_]\w*(?:\s+\S+){3}")
 _PAPER_LABELS = frozenset(("paper", "pdf", "arxiv", "preprint", "abs", "论文"))
+_AUTHOR_FIELD = re.compile(r"(?:first |last )?authors?(?:\(s\))?\s?[:：]|作者[:：]", re.IGNORECASE)
 _TAG = re.compile(rb"<(/?)(li|tr|dt|p|ul|ol|table|tbody|dl|div)(?=[\s>/])[^<>]{0,500}>", re.I)
 _CELL = re.compile(rb"<td(?=[\s>/])[^<>]{0,500}>", re.I)
 
@@ -117,29 +119,79 @@ def _links_work(text: Text) -> bool:
 
 
 def is_title(text: Text) -> bool:
-    """Whether a paragraph is nothing but a title, shown as one."""
-    data = text.run.data.strip()
+    """Whether a paragraph is nothing but a title, shown as one, or a citation."""
+    data = drop_images(text.run.data).strip()
     words = text.words()
-    shown = _EMPHASISED.match(data) is not None or not (
-        text.pieces or words.endswith((":", "：", ".")) or len(words.split()) < 3
-    )
-    return shown and len(words.split()) <= _WORDS and not text.links_paper()
+    if text.links_paper():
+        return False
+    if len(words.split()) <= _WORDS and (
+        _EMPHASISED.match(data)
+        or not (
+            any(piece.kind != "image" for piece in text.pieces)
+            or words.endswith((":", "：", "."))
+            or len(words.split()) < 3
+        )
+    ):
+        return True
+    naming = read_naming(text.run.data, text.pieces)
+    return bool(naming.authors) and naming.year is not None and len(naming.title.split()) <= _WORDS
 
 
 def are_fields(texts: Sequence[Text]) -> bool:
     """Whether items say things of the title above them, `arXiv: address`, and have no titles of their own."""
-    if all(text.only_links() and text.links_paper() for text in texts):
+    if all(text.only_links() for text in texts) and any(text.links_paper() for text in texts):
         return True
-    fields = sum(_FIELD.match(text.words()) is not None for text in texts)
+    first, *others = texts
+    if first.only_links() and first.links_paper():
+        own = [text.only_links() for text in others if text.links_paper()]
+        return all(own)
+    fields = sum(FIELD.match(text.words()) is not None for text in texts)
     papers = [text for text in texts if text.links_paper()]
-    return 2 * fields >= len(texts) and bool(papers) and all(map(_only_says_where, papers))
+    return 2 * fields >= len(texts) and bool(papers) and all(map(says_where, papers))
 
 
-def _only_says_where(text: Text) -> bool:
+def says_where(text: Text) -> bool:
+    """Whether a text is nothing but labels and their links: `Download: [PDF](…)`."""
     return all(
         is_label(part.text) or part.text.endswith((":", "："))
         for part in cut(text.run.data, text.pieces)
     )
+
+
+_SENTENCE = re.compile(r"\.(?<=[^\W\d_]{2}\.)\s+")
+
+
+def says_when(text: Text) -> bool:
+    """Whether words around labels and addresses only say where and when: `[CoRL 2024] address`."""
+    return all(
+        is_label(part.text)
+        if part.is_link
+        else year_said(part.text, aside=True) or is_venue(part.text)
+        for part in cut(text.run.data, text.pieces)
+    )
+
+
+def whose(text: Text) -> Naming | None:
+    """Return whose work its links lead to and when it appeared, if a text says that and not what it is called."""
+    if not text.links_paper():
+        return None
+    if field := _AUTHOR_FIELD.match(words := text.words()):
+        return Naming("", None, split_authors(re.split("[;；]", words[field.end() :])[0]))
+    authors: tuple[str, ...] = ()
+    year: int | None = None
+    for part in cut(text.run.data, text.pieces):
+        if part.is_link:
+            if not (part.aside or is_label(part.text)):
+                return None
+            continue
+        for piece in _SENTENCE.split(part.text.strip(" .")):
+            if names_people(piece) or (part.italic and names_one(piece)):
+                authors = authors or split_authors(piece)
+            elif stated := year_said(piece, aside=True):
+                year = year or stated
+            elif not (is_venue(piece) or is_label(piece)):
+                return None
+    return Naming("", None, authors, year) if authors else None
 
 
 def works_in_html(data: bytes, block: Block, read: Reading) -> Iterator[Block]:

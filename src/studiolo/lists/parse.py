@@ -9,48 +9,53 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
 
-from .authors import names_people, split_authors
+from .below import TITLED, belongs_to_parent, is_part, names_below
 from .blocks import Block
 from .cells import name_row, words_of
-from .citations import cite
 from .columns import Role, columns_of
-from .dates import year_said
-from .drafts import Contents, Draft, Part
-from .entry import Entry, Heading, Link, Note, Question, Span
-from .heads import is_label
+from .contents import Contents
+from .drafts import Draft, Part
+from .elements import Heading, Link, Note, Question, Span
+from .entry import Entry
 from .links import Piece, Run, find_links, fold_label, unescape
-from .paragraphs import are_fields, is_title, is_work, title_and_items, works_in, works_in_html
+from .paragraphs import (
+    are_fields,
+    is_title,
+    is_work,
+    title_and_items,
+    whose,
+    works_in,
+    works_in_html,
+)
 from .questions import asked_in
 from .sections import Section, sections
 from .states import (
     BOX,
     BOX_STATES,
     READING,
+    are_states,
     state_of_cell,
     state_of_keyword,
     state_of_mark,
     state_of_section,
 )
-from .tags import badge_tag, front_tags, hashtags, split_tags, trailing_code
+from .tags import badge_tag, front_tags, hashtags, labels_line, split_tags, trailing_code
 from .texts import Text
-from .titles import Naming, read_naming, year_in
 
 
 _WORDS = ("paragraph", "heading")
 _MAYBE_QUESTION = re.compile(
-    rb"[qQ&]|TODO|LATER|WAITING|DOING|NOW|STARTED|IN-PROGRESS|DONE"
+    rb"[qQ&TLWDNSI](?:(?<=[qQ&])|(?<=T)ODO|(?<=L)ATER|(?<=W)AITING|(?<=D)(?:OING|ONE)|(?<=N)OW|(?<=S)TARTED|(?<=I)N-PROGRESS)"
 )  # an entity may stand for anything
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
+# no date, and no letter first with which a question, an answer, a field or people begin
+_ONLY_NOTE = re.compile(r"[ce-orsu-xz]\D*+")
 _INNER_ANSWER = re.compile(r"\sA:\s+(?=\S)")
 TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECASE)
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
-_MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
-_TITLE = re.compile(r"(?:title|标题|论文标题|题目)\s?[:：]\s*(?=\S)", re.IGNORECASE)
-_FIELD = re.compile(r"(authors?|by|year|date|published)\s?:\s+(.+)", re.IGNORECASE | re.DOTALL)
 
 
 def read_document(data: bytes, root: Block) -> Contents:
@@ -83,6 +88,13 @@ def read_document(data: bytes, root: Block) -> Contents:
     )
 
 
+def lead_of(root: Block) -> Block | None:
+    """Return the paragraph that a page begins with, below its title: there a line of labels may stand."""
+    before = ("heading", "front", "comment", "definition")
+    first = next((block for block in root.children if block.kind not in before), None)
+    return first if first is not None and first.kind == "paragraph" else None
+
+
 class Reader:
     """Reads a document section by section.
 
@@ -103,6 +115,10 @@ class Reader:
         self.tags: list[str] = []
         self.own: dict[Block, Text] = {}
         self.title: Text | None = None  # the heading of the section at hand
+        self.shows_states = True  # by headings
+        self.lead = lead_of(root)
+        self.above: Text | None = None  # a title in the block before
+        self.titles: dict[str, Text] = {}  # all of them by their words
         self.page: tuple[str, ...] = (
             "",
         )  # a heading over all others that says "Reading": a page's name, not a state
@@ -113,7 +129,11 @@ class Reader:
             for block in self.root.walk():
                 if block.kind == "definition":
                     self.definitions.setdefault(fold_label(block.label), unescape(block.target))
-        levels = [block.level for block in self.root.children if block.kind == "heading"]
+        headings = [block for block in self.root.children if block.kind == "heading"]
+        levels = [block.level for block in headings]
+        if b"eading" in self.data:
+            raw = (self.data[block.start : block.end] for block in headings)
+            self.shows_states = are_states(text.decode("utf-8", "replace") for text in raw)
         over_all = levels[:1] == [min(levels, default=0)] and levels.count(levels[0]) == 1
         for section in sections(self.root, self._section_heading):
             if over_all and len(section.path) == 1 and state_of_section(section.path) == READING:
@@ -124,8 +144,10 @@ class Reader:
                 draft.section = section.path
             if not section.path:
                 self.title = None
+            first = len(self.part.drafts)
             if not self._titled(section.blocks):
                 self._flow(section.blocks)
+                self._title_from(self.title, first)
             yield self.part
             self.part = Part(section)
             self.own.clear()
@@ -139,13 +161,16 @@ class Reader:
     def _section_heading(self, block: Block) -> str:
         self.title = self._heading(block)
         self._take_heading(block, self.title)
-        return self.headings[-1].text
+        words = self.headings[-1].text
+        self.titles[words] = self.title
+        return words
 
     def _flow(self, blocks: Sequence[Block]) -> None:
         """Read what stands outside of items."""
         fields = 0
         for i, block in enumerate(blocks):
             kind = block.kind
+            above, self.above = self.above, None
             if kind == "paragraph" and (fields := self._fields(blocks, i)):
                 continue
             if kind == "item":
@@ -153,18 +178,39 @@ class Reader:
                     fields -= 1
                     continue
                 self._item(block, None, named=False, depth=0)
+                self.above = self.part.drafts[-1].head
             elif kind == "heading":
                 self._take_heading(block, self._heading(block))
             elif kind == "paragraph":
-                self._paragraph(block)
+                self._paragraph(block, above)
             elif kind == "quote":
+                first = len(self.part.drafts)
+                self.above = above
                 self._flow(block.children)
+                if block.children and block.children[0].kind == "heading":
+                    self._title_from(self._text(block.children[0]), first)
             elif kind == "table":
                 self._table(block)
             elif kind == "html":
                 self._html(block)
             else:
                 self._other(block, None)
+
+    def _title_from(self, heading: Text | None, first: int) -> None:
+        """Give the first work below a heading that title, if it has no words of its own and is the only work there."""
+        drafts = self.part.drafts[first:]
+        at = next((i for i, draft in enumerate(drafts) if draft.names_paper()), None)
+        if heading is None or at is None or (own := drafts[at].head) is None:
+            return
+        if not own.only_links():
+            return
+        above = [heading, *(self.titles[name] for name in self.section[-2::-1])]
+        title = next((text for text in above if not is_part(text.words())), heading)
+        alone = not any(draft.names_paper() for draft in drafts[at + 1 :])
+        labelled = any(piece.kind not in ("bare", "auto", "image") for piece in own.pieces)
+        long = len(title.words().split()) > 2
+        if not is_part(title.words()) and ((alone and labelled) or ((alone or at == 0) and long)):
+            drafts[at].head = title
 
     def _take_heading(self, block: Block, text: Text) -> None:
         """Take the links of a heading, which is a work itself if it is shaped as one and not only a word or two."""
@@ -173,22 +219,27 @@ class Reader:
         else:
             self._take_links(text, None)
 
-    def _paragraph(self, block: Block) -> None:
-        """Read a paragraph: one work, one a line, or words."""
+    def _paragraph(self, block: Block, above: Text | None) -> None:
+        """Read a paragraph: one work, one a line, or words.
+
+        Args:
+            above: the text of the block before it, which may be its title.
+        """
         text = self._text(block)
+        if above is not None and (said := whose(text)) and is_title(above):
+            draft = self._work(block, text)
+            draft.head, draft.said = above, said
+            return
         if works := works_in(block, text, self._peek):
             for work in works:
-                own = text if work is block else self._peek(work.content, work.line)
-                draft = self._work(work, own)
-                if (
-                    self.title
-                    and len(self.part.drafts) == 1
-                    and len(self.title.words().split()) > 2
-                    and own.only_links()
-                ):
-                    draft.head = self.title
+                self._work(work, text if work is block else self._peek(work.content, work.line))
             return
         self._take_links(text, None)
+        if block is self.lead and (labels := labels_line(text.run.data)):
+            self.tags += labels[0]
+        else:
+            self.tags += hashtags(text)
+        self.above = text
         words = text.words()
         if asked := asked_in(words):
             self._ask(asked, block.line, None)
@@ -228,7 +279,7 @@ class Reader:
         ):
             return False
         named = any(
-            _TITLE.match(self._own(item.children[0]).words()) for item in items if item.children
+            TITLED.match(self._own(item.children[0]).words()) for item in items if item.children
         )
         if not named and len(self.title.words().split()) < 3:
             return False
@@ -306,7 +357,7 @@ class Reader:
         texts = [self._own(block) if block.kind in _WORDS else None for block in children]
         names_paper = any(text.links_paper() for text in texts if text is not None and text.pieces)
         starts_entry = owner is None or (
-            names_paper and not named and not _belongs_to_parent(texts[0] if texts else None, crowd)
+            names_paper and not named and not belongs_to_parent(texts[0] if texts else None, crowd)
         )
         if owner is None or starts_entry:
             parent = owner.index if owner is not None else None
@@ -324,7 +375,7 @@ class Reader:
             ]
             bare = [head for head in heads if head.links_paper() and head.only_links()]
             crowd = len(bare)
-            named = any(_belongs_to_parent(head, crowd) for head in bare)
+            named = any(belongs_to_parent(head, crowd) for head in bare)
         for i, (block, text) in enumerate(zip(children, texts, strict=True)):
             if text is not None:
                 is_own = i == 0 and starts_entry
@@ -386,61 +437,16 @@ class Reader:
         words = text.words()
         if b"#" in text.run.data:
             draft.tags += hashtags(text)
+        if not text.pieces and _ONLY_NOTE.fullmatch(words):
+            draft.notes.append(Note(words, line, max(depth, 1)))
+            return
         if asked := asked_in(words, text.run.data):
             self._ask(asked, line, draft)
             return
         if (match := _ANSWER.match(words)) and self._answer(words[match.end() :], draft):
             return
-        if depth <= 1 and draft.head is None and (match := _TITLE.match(words)):
-            draft.said = replace(draft.said, title=words[match.end() :])
-            return
-        if match := _FIELD.fullmatch(words):
-            said = draft.said
-            year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
-            if match[1].lower() in ("author", "authors", "by"):
-                authors = said.authors or split_authors(match[2])
-                draft.said = Naming(said.title, said.name, authors, said.year)
-            elif said.year is None and year is not None:
-                draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
-        elif (
-            _MAYBE_PEOPLE.match(words)
-            and not draft.said.authors
-            and names_people(people := text.words_alone())
-        ):
-            draft.said = replace(
-                draft.said, authors=split_authors(people), year=draft.said.year or year_in(words)
-            )
-            return
-        elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
-            draft.said = replace(draft.said, year=stated)
-        elif depth <= 1 and self._cited_below(text, words, draft):
-            return
-        if words and not text.only_links():
+        if not names_below(text, words, depth, draft) and words and not text.only_links():
             draft.notes.append(Note(words, line, max(depth, 1)))
-
-    def _cited_below(self, text: Text, words: str, draft: Draft) -> bool:
-        """Read a citation below a head that only says whose work it is: `DeepMind [[Paper](…)]`."""
-        head = draft.head
-        if head is not None and not (head.pieces or draft.notes or draft.said.title):
-            name = head.words()
-            title, _, behind = cite(words) if len(name.split()) <= 3 else ("", "", "")
-            if len(title.split()) >= 3 and (year := year_in(behind)):
-                draft.said = Naming(title, name, draft.said.authors, year)
-                return True
-        if (
-            draft.said.title
-            or not _MAYBE_PEOPLE.match(words)
-            or head is None
-            or not head.pieces
-            or len(head.words().split()) > 12
-            or any(not is_label(shown) for shown in head.shown())
-        ):
-            return False
-        cited = read_naming(text.run.data, text.pieces, cites=True)
-        if len(cited.authors) < 2 or len(cited.title.split()) < 3 or cited.title == words:
-            return False
-        draft.said = cited
-        return True
 
     def _ask(self, words: str, line: int, draft: Draft | None) -> None:
         answer = None
@@ -483,7 +489,7 @@ class Reader:
             draft.tags += hashtags(cell)
 
         words = partial(words_of, cells, roles)
-        cites = any(link.mention and link.mention.key.names_paper for link in draft.links)
+        cites = any(cell.links_paper() for cell in cells)
         draft.said, at = name_row(cells, roles, cites=cites)
         if "tags" in roles:
             draft.tags += [tag for tag in re.split(r"[,;]\s*", words("tags")) if tag]
@@ -519,66 +525,29 @@ class Reader:
         return text
 
     def _take_links(self, text: Text, draft: Draft | None, *, below: bool = False) -> None:
-        run = text.run
-        if draft is not None and text.pieces:
+        if not text.pieces:
+            return
+        self.part.linking.append(text)
+        if draft is not None:
             (draft.below if below else draft.own).append(text)
+        elif text.links_paper():
+            self.part.outside += [x for x in text.links if x.mention and x.mention.key.names_paper]
         for piece in text.pieces:
-            link = Link(
-                piece.url
-                if piece.kind == "bare"
-                else " ".join(run.data[slice(*piece.text)].decode("utf-8", "replace").split()),
-                piece.url,
-                piece.mention if piece.kind != "wiki" else None,
-                text.line + run.line(piece.start),
-                run.span(piece.start, piece.end),
-                "wiki" if run.data.startswith(b"![[", piece.start) else piece.kind,
-            )
             if piece.kind == "image":
-                self.part.images.append(link)
                 if badge := badge_tag(piece.url):
                     self.tags.append(badge)
-                continue
-            self.part.links.append(link)
-            if draft is None:
-                if link.mention and link.mention.key.names_paper:
-                    self.part.outside.append(link)
-            else:
-                draft.links.append(link)
-                if link.mention is None and (tag := TAG_LINK.search(link.url)):
-                    draft.tags.append(tag[1])
+            elif (
+                draft is not None
+                and (piece.kind == "wiki" or piece.mention is None)
+                and (tag := TAG_LINK.search(piece.url))
+            ):
+                draft.tags.append(tag[1])
 
     def entry(self, draft: Draft) -> Entry:
         """Return the entry that a draft becomes."""
         keys, others = draft.keys()
         state, by = draft.state, draft.state_by
         headings = draft.section[draft.section[:1] == self.page :]
-        if state is None and (state := state_of_section(headings)):
+        if state is None and self.shows_states and (state := state_of_section(headings)):
             by = "section"
-        block = draft.block
-        return Entry(
-            keys=keys,
-            links=tuple(draft.links),
-            notes=tuple(draft.notes),
-            questions=tuple(draft.questions),
-            section=draft.section,
-            tags=tuple(dict.fromkeys(draft.tags)) if draft.tags else (),
-            line=block.line,
-            span=(block.start, block.end),
-            state=state,
-            text=self.data[block.start : block.end].decode("utf-8", "replace"),
-            state_by=by,
-            parent=draft.parent,
-            head=draft.head,
-            said=draft.said,
-            mentioned=others,
-        )
-
-
-def _belongs_to_parent(head: Text | None, crowd: int) -> bool:
-    """Whether an item that links a paper only gives the item around it its link.
-
-    `[pdf](…)` names nothing; a bare address does not either, unless others stand beside it.
-    """
-    if head is None or not head.only_links():
-        return False
-    return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
+        return Entry(draft, self.data, keys, others, state, by)

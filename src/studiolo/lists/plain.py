@@ -11,9 +11,10 @@ import re
 
 from .authors import split_authors
 from .citations import cite
-from .dates import MAYBE_DATE, is_venue, year_said
+from .dates import MAYBE_DATE, VENUES, is_venue, year_said
 from .heads import KEYWORD, is_label
 from .links import Piece
+from .words import plain_words
 
 
 # (title, name, authors, year)
@@ -31,6 +32,8 @@ _LINKED = re.compile(
 )
 _BOLD = re.compile(rf"\*\*{_WORDS}\*\*: (?=https?://\S++$)", re.ASCII)
 _THOUGHT = re.compile(r"[A-Za-z\d ,.;'*`?!+-]+")
+_LETTERS = re.compile(r"[A-Za-z]++(?: [A-Za-z]++)*+")
+_LISTED = re.compile(r"[A-Za-z]++(?: [A-Za-z]++)*+((?:, [a-z]++(?: [a-z]++)*+)++)")
 _LONGEST = 400  # characters: fewer than any rule reads of a head
 
 
@@ -49,6 +52,8 @@ def read_plain(data: bytes, pieces: list[Piece]) -> Plain | None:
         if name and (name.casefold() == title.casefold() or is_venue(name) or is_label(name)):
             name = None
         authors = split_authors(people) if people else ()
+        if people_behind and not authors:
+            return None
         return title, name, authors, int(year) if year else None
     if piece.kind == "bare" and (match := _BOLD.match(head)):
         title = match[1]
@@ -60,16 +65,30 @@ def read_plain(data: bytes, pieces: list[Piece]) -> Plain | None:
 
 def _is_title(text: str) -> bool:
     """Whether `text` is a title as it stands."""
-    return not is_label(text) and not year_said(text) and cite(text) == (text, "", "")
-
-
-def is_thought(data: bytes) -> bool:
-    """Whether a head without links is a sentence: no quotation, no year, and more than labels and numbers."""
-    if len(data) > _LONGEST or not data.isascii() or b"**" in data:
+    if is_label(text):
         return False
+    if _LETTERS.fullmatch(text) and " by " not in text:
+        return True  # no year, and nothing that a style of `cite` looks for
+    if (
+        (listed := _LISTED.fullmatch(text))
+        and " by " not in text
+        and VENUES.isdisjoint(re.findall("[a-z]+", listed[1]))
+    ):
+        return True  # in small letters stand neither people nor, but for these, where it appeared
+    return not year_said(text) and cite(text) == (text, "", "")
+
+
+def read_thought(data: bytes) -> str | None:
+    """Return a head without links that is a sentence: no quotation, no year, and more than labels and numbers; else None."""
+    if len(data) > _LONGEST or not data.isascii() or b"**" in data:
+        return None
     head = data.decode()
-    return (
-        _THOUGHT.fullmatch(head) is not None
+    if (
+        _THOUGHT.fullmatch(head)
         and not MAYBE_DATE.search(head)
         and any(word.isalpha() and word.islower() and not is_label(word) for word in head.split())
-    )
+    ):
+        words = plain_words(data)
+        if words[:1].isalpha() and not KEYWORD.match(words):
+            return words.strip("* ")
+    return None

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from studiolo.errors import ListError
+from studiolo.keys import find_mention
 
 from .blocks import Block
 from .columns import Role, columns_of
 from .document import Document
 from .edits import Edit, apply_edits, line_at
-from .entry import Entry, State
+from .elements import State
+from .entry import Entry
 from .forms import LOOKED_AT, counted, less_and_less, ranked, reads_as
 from .learning import learn
 from .links import Run, find_links
@@ -41,15 +43,18 @@ def insert_row(doc: Document, item: Item, table: Block) -> Edit:
     data = doc.data
     rows = table.children[1:]
     head = data[table.start : rows[0].start if rows else table.end]
-    cells = [
-        _learnt_cells(data, row, entry)
-        for row in reversed(rows[-LOOKED_AT:])
-        if (entry := doc.entry_at(row))
-    ]
+    read = [(row, entry) for row in reversed(rows) if (entry := doc.entry_at(row))]
+    mention = find_mention(item.url)
+    paper = mention is not None and mention.key.names_paper
+    alike = [one for one in read if one[1].key and (one[1].key.names_paper or not paper)]
+    if not alike and not any(entry.key for _, entry in read):
+        alike = read
+    cells = [_learnt_cells(data, row, entry) for row, entry in alike[:LOOKED_AT]]
+    last = [_learnt_cells(data, row, entry) for row, entry in read[:4]] if alike else []
     linked = [{i: form for i, form in row.items() if "url" not in form.roles} for row in cells]
     for form in (cells, linked, []):
         for said in less_and_less(item):
-            values, roles = _values(doc, table, form, said)
+            values, roles = _values(doc, table, form, said, last if form else ())
             line = _as_row(data, table, values)
             text = head + (b"" if head.endswith(b"\n") else doc.newline) + line + b"\n"
             if reads_as(Document(text).entries, said, roles):
@@ -70,9 +75,14 @@ def _learnt_cells(data: bytes, row: Block, entry: Entry) -> _Cells:
 
 
 def _values(
-    doc: Document, table: Block, rows: Sequence[_Cells], item: Item
+    doc: Document, table: Block, rows: Sequence[_Cells], item: Item, last: Sequence[_Cells]
 ) -> tuple[list[str], set[str]]:
-    """Return the cells of a new row, and which of `item` they say."""
+    """Return the cells of a new row, and which of `item` they say.
+
+    Args:
+        rows: the forms of the cells of rows like it, the last first.
+        last: those of the last rows whatever they are, which a number follows.
+    """
     columns = _columns(doc, table)
     width = len(table.children[0].content)
     values = [""] * width
@@ -87,20 +97,29 @@ def _values(
     headings = _headings(doc, table)
     linked = [column for row in rows for column in row if "url" in row[column].roles]
     order = sorted(range(width), key=lambda column: (-linked.count(column), column))
+    found = Counter((role, column) for row in rows for column in row for role in row[column].roles)
+    most = {role: max(n for (one, _), n in found.items() if one == role) for role, _ in found}
     for column in order:
         templates = [
             row[column]
             for row in rows
             if column in row and ("title" not in row[column].roles or meant.get(column) in _TITLED)
         ]
+        own = [x for x in templates if all(found[r, column] * 2 >= most[r] for r in x.roles)]
+        templates = own or templates
         if not templates:
             continue
         best = ranked(templates, item)[0]
-        if best.roles == ("number",) and not _counts(templates, headings[column]):
+        above = [row[column] for row in last if column in row]
+        if best.roles == ("number",) and not _counts(above, headings[column]):
             continue  # stars, pages: no number of the row
         fresh = {role for role in best.roles if role not in roles}
+        if "url" in best.roles and not fresh - {"venue"} and "title" not in best.roles:
+            fresh = {"url"}  # a second link to the same paper
+        if best.roles == ("year",) and meant.get(column) in ("year", "date", "venue"):
+            fresh = {"year"}  # whatever else has it
         if fresh == {"venue"} or (len(templates) * 2 >= len(rows) and fresh):
-            values[column] = counted(best.write(item), templates)
+            values[column] = counted(best.write(item), above)
             roles |= fresh
     if not {"title", "url"} <= roles:
         values, roles = [""] * width, set()

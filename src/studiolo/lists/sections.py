@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from studiolo.errors import UsageError
 
 from .blocks import Block
-from .entry import State
+from .elements import State
 from .states import state_of_section
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from .entry import State
+from .elements import State
 from .heads import KEYWORD
 
 
@@ -58,6 +59,12 @@ def state_of_heading(text: str) -> State | None:
     """Return the state that a heading such as "# To Review" gives to what stands below it."""
     words = re.sub(r"[^\w\s]|_", " ", text.replace("-", " ")).lower().split()
     return _BY_HEADING.get(" ".join(words))
+
+
+def are_states(headings: Iterable[str]) -> bool:
+    """Whether headings of a list may show states: several that say Reading alone are of what belongs to a lecture or week."""
+    states = [state for text in headings if (state := state_of_heading(text))]
+    return states.count(READING) < 2 or not {READ, TO_READ}.isdisjoint(states)
 
 
 @lru_cache(maxsize=1024)

@@ -14,10 +14,10 @@ from .document import Document
 from .edits import Edit, line_at
 from .entry import Entry
 from .operations import refuse_quoted
-from .parse import TAG_LINK, TAGS_COMMENT
+from .parse import TAG_LINK, TAGS_COMMENT, lead_of
 from .rows import cell_of, fill
 from .style import head_of
-from .tags import HASHTAG, split_tags, trailing_code
+from .tags import HASHTAG, labels_line, split_tags, trailing_code
 
 
 _FRONT = re.compile(
@@ -25,7 +25,7 @@ _FRONT = re.compile(
 )
 
 
-class _Token(NamedTuple):
+class TagAt(NamedTuple):
     """A tag as it stands in a list: `#nlp`, `` `nlp` ``, `[nlp](tags/nlp.md)`, or a part of a cell."""
 
     start: int
@@ -57,7 +57,7 @@ def retag(
     gone = {tag.casefold() for tag in remove}
     cuts = [token for token in tokens if token.tag.casefold() in gone]
     stay = [token for token in tokens if token not in cuts]
-    edits = list(_cut(doc, cuts, stay))
+    edits = list(cut_tags(doc, cuts, stay))
     if add:
         added = _added(doc, block, stay or tokens, add, column)
         if added is None:
@@ -69,7 +69,8 @@ def retag(
 def retag_list(
     doc: Document, add: Sequence[str] = (), remove: Sequence[str] = ()
 ) -> tuple[Edit, ...]:
-    """Return the edits of the tags of a whole list: in its `<!-- TAGS` comment, else its front matter, else a new comment.
+    """Return the edits of the tags of a whole list: in its `<!-- TAGS` comment, else its front matter, else its line of labels,
+    else in a new comment.
 
     Raises:
         UsageError: a tag to take away stands in none of them; or a tag cannot be written there.
@@ -80,7 +81,7 @@ def retag_list(
             raise UsageError(f"{tag!r} would end the comment of tags. Choose another name.")
     gone = {tag.casefold() for tag in remove}
     data = doc.data
-    place = _comment(doc) or _front(doc)
+    place = _comment(doc) or _front(doc) or _labels(doc)
     if place is None:
         if remove:
             raise UsageError(
@@ -125,6 +126,20 @@ def _comment(doc: Document) -> tuple[int, int] | None:
     return None
 
 
+def _labels(doc: Document) -> tuple[int, int] | None:
+    block = lead_of(doc.root)
+    if block is None:
+        return None
+    start = block.content[0][0]
+    found = labels_line(doc.data[start : block.end])
+    if found is None:
+        return None
+    begin, end = found[1]
+    if b"#" in doc.data[start + begin : start + end]:
+        return None  # words with #, which a comment adds to
+    return start + begin, start + end
+
+
 def _front(doc: Document) -> tuple[int, int] | None:
     for block in doc.blocks:
         if (
@@ -140,9 +155,15 @@ def _front(doc: Document) -> tuple[int, int] | None:
     return None
 
 
+def tags_at(doc: Document, entry: Entry) -> Iterator[TagAt]:
+    """Yield where the tags of an entry stand, in their order, without those of entries nested in it."""
+    block = doc.block_of(entry)
+    return _tokens(doc, entry, block, cell_of(doc, block, "tags") if block.kind == "row" else None)
+
+
 def _tokens(
     doc: Document, entry: Entry, block: Block, column: tuple[int, int, int] | None
-) -> Iterator[_Token]:
+) -> Iterator[TagAt]:
     """Yield the tags that stand in an entry, in their order, without those of entries nested in it."""
     data = doc.data
     links = [
@@ -155,7 +176,7 @@ def _tokens(
     def is_free(at: int) -> bool:
         return not any(start <= at < end for start, end in taken)
 
-    found = [_Token(*span, tag[1], "link") for span, tag, _ in links if tag]
+    found = [TagAt(*span, tag[1], "link") for span, tag, _ in links if tag]
     text = data[block.start : block.end].decode()
     at = [block.start]
     for match in HASHTAG.finditer(text):
@@ -164,13 +185,13 @@ def _tokens(
             end = start + len(match[0].encode())
             if data[start - 1 : start] == data[end : end + 1] == b"`":
                 start, end = start - 1, end + 1
-            found.append(_Token(start, end, match[1], "hash"))
+            found.append(TagAt(start, end, match[1], "hash"))
     head = head_of(block)
     if head is not None and head.content:
         begin, end = head.content[-1]
         for tag, (a, b) in trailing_code(data[begin:end]):
             if is_free(begin + a) and not any(one.start == begin + a for one in found):
-                found.append(_Token(begin + a, begin + b, tag, "code"))
+                found.append(TagAt(begin + a, begin + b, tag, "code"))
     if column is not None:
         at[0] = column[0]
         cell = data[column[0] : column[1]]
@@ -180,12 +201,12 @@ def _tokens(
                 start = column[0] + match_.start() + match_[0].index(inner) if inner else 0
                 if inner:
                     found.append(
-                        _Token(start, start + len(inner), inner.decode().strip("`*_"), "cell")
+                        TagAt(start, start + len(inner), inner.decode().strip("`*_"), "cell")
                     )
     yield from sorted(found, key=lambda token: token.start)
 
 
-def _cut(doc: Document, cuts: Sequence[_Token], stay: Sequence[_Token]) -> Iterator[Edit]:
+def cut_tags(doc: Document, cuts: Sequence[TagAt], stay: Sequence[TagAt]) -> Iterator[Edit]:
     """Yield edits that take tags out, each with the blank or comma that sets it apart; a line of nothing else goes whole."""
     data = doc.data
     left: list[tuple[int, int]] = []
@@ -236,7 +257,7 @@ def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def _added(
     doc: Document,
     block: Block,
-    own: Sequence[_Token],
+    own: Sequence[TagAt],
     add: Sequence[str],
     column: tuple[int, int, int] | None,
 ) -> Edit | None:
@@ -256,14 +277,14 @@ def _added(
         )
         if not column and sample.kind != "link" and gap.strip():
             gap = b" "
-        return Edit(at, b"", b"".join(gap + _written(doc, sample, tag) for tag in add))
+        return Edit(at, b"", b"".join(gap + tag_like(doc, sample, tag) for tag in add))
     if column is not None:
         return _in_column(doc, block, add, column)
     example = _example(doc, block.kind)
     if example is None:
         return None
     other, sample = example
-    words = b" ".join(_written(doc, sample, tag) for tag in add)
+    words = b" ".join(tag_like(doc, sample, tag) for tag in add)
     head = head_of(other)
     if block.kind == "row" or head is None or head_of(block) is None:
         return None
@@ -301,9 +322,9 @@ def _in_column(doc: Document, row: Block, add: Sequence[str], column: tuple[int,
     return Edit(end, b"", sep + text) if start < end else fill(doc, start, end, text)
 
 
-def _example(doc: Document, kind: str) -> tuple[Block, _Token] | None:
+def _example(doc: Document, kind: str) -> tuple[Block, TagAt] | None:
     """Return the last tag of an entry that shows some as most of them do."""
-    found: list[tuple[Block, _Token]] = []
+    found: list[tuple[Block, TagAt]] = []
     for entry in reversed(doc.entries):
         if entry.tags:
             block = doc.block_of(entry)
@@ -315,7 +336,7 @@ def _example(doc: Document, kind: str) -> tuple[Block, _Token] | None:
     return next(one for one in found if one[1].kind == most)
 
 
-def _written(doc: Document, sample: _Token, tag: str) -> bytes:
+def tag_like(doc: Document, sample: TagAt, tag: str) -> bytes:
     """Return a tag as `sample` is written."""
     if sample.kind == "hash" and not HASHTAG.fullmatch(f"#{tag}"):
         better = re.sub(r"[^\w/-]+", "-", tag).strip("-") or "tag"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from .heads import is_label
 from .texts import Text
@@ -11,6 +12,10 @@ from .texts import Text
 HASHTAG = re.compile(r"(?<![\w/&#])#([^\W\d][\w/-]{0,60})")
 _CODE_TAG = re.compile(rb"`([a-z][a-z0-9_+./-]{0,40})`")
 _TRAILING_CODE = re.compile(rb"(?<=[^\s])[ \t]+(?:`[a-z][a-z0-9_+./-]{0,40}`[ \t,]*)+$")
+_LABELS = re.compile(
+    rb"(?:labels?|tags?|keywords)[ \t]*:[ \t]*([^\n]*?)[ \t\r]*(?:\n|$)", re.IGNORECASE
+)
+LONGEST_TAG = 80  # letters; longer is a sentence
 _BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
 
 
@@ -41,8 +46,18 @@ def badge_tag(url: str) -> str | None:
     badge = _BADGE.match(url)
     if badge is None:
         return None
-    name = badge[1].replace("--", "\0").replace("__", "\1").replace("_", " ")
+    name = unquote(badge[1]).replace("--", "\0").replace("__", "\1").replace("_", " ")
     return name.replace("\0", "-").replace("\1", "_")
+
+
+def labels_line(line: bytes) -> tuple[list[str], tuple[int, int]] | None:
+    """Return the tags of a line such as `labels: llm, public_good` and where they stand in it; None where it is none."""
+    match = _LABELS.match(line)
+    if match is None:
+        return None
+    text = match[1].decode("utf-8", "replace")
+    tags = HASHTAG.findall(text) if text.startswith("#") else split_tags(text.replace("`", ""))
+    return (tags, match.span(1)) if all(len(tag) <= LONGEST_TAG for tag in tags) else None
 
 
 def split_tags(text: str) -> list[str]:

@@ -30,6 +30,7 @@ class Slot:
     joint: str = ", "  # between authors, and before the last
     last: str = ", "
     shown: int = 0  # how many authors stand before `others`
+    turned: int = 0  # how many of them have their family name first: Doe, Jane
     others: str = ""  # et al.
 
 
@@ -97,6 +98,12 @@ class Template:
                 text += lead + said
         return text
 
+    def without(self, role: Role) -> Template:
+        """Return this template without the places of a role."""
+        below = tuple((lead, more.without(role)) for lead, more in self.below)
+        roles = tuple(one for one in self.roles if one != role)
+        return replace(self, nodes=_without(self.nodes, role), roles=roles, below=below)
+
     @property
     def bare(self) -> bool:
         """Whether it is an address and nothing else."""
@@ -117,6 +124,17 @@ class Template:
         return sum(bool(known.get(role)) for role in self.roles)
 
 
+def _without(nodes: Sequence[Node], role: Role) -> list[Node]:
+    return [
+        Words("word", "")
+        if isinstance(node, Slot) and node.role == role
+        else replace(node, inner=_without(node.inner, role))
+        if isinstance(node, Group)
+        else node
+        for node in nodes
+    ]
+
+
 _SHAPE = Item("\ue001", "", "\ue002", ("\ue003",), 1111)
 SHAPE_URL = "\ue004"
 
@@ -129,10 +147,15 @@ def walk(nodes: Sequence[Node]) -> Iterator[Node]:
             yield from walk(node.inner)
 
 
-def _join(nodes: Sequence[Node], item: Item, url: str) -> str:
-    """Return the text of nodes; between two that say something stands what stood there."""
+def _join(nodes: Sequence[Node], item: Item, url: str, *, whole: bool = True) -> str:
+    """Return the text of nodes; between two that say something stands what stood there.
+
+    Args:
+        whole: whether they are all there is, and not what stands in brackets or emphasis.
+    """
     out = ""
     run: list[str | None] = []  # separators, None for words that were left out
+    told = False  # whether words were left out since, and not links and brackets alone
     for node in nodes:
         if isinstance(node, Words) and node.kind == "sep":
             run.append(node.text)
@@ -140,16 +163,25 @@ def _join(nodes: Sequence[Node], item: Item, url: str) -> str:
         said = None if isinstance(node, Words) else _said(node, item, url)
         if said is None:
             run.append(None)
+            told |= isinstance(node, Words) and node.text[:1] not in ("", "[", "<", "!")
             continue
-        out += _between(run, bool(out), said) + said
-        run = []
-    return out + _ending(run)
+        between = _between(run, out, said)
+        if re.match(r"\s*\.", between) and _STOPS.search(out):
+            between = between.lstrip().removeprefix(".")  # the title has its own full stop
+        out += between + said
+        run, told = [], False
+    end = _ending(run, whole=whole, told=told) if out else ""
+    return out + ("" if end.startswith(".") and _STOPS.search(out) else end)
 
 
-def _between(run: Sequence[str | None], follows: bool, said: str) -> str:
+_SENTENCE = re.compile(r"[.!?][*_]*$")
+_STOPS = re.compile(r"\.[*_\"”]*$")
+
+
+def _between(run: Sequence[str | None], before: str, said: str) -> str:
     if None not in run:
         return "".join(text for text in run if text)
-    if not follows:
+    if not before:
         return ""
     first, last = run[0], run[-1]
     texts = [text for text in run if text is not None]
@@ -158,17 +190,20 @@ def _between(run: Sequence[str | None], follows: bool, said: str) -> str:
         return broken
     if said[0] in "[(（【\\" and last:
         return last
-    if first and first.strip():
+    if first and (first.strip() or _SENTENCE.search(before)):
         return first
+    if last and re.match(r"\.[,;:]", last):
+        return last[1:]  # the full stop is that of what was left out: et al.
     return last or first or (" " if texts else "")
 
 
-def _ending(run: Sequence[str | None]) -> str:
+def _ending(run: Sequence[str | None], *, whole: bool, told: bool) -> str:
     text = "".join(piece for piece in run if piece).rstrip()
     if None in run:
         first, last = run[0] or "", run[-1] or ""
-        return "." if first.startswith(".") and last.strip() == "." else ""
-    return re.sub(r"[\s\-–—|:,·/]+$", "", text)
+        stops = last.strip() == "." and (not whole or first[:1] == "." or not told)
+        return "." if stops else ""
+    return re.sub(r"[\s\-–—|·/,:]+$" if whole else r"[\s\-–—|·/]+$", "", text)
 
 
 def _said(node: Slot | Group | Words, item: Item, url: str) -> str | None:
@@ -178,7 +213,7 @@ def _said(node: Slot | Group | Words, item: Item, url: str) -> str | None:
         return _filled(node, item, url)
     if node.link == "also":
         return _also(node, url)
-    inner = _join(node.inner, item, url)
+    inner = _join(node.inner, item, url, whole=False)
     if node.link == "main":
         text = inner or _label(node, url)
         return f"{node.opened}{text}]({destination(url)})"
@@ -200,7 +235,8 @@ def _filled(slot: Slot, item: Item, url: str) -> str | None:
         return slot.lead if _key_kind(url) == "arxiv" else None
     if not item.authors:
         return None
-    people = [escape(person) for person in item.authors]
+    turned = len(item.authors) if 0 < slot.turned == slot.shown > 1 else slot.turned
+    people = [escape(_turned(p) if i < turned else p) for i, p in enumerate(item.authors)]
     others = ""
     if slot.others and len(people) > slot.shown:
         people, others = people[: slot.shown], slot.others
@@ -212,6 +248,11 @@ def _filled(slot: Slot, item: Item, url: str) -> str | None:
     else:
         text = people[-1]
     return slot.lead + text + others
+
+
+def _turned(person: str) -> str:
+    given, _, family = person.rpartition(" ")
+    return f"{family}, {given}" if given and "," not in person else person
 
 
 def _key_kind(url: str) -> str:
@@ -228,10 +269,14 @@ _ANY_PAPER_IN = re.compile("论文|链接|原文|文章|地址|論文|논문")
 _HOSTS = ("arxiv", "openreview", "doi", "acl", "github", "youtube", "pmlr", "cvf", "reddit")
 
 
+_BADGE = re.compile(r"!\[([^\]]*)\]\([^()\s]*\)")
+
+
 def _label(node: Group, url: str) -> str:
     """Return the label of a link: as it is where it fits the address, else `paper` in its capitals."""
-    words = plain_words(node.label.encode()).casefold()
-    if url == SHAPE_URL or not re.search(r"\w", words):
+    badge = _BADGE.fullmatch(node.label.strip())
+    words = (badge[1] if badge else plain_words(node.label.encode())).casefold()
+    if url == SHAPE_URL or not (badge or re.search(r"\w", words)):
         return node.label
     if "://" in words or words.startswith("www."):
         return url
@@ -246,6 +291,8 @@ def _label(node: Group, url: str) -> str:
     )
     if fits and not re.search(r"\d", words):
         return node.label
+    if badge:
+        return "paper"
     lettered = re.search(r"[^\W\d_]+[\w\s.:'-]*", node.label)
     plain = "Paper" if lettered and lettered[0][0].isupper() else "paper"
     return node.label.replace(lettered[0], plain, 1) if lettered else plain

@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from studiolo.keys import find_mention
 
-from .authors import names_one, names_people, people_before, split_authors
-from .citations import QUOTED, cite
-from .dates import MAYBE_DATE, YEAR, full_year, is_venue, year_said
-from .heads import HASHTAGS, NUMBER, Part, cut, is_label, without_leads
+from .authors import family_names, names_one, names_people, people_before, split_authors
+from .citations import cite, families_first, without_place
+from .dates import MAYBE_DATE, PUBLISHED, YEAR, full_year, is_venue, year_said
+from .heads import HASHTAGS, NUMBER, QUOTED, Part, cut, is_label, without_leads
 from .links import Piece
-from .plain import is_thought, read_plain
+from .plain import read_plain, read_thought
 from .words import plain_with_links
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(NamedTuple):
     """What an item calls its work."""
 
     title: str
@@ -35,11 +34,14 @@ class Naming:
     year: int | None = None
 
 
+NOTHING_SAID = Naming("")
 _PEOPLE_ENDS = re.compile(r"\s[-–—|·]\s|^\s*[-–—|·,]\s|\s[-–—]$|[(（]|[)）]|;\s")
 _YEAR_BEHIND = re.compile(r"(?<![,\s])[,\s]*+\b(?:19|20)\d\d\b[\s.,]*+$|(?<![\s.,])[\s.,]++$")
 _YEAR_IN_PARENS = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,80})[)\]）】]")
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*|[.;]\s|\n")
-_YEAR_LAST = re.compile(r",\s?((?:19|20)\d\d)\s*[.,;)]*$")
+_IN_PARENS = re.compile(r"\(([^()]{3,120})\)")
+_WHOSE = re.compile(r"[^()\[\]]{3,120}(?:\((?:19|20)\d\d[a-z]?\)|(?:19|20)\d\d[a-z]?$)[:.,]?\s*")
+_YEAR_AT_END = re.compile(r"(?:19|20)\d\d[a-z]?[)\]]?$")
 _NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
 
@@ -94,8 +96,8 @@ def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Nam
     """
     if plain := read_plain(data, pieces):
         return Naming(*plain)
-    if not cites and not pieces and is_thought(data):
-        return Naming(_as_it_is(data, pieces))
+    if not cites and not pieces and (thought := read_thought(data)):
+        return Naming(thought)
     return read_by_rules(data, pieces, cites=cites)
 
 
@@ -108,19 +110,17 @@ def read_by_rules(data: bytes, pieces: list[Piece], *, cites: bool) -> Naming:
     if at is None:
         return Naming(_title_of_links(parts, pieces), year=_year(parts))
     title, before, behind = title_in(parts[at])
-    rest = [
-        part
-        for part in parts[at + 1 :]
-        if not (
-            part.is_link
-            and (part.aside or is_label(part.text))
-            and not year_said(part.text, aside=True)
-        )
+    said = [
+        None if _only_leads_on(part) and not year_said(part.text, aside=True) else part
+        for part in parts
     ]
-    leads = [
-        part for part in parts[:at] if not (part.is_link and (part.aside or is_label(part.text)))
-    ]
-    if parts[at].runs_on and leads and not _is_short(leads[-1].text, 2):
+    leads, rest = list(filter(None, said[:at])), list(filter(None, said[at + 1 :]))
+    if (
+        parts[at].runs_on
+        and leads
+        and not _is_short(leads[-1].text, 2)
+        and not leads[-1].text[0].isdigit()
+    ):
         leads.pop()  # See how well [it](…) does
     year = _year([*(Part(text) for text in (before, behind) if text), *leads, *rest])
     cites = (
@@ -137,12 +137,21 @@ def read_by_rules(data: bytes, pieces: list[Piece], *, cites: bool) -> Naming:
     name, authors = _name(leads, before)
     if name and name.casefold() == title.casefold():
         name = None
-    for text in (
-        behind,
-        *(p.text for p in rest if not p.runs_on and not (p.code and not names_people(p.text))),
-    ):
-        authors = authors or _authors_in(text)
+    authors = authors or _authors_in(behind)
+    first = next(
+        (p for p in rest if not p.is_link and not (len(p.text) < 24 and year_said(p.text))), None
+    )
+    for part in rest:
+        if authors:
+            break
+        alone = (part is first or part.is_link) and part.lead != "/" and not part.code
+        if not part.runs_on and (alone or names_people(part.text)):
+            authors = _authors_in(part.text)
     return Naming(title, name, authors, year)
+
+
+def _only_leads_on(part: Part) -> bool:
+    return part.is_link and (part.aside or is_label(part.text))
 
 
 def _as_it_is(data: bytes, pieces: list[Piece]) -> str:
@@ -164,14 +173,30 @@ def _title_of_links(parts: list[Part], pieces: list[Piece]) -> str:
 def title_part(parts: list[Part]) -> int | None:
     """Return which part holds the title."""
 
-    def says(part: Part) -> bool:
-        return (
-            bool(part.text)
-            and not is_label(part.text)
-            and not year_said(part.text, aside=part.aside or part.lead == "[")
-        )
+    long = False  # a title may have been read
 
-    worded = [i for i, part in enumerate(parts) if says(part)]
+    def says(part: Part) -> bool:
+        aside = part.aside or part.lead == "[" or (part.is_link and long)
+        return bool(part.text) and not is_label(part.text) and not year_said(part.text, aside=aside)
+
+    worded: list[int] = []
+    for i, part in enumerate(parts):
+        if says(part):
+            worded.append(i)
+            long = long or len(part.text.split()) > 3
+    worded = worded or [  # Its Title, IEEE Access, 2020
+        i for i, part in enumerate(parts) if not part.is_link and len(part.text.split()) > 4
+    ]
+    cited = [i for i in worded if parts[i].is_link and _cites(parts[i].text)]
+    if any(
+        i not in cited and " " in parts[i].text for i in worded
+    ):  # Its Title. [Someone and Other (2004)](…)
+        worded = [i for i in worded if i not in cited]
+    for i in worded[:3]:
+        if (parts[i].is_link or parts[i].bold) and _is_short(parts[i].text):  # [Net](…) - Net: Its
+            for j in worded:
+                if j > i and _is_whole(parts[i].text, parts[j]):
+                    return j
     opening = None
     for i in worded:
         part = parts[i]
@@ -180,6 +205,10 @@ def title_part(parts: list[Part]) -> int | None:
                 return i
             if opening is None and not part.runs_on and all(map(is_lead, parts[:i])):
                 opening = i
+    for i in worded:  # **Net** ([Its Long Title](…))
+        part = parts[i]
+        if opening is None and part.aside and part.is_paper and len(part.text.split()) > 3:
+            return i
     quoted = [i for i in worded if not parts[i].is_link and _quotes(parts[i].text)]
     if opening is not None:
         named = _is_short(parts[opening].text) and quoted and quoted[0] > opening
@@ -188,11 +217,15 @@ def title_part(parts: list[Part]) -> int | None:
     if quoted:
         return quoted[0]
     plain = [i for i in texts if parts[i].lead != "["]
+    linked = next((i for i, part in enumerate(parts) if part.is_link), len(parts))
     for i in plain:
+        if i > linked > plain[0]:
+            break  # A Title [pdf](…) **What it says**: …
         if parts[i].bold:
             behind = next((j for j in plain if j > i and not parts[j].italic), None)
             if (
                 behind is not None
+                and not _remarks(parts, i, behind)
                 and (not parts[behind].lead or _names_next(parts[i], parts[behind]))
                 and _is_name(parts[i].text)
                 and _begins_title(parts[behind].text, parts[i].text)
@@ -228,6 +261,33 @@ def title_part(parts: list[Part]) -> int | None:
     )
 
 
+def _is_whole(name: str, part: Part) -> bool:
+    """Whether a part behind a short link is the title: it begins with the same name, or stands on a line of its own."""
+    if part.text.startswith(f"{name}: "):
+        return True
+    own_line = part.lead == "\0" and not (part.is_link or part.italic)
+    return (
+        own_line
+        and len(part.text.split()) > 3
+        and part.text[-1] not in ".:"
+        and not (names_people(part.text) or year_said(part.text, aside=True))
+    )
+
+
+def _remarks(parts: list[Part], bold: int, behind: int) -> bool:
+    """Whether words stand behind all links of the bold ones, and so only speak of that work."""
+    between = any(part.is_link for part in parts[bold:behind])
+    return between and not any(part.is_link for part in parts[behind:])
+
+
+def _cites(text: str) -> bool:
+    """Whether words only say whose work it is, and when: `Someone et al. (2004)`."""
+    said = text.strip()
+    if said.rstrip(".").endswith("et al"):
+        return bool(split_authors(said))
+    return said[-1:] in "0123456789)]" and bool(_YEAR_AT_END.search(said) and people_before(said))
+
+
 def _quotes(text: str) -> bool:
     """Whether words quote a title: more than a word of it."""
     quoted = QUOTED.search(text)
@@ -247,6 +307,10 @@ def _names_next(part: Part, behind: Part) -> bool:
 
 def _begins_title(text: str, name: str) -> bool:
     """Whether words behind a name are the title, not a remark about it or its authors."""
+    if text[0] in ".,;)":  # **Name**. Its Title, not **Title**. Journal of …
+        text = text.lstrip(".,;) ")
+        if not _is_short(name, 2) or not text or PUBLISHED.search(text) or text.startswith("In "):
+            return False
     return (
         len(text) > len(name)
         and " " in text
@@ -292,19 +356,20 @@ def _is_short(text: str, words: int = 4) -> bool:
 def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ...]]:
     name: str | None = None
     authors: tuple[str, ...] = ()
-    for part in (*parts, Part(before, "[")):
+    for part in (*parts, *(Part(said, "[") for said in before.split(" - "))):
         text = part.text.strip().rstrip('"“ ')
         if not text or len(text) > _LONGEST or NUMBER.fullmatch(text):
             continue
         alone = part.text.rstrip()[-1:] in (",", ".") and names_one(text.rstrip(" .,"))
-        if people := people_before(text) or ((text.rstrip(" .,"),) if alone else ()):
+        families = family_names(text) if text[-1:] == "." else ()
+        if people := people_before(text) or families or ((text.rstrip(" .,"),) if alone else ()):
             authors = people
             continue
         if year_said(text, aside=part.lead == "[") or is_venue(text):
             continue
         text = cite(text)[0].strip(" :,;-–—").removesuffix(" from").removesuffix(" in")
         if text and _is_name(text) and re.search(r"\w", text) and not is_label(text):
-            name = text
+            name = name if name and part.lead == "[" else text
     return name, authors
 
 
@@ -312,9 +377,19 @@ def _authors_in(text: str) -> tuple[str, ...]:
     """Return the people in words behind a title; one alone only where the words begin with them."""
     if " " not in text or len(text) > _LONGEST:
         return ()
-    pieces = [_YEAR_BEHIND.sub("", piece.strip()) for piece in _PEOPLE_ENDS.split(text)]
+    text = text.lstrip(" .,;:")
+    inner = _IN_PARENS.match(text)
+    whose = _WHOSE.match(inner[1] if inner else text)
+    if whose and _cites(whose[0].rstrip(" :,.")):
+        return people_before(whose[0].rstrip(" :,."))
+    if not (";" in text and re.search(r",\s| and ", text)) and names_people(text):
+        return split_authors(text)
+    if people := families_first(text):
+        return people
+    pieces = [_YEAR_BEHIND.sub("", piece.strip("<> ")) for piece in _PEOPLE_ENDS.split(text)]
     for i, piece in enumerate(filter(None, pieces)):
-        if (people := split_authors(piece)) and (i == 0 or names_people(piece)):
+        people = split_authors(piece) or split_authors(without_place(piece))
+        if people and (i == 0 or names_people(piece)):
             return people
     return ()
 
@@ -328,14 +403,16 @@ def _year(parts: Sequence[Part]) -> int | None:
     """Return the year that the parts say, the surest way of saying it first."""
     parts = [part for part in parts if MAYBE_DATE.search(part.text)]
     for part in parts:
-        if year := year_said(part.text, aside=part.aside or part.lead == "["):
+        if year := year_said(part.text, aside=part.is_link or part.lead == "["):
             return year
     for part in parts:
         for piece in _DASHES.split(part.text[:_LONGEST]):
-            if year := year_said(piece):
+            if year := year_said(piece) or year_said(piece.split(",")[0]):
                 return year
-        if last := _YEAR_LAST.search(part.text[-40:]):
-            return int(last[1])
+        last = part.text[-_NEAR:].rstrip(" .;)").rsplit(",", 1)
+        alone = len(last) > 1 and not YEAR.search(last[0])
+        if alone and (year := year_said(last[1], aside=True)):
+            return year
     for part in parts:
         for parens in _YEAR_IN_PARENS.finditer(part.text[:_NEAR]):
             if year := year_said(parens[1], aside=True):

@@ -10,9 +10,11 @@ from .links import Piece, resolve_entities
 _BOLD = re.compile(r"(\*{2,4}|__|~~)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"\*(?=[^\s*])([^*]*)(?<=\S)\*|(?<!\w)_(?=[^\s_])([^_]*)(?<=\S)_(?!\w)")
 _CODE = re.compile(r"(?<!`)(`++)([^`]+)\1(?!`)")
+_BREAKS = re.compile(
+    r"</?(?:br|center|details|div|img|li|ol|p|summary|ul)(?:\s[^<>]{0,1000})?/?>", re.IGNORECASE
+)
 _TAGS = re.compile(
-    r"</?(?:a|abbr|b|big|br|center|code|del|details|div|em|font|i|img|ins|kbd|li|mark|ol|p|s|small|span|strong|sub|"
-    r"summary|sup|u|ul)(?:\s[^<>]{0,1000})?/?>",
+    r"</?(?:a|abbr|b|big|code|del|em|font|i|ins|kbd|mark|s|small|span|strong|sub|sup|u)(?:\s[^<>]{0,1000})?/?>",
     re.IGNORECASE,
 )
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
@@ -29,7 +31,7 @@ def strip_marks(text: bytes) -> str:
     words = text.decode("utf-8", "replace")
     if "<" in words:
         words = drop_comments(words)
-        words = _TAGS.sub(" ", words)
+        words = _TAGS.sub("", _BREAKS.sub(" ", words))
     kept: list[str] = []
     if "\\" in words:
         kept = _ESCAPED.findall(words)

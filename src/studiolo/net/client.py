@@ -174,6 +174,34 @@ class Client:
         sent = {"Content-Type": "application/json", **(headers or {})}
         return self._ask("POST", url, body, sent, max_age_s, fault)
 
+    def send_json(
+        self, method: str, url: str, payload: Any, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Return the answer to a request that changes something: sent once, never repeated, kept or led elsewhere.
+
+        Raises:
+            NetworkError: it was refused, or nobody knows whether it arrived.
+        """
+        import httpx2
+
+        host = httpx2.URL(url).host
+        if self.offline:
+            raise NetworkError(
+                f"Offline, so nothing was sent to {host}. Run the command again when you are online."
+            )
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        manners = self._hosts.get(host, Host())
+        try:
+            with self._pace(manners.clock or host, manners.pause_s):
+                answer = self._send(method, url, json.dumps(payload).encode(), sent, changes=True)
+        except _Again as problem:
+            raise NetworkError(
+                f"{host} did not answer: {problem}. It may have been done all the same; look there before you run this again."
+            ) from problem
+        if answer.status == 404:
+            raise NetworkError(f"{host} has nothing at {url}, or the token may not write there.")
+        return answer
+
     def _ask(
         self,
         method: str,
@@ -252,15 +280,23 @@ class Client:
             ) from problem
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send one request and follow where it leads, all within one deadline."""
+    def _send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        changes: bool = False,
+    ) -> Answer:
+        """Send one request and follow where it leads, all within one deadline; one that changes something is led nowhere."""
         import httpx2
 
         _refuse_unsendable(headers)
         limit_s = 4 * self._timeout_s
         try:
             status, received, content = _within(
-                limit_s, lambda: self._follow(method, url, body, headers)
+                limit_s, lambda: self._follow(method, url, body, headers, changes)
             )
         except TimeoutError as problem:
             self._http = None  # the thread that still waits on its connection keeps it
@@ -280,13 +316,15 @@ class Client:
         self._reached = True
         if status in _AGAIN or (status == 403 and received.get("x-ratelimit-remaining") == "0"):
             raise _Again(f"status {status}", _asked_wait_s(received))
-        if status not in {200, 404} and not (status == _UNCHANGED and "If-None-Match" in headers):
+        if status not in ({200, 201, 204, 404} if changes else {200, 404}) and not (
+            status == _UNCHANGED and "If-None-Match" in headers
+        ):
             raise NetworkError(f"{url} answered with status {status}: {_excerpt(content)}")
         kept = {name: value for name, value in received.items() if name in _KEPT_HEADERS}
         return Answer(url, status, kept, content, time.time())
 
     def _follow(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], changes: bool = False
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and body of what the address and its redirects lead to.
 
@@ -307,7 +345,7 @@ class Client:
             self.requests_sent += 1
             response = http.send(request, stream=True)
             try:
-                if response.next_request is None:
+                if response.next_request is None or changes:
                     return response.status_code, response.headers, _body(response, url)
                 request = response.next_request
             finally:

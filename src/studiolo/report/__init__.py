@@ -2,6 +2,8 @@
 
 from .audit_page import render_audit
 from .document import report_json, report_markdown
+from .feed import feed_link
+from .holding import claims_that_hold, measured_events
 from .html import (
     Shown,
     can_draw,
@@ -26,13 +28,16 @@ __all__ = [
     "answers_to",
     "can_draw",
     "chips_of",
+    "claims_that_hold",
     "draw_figures",
+    "feed_link",
     "join",
     "keys_of",
     "linked_text",
     "load_paper",
     "load_view",
     "machine_names",
+    "measured_events",
     "note_seen",
     "now",
     "papers_on",

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from studiolo.claims import Claim, Figure, Verdict, outcome_of_check
 from studiolo.runs import is_readers_own
 
+from .feed import feed_link
 from .figures import Drawn, draw
 from .links import WEB, chips_of, linked_text
 from .pictures import interval_strip, png_data_uri, svg_of, vega_bundle
@@ -107,13 +108,14 @@ def render_html(view: View, *, live: bool = True) -> str:
     )
 
 
-def render_site(view: View, *, live: bool = True) -> dict[str, str]:
+def render_site(view: View, *, live: bool = True, feed: str = "") -> dict[str, str]:
     """Return the pages of a list by file name: an index, a page for each paper, and the script that they share.
 
     Their links are relative and name no path of this machine, so that any server of files can show them.
 
     Args:
         live: with figures that respond to the mouse; without, no page has a script.
+        feed: the file of the library's feed beside the pages, which the index then names.
     """
 
     def place(slug: str, id: str = "") -> str:
@@ -122,7 +124,8 @@ def render_site(view: View, *, live: bool = True) -> dict[str, str]:
     path, library = view.document.path, view.library.resolve()
     inside = path is not None and path.resolve().is_relative_to(library)
     name = path.resolve().relative_to(library).as_posix() if path and inside else ""
-    index = _page("page.html.j2", view, {}, {}, split=True, list_path=name, place=place)
+    named = feed_link(feed, view.title) if feed else None
+    index = _page("page.html.j2", view, {}, {}, split=True, list_path=name, place=place, feed=named)
     pages = {"index.html": index}
     for slug, paper in view.papers.items():
         figures = {slug: draw_figures(paper)}
@@ -152,6 +155,7 @@ def _page(
     script: Markup | None = None,
     split: bool = False,
     list_path: str = "",
+    feed: Markup | None = None,
     **more: object,
 ) -> str:
     """Return a page. With `split` it is one of several: its script is a file beside it, and it links nothing local."""
@@ -166,6 +170,7 @@ def _page(
             script_file=SCRIPT_FILE,
             split=split,
             list_path=list_path,
+            feed=feed,
             css=Markup(page_css()),
             policy=page_policy(script, own_files=bool(split and specs)),
             drawable=can_draw(),

@@ -10,6 +10,7 @@ from pathlib import Path
 from studiolo.claims import outcome_of_check
 from studiolo.files import update_bytes
 
+from .feed import FEED_FILE
 from .html import render_html, render_site
 from .pictures import badge
 from .view import View
@@ -38,6 +39,8 @@ def write_report(view: View, to: Path | None = None, *, live: bool = True) -> Pa
 def write_site(view: View, to: Path | None = None, *, live: bool = True) -> Path:
     """Write an index, a page for each paper and badges into a folder whose other files stay; return the index.
 
+    The index names the feed that `studiolo export atom` wrote beside it, if it did.
+
     Args:
         to: the folder; default: `view.library`/.studiolo/report/<list>.
         live: with figures that respond to the mouse; without, no page has a script.
@@ -46,7 +49,8 @@ def write_site(view: View, to: Path | None = None, *, live: bool = True) -> Path
         FileError: a page cannot be written; says why.
     """
     index = to / "index.html" if to else _page_path(view, "{}/index.html")
-    for name, text in render_site(view, live=live).items():
+    feed = FEED_FILE if index.with_name(FEED_FILE).is_file() else ""
+    for name, text in render_site(view, live=live, feed=feed).items():
         _save(index.with_name(name), text)
     _save_badges(view, index.with_name("badges"))
     return index

@@ -254,7 +254,7 @@ class View:
         }
         return replace(self, papers={**self.papers, **newer}, made=now())
 
-    @property
+    @cached_property
     def readiness(self) -> str:
         """How much of the list can run."""
         return readiness(self.rows)

@@ -19,6 +19,7 @@ from .evidence import (
     experiment_of,
     experiment_of_figure,
     load_evidence,
+    load_library_evidence,
     load_reference_evidence,
 )
 from .fingerprint import code_of
@@ -61,6 +62,7 @@ __all__ = [
     "kept_timeouts",
     "load_evidence",
     "load_ledger",
+    "load_library_evidence",
     "load_machine",
     "load_reference_evidence",
     "paper_folders",

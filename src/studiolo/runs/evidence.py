@@ -148,6 +148,12 @@ def load_reference_evidence(paper: Paper) -> list[Evidence]:
     return [_evidence(paper, path, here=False) for path in files]
 
 
+def load_library_evidence(paper: Paper, library: Path) -> list[Evidence]:
+    """Load what every machine measured for a paper in a library, each as its own, whichever this one is."""
+    files = record_files(results_folder(library, paper))
+    return [_evidence(paper, path, here=False) for path in files]
+
+
 def _evidence(paper: Paper, path: Path, *, here: bool) -> Evidence:
     """Read a file of records; those of other code, or here of another environment, do not speak.
 

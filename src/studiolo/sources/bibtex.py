@@ -12,7 +12,7 @@ from studiolo.keys import find_arxiv, find_mention
 
 from .dates import iso
 from .guard import WINDOWS, one_line
-from .saved import Reading, SavedItem, SavedLink, Skipped
+from .saved import BRACES, OTHERS, Reading, SavedItem, SavedLink, Skipped
 from .states import state_of
 
 
@@ -28,8 +28,8 @@ _TYPES = {
 _DOI = re.compile(r"10\.\d{4,9}(?:\.\d+)*/\S+")
 _LATEX = re.compile(r"[\\{}~$]|--|``|''")
 _ADDRESS_FIELDS = ("url", "howpublished", "link", "pdf", "ee", "bdsk-url-1", "bdsk-url-2", "biburl")
-# fields of ours, which have a place of their own
-_PLACED = {"title", "author", "year", "keywords", "keyword", "note", "annote", "doi", "eprint", "url", "archiveprefix", "eprinttype"}  # fmt: skip
+# fields of ours, which have a place of their own; an eprint only where it is arXiv's
+_PLACED = {"title", "author", "year", "keywords", "keyword", "note", "annote", "doi", "url"}
 
 
 def parse_bibtex(data: bytes, name: str, source: str = "urls") -> Reading:
@@ -77,6 +77,11 @@ def _entry(entry: Any, place: str, source: str) -> SavedItem | Skipped:
         "",
     )
     note = fields.get("note", "")
+    people = authors_of(raw.get("author", ""))
+    placed = _PLACED | ({"eprint", "archiveprefix"} if _is_arxiv(raw) else set())
+    more = {BRACES: in_braces(raw.get("title", ""))}
+    if re.search(r"\sand\s+others\s*$", raw.get("author", ""), re.IGNORECASE):
+        more[OTHERS] = str(len(people))
     # of several groups the first: JabRef's and Mendeley's
     groups = (fields.get("groups", "") or fields.get("mendeley-groups", "")).split(",")[0]
     return SavedItem(
@@ -92,11 +97,11 @@ def _entry(entry: Any, place: str, source: str) -> SavedItem | Skipped:
         links=tuple(SavedLink("same", url) for url in addresses[1:]),
         extra={
             name[:100]: value[:10_000]
-            for name, value in fields.items()
-            if value and name not in _PLACED and name != venue
+            for name, value in {**fields, **more}.items()
+            if value and name not in placed and name != venue
         },
         place=place,
-        authors=authors_of(raw.get("author", "")),
+        authors=people,
         year=int(year[0]) if year else None,
         venue=one_line(fields.get(venue, "")),
         entry_type=one_line(str(entry.entry_type).lower(), 60),
@@ -116,8 +121,7 @@ def split_keywords(text: str) -> tuple[str, ...]:
 def addresses_of(fields: dict[str, str]) -> list[str]:
     """Return the addresses that the fields of a reference name, the strongest first: its arXiv id, its DOI, its links."""
     found: list[str] = []
-    prefix = (fields.get("archiveprefix") or fields.get("eprinttype") or "arxiv").lower()
-    if prefix == "arxiv" and (
+    if _is_arxiv(fields) and (
         arxiv := find_arxiv(fields.get("eprint", "")) or _arxiv_in_journal(fields)
     ):
         found.append(f"https://arxiv.org/abs/{arxiv[0].value}{f'v{arxiv[1]}' if arxiv[1] else ''}")
@@ -141,6 +145,40 @@ def addresses_of(fields: dict[str, str]) -> list[str]:
         if mention:
             each.setdefault((mention.key, mention.path), url)
     return list(each.values())
+
+
+def _is_arxiv(fields: dict[str, str]) -> bool:
+    """Whether the eprint of a reference is arXiv's, as far as it says whose it is."""
+    whose = fields.get("archiveprefix") or fields.get("eprinttype") or "arxiv"
+    return whose.lower() == "arxiv"
+
+
+def in_braces(title: str) -> str:
+    r"""Return a title as it reads, with the braces that keep its capitals; '' where that cannot be told from other braces.
+
+    >>> in_braces(r'A {Bayesian} view of {\"U}ber-{N}ets in $O(n^{2})$')
+    'A {Bayesian} view of Über-{N}ets in $O(n^{2})$'
+    """
+    if r"\{" in title or r"\}" in title:
+        return ""
+    out: list[str] = []
+    kept: list[bool] = []  # of each open brace
+    math = False
+    for match in re.finditer(r"\\(?:[A-Za-z]+|.)\s*(?=(\{)?)|[{}$]|[^\\{}$]+", title, re.DOTALL):
+        text = match[0]
+        if text == "{":
+            after_command = bool(out) and out[-1].startswith("\\")
+            kept.append(not (math or after_command or title.startswith("\\", match.end())))
+            out.append("\ue000" if kept[-1] else "{")
+        elif text == "}":
+            out.append("\ue001" if kept and kept.pop() else "}")
+        else:
+            math ^= text == "$"
+            out.append(text)
+    read = decoded("".join(out))
+    if kept or "{" in re.sub(r"\$[^$]*\$", "", read):
+        return ""
+    return one_line(read.replace("\ue000", "{").replace("\ue001", "}"))
 
 
 def _arxiv_in_journal(fields: dict[str, str]) -> Any:

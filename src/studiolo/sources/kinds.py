@@ -18,12 +18,21 @@ from .guard import open_source, utf16_of
 from .places import Detected
 from .services import SERVICES
 from .table import MARKDOWN
-from .zotero import CSL_TYPES, RIS_START
+from .zotero import CSL_TYPES, ENDNOTE_START, RIS_START
 
 
 HEAD_BYTES = 256 * 1024
 _COMMENTS = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)+")
+_FEED = re.compile(
+    r"(?is)(?:<\?xml[^>]*\?>|<\?xml-stylesheet[^>]*\?>|<!--.*?-->|<!DOCTYPE\s+rss[^>]*>|\s)*<(?:rss|feed|rdf:RDF)\b"
+)
 _FIELD = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
+_REFERENCES_IN_XML = re.compile(
+    r"<(rdf:RDF)\b(?![^>]*purl\.org/rss/)|<xml>\s*<records>"
+)  # RSS 1.0 is a feed
+_ADDRESSED = re.compile(
+    r"\s*(?:https?://|www\.|(?:doi:\s*)?10\.\d{4}|\w+\.(?:org|com|net)/|arxiv:)", re.IGNORECASE
+)
 _CSL = re.compile(rf'"type"\s*:\s*"(?:{"|".join(map(re.escape, CSL_TYPES))})"')
 
 
@@ -53,8 +62,17 @@ def kind_of(path: Path) -> Detected:
         return Detected("urls", "an empty file")
     if text[:1] in ("{", "[") and (found := _json(text)):
         return found
+    if text.startswith("<") and (found_xml := _REFERENCES_IN_XML.search(text[:5000])):
+        raise SourceError(
+            f"{path} is {'RDF' if found_xml[1] else 'EndNote XML'}, which Studiolo does not read. "
+            "Export the same library as RIS or BibTeX, and collect that file."
+        )
+    if _FEED.match(text):
+        return Detected("feed", "a feed in RSS or Atom", ("urls",))
     if RIS_START.search(text) and not text.startswith("<"):
         return Detected("zotero", "references in RIS")
+    if ENDNOTE_START.match(text):
+        return Detected("zotero", "references in EndNote's tags")
     if path.suffix.lower() in (".bib", ".bibtex") or BIB_START.match(_COMMENTS.sub(b"", head)):
         return Detected("zotero", "references in BibTeX", ("urls",))
     if re.match(
@@ -162,6 +180,10 @@ def _json(text: str) -> Detected | None:
         or {"repositories", "metadata"} <= names
     ):
         return Detected("github-stars", "stars of GitHub in JSON")
+    if "jsonfeed.org/version" in text[:5000]:
+        return Detected("feed", "a JSON Feed", ("urls",))
+    if {"number", "title", "labels"} <= names or {"iid", "web_url", "labels"} <= names:
+        return Detected("github-issues", "issues in JSON", ("urls",))
     if "itemType" in names or (
         _CSL.search(text) and names & {"DOI", "issued", "container-title", "author"}
     ):
@@ -178,10 +200,21 @@ def _json(text: str) -> Detected | None:
     )
 
 
+def _are_works(document: Document, works: int) -> bool:
+    """Whether paragraphs are a list of works: one for each line with an address, and not addresses one below the other."""
+    lines = [line for line in document.data.decode("utf-8", "replace").splitlines() if line.strip()]
+    addressed = sum(bool(_ADDRESSED.search(line)) for line in lines)
+    pasted = sum(bool(_ADDRESSED.match(line)) for line in lines)
+    return works > 2 and works >= addressed and pasted * 2 < works
+
+
 def _markdown(head: bytes) -> Detected | None:
     document = Document(head[: head.rfind(b"\n") + 1] if len(head) == HEAD_BYTES else head)
-    rows = sum(entry.head is None for entry in document.entries)
-    items = len(document.entries) - rows
+    kinds = [block.kind for block in document.item_blocks]
+    rows, paragraphs = kinds.count("row"), kinds.count("paragraph")
+    items = len(kinds) - rows - paragraphs
+    if not rows and not items and _are_works(document, paragraphs):
+        items = paragraphs
     if rows and not items:
         return Detected(
             "table", f"a Markdown file with a table of {_many(rows, 'row')}", ("notes", "urls")

@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .saved import Reading
+
+if TYPE_CHECKING:
+    from .saved import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,41 @@ pbpaste | studiolo collect urls - (elsewhere xclip -o, wl-paste, Get-Clipboard)"
             ),
             loader="urls:load_urls",
             fetcher="urls:parse_stream",
+        ),
+        Source(
+            name="github-issues",
+            what="Issues of GitHub, GitLab or Gitea (Codeberg, Forgejo): a phone and a form are enough to save a paper.",
+            how="""\
+OWNER/REPO on GitHub, or the address of a project. `studiolo init --github`
+writes a form "To read" for issues. A private project, and --close, need a
+token: GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN (scope: read and write
+issues). The last two go to gitlab.com and codeberg.org, or to the host in
+STUDIOLO_GITLAB or STUDIOLO_GITEA. From a file:
+  gh issue list --label to-read --json \\
+    number,title,body,url,labels,comments,createdAt,author > issues.json""",
+            examples=(
+                "studiolo collect github-issues you/reading --label to-read",
+                "studiolo collect github-issues https://codeberg.org/you/reading --close",
+                "studiolo collect github-issues issues.json",
+            ),
+            loader="issues:load_issues",
+            fetcher="issues:fetch_issues",
+            services=("issues", "gitlab", "gitea", "codeberg", "forgejo"),
+        ),
+        Source(
+            name="feed",
+            what="A feed: RSS, Atom or JSON Feed, listings of arXiv among them.",
+            how="""\
+The address of the feed, or a file. arXiv has one for every category:
+https://rss.arxiv.org/rss/cs.LG; new versions of older papers are skipped.
+`studiolo sync` reads it again, and takes in only what is new.""",
+            examples=(
+                "studiolo collect feed https://rss.arxiv.org/atom/cs.LG",
+                "studiolo collect feed saved.xml",
+            ),
+            loader="feeds:load_feed",
+            fetcher="feeds:fetch_feed",
+            services=("rss", "atom", "feeds", "json-feed", "arxiv"),
         ),
     )
 }

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from studiolo.lists import State
 
 
+# what a bibliography says beside its fields, in `SavedItem.extra`: how many people stand before `and others`; the title with
+# the braces that keep its capitals
+OTHERS, BRACES = "and others", "title in braces"
+
+
 @dataclass(frozen=True, slots=True)
 class SavedLink:
     """A further address that a saved thing carries, where in it the address stood, and the title it had there, if any.

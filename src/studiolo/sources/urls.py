@@ -134,6 +134,8 @@ def _line(line: str, place: str, seen: dict[str, SavedItem]) -> Iterable[SavedIt
     if (bullet := _BULLET.match(line)) and "](" in line:
         found = _called(line, found)
     words = words[bullet.end() :] if bullet and words.startswith(bullet[0]) else words
+    if len(found) == 1 and words and found[0][0] in (words.split()[0], words.split()[-1]):
+        words = words.removeprefix(found[0][0]).removesuffix(found[0][0]).strip(" |:–—-")
     for url, text in found:
         address, why = page_of(url)
         if why:

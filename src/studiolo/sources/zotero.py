@@ -1,4 +1,4 @@
-"""Reference managers: RIS, CSL-JSON, Zotero's and Better BibTeX's JSON, Zotero's CSV, BibTeX; the content says which it is.
+"""Reference managers: RIS, EndNote's tags, CSL-JSON, Zotero's and Better BibTeX's JSON, Zotero's CSV, BibTeX; the content says which.
 
 RIS is read here and not by rispy: the format is one tag a line, and we need the line of each record, records that break off, any
 encoding and unknown tags to be reported or kept, where a strict reader stops at the first.
@@ -37,6 +37,18 @@ from .states import state_of
 SOURCE = "zotero"
 BIB_BYTES = 16 * 1024**2
 RIS_START = re.compile(r"^[ \t]*TY {1,2}- ?[A-Z]", re.MULTILINE)
+ENDNOTE_START = re.compile(r"\A\s*%0 +[A-Z]")
+_ENDNOTE_LINE = re.compile(r"%([0-9A-Z@]) +(.*)")
+# what EndNote's tags are called in RIS; others are kept under their own names
+_ENDNOTE_TAGS = {
+    "0": "TY", "T": "TI", "A": "AU", "D": "PY", "J": "T2", "B": "BT", "R": "DO", "U": "UR", "K": "KW", "X": "AB", "Z": "N1",
+    "V": "VL", "N": "IS", "P": "SP", "I": "PB", "@": "SN", "E": "ED", "F": "ID",
+}  # fmt: skip
+_ENDNOTE_TYPES = {
+    "journal article": "JOUR", "electronic article": "EJOUR", "conference paper": "CPAPER", "conference proceedings": "CONF",
+    "book": "BOOK", "edited book": "EDBOOK", "book section": "CHAP", "thesis": "THES", "report": "RPRT", "manuscript": "MANSCPT",
+    "unpublished work": "UNPB", "magazine article": "MGZN", "newspaper article": "NEWS",
+}  # fmt: skip
 _RIS_LINE = re.compile(r"([A-Z][A-Z0-9]) {1,2}- ?(.*)")
 CSL_TYPES = {
     "article-journal": "article", "article-magazine": "article", "article-newspaper": "article", "paper-conference": "inproceedings",
@@ -73,7 +85,7 @@ def load_zotero(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         recoded = Recoded(counted, encoding) if encoding else counted
         if not text.strip():
             return
-        if RIS_START.search(text):
+        if RIS_START.search(text) or ENDNOTE_START.match(text):
             yield from parse_ris(recoded, name)
         elif text.lstrip()[:1] in ("[", "{"):
             yield from parse_references(parse_json(read_whole(path, on_bytes), name), name)
@@ -83,13 +95,24 @@ def load_zotero(path: Path, on_bytes: OnBytes | None = None) -> Reading:
             yield from parse_columns(recoded, name, SOURCE)
         else:
             raise SourceError(
-                f"{path} is neither RIS, nor CSL-JSON, nor Zotero's CSV, nor BibTeX: it starts with {head[:24]!r}. "
+                f"{path} is neither RIS, nor EndNote's tags, nor CSL-JSON, nor Zotero's CSV, nor BibTeX: it starts with {head[:24]!r}. "
                 "How to export: `studiolo collect zotero --help`."
             )
 
 
+def _as_ris(line: str) -> str:
+    """Return a line of EndNote's tags as one of RIS; any other as it is."""
+    found = _ENDNOTE_LINE.fullmatch(line)
+    if found is None:
+        return line
+    tag, value = found[1], found[2].strip()
+    if tag == "0":
+        value = _ENDNOTE_TYPES.get(value.lower(), "GEN")
+    return f"{_ENDNOTE_TAGS.get(tag, f'X{tag}')}  - {value}"
+
+
 def parse_ris(stream: Counted | Recoded, name: str) -> Reading:
-    """Yield the records of RIS, from `TY` to `ER`."""
+    """Yield the records of RIS, from `TY` to `ER`, or of EndNote's tags, from `%0` to the next."""
     record: dict[str, list[str]] = {}
     last, start = "", 0
     for number, line in bounded_lines(stream):
@@ -97,7 +120,7 @@ def parse_ris(stream: Counted | Recoded, name: str) -> Reading:
             yield Skipped(f"{name}:{number}", "a line that is too long")
             continue
         text = line.decode("utf-8-sig" if number == 1 else "utf-8", WINDOWS).strip()
-        found = _RIS_LINE.fullmatch(text)
+        found = _RIS_LINE.fullmatch(text) or _RIS_LINE.fullmatch(_as_ris(text))
         if found is None:
             if text and last and record:  # a value that goes on
                 record[last][-1] = f"{record[last][-1]}\n{text}".strip()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -15,9 +17,9 @@ from starlette.routing import Route
 
 from studiolo.errors import StudioloError, UsageError
 
-from . import listing
+from . import changing, collecting, finding, inbox, listing, paper
 from .guard import Guard
-from .room import Room, room_for, room_of, says, sorry, static_files
+from .room import Room, posted, room_for, room_of, says, sorry, static_files
 from .shelf import Gone
 
 
@@ -27,6 +29,22 @@ ROUTES = [
     Route("/", listing.first),
     Route("/list/{name:path}", listing.show_list),
     Route("/export/{name:path}", listing.export),
+    Route("/entry", paper.show_entry),
+    Route("/paper/{key:path}", paper.show_paper),
+    Route("/measure/{slug}", paper.ask_to_measure, methods=["GET"]),
+    Route("/measure/{slug}", posted(paper.measure), methods=["POST"]),
+    Route("/measure/{slug}/stop", posted(paper.stop), methods=["POST"]),
+    Route("/measure/{slug}/events", paper.events),
+    Route("/find", finding.find),
+    Route("/suggest", finding.suggest),
+    Route("/inbox", inbox.show_inbox),
+    Route("/inbox/{name:path}", inbox.show_pending),
+    Route("/collect", collecting.show, methods=["GET"]),
+    Route("/collect", posted(collecting.collect), methods=["POST"]),
+    Route("/save", collecting.ask_to_save, methods=["GET"]),
+    Route("/save", posted(collecting.save), methods=["POST"]),
+    Route("/change/{verb}", changing.show, methods=["GET"]),
+    Route("/change/{verb}", posted(changing.change), methods=["POST"]),
 ]
 
 
@@ -42,6 +60,11 @@ def make_app(library: Path) -> Starlette:
 def app_of(room: Room) -> Starlette:
     """Return the app of a room."""
 
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(room.measuring.end)
+
     app = Starlette(
         routes=[Route("/static/{digest}/{name}", _static), Route("/now", _now), *ROUTES],
         middleware=[Middleware(Guard, seal=room.seal)],
@@ -50,6 +73,7 @@ def app_of(room: Room) -> Starlette:
             HTTPException: _no_page,
             500: _fault,
         },
+        lifespan=lifespan,
     )
     app.state.room = room
     return app

@@ -42,7 +42,8 @@ def first(request: Request) -> Response:
     moment = room_of(request).shelf.moment()
     names = moment.lists or moment.pages
     if names:
-        return RedirectResponse(address(f"/list/{names[0]}"), 302)
+        did = request.query_params.get("did")
+        return RedirectResponse(address(f"/list/{names[0]}", did=did), 302)
     return page(request, "empty.html.j2", moment=moment)
 
 
@@ -67,6 +68,7 @@ def _draw(request: Request, moment: Moment, name: str, document: Document) -> Re
     number, pages = number_of(request), pages_of(parts)
     if number > pages:
         raise UsageError(f"This list has {pages} pages, so there is no page {number}.")
+    here = [part for part in parts if page_of(part, pages) == number]
     return page(
         request,
         "list.page.html.j2",
@@ -75,10 +77,12 @@ def _draw(request: Request, moment: Moment, name: str, document: Document) -> Re
         title=list_name(moment, name),
         document=document,
         view=view,
-        parts=[part for part in parts if page_of(part, pages) == number],
+        parts=here,
+        continued=here[0].line.entry.section if number > 1 and here[0].line else (),
         count=sum(part.line is not None for part in parts),
         total=len(lines),
         outline=outline_of(parts),
+        top=min((part.section.level for part in parts if part.section), default=1),
         number=number,
         pages=pages,
         choices=moment.shelf.kept(("choices", name), (lines,), lambda: choices(lines)),

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
 from studiolo.library import Line
@@ -124,7 +127,16 @@ def prose(text: str) -> Markup:
 
 @cache
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("js-default", {"html": False}).disable("image")
+    markdown = MarkdownIt("js-default", {"html": False})
+    markdown.add_render_rule("image", _alternative)
+    return markdown
+
+
+def _alternative(
+    renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType
+) -> str:
+    """Return what an image says instead of itself: a picture from elsewhere would tell others what is read here."""
+    return str(Markup.escape(renderer.renderInlineAsText(tokens[at].children, options, env)))
 
 
 def page_of(part: Part, num_pages: int) -> int:

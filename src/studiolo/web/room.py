@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -24,12 +25,13 @@ from studiolo.library import Library, load_changes
 from studiolo.report import shared_css, templates
 
 from .guard import COOKIE, FIELD, Seal
+from .measuring import Measuring
 from .shelf import Moment, Shelf
 
 
 HERE = Path(__file__).parent
 MOST_FIELDS, MOST_FILES = 4_000, 40
-KEPT_PAGES = 64
+KEPT_BYTES = 24_000_000  # of pages that were drawn
 FRAGMENT = "x-fragment"  # a header: the script wants the middle of the page alone
 
 
@@ -88,17 +90,38 @@ def list_name(moment: Moment, name: str) -> str:
     return first.text if first is not None and fits else PurePosixPath(name).stem
 
 
+PageName = tuple[
+    str, str, bool
+]  # the moment's stamp, the address, whether the middle alone is wanted
+
+
 @dataclass
 class Room:
     """One running server: the shelf, its seal, and pages that were drawn a moment ago."""
 
     shelf: Shelf
     seal: Seal = field(default_factory=Seal)
+    _drawn: dict[PageName, bytes] = field(default_factory=dict)
+    _kept_bytes: int = 0
+    _drawing: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
-    def drawn(self) -> dict[tuple[str, str, bool], bytes]:
-        """Pages of one moment by its stamp, their address and whether the middle alone was wanted; the last ones."""
-        return {}
+    def measuring(self) -> Measuring:
+        """What is being measured."""
+        return Measuring(self.shelf.folder)
+
+    def drawn(self, name: PageName) -> bytes | None:
+        """Return a page that was drawn before."""
+        return self._drawn.get(name)
+
+    def keep(self, name: PageName, body: bytes) -> None:
+        """Keep a page for the next reader; the oldest go where they are too many."""
+        with self._drawing:
+            self._kept_bytes += len(body) - len(self._drawn.pop(name, b""))
+            self._drawn[name] = body
+            while self._kept_bytes > KEPT_BYTES:
+                oldest = next(iter(self._drawn))
+                self._kept_bytes -= len(self._drawn.pop(oldest))
 
 
 def room_of(request: Request) -> Room:
@@ -159,15 +182,13 @@ def kept_page(request: Request, moment: Moment, draw: Callable[[], Response]) ->
         str(request.url.path) + "?" + request.url.query,
         FRAGMENT in request.headers,
     )
-    body = room.drawn.get(name)
+    body = room.drawn(name)
     if body is None:
         response = draw()
         if response.status_code != 200:
             return response
         body = bytes(response.body)
-        for old in list(room.drawn)[: max(0, len(room.drawn) - KEPT_PAGES)]:
-            room.drawn.pop(old, None)
-        room.drawn[name] = body
+        room.keep(name, body)
     return HTMLResponse(body, headers={"etag": etag, "vary": FRAGMENT})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import uvicorn
 
-from studiolo.errors import UsageError
+from studiolo.errors import StudioloError, UsageError
 
 from .app import make_app
+from .room import Room
 
 
 HOST = "127.0.0.1"
@@ -36,16 +38,29 @@ def serve(library: Path, port: int, started: Callable[[str], None]) -> None:
             timeout_graceful_shutdown=2, limit_concurrency=1_000,
         )  # fmt: skip
         server = uvicorn.Server(config)
-        threading.Thread(target=_tell, args=(server, address, started), daemon=True).start()
-        server.run(sockets=[listener])
+        threading.Thread(
+            target=_tell, args=(server, address, started, app.state.room), daemon=True
+        ).start()
+        with contextlib.suppress(KeyboardInterrupt):  # which is how one ends it
+            server.run(sockets=[listener])
 
 
-def _tell(server: uvicorn.Server, address: str, started: Callable[[str], None]) -> None:
+def _tell(server: uvicorn.Server, address: str, started: Callable[[str], None], room: Room) -> None:
     waiting = threading.Event()
     while not server.started and not server.should_exit:
         waiting.wait(0.02)
     if server.started:
         started(address)
+        warm(room)
+
+
+def warm(room: Room) -> None:
+    """Read what the first page needs, so that its reader does not wait for it."""
+    with contextlib.suppress(StudioloError):  # the page itself says what is wrong
+        moment = room.shelf.moment()
+        for name in moment.lists[:1]:
+            moment.lines(name)
+            moment.view(name)
 
 
 def _listening(port: int) -> socket.socket:

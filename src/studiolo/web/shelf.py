@@ -12,13 +12,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from studiolo.claims import Paper
 from studiolo.errors import FileError, PaperError, StudioloError, UsageError
 from studiolo.index import Found
+from studiolo.keys import Key
 from studiolo.library import (
     Library,
     Line,
@@ -30,7 +32,7 @@ from studiolo.library import (
     load_waiting,
 )
 from studiolo.lists import Document, Entry
-from studiolo.report import PaperView, View, join, load_paper, now, papers_on
+from studiolo.report import PaperView, View, join, load_paper, note_seen, now, papers_on
 from studiolo.runs import discover, this_environment, this_machine
 
 
@@ -82,6 +84,13 @@ class Shelf:
                 self._moment = Moment(self, self._library, stamps)
             self._looked = time.monotonic()
             return self._moment
+
+    def adopt(self, document: Document) -> None:
+        """Take what was found in a list that was just written, so that it need not be read again."""
+        with self._lock:
+            documents = self._library.documents
+            if document.path in documents:
+                self._library.documents = {**documents, document.path: document}
 
     def kept(self, name: Hashable, of: object, make: Callable[[], T]) -> T:
         """Return what `make` made when `of` was last as it is now, else make it again."""
@@ -160,10 +169,7 @@ class Moment:
     @property
     def lists(self) -> list[str]:
         """Names of the files that are lists, the main one first."""
-        main = self.library.main_list()
-        names = [self.library.relative(path) for path in self.library.lists]
-        first = self.library.relative(main) if main else ""
-        return [name for name in sorted(names, key=lambda n: n != first) if name in self.documents]
+        return self.shelf.kept("lists", self.stamp, lambda: _lists(self.library, self.documents))
 
     @property
     def pages(self) -> list[str]:
@@ -240,14 +246,30 @@ class Moment:
                 views[paper.slug] = self.paper_view(paper)
             except PaperError as error:
                 wrong.append(error)
-        return self.shelf.kept(
-            ("view", name),
-            (*of, list(views.values())),
-            lambda: View(
-                document, self.library.folder, rows, sayings.kept, views, wrong,
-                this_machine(), this_environment(), now(), sayings.works,
-            ),
-        )  # fmt: skip
+
+        def make() -> View:
+            view = View(
+                document,
+                self.library.folder,
+                rows,
+                sayings.kept,
+                views,
+                wrong,
+                this_machine(),
+                this_environment(),
+                now(),
+                sayings.works,
+            )
+            note_seen(view)  # who saw a verdict cannot change its rule unnoticed
+            return view
+
+        return self.shelf.kept(("view", name), (*of, list(views.values())), make)  # fmt: skip
+
+    @property
+    def places(self) -> Places:
+        """Where each key stands and is mentioned."""
+        documents = self.documents
+        return self.shelf.kept("places", documents, lambda: _places(documents))
 
     def find(self, query: str, limit: int) -> Found:
         """Search everything that is in the library."""
@@ -276,6 +298,25 @@ class Moment:
         return f"{name}:{entry.line}:{digest_of(entry)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where keys stand: (list, number of the entry) of each key that is an entry's own, and of each that is mentioned."""
+
+    own: Mapping[Key, Sequence[tuple[str, int]]]
+    mentioned: Mapping[Key, Sequence[tuple[str, int]]]
+
+
+def _places(documents: Mapping[str, Document]) -> Places:
+    own: dict[Key, list[tuple[str, int]]] = {}
+    mentioned: dict[Key, list[tuple[str, int]]] = {}
+    for name, document in documents.items():
+        for number, entry in enumerate(document.entries):
+            for keys, found in ((entry.keys, own), (entry.mentioned, mentioned)):
+                for key in keys:
+                    found.setdefault(key, []).append((name, number))
+    return Places(own, mentioned)
+
+
 _OF_A_PAPER = (".py", ".toml", ".jsonl", ".md")
 
 
@@ -290,6 +331,13 @@ def _documents(library: Library) -> Iterator[tuple[str, Document]]:
         with contextlib.suppress(FileError):
             library.inside(name)
             yield name, document
+
+
+def _lists(library: Library, documents: Mapping[str, Document]) -> list[str]:
+    main = library.main_list()
+    names = [library.relative(path) for path in library.lists]
+    first = library.relative(main) if main else ""
+    return [name for name in sorted(names, key=lambda n: n != first) if name in documents]
 
 
 def _discover(folder: Path) -> tuple[tuple[Paper, ...], tuple[PaperError, ...]]:

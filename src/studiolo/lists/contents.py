@@ -1,0 +1,26 @@
+"""What was found in a document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .blocks import Block
+from .elements import Heading, Link, Question
+from .entry import Entry
+from .sections import Section
+
+
+@dataclass(slots=True)
+class Contents:
+    """Everything that was found in a document."""
+
+    entries: tuple[Entry, ...]
+    blocks: tuple[Block, ...]  # the item or row of each entry
+    headings: tuple[Heading, ...]
+    sections: tuple[Section, ...]
+    links: tuple[Link, ...]
+    images: tuple[Link, ...]
+    outside: tuple[Link, ...]
+    questions: tuple[Question, ...]
+    tags: tuple[str, ...]
+    definitions: dict[str, str]

@@ -1,0 +1,4 @@
+from tests.net.fixtures import server
+
+
+__all__ = ["server"]

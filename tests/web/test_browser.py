@@ -1,0 +1,245 @@
+"""The flows as a browser shows them. Skipped, with a reason, where there is no Chromium."""
+
+import shutil
+import threading
+import time
+
+import pytest
+import uvicorn
+
+from studiolo.library import Inbox, Library
+from studiolo.sources import SavedItem
+from studiolo.web import shelf
+from studiolo.web.app import app_of
+from studiolo.web.room import room_for
+
+from .conftest import EXAMPLE
+
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+    pytest.mark.xdist_group("browser"),
+]
+LIST = "/list/lists/recent-ml-research.md"
+CLOSED = "dialog:not([open])"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The bundled library with two papers in its inbox, served in a thread; paper folders are not looked for."""
+    folder = tmp_path_factory.mktemp("library")
+    for part in ("lists", "topics"):
+        shutil.copytree(EXAMPLE / part, folder / part)
+    home = Library(folder)
+    home.prepare()
+    Inbox(home).collect(
+        [
+            SavedItem("bookmarks", "https://arxiv.org/abs/1706.03762", "Attention Is All You Need", tags=("transformers",)),
+            SavedItem("bookmarks", "https://arxiv.org/abs/2010.03933", "Causal nets", folder=("Causal Inference",)),
+        ]
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelf, "discover", lambda *_, **__: [])
+        server = uvicorn.Server(uvicorn.Config(app_of(room_for(folder)), port=0, log_config=None))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield (
+            f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}",
+            folder / "lists" / "recent-ml-research.md",
+        )
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Open a page and note everything that it says, and asks of others."""
+    opened = []
+
+    def visit(path, **settings):
+        context = browser.new_context(**settings)
+        opened.append(context)
+        page = context.new_page()
+        page.said = []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(site[0]) else page.said.append(r.url))
+        page.goto(site[0] + path)
+        return page
+
+    yield visit
+    for context in opened:
+        context.close()
+
+
+PATHS = [LIST, "/paper/arxiv:2105.03824", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_quiet_fit_and_axe_finds_no_serious_violation(open_page, site, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(LIST, color_scheme=scheme, bypass_csp=True)  # axe itself is injected
+    for path in PATHS:
+        page.goto(site[0] + path)
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        violations = Axe().run(page).response["violations"]
+        serious = [
+            (path, v["id"], v["nodes"][0]["html"][:200])
+            for v in violations
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_page_or_said_on_the_console(open_page, site, width):
+    page = open_page(LIST, viewport={"width": width, "height": 800})
+    for path in PATHS:
+        page.goto(site[0] + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    assert page.said == []
+
+
+def test_note_by_keyboard_is_shown_written_and_undone(open_page, site):
+    page, path = open_page(LIST), site[1]
+    before = path.read_bytes()
+    for key in "jjn":
+        page.keyboard.press(key)
+    page.wait_for_selector("dialog[open] textarea")
+    page.keyboard.type("seen in <Chromium>")
+    page.click("dialog button")
+    page.wait_for_selector("dialog .diff ins")
+    assert path.read_bytes() == before
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".done")
+    assert b"seen in " in path.read_bytes()
+    assert page.evaluate("document.querySelector('.line.at .entry').textContent.includes('NADE')")
+    page.keyboard.press("u")
+    page.wait_for_selector("dialog .diff del")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(CLOSED, state="attached")
+    page.wait_for_selector(".done", state="detached")
+    assert path.read_bytes() == before
+    assert page.said == []
+
+
+def test_triage_by_keyboard(open_page, site):
+    page, path = open_page("/inbox"), site[1]
+    before = path.read_bytes()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.wait_for_selector("dialog .reason")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".done")
+    assert page.locator(".thing").count() == 1
+    assert path.read_bytes() != before
+    page.keyboard.press("x")
+    page.wait_for_selector("dialog[open] >> text=Pass over")
+    page.keyboard.press("Escape")
+    page.keyboard.press("u")
+    page.wait_for_selector("dialog[open] >> text=Take back")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".thing >> nth=1")
+    assert path.read_bytes() == before
+    assert page.said == []
+
+
+def test_search_answers_while_one_types(open_page):
+    page = open_page(LIST)
+    page.keyboard.press("/")
+    page.keyboard.type("fourier tok", delay=20)
+    page.wait_for_url("**/find?q=fourier+tok")
+    page.wait_for_selector(".hit >> text=FNet")
+    assert page.url.endswith("/find?q=fourier+tok")
+    assert page.evaluate("document.activeElement.matches('.search input')")
+
+
+def test_open_page_follows_an_editor_within_a_second(open_page, site):
+    page, path = open_page(LIST), site[1]
+    before = path.read_bytes()
+    page.keyboard.press("j")
+    try:
+        path.write_bytes(before.replace(b"## Causal Inference", b"* [Written by hand](https://arxiv.org/abs/2101.00009)\n\n## Causal Inference"))  # fmt: skip
+        start = time.monotonic()
+        page.wait_for_selector("text=Written by hand", timeout=5_000)
+        took_s = time.monotonic() - start
+    finally:
+        path.write_bytes(before)
+    assert took_s < 2.5  # a second, and what a busy machine adds
+    assert page.locator(".line.at").count() == 1
+
+
+def test_page_works_without_javascript(open_page, site):
+    page, path = open_page(LIST, java_script_enabled=False), site[1]
+    before = path.read_bytes()
+    page.click(".line >> nth=1 >> .edit")
+    page.click("text=Note")
+    page.fill("textarea", "without a script")
+    page.click("text=Show the change")
+    page.click("text=Write it")
+    assert "Done: note on" in page.inner_text(".done")
+    assert b"without a script" in path.read_bytes()
+    page.click(".done a")
+    page.click("text=Take it back")
+    assert path.read_bytes() == before
+
+
+def test_everything_can_be_reached_by_keyboard_and_is_seen(open_page):
+    page = open_page(LIST)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the page"
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none"
+
+
+def test_page_prints_the_list_alone(open_page):
+    page = open_page(LIST)
+    assert len(page.pdf(format="A4")) > 10_000
+    page.emulate_media(media="print")
+    assert not page.is_visible(".side")
+    assert page.is_visible("text=FNet")
+
+
+def test_dropped_file_waits_in_the_inbox(open_page, site):
+    page = open_page(LIST)
+    data = page.evaluate_handle(
+        """() => { const data = new DataTransfer();
+        data.items.add(new File(["https://arxiv.org/abs/1312.6114\\n"], "links.txt")); return data; }"""
+    )
+    page.dispatch_event("main", "drop", {"dataTransfer": data})
+    page.wait_for_selector("text=links.txt")
+    assert "new 1" in page.inner_text(".done")
+    assert page.said == []
+
+
+def test_reduced_motion_moves_nothing(open_page):
+    page = open_page(LIST, reduced_motion="reduce")
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.edit')).transitionDuration")
+        == "0s"
+    )
