@@ -95,6 +95,7 @@ def with_ones(v: Tensor, dtype: torch.dtype) -> Tensor:
 def mean(seen: Tensor) -> tuple[Tensor, Tensor]:
     """Return sums of values over sums of weights (zeros where no key was seen), and these sums of weights."""
     values, weight = seen.split([seen.shape[-1] - 1, 1], -1)
+    weight = weight.clone()  # a view would keep all of `seen`
     return values / weight.masked_fill(weight == 0, 1), weight
 
 
