@@ -10,7 +10,8 @@ from .features import (
     regularized_projection,
     trigonometric_features,
 )
-from .model import FavorAttention, FavorState, favor_attention
+from .layer import FavorAttention
+from .model import FavorState, favor_attention
 
 
 __all__ = [

@@ -5,6 +5,7 @@ sum of features: with logarithms at hand the common scale is taken out exactly, 
 """
 
 import math
+import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -119,14 +120,17 @@ class RandomFeatures(nn.Module):
         phi: "positive" (FAVOR+), "hyperbolic" (hyp+) or "trigonometric".
         draw: "orthogonal", "iid", or "regularized" (orthogonal, norms √d: SMREG).
         generator: source of the draw; None is torch's global one.
+        device: where w lies; on "meta" nothing is drawn before `redraw_`.
 
     Raises:
         ValueError: an unknown name (lists those known), or an odd number of paired features.
 
-    `projection`, (m, d), is a buffer: saved with the model, moved with it, never trained.
+    `projection`, (m, d), is a buffer: saved with the model, moved with it, never trained. `draw_id` tells
+    one draw from another, so that what was summed with one is not read with another.
     """
 
     projection: Tensor
+    draw_id: int
 
     def __init__(
         self,
@@ -136,6 +140,7 @@ class RandomFeatures(nn.Module):
         phi: str = "positive",
         draw: str = "orthogonal",
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
         if phi not in _PHI:
@@ -149,13 +154,25 @@ class RandomFeatures(nn.Module):
                 f"of w. Ask for a positive multiple of {per_draw}."
             )
         self.dim, self.num_features, self.phi, self.draw = dim, num_features, phi, draw
-        self.register_buffer("projection", torch.empty(num_features // per_draw, dim))
+        self.register_buffer(
+            "projection", torch.empty(num_features // per_draw, dim, device=device)
+        )
         self.redraw_(generator)
 
     @torch.no_grad()
     def redraw_(self, generator: torch.Generator | None = None) -> None:
         """Replace w by a new draw, in place, as section 4.2 does from time to time in training."""
-        self.projection.copy_(_DRAW[self.draw](*self.projection.shape, generator=generator))
+        if not self.projection.is_meta:
+            self.projection.copy_(_DRAW[self.draw](*self.projection.shape, generator=generator))
+        self._identify()
+
+    def _identify(self) -> None:
+        w = self.projection
+        self.draw_id = 0 if w.is_meta else zlib.crc32(w.double().cpu().numpy().tobytes())
+
+    def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
+        super()._load_from_state_dict(*args)
+        self._identify()
 
     def forward(self, x: Float[Tensor, "..."]) -> Features:
         """Return φ(x) of x (..., n, d), in x's own precision.

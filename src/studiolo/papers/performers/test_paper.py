@@ -14,7 +14,7 @@ from .features import (
     regularized_projection,
     trigonometric_features,
 )
-from .model import FavorAttention, FavorState, favor_attention
+from .model import FavorState, favor_attention
 
 
 PHI = {
@@ -184,13 +184,12 @@ def test_row_with_nothing_to_see_is_zero_and_so_is_its_gradient():
 def test_decoding_token_by_token_equals_one_call():
     features = RandomFeatures(5, 8, generator=seeded())
     q, k, v = qkv(2, 11)
-    state = FavorState()
-    steps = [
-        favor_attention(
+    state, steps = FavorState(), []
+    for i, j in [(0, 4), (4, 5), (5, 6), (6, 11)]:
+        out, state = favor_attention(
             q[:, i:j], k[:, i:j], v[:, i:j], features=features, causal=True, state=state
         )
-        for i, j in [(0, 4), (4, 5), (5, 6), (6, 11)]
-    ]
+        steps.append(out)
     assert_same(torch.cat(steps, 1), favor_attention(q, k, v, features=features, causal=True))
 
 
@@ -200,7 +199,7 @@ def test_state_lets_later_calls_see_unmasked_earlier_keys_only():
     key_mask = torch.tensor([[False, True, True, False, True, True]])
     state = FavorState()
     for part in (slice(0, 3), slice(3, 6)):
-        last = favor_attention(
+        last, state = favor_attention(
             q[:, part],
             k[:, part],
             v[:, part],
@@ -278,42 +277,6 @@ def test_redraw_changes_the_draw_and_keeps_the_buffer():
     assert torch.equal(before, buffer)
 
 
-def test_layer_equals_its_function_and_both_layouts_agree():
-    layer = FavorAttention(12, 3, causal=True, num_features=16, generator=seeded())
-    other = FavorAttention(12, 3, causal=True, num_features=16, batch_first=False)
-    other.load_state_dict(layer.state_dict())
-    x = torch.randn(2, 7, 12, generator=seeded())
-    q, k, v = (
-        p(x).unflatten(-1, (3, 4)).transpose(1, 2)
-        for p in (layer.q_proj, layer.k_proj, layer.v_proj)
-    )
-    heads = favor_attention(q, k, v, features=layer.features, causal=True)
-    expected = layer.out_proj(heads.transpose(1, 2).reshape(2, 7, 12))
-    assert_same(layer(x), expected, 1e-6)
-    assert_same(other(x.transpose(0, 1)).transpose(0, 1), expected, 1e-6)
-
-
-def test_layer_ignores_padding_and_decodes_through_a_state():
-    layer = FavorAttention(12, 3, causal=True, num_features=16, generator=seeded())
-    x = torch.randn(2, 7, 12, generator=seeded())
-    whole = layer(x)
-    state = FavorState()
-    steps = torch.cat([layer(x[:, i : i + 1], state=state) for i in range(7)], 1)
-    assert_same(steps, whole, 1e-5)
-    seen = torch.ones(2, 9, dtype=torch.bool)
-    seen[:, 7:] = False
-    padded = torch.cat([x, torch.full((2, 2, 12), 5.0)], 1)
-    assert_same(layer(padded, key_mask=seen)[:, :7], whole, 1e-6)
-
-
-def test_layer_trains_in_bfloat16():
-    layer = FavorAttention(12, 3, causal=True, num_features=16, generator=seeded()).bfloat16()
-    out = layer(torch.randn(2, 7, 12, generator=seeded()).bfloat16())
-    assert out.dtype == torch.bfloat16
-    for grad in torch.autograd.grad(out.float().square().sum(), list(layer.parameters())):
-        assert grad.isfinite().all()
-
-
 def test_own_feature_map_is_a_function():
     # Performer-ReLU without projection: φ(x) = relu(x) + 0.001
     def relu_features(x):
@@ -342,19 +305,26 @@ def favor(q_shape, k_shape, v_shape, **options):
     [
         (lambda: favor((5, 4), (5, 3), (5, 2)), "Queries have 4 coordinates and keys 3"),
         (lambda: favor((5, 3), (5, 3), (5, 2)), "x has 3 coordinates .* drawn for 4"),
-        (lambda: favor((5, 4), (5, 4), (6, 2)), "There are 5 keys and 6 values"),
+        (lambda: favor((5, 4), (5, 4), (6, 2)), r"Keys are \(5, 4\) and values \(6, 2\)"),
+        (lambda: favor((2, 5, 4), (3, 5, 4), (3, 5, 2)), "leading axes do not fit"),
         (lambda: favor((0, 4), (5, 4), (5, 2)), "0 queries and 5 keys: at least one"),
         (lambda: favor((4, 4), (5, 4), (5, 2), causal=True), "there are 4 queries and 5 keys"),
         (
             lambda: favor((2, 3, 5, 4), (2, 3, 5, 4), (2, 3, 5, 2), key_mask=torch.ones(2, 5) > 0),
             r"key_mask is torch.bool \(2, 5\); .* is mask\[:, None\]",
         ),
-        (lambda: favor((5, 4), (5, 4), (5, 2), key_mask=torch.ones(5)), "must be bool"),
+        (
+            lambda: favor((5, 4), (5, 4), (5, 2), key_mask=torch.ones(5).long()),
+            "key_mask is torch.int64",
+        ),
+        (
+            lambda: favor((2, 5, 4), (2, 5, 4), (2, 5, 2), key_mask=torch.ones(3, 5)),
+            r"float32 \(3, 5\)",
+        ),
         (lambda: favor((5, 4), (5, 4), (5, 2), chunk_size=0), "chunk_size is 0"),
         (lambda: RandomFeatures(4, 7, phi="trigonometric"), "7 trigonometric features cannot"),
         (lambda: RandomFeatures(4, 8, phi="other"), "phi is 'other'; known are positive"),
         (lambda: RandomFeatures(4, 8, draw="other"), "draw is 'other'; known are orthogonal"),
-        (lambda: FavorAttention(10, 4), "4 heads cannot share 10 dimensions"),
         (lambda: experiments.kernel_bias(seed=0, draw="other", trials=1), "draw is 'other'"),
         (lambda: experiments.bytes_exponent(seed=0, method="other", length=8), "method is 'other'"),
     ],
@@ -398,3 +368,67 @@ def test_cost_experiments_at_their_smallest():
     assert experiments.peak_bytes_over_fused(seed=0, length=256).values["peak_bytes_ratio"] > 0
     assert math.isfinite(experiments.time_exponent(seed=0, length=128, pairs=2).values["exponent"])
     assert experiments.speed_over_fused(seed=0, length=128, pairs=2).values["speed_ratio"] > 0
+
+
+@pytest.mark.parametrize("phi", ["positive", "hyperbolic"])
+def test_gradients_made_from_recomputed_features_are_those_of_the_plain_program(phi):
+    features = RandomFeatures(5, 8, phi=phi, generator=seeded(1))
+    plain = lambda x: features(x)  # noqa: E731  (what is no `RandomFeatures` is not recomputed)
+    inputs = [x.requires_grad_() for x in qkv(2, 3, 45)]
+    key_mask = torch.rand(2, 1, 45, generator=seeded(3)) < 0.7
+    _, first = favor_attention(*qkv(2, 3, 4, seed=9), features=features, state=FavorState())
+
+    def gradients(features, state, retain=False):
+        out, after = favor_attention(
+            *inputs, features=features, causal=True, key_mask=key_mask, state=state, chunk_size=4
+        )
+        loss = out.square().sum() + after.sums.square().sum()
+        grads = torch.autograd.grad(loss, inputs, retain_graph=retain)
+        return torch.autograd.grad(loss, inputs) if retain else grads
+
+    expected = gradients(plain, FavorState(first.log_max, first.sums))
+    for found in (gradients(features, first), gradients(features, first, retain=True)):
+        for a, b in zip(found, expected, strict=True):
+            assert_same(a, b)
+
+
+def test_causal_attention_can_be_differentiated_twice():
+    features = RandomFeatures(3, 4, generator=seeded(1))
+    inputs = [x.requires_grad_() for x in qkv(6, d=3, dv=2)]
+    assert torch.autograd.gradgradcheck(
+        lambda *x: favor_attention(*x, features=features, causal=True, chunk_size=4), inputs
+    )
+
+
+def test_gradient_reaches_an_earlier_state():
+    features = RandomFeatures(3, 4, generator=seeded(1))
+    q, k, v = (x.requires_grad_() for x in qkv(9, d=3, dv=2))
+    whole = favor_attention(q, k, v, features=features, causal=True)
+    state, outs = FavorState(), []
+    for part in (slice(0, 5), slice(5, 9)):
+        out, state = favor_attention(
+            q[part], k[part], v[part], features=features, causal=True, state=state, chunk_size=2
+        )
+        outs.append(out)
+    expected = torch.autograd.grad(whole.square().sum(), (q, k, v))
+    for a, b in zip(
+        torch.autograd.grad(torch.cat(outs).square().sum(), (q, k, v)), expected, strict=True
+    ):
+        assert_same(a, b)
+
+
+def test_training_needs_half_the_memory_of_features_that_are_kept():
+    from studiolo.measure import peak_tensor_bytes
+
+    features = RandomFeatures(64, 256, generator=seeded())
+    inputs = list(torch.randn(3, 1, 8, 2048, 64, generator=seeded()) * 0.5)
+    inputs = [x.clone().requires_grad_() for x in inputs]
+
+    def step(features):
+        out = favor_attention(*inputs, features=features, causal=True)
+        return torch.autograd.grad(out.sum(), inputs)
+
+    recomputed, kept = (
+        peak_tensor_bytes(lambda f=f: step(f)) for f in (features, lambda x: features(x))
+    )
+    assert recomputed < kept / 2

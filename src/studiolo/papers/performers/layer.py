@@ -1,0 +1,287 @@
+"""`FavorAttention`: FAVOR+ where a model has `torch.nn.MultiheadAttention`."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from .features import RandomFeatures
+from .model import FavorState, favor_attention
+
+
+class FavorAttention(nn.Module):
+    """Multi-head FAVOR+ attention: `torch.nn.MultiheadAttention` with its arguments, defaults and parameters.
+
+    It loads that class's state dict (and keeps its own draw of w), and stands in for it inside
+    `nn.TransformerEncoderLayer` and `nn.TransformerDecoderLayer`. Weights are never formed, so that it
+    cannot return them, drop some of them, or mask single pairs; it says so where that is asked for.
+
+    Args:
+        embed_dim: width of queries and of the output.
+        num_heads: heads; must divide embed_dim.
+        dropout: of weights: only 0 is possible.
+        bias: the four projections have one.
+        add_bias_kv: a learned key and value that every query sees.
+        add_zero_attn: a key and value of zeros that every query sees.
+        kdim, vdim: width of keys and of values; default: embed_dim.
+        batch_first: inputs are (batch, length, width), else (length, batch, width).
+        device, dtype: of the parameters.
+        causal: position i sees positions 0..i in every call, whatever its `is_causal`.
+        num_kv_heads: heads of keys and values, each shared by num_heads / num_kv_heads of the queries.
+        num_features, phi, draw: see `RandomFeatures`; one draw serves all heads.
+        rescue: see `favor_attention`.
+        generator: source of the draw of w.
+
+    Raises:
+        ValueError: heads that do not divide what they share; or a dropout.
+
+    Example:
+        >>> layer = FavorAttention(64, 4, batch_first=True)
+        >>> x = torch.zeros(2, 10, 64)
+        >>> out, _ = layer(x, x, x, is_causal=True)
+        >>> out.shape
+        torch.Size([2, 10, 64])
+    """
+
+    # torch's encoder reads this before it computes exact softmax from our weights in evaluation
+    _qkv_same_embed_dim = False
+
+    in_proj_weight: nn.Parameter | None
+    q_proj_weight: nn.Parameter | None
+    k_proj_weight: nn.Parameter | None
+    v_proj_weight: nn.Parameter | None
+    in_proj_bias: nn.Parameter | None
+    bias_k: nn.Parameter | None
+    bias_v: nn.Parameter | None
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        causal: bool = False,
+        num_kv_heads: int | None = None,
+        num_features: int = 256,
+        phi: str = "positive",
+        draw: str = "orthogonal",
+        rescue: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        num_kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+        if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
+            raise ValueError(f"{num_heads} heads cannot share {embed_dim} dimensions evenly.")
+        if num_kv_heads < 1 or num_heads % num_kv_heads:
+            raise ValueError(f"{num_heads} heads cannot share {num_kv_heads} heads of keys evenly.")
+        if dropout:
+            raise ValueError(
+                f"dropout is {dropout}, and linear attention has no weights to drop: use dropout=0 here "
+                "and drop from the output instead."
+            )
+        self.embed_dim, self.num_heads, self.num_kv_heads = embed_dim, num_heads, num_kv_heads
+        self.head_dim = embed_dim // num_heads
+        self.dropout, self.rescue = dropout, rescue
+        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        self.batch_first, self.causal, self.add_zero_attn = batch_first, causal, add_zero_attn
+
+        def parameter(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        width = num_kv_heads * self.head_dim
+        one = self.kdim == self.vdim == embed_dim == width
+        for name, shape in {
+            "in_proj_weight": (3 * embed_dim, embed_dim) if one else None,
+            "q_proj_weight": None if one else (embed_dim, embed_dim),
+            "k_proj_weight": None if one else (width, self.kdim),
+            "v_proj_weight": None if one else (width, self.vdim),
+            "in_proj_bias": (embed_dim + 2 * width,) if bias else None,
+            "bias_k": (1, 1, width) if add_bias_kv else None,
+            "bias_v": (1, 1, width) if add_bias_kv else None,
+        }.items():
+            self.register_parameter(name, parameter(*shape) if shape else None)
+        self.out_proj = nn.Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
+        self.features = RandomFeatures(
+            self.head_dim, num_features, phi=phi, draw=draw, generator=generator, device=device
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters as `torch.nn.MultiheadAttention` does; w stays."""
+        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+            if (weight := getattr(self, name)) is not None:
+                nn.init.xavier_uniform_(weight)
+        self.out_proj.reset_parameters()
+        for bias in (self.in_proj_bias, self.out_proj.bias):
+            if bias is not None:
+                nn.init.zeros_(bias)
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                nn.init.xavier_normal_(bias)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor | None = None,
+        value: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = False,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+        *,
+        state: FavorState | None = None,
+    ) -> tuple[Tensor, FavorState | None]:
+        """Attend from `query` to `key` (default: query) and mix `value` (default: key).
+
+        Args:
+            query, key, value: (length, batch, width), or (batch, length, width) with batch_first, or
+                (length, width) of one sequence.
+            key_padding_mask: (batch, s), or (s,) of one sequence: bool, True for keys that are left out;
+                or real, added to q·k.
+            need_weights: there are none; must be False.
+            attn_mask: causal, or the same for all queries, as bool (True is left out) or real (added).
+            is_causal: position i sees positions 0..i; `attn_mask` is then not looked at.
+            state: the keys of earlier calls; `FavorState()` to begin with.
+
+        Returns:
+            The output, in the query's layout, and the next state if one was given, else None.
+
+        Raises:
+            ValueError: weights are asked for; a mask that linear attention cannot honour; shapes.
+        """
+        if need_weights:
+            raise ValueError(
+                "Linear attention never forms its weights: call it with need_weights=False."
+            )
+        key = query if key is None else key
+        value = key if value is None else value
+        if not query.ndim == key.ndim == value.ndim or query.ndim not in (2, 3):
+            raise ValueError(
+                f"query, key and value have {query.ndim}, {key.ndim} and {value.ndim} axes: all need 3, or 2 "
+                "for one sequence."
+            )
+        batched = query.ndim == 3
+        if not batched:
+            query, key, value = query[None], key[None], value[None]
+            key_padding_mask = None if key_padding_mask is None else key_padding_mask[None]
+        elif not self.batch_first:
+            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+        causal, key_mask = self._masks(query, key, key_padding_mask, attn_mask, is_causal)
+
+        q, k, v = self._projected(query, key, value)
+        begins = state is None or state.sums is None
+        mixed, after = favor_attention(
+            q,
+            k,
+            v,
+            features=self.features,
+            causal=causal,
+            key_mask=key_mask,
+            rescue=self.rescue,
+            state=self._first_state(k) if begins else state,
+        )
+        out = self.out_proj(mixed.flatten(1, 2).transpose(1, 2).flatten(2))
+        if not batched:
+            out = out[0]
+        elif not self.batch_first:
+            out = out.transpose(0, 1)
+        return out, None if state is None else after
+
+    def _projected(self, *inputs: Tensor) -> list[Tensor]:
+        """Return queries (batch, groups, heads of a group, t, d), keys and values (batch, groups, 1, s, d)."""
+        width = self.num_kv_heads * self.head_dim
+        weights: Sequence[Tensor]
+        if self.in_proj_weight is not None:
+            weights = self.in_proj_weight.chunk(3)
+        else:
+            apart = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+            weights = [weight for weight in apart if weight is not None]
+        biases: Sequence[Tensor | None] = (None, None, None)
+        if self.in_proj_bias is not None:
+            biases = self.in_proj_bias.split([self.embed_dim, width, width])
+        shape = (self.num_kv_heads, -1, self.head_dim)
+        return [
+            linear(x, weight, bias).unflatten(-1, shape).permute(0, 2, 3, 1, 4)
+            for x, weight, bias in zip(inputs, weights, biases, strict=True)
+        ]
+
+    def _first_state(self, k: Tensor) -> FavorState:
+        """Return the state that has seen what every query sees: `bias_k` with `bias_v`, and zeros."""
+        keys: list[Tensor] = []
+        values: list[Tensor] = []
+        if self.bias_k is not None and self.bias_v is not None:
+            for bias, found in ((self.bias_k, keys), (self.bias_v, values)):
+                found.append(bias.view(self.num_kv_heads, 1, 1, self.head_dim))
+        if self.add_zero_attn:
+            for found in (keys, values):
+                found.append(k.new_zeros(self.num_kv_heads, 1, 1, self.head_dim))
+        if not keys:
+            return FavorState()
+        extra_k, extra_v = (
+            torch.cat(found, -2).expand(len(k), -1, -1, -1, -1) for found in (keys, values)
+        )
+        _, state = favor_attention(
+            extra_k, extra_k, extra_v, features=self.features, state=FavorState()
+        )
+        return state
+
+    def _masks(
+        self,
+        query: Tensor,
+        key: Tensor,
+        padding: Tensor | None,
+        attn_mask: Tensor | None,
+        is_causal: bool,
+    ) -> tuple[bool, Tensor | None]:
+        """Return whether attention is causal, and what is added to the scores of keys, (batch, groups or 1, 1, s)."""
+        batch, source = key.shape[:2]
+        target = query.shape[1]
+        causal = self.causal or is_causal
+        if padding is not None and padding.shape != (batch, source):
+            raise ValueError(
+                f"key_padding_mask is {tuple(padding.shape)}; for these keys it must be {(batch, source)}."
+            )
+        added = None if padding is None else _added(padding)[:, None, None]
+        if attn_mask is None or causal:
+            return causal, added
+        if attn_mask.shape[-2:] != (target, source):
+            raise ValueError(
+                f"attn_mask is {tuple(attn_mask.shape)}; for {target} queries and {source} keys it must end "
+                f"in {(target, source)}."
+            )
+        mask = _added(attn_mask)
+        future = torch.full((target, source), -torch.inf, device=mask.device).triu(1)
+        if target == source > 1 and bool((mask == future).all()):
+            return True, added
+        # (batch or 1, groups or 1, heads of a group, t, s): the same in the last axes but one?
+        heads = (batch, self.num_kv_heads, -1) if mask.ndim == 3 else (1, 1, 1)
+        mask = mask.reshape(*heads, target, source)
+        shared = mask[:, :, :1, 0]
+        if bool((mask != shared.unsqueeze(-2)).any()):
+            raise ValueError(
+                "Linear attention never forms its weights, so attn_mask may be causal or the same for all "
+                "queries, and this one masks single pairs."
+            )
+        return False, shared if added is None else shared + added
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:  # type: ignore[no-untyped-def]
+        # what torch's own attention saved has no w: ours stays
+        state_dict.setdefault(f"{prefix}features.projection", self.features.projection)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _added(mask: Tensor) -> Tensor:
+    """Return a mask of torch's, True for what is left out or a real number to add, as what is added."""
+    if mask.dtype == torch.bool:
+        return torch.zeros(mask.shape, device=mask.device).masked_fill(mask, -torch.inf)
+    return mask
