@@ -86,7 +86,8 @@ def copy(tmp_path, monkeypatch):
 def digests_in(root):
     """Return the digest of every experiment that has committed records, as the copy computes it."""
     module = importlib.import_module("copied.runs.fingerprint")
-    codes = {paper: module.code_of(root / "papers" / paper) for paper, _ in EXPERIMENTS}
+    papers = {paper for paper, _ in EXPERIMENTS}
+    codes = {paper: module.code_of(root / "papers" / paper) for paper in papers}
     return {(paper, run): codes[paper].digests[run] for paper, run in EXPERIMENTS}
 
 

@@ -73,8 +73,9 @@ def show(
       studiolo show lists/recent-ml-research.md
       studiolo show recent-ml-research --state "to read" --tag nlp
     """
+    from studiolo.collector import collector_paused
     from studiolo.library import Library, find_list
-    from studiolo.lists import STATES, collector_paused
+    from studiolo.lists import STATES
 
     if state is not None and state not in STATES:
         raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")

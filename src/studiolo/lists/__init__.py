@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from studiolo.doors import late
 
 from .blocks import Block
-from .collector import collector_paused
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
 from .elements import STATES, Heading, Link, Question, State
@@ -66,7 +65,6 @@ __all__ = [
     "annotate",
     "apply_edits",
     "check",
-    "collector_paused",
     "edited",
     "escape",
     "find_links",

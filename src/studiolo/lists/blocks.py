@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .collector import collector_paused
+from studiolo.collector import collector_paused
 
 
 MAX_DEPTH = 32  # containers inside one another

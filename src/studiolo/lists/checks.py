@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from studiolo.collector import collector_paused
 from studiolo.keys import Key, host_of, knows_host
 
-from .collector import collector_paused
 from .document import Document
 from .drafts import Draft, Part
 from .elements import Heading, Link, Question

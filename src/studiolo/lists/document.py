@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from studiolo.collector import collector_paused
 from studiolo.errors import ListError
 
 from .blocks import Block, scan
-from .collector import collector_paused
 from .contents import Contents
 from .elements import Heading, Link, Question, Span, State
 from .entry import Entry

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studiolo.collector import collector_paused
+
 from .reach import Reach, Source, State, state_of
 
 
@@ -59,13 +61,14 @@ def code_of(folder: Path) -> Code:
     """
     source = Source(folder, PACKAGE_ROOT)
     everything, digests = Reach(source), {}
-    module = source.file(folder / "experiments.py")
-    if module is not None:
-        for name in module.defined:
-            reach = Reach(source)
-            reach.name(module, name)
-            digests[name] = reach.digest
-        everything.whole(module)
+    with collector_paused():
+        module = source.file(folder / "experiments.py")
+        if module is not None:
+            for name in module.defined:
+                reach = Reach(source)
+                reach.name(module, name)
+                digests[name] = reach.digest
+            everything.whole(module)
     imports = frozenset(everything.packages)
     problem = module.problem if module else ""
     return Code(everything.digest, digests, imports, problem)

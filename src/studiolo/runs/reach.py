@@ -125,7 +125,7 @@ class Reach:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._parts: set[str] = set()
-        self._done: set[tuple[Path, int | str]] = set()
+        self._done: set[tuple[int, int | str]] = set()  # id of a module
         self._is_following = False
         self._steps: list[
             Callable[[], None]
@@ -247,7 +247,7 @@ class Reach:
             self.whole(module)
 
     def _is_new(self, module: Module, what: int | str) -> bool:
-        key = (module.path, what)
+        key = (id(module), what)  # the source keeps one of each, and a path takes long to hash
         if key in self._done:
             return False
         self._done.add(key)

@@ -98,7 +98,25 @@ def same_scope(statement: ast.AST) -> Iterator[ast.AST]:
         node = pending.pop()
         yield node
         if not isinstance(node, _Scope):
-            pending.extend(ast.iter_child_nodes(node))
+            pending.extend(_children(node))
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes below a node; whether it is read or written is none."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [part for part in value if isinstance(part, ast.AST)]
+        elif isinstance(value, ast.AST) and name != "ctx":
+            found.append(value)
+    return found
+
+
+_BINDING = (
+    ast.Name, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler,
+    ast.MatchAs, ast.MatchStar, ast.MatchMapping,
+)  # fmt: skip
 
 
 def bound_by(node: ast.AST) -> Iterator[str]:
@@ -199,17 +217,17 @@ class _Uses:
         elif isinstance(node, _Function):
             body = node.body if isinstance(node.body, list) else [node.body]
             inner = local | _locals_of(node, body)
-            for child in ast.iter_child_nodes(node):
+            for child in _children(node):
                 self.read(child, inner if child in body else local)
         elif isinstance(node, _Comprehension):
             first = node.generators[0]
             bound = {n for g in node.generators for t in ast.walk(g.target) for n in bound_by(t)}
             self.read(first.iter, local)
-            for child in (first.target, *first.ifs, *ast.iter_child_nodes(node)):
+            for child in (first.target, *first.ifs, *_children(node)):
                 if child is not first:
                     self.read(child, local | bound)
         else:
-            for child in ast.iter_child_nodes(node):
+            for child in _children(node):
                 self.read(child, local)
 
     def _chain(self, chain: Chain, local: set[str]) -> None:
@@ -232,8 +250,9 @@ def _locals_of(function: _Function, body: Iterable[ast.AST]) -> set[str]:
     not_local: set[str] = set()
     for statement in body:
         for node in same_scope(statement):
-            found.update(bound_by(node))
-            if isinstance(node, ast.Global | ast.Nonlocal):
+            if isinstance(node, _BINDING):
+                found.update(bound_by(node))
+            elif isinstance(node, ast.Global | ast.Nonlocal):
                 not_local.update(node.names)
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 not_local.update(
@@ -244,31 +263,30 @@ def _locals_of(function: _Function, body: Iterable[ast.AST]) -> set[str]:
 
 def _text(value: object) -> str:
     """Write a tree as text that no layout, docstring or version of Python changes."""
-    match value:
-        case ast.Constant(value=int() as number) if not isinstance(number, bool):
-            return hex(number)
-        case ast.Constant(value=constant):
-            return ascii(constant)
-        case ast.JoinedStr(values=values):
-            return f"f({','.join(_merged(values))})"
-        case ast.AST():
-            parts = [
-                f"{name}={_text(part)}"
-                for name in value._fields
-                if name not in ("ctx", "kind", "type_comment")
-                for part in (getattr(value, name, None),)
-                if part is not None and part != []
-            ]
-            return f"{type(value).__name__}({','.join(parts)})"
-        case list():
-            kept = (
-                part for part in value if not isinstance(part, ast.stmt) or not _says_nothing(part)
-            )
-            return f"[{','.join(map(_text, kept))}]"
-    return ascii(value)
+    if isinstance(value, list):
+        return f"[{','.join([_text(part) for part in value if not _says_nothing(part)])}]"
+    if not isinstance(value, ast.AST):
+        return ascii(value)
+    if isinstance(value, ast.Constant):
+        constant = value.value
+        if isinstance(constant, int) and not isinstance(constant, bool):
+            return hex(constant)
+        return ascii(constant)
+    if isinstance(value, ast.JoinedStr):
+        return f"f({','.join(_merged(value.values))})"
+    parts = [
+        f"{name}={_text(part)}"
+        for name in value._fields
+        if name not in _SAYS_NOTHING
+        if (part := getattr(value, name, None)) is not None and part != []
+    ]
+    return f"{type(value).__name__}({','.join(parts)})"
 
 
-def _says_nothing(statement: ast.stmt) -> bool:
+_SAYS_NOTHING = frozenset({"ctx", "kind", "type_comment"})
+
+
+def _says_nothing(statement: object) -> bool:
     """True for `pass`, a docstring and `...`."""
     return isinstance(statement, ast.Pass) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

@@ -1,4 +1,4 @@
-"""Python's garbage collector, while a long list is read."""
+"""Python's garbage collector, while many small objects are made: the entries of a list, the syntax trees of papers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Keep Python's garbage collector from walking a long list again and again while it grows: a third of the time.
+    """Keep Python's garbage collector from walking what is made again and again while it grows: a third of the time.
 
     Afterwards what was made counts as old, so that it is not walked at once either.
     """
