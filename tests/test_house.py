@@ -16,6 +16,7 @@ import studiolo
 from studiolo.claims import check_paper, load_paper
 from studiolo.cli.app import app
 from studiolo.cli.doctor import RUN_EXTRA
+from studiolo.cli.running import FASTER
 from studiolo.keys import find_mention
 from studiolo.runs import paper_folders
 
@@ -125,6 +126,10 @@ def test_what_reading_imports_is_installed_without_extras():
     missing = {name: path for name, path in found.items() if name not in declared_in(CORE)}
     pdf = missing.pop("pypdf")  # imported where a PDF file is opened, which says what to install
     assert (pdf, missing) == ("src/studiolo/sources/pdfs.py", {})
+
+
+def test_run_asks_for_no_package_of_the_extra_that_is_only_fast():
+    assert declared_in(EXTRAS["fast"]) == FASTER
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
+from studiolo.cli import running
 from studiolo.cli.progress import _sentence, about, duration
-from studiolo.runs import Stopping
+from studiolo.errors import RunError
+from studiolo.runs import Stopping, discover
 from tests.cli.schemas import kept_by
 from tests.cli.test_commands import studiolo
 
@@ -274,3 +276,11 @@ def test_durations_are_read_at_a_glance():
     shown = ["0 s", "12 s", "1 min", "3 min 20 s", "1 h", "2 h 5 min"]
     assert [duration(s) for s in seconds] == shown
     assert (about(0.2), about(12.3)) == ("less than a second", "about 12 s")
+
+
+def test_papers_run_without_what_only_makes_them_faster(monkeypatch):
+    monkeypatch.setattr(running, "find_spec", lambda name: None if name == "numba" else name)
+    running._require_packages(discover())
+    monkeypatch.setattr(running, "find_spec", lambda name: None if name == "torch" else name)
+    with pytest.raises(RunError, match="These papers need torch, which is not installed"):
+        running._require_packages(discover())

@@ -380,12 +380,15 @@ def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
     return {(left.paper.slug, claim.id): left.why for claim in claims}
 
 
+FASTER = frozenset({"numba"})  # of the extra `fast`: without them everything runs
+
+
 def _require_packages(papers: Sequence[Paper]) -> None:
     """Say beforehand which packages are missing: else every seed would end in the same error."""
     from studiolo.runs import code_of
 
     wanted = {name for paper in papers for name in code_of(paper.folder).imports}
-    missing = sorted(name for name in wanted if find_spec(name) is None)
+    missing = sorted(name for name in wanted - FASTER if find_spec(name) is None)
     if missing:
         raise RunError(
             f"These papers need {', '.join(missing)}, which is not installed. To install everything: pip install 'studiolo[run]'"
