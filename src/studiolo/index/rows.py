@@ -84,7 +84,7 @@ class Row:
 
 @lru_cache(maxsize=1 << 15)
 def day_of(text: str) -> int | None:
-    """Return the number of the first day of `2021-05-09`, `2021-05` or `2021`, or None where there is no year."""
+    """Return the number of the first day of `2021-05-09`, `2021-05` or `2021`, or None if it does not begin with a year."""
     match = _DATE.match(text)
     year, month, day = map(int, match.groups("1")) if match else (0, 1, 1)
     for parts in ((year, month, day), (year, month, 1), (year, 1, 1)):

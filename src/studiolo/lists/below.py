@@ -63,7 +63,7 @@ _PARTS = frozenset(
 
 
 def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
-    """Take what a text below a head says of the work; whether that is all it says, so that it is no note."""
+    """Take what a text below a head says of the work, and return whether it says nothing else and so is not a note."""
     if depth <= 1 and draft.head is None and (match := TITLED.match(words)):
         draft.said = draft.said._replace(title=words[match.end() :])
         return True

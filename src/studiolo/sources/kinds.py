@@ -157,6 +157,7 @@ def _zip(path: Path) -> Detected:
             names = [
                 name.replace("\\", "/").rsplit("/", 1)[-1].lower() for name in archive.namelist()
             ]
+    # NotImplementedError: a ZIP that needs a newer version of the format than zipfile reads
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as problem:
         raise SourceError(
             f"{path} cannot be unpacked: {problem}. Was the download cut short?"

@@ -187,7 +187,7 @@ def _first_page(file: Path) -> tuple[list[Key], dict[str, str], str]:
         AssertionError,
         ArithmeticError,
         LookupError,
-        NotImplementedError,
+        NotImplementedError,  # what pypdf raises for a filter or a cipher that it does not know
     ) as problem:
         return (
             [],

@@ -358,7 +358,7 @@ def load_omnivore(path: Path, on_bytes: OnBytes | None = None) -> Reading:
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
-        NotImplementedError,
+        NotImplementedError,  # what zipfile raises for a compression that it does not know
         RuntimeError,
         ValueError,  # a directory that points outside of the file
         EOFError,

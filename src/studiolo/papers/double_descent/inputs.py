@@ -28,6 +28,7 @@ def float64(name: str, values: Any) -> Float64[Array, "..."]:
         if array.dtype.kind not in "biufO":
             raise TypeError(f"numbers of type {array.dtype}")
         return np.asarray(array, dtype=np.float64)
+    # NotImplementedError: a torch tensor on the device `meta`, which has no numbers
     except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
         raise ValueError(f"{name} must be real numbers in a regular shape: {error}.") from error
 
