@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     )
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
     from .tagging import merge_tags, tag, tag_list
-    from .vocabulary import Vocabulary, folded_tag, load_vocabulary, spelling
+    from .vocabulary import Vocabulary, load_vocabulary, spelling
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
 
@@ -137,7 +137,6 @@ __all__ = [
     "find_entry",
     "find_list",
     "find_target",
-    "folded_tag",
     "follow",
     "followed_lists",
     "forget_place",
