@@ -120,10 +120,16 @@ def export_command(
 
 
 def _export_feed(home: Library, url: str, output: Path | None) -> None:
+    from studiolo.errors import FileError
     from studiolo.files import save_bytes
-    from studiolo.garden import load_events, to_atom
+    from studiolo.garden import keep_first_sights, load_events, to_atom
 
     events = load_events(home)
+    if home.state.is_dir():
+        try:
+            keep_first_sights(home, events)
+        except FileError as error:
+            say(f"{error} Since when entries are on the lists is not kept.", to_err=True)
     if (home.state / "results").is_dir():
         from studiolo.report import measured_events
 

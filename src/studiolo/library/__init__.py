@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         load_rows,
         unfollow,
     )
-    from .history import Change, carry_out, load_changes, plan_undo, undo
+    from .history import Change, carry_out, load_changes, load_seen, plan_undo, save_seen, undo
     from .inbox import Collected, Inbox
     from .lines import Filter, Line, choices, lines_of, read_filter
     from .log import Logged, load_log
@@ -157,6 +157,7 @@ __all__ = [
     "load_places",
     "load_rows",
     "load_same",
+    "load_seen",
     "load_vocabulary",
     "load_waiting",
     "load_works",
@@ -179,6 +180,7 @@ __all__ = [
     "save_edges",
     "save_new_list",
     "save_place",
+    "save_seen",
     "sections_of",
     "short",
     "spelling",
