@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import runpy
 import shutil
@@ -15,6 +16,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 
@@ -261,3 +263,12 @@ def test_from_nothing_to_the_first_verdict_in_90_seconds(built, clock, tmp_path)
 def _cpu_s_of_children():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def test_ci_runs_every_python_that_is_declared():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    [job] = workflow["jobs"].values()
+    assert [f"{one}" for one in job["strategy"]["matrix"]["python"]] == INTERPRETERS
+    used = [step["uses"] for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", one) for one in used), used
+    assert workflow["permissions"] == {"contents": "read"}
