@@ -51,9 +51,8 @@ class _Wanted:
 
     def __init__(self, keys: Collection[Key]) -> None:
         self._keys = frozenset(keys)
-        self._read: dict[
-            bytes, frozenset[Key]
-        ] = {}  # tables that programs write come again and again
+        # the rows of a table that a program writes come again and again
+        self._read: dict[bytes, frozenset[Key]] = {}
 
     def found_in(self, lines: list[bytes]) -> list[Key]:
         """Return those keys that lines link to, each as often as there are lines with it."""
