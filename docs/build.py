@@ -197,10 +197,10 @@ def _api(papers: list[Paper]) -> Iterator[tuple[str, str]]:
     lines = ["# API", "", "Everything that a room or a paper exports. What is not here may change without notice.", ""]  # fmt: skip
     rooms = {wing: list(names) for wing, names in WINGS.items()}
     for wing, names in rooms.items():
-        lines += [f"## {wing}", "", "| | |", "| --- | --- |"]
+        lines += [f"## {wing}", "", "| room | what for |", "| --- | --- |"]
         lines += [f"| [studiolo.{n}](studiolo.{n}.md) | {_summary(f'studiolo.{n}')} |" for n in names]  # fmt: skip
         lines += [""]
-    lines += ["## Papers", "", "| | |", "| --- | --- |"]
+    lines += ["## Papers", "", "| folder | paper |", "| --- | --- |"]
     lines += [f"| [studiolo.papers.{p.slug}](studiolo.papers.{p.slug}.md) | {_text(p.title)} |" for p in papers]  # fmt: skip
     yield "index", "\n".join(lines) + "\n"
     modules = [f"studiolo.{name}" for names in rooms.values() for name in names]

@@ -2,17 +2,22 @@
 
 import json
 import os
+import re
 import resource
+import runpy
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
+import types
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+import yaml
+from markdown_it import MarkdownIt
 
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +92,63 @@ def run(programs, *words, cwd, code=0):
     return done.stdout + done.stderr
 
 
+def relative_links(text):
+    """Return the addresses of links and pictures that hold only inside of the repository."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    inside = [child for token in tokens for child in token.children or ()]
+    found = [str(one.attrs.get("href") or one.attrs.get("src") or "https:") for one in inside]
+    return [one for one in found if not one.startswith(("https:", "http:", "mailto:", "#"))]
+
+
+@pytest.fixture(scope="module")
+def index_page():
+    """What the build makes of README.md; the build's own tool need not be here."""
+    hook = types.ModuleType("hatchling.metadata.plugin.interface")
+    hook.MetadataHookInterface = object
+    path = ROOT / "docs/index_page.py"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, hook.__name__, hook)
+        return runpy.run_path(str(path))["page"]
+
+
+README = """\
+![A [wide] picture](docs/list.svg) and [how](docs/runs.md), [there](#papers), [code `a[0]`](https://x.org/a).
+
+```python
+x = f[0](docs/list.svg)
+```
+
+| [FNet](src/fnet/README.md) | `a` |
+"""
+
+
+@pytest.mark.parametrize(
+    ("repository", "whole"),
+    [
+        (
+            "https://git.example/us/studiolo/",
+            README.replace(
+                "picture](docs/", "picture](https://git.example/us/studiolo/raw/v1/docs/"
+            )
+            .replace("(docs/runs.md)", "(https://git.example/us/studiolo/blob/v1/docs/runs.md)")
+            .replace("(src/", "(https://git.example/us/studiolo/blob/v1/src/"),
+        ),
+        (
+            "",
+            README.replace("![A [wide] picture](docs/list.svg)", "")
+            .replace("[how](docs/runs.md)", "how")
+            .replace("[FNet](src/fnet/README.md)", "FNet"),
+        ),
+    ],
+    ids=["known", "not known"],
+)
+def test_page_of_an_index_has_no_relative_link(index_page, repository, whole):
+    assert index_page(README, repository, "v1") == whole
+    page = index_page((ROOT / "README.md").read_text(), repository, "v1")
+    assert relative_links(page) == []
+    assert relative_links((ROOT / "README.md").read_text())
+
+
 @pytest.mark.slow
 def test_wheel_is_small_and_holds_what_commands_need(built):
     wheel = built[1]
@@ -109,6 +171,11 @@ def test_wheel_is_small_and_holds_what_commands_need(built):
     assert outside | caches == set()
     assert set(metadata.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
     assert metadata["Requires-Python"] == PROJECT["requires-python"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    page = metadata.get_payload()
+    assert page.startswith("# Studiolo")
+    assert relative_links(page) == []
+    assert page.count("```") == (ROOT / "README.md").read_text().count("```")
 
 
 @pytest.mark.slow
@@ -196,3 +263,12 @@ def test_from_nothing_to_the_first_verdict_in_90_seconds(built, clock, tmp_path)
 def _cpu_s_of_children():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def test_ci_runs_every_python_that_is_declared():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    [job] = workflow["jobs"].values()
+    assert [f"{one}" for one in job["strategy"]["matrix"]["python"]] == INTERPRETERS
+    used = [step["uses"] for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", one) for one in used), used
+    assert workflow["permissions"] == {"contents": "read"}

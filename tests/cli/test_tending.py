@@ -270,3 +270,12 @@ def test_contents_of_145_notes_with_1757_commits_take_seconds(library, monkeypat
     text = (library / "README.md").read_text()
     assert len(re.findall(r"\(notes/note-\d+\.md\)", text)) == 145
     assert run("contents", "--write") == "The contents are up to date.\n"
+
+
+def test_what_the_contents_wrote_is_not_found_fault_with_nor_taken_for_a_list(library):
+    run("init", ".")
+    run("contents", "--write", "--yes")
+    assert "empty-section" not in run("check")
+    said = run("init", ".")
+    assert "README.md" not in said
+    assert said.endswith("  list note.md\nNext: studiolo show note.md\n")

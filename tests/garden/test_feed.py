@@ -1,5 +1,6 @@
 """The feed of a library is Atom as RFC 4287 wants it, and says what happened."""
 
+import os
 import re
 import xml.etree.ElementTree as ET
 
@@ -8,11 +9,12 @@ import pytest
 
 from studiolo.errors import UsageError
 from studiolo.garden import Event, load_events, to_atom
-from studiolo.library import Library
+from studiolo.keys import Key
+from studiolo.library import READER, Edge, Library, save_edges
 from studiolo.report import feed_link
 from tests.cli.commands import run
 
-from .test_commits import commit, repository as repository
+from .test_commits import commit, repository as repository, run as git
 
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -108,6 +110,7 @@ def test_events_are_what_was_added_begun_read_and_answered(repository, monkeypat
     run("read", "B")
     events = load_events(Library(repository))
     assert {(event.kind, event.title, event.text) for event in events} == {
+        ("added", "B", "On list.md."),
         ("added", "FNet", "On list.md."),
         ("begun", "FNet", ""),
         ("read", "B", ""),
@@ -119,6 +122,138 @@ def test_events_are_what_was_added_begun_read_and_answered(repository, monkeypat
     assert faults((repository / "feed.xml").read_text()) == []
     with pytest.raises(UsageError, match="A feed is of the whole library"):
         run("export", "atom", "--notes")
+
+
+def added(folder):
+    events = [event for event in load_events(Library(folder)) if event.kind == "added"]
+    return {event.title: event.at for event in events}
+
+
+A, B, C = (f"* [{name}](https://arxiv.org/abs/2101.0000{n})\n" for n, name in enumerate("ABC", 1))
+ROBOT = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+
+
+def test_entry_typed_in_an_editor_was_added_by_the_commit_that_first_has_its_link(repository):
+    commit(repository, "2020-01-01", A, name="list.md")
+    commit(repository, "2020-01-02", A + B, name="list.md")
+    commit(repository, "2020-01-03", A.replace("[A]", "[A, renamed]") + B, name="list.md")
+    assert added(repository) == {"A, renamed": "2020-01-01", "B": "2020-01-02"}
+
+
+def test_what_moves_between_lists_or_files_is_not_added_again(repository):
+    commit(repository, "2020-01-01", A + B + C, name="README.md")
+    commit(repository, "2020-01-02", "# Moved\n", name="README.md")  # gone for a day
+    commit(repository, "2020-01-03", A + B + C, name="old name.md")
+    (repository / "lists").mkdir()
+    (repository / "old name.md").rename(repository / "lists/new – name.md")
+    commit(repository, "2020-01-04")
+    (repository / "lists/new – name.md").write_text(A)
+    commit(repository, "2020-01-05", C + B, name="lists/other.md")
+    assert added(repository) == dict.fromkeys("ABC", "2020-01-01")
+
+
+def test_mention_on_a_page_of_a_topic_is_not_yet_an_entry(repository):
+    commit(repository, "2020-01-01", f"# Note\n\nSee {A[2:]}", name="topics/note.md")
+    commit(repository, "2020-01-03", A, name="lists/list.md")
+    assert added(repository) == {"A": "2020-01-03"}
+
+
+def test_entry_of_a_program_has_its_day_until_a_person_puts_it_there_anew(repository):
+    commit(repository, "2020-01-01", A + B, name="list.md", who=ROBOT)
+    commit(repository, "2020-01-02", B, name="list.md")
+    commit(repository, "2020-01-03", B + A, name="list.md")
+    assert added(repository) == {"A": "2020-01-03", "B": "2020-01-01"}
+
+
+def test_other_link_to_the_same_paper_is_not_another_entry(repository):
+    commit(repository, "2020-01-01", A, name="list.md")
+    commit(
+        repository,
+        "2020-01-02",
+        "* [A](https://doi.org/10.48550/arXiv.2101.00001)\n",
+        name="list.md",
+    )
+    commit(repository, "2020-01-03", "* [A](https://doi.org/10.1000/x)\n", name="list.md")
+    (repository / ".studiolo").mkdir()
+    save_edges(
+        Library(repository),
+        [Edge(Key.parse("doi:10.1000/x"), Key.parse("arxiv:2101.00001"), "same", "said", READER)],
+    )
+    assert added(repository) == {"A": "2020-01-01"}
+
+
+def test_branch_that_was_merged_keeps_its_day(repository):
+    commit(repository, "2020-01-01", A, name="list.md")
+    git(repository, "checkout", "-q", "-b", "side")
+    commit(repository, "2020-01-02", B, name="b.md")
+    git(repository, "checkout", "-q", "main")
+    commit(repository, "2020-01-03", A + C, name="list.md")
+    git(repository, "merge", "-q", "--no-edit", "side", day="2020-01-04")
+    assert added(repository) == {"A": "2020-01-01", "B": "2020-01-02", "C": "2020-01-03"}
+
+
+def test_link_that_no_line_shows_whole_has_the_day_of_its_line(repository):
+    text = "* [A][1]\n\n[1]:\n   https://arxiv.org/abs/2101.00001\n"
+    commit(repository, "2020-01-01", "* [A][1]\n", name="list.md")
+    commit(repository, "2020-01-02", text, name="list.md")
+    assert added(repository) == {"A": "2020-01-02"}
+    commit(repository, "2020-01-03", text + B, name="list.md")
+    assert added(repository)["A"] == "2020-01-02"
+
+
+def test_library_in_a_folder_of_a_repository(repository):
+    commit(repository, "2020-01-01", A, name="list.md")
+    commit(repository, "2020-01-02", A, name="own/list.md")
+    assert added(repository / "own") == {"A": "2020-01-02"}
+
+
+@pytest.mark.parametrize("in_git", [True, False])
+def test_entry_that_git_does_not_date_keeps_the_day_on_which_it_was_first_seen(
+    repository, monkeypatch, in_git
+):
+    monkeypatch.chdir(repository)
+    (repository / ".studiolo").mkdir()
+    if in_git:
+        commit(repository, "2020-01-01", B, name="list.md")
+    page = repository / "list.md"
+    page.write_text(A + B)
+    os.utime(page, (1.6e9, 1.6e9))  # 2020-09-13
+    run("export", "atom", "-o", "feed.xml")
+    before = feedparser.parse((repository / "feed.xml").read_bytes()).entries
+    page.write_text(A + B + "\nMore words.\n")
+    os.utime(page, (1.7e9, 1.7e9))
+    run("export", "atom", "-o", "feed.xml")
+    after = feedparser.parse((repository / "feed.xml").read_bytes()).entries
+    assert [(e.id, e.updated) for e in after] == [(e.id, e.updated) for e in before]
+    assert added(repository) == {"A": "2020-09-13", "B": "2020-01-01" if in_git else "2020-09-13"}
+    assert [event.is_first_sight for event in load_events(Library(repository))].count(True) == (
+        1 if in_git else 2
+    )
+    lines = (repository / ".studiolo/history.jsonl").read_text().splitlines()
+    assert len(lines) == 1
+    with pytest.raises(UsageError, match="nothing to undo"):
+        run("undo")
+
+
+def test_entry_of_a_command_is_told_once_by_its_moment_also_when_it_is_committed(
+    repository, monkeypatch
+):
+    monkeypatch.chdir(repository)
+    (repository / ".studiolo").mkdir()
+    commit(repository, "2020-01-01", "# Reading\n\n" + A, name="list.md")
+    run("add", "2105.03824", "--title", "FNet", "--section", "Reading")
+    [before] = [event for event in load_events(Library(repository)) if event.title == "FNet"]
+    commit(repository, "2020-01-02")
+    events = load_events(Library(repository))
+    assert [event for event in events if event.title == "FNet"] == [before]
+    assert before.of == f"arxiv:2105.03824 {before.at[:10]}"
+
+
+def test_feed_outside_of_a_library_makes_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.md").write_text(A)
+    assert "Added: A" in run("export", "atom")
+    assert not (tmp_path / ".studiolo").exists()
 
 
 def test_page_names_the_feed():

@@ -148,3 +148,14 @@ def test_lines_of_the_kept_file_that_a_plan_changes_are_shown(home):
     again = diff_of_kept(home.folder, desk.mark(home, entry(home, 0), "reading").keeping)
     assert again[0] == f"-{written[0]}"
     assert '"state": "reading"' in again[1]
+
+
+def test_tags_of_lines_are_what_the_vocabulary_says(home):
+    (home.state / "tags.toml").write_text('nlp = "language"\n')
+    document = home.documents[home.folder / "list.md"]
+    sayings = Sayings.load(home)
+    one = lines_of(document, sayings)[0]
+    assert one.tags == ("language",)
+    for typed in ("#NLP", "language"):
+        assert read_filter(tags=[typed], vocabulary=sayings.vocabulary).takes(one)
+    assert not read_filter(tags=["vision"], vocabulary=sayings.vocabulary).takes(one)

@@ -39,9 +39,16 @@ def test_inbox_shows_papers_newest_first_and_the_rest_when_asked(client):
         "Attention Is All You Need",
     ]
     assert titles(client.get("/inbox?all=1").text)[0] == "A post"
-    assert titles(client.get("/inbox?tag=transformers").text) == ["Attention Is All You Need"]
+    assert titles(client.get("/inbox?tag=Transformers").text) == ["Attention Is All You Need"]
     assert titles(client.get("/inbox?words=causal").text) == ["Causal inference with deep nets"]
     assert "Show 1 other page too" in client.get("/inbox").text
+
+
+def test_tag_is_asked_by_what_it_means(client, inbox):
+    (inbox.state / "tags.toml").write_text('transformers = "sequence-models"\n')
+    page = client.get("/inbox?tag=sequence_models").text
+    assert titles(page) == ["Attention Is All You Need"]
+    assert "sequence-models" in page
 
 
 def test_thing_goes_where_it_fits_with_the_reason_and_comes_back(client, inbox):

@@ -252,8 +252,13 @@ def _functions(paper: Paper) -> dict[str, ast.FunctionDef | None]:
         module = ast.parse(data)
     except FileError as error:
         raise PaperError(f"{error} Claims need it.") from error
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise PaperError(f"{path}: not Python: {str(error) or 'nested too deeply'}.") from error
+    except (
+        RecursionError,
+        MemoryError,
+    ) as error:  # which of them, and its words, differ between Pythons
+        raise PaperError(f"{path}: not Python: nested too deeply.") from error
+    except (SyntaxError, ValueError) as error:
+        raise PaperError(f"{path}: not Python: {error}.") from error
     functions: dict[str, ast.FunctionDef | None] = {}
     for node in module.body:
         if isinstance(node, ast.FunctionDef):

@@ -64,7 +64,6 @@ def export_command(
         FORMATS,
         Library,
         Sayings,
-        folded_tag,
         in_section,
         load_vocabulary,
         load_waiting,
@@ -98,11 +97,12 @@ def export_command(
         if not references:
             raise UsageError(f"There is nothing below a heading {section!r}.")
     vocabulary = load_vocabulary(home)
-    for one in tag or ():
-        wanted = folded_tag(vocabulary.meant(one))
-        references = [
-            r for r in references if wanted in map(folded_tag, vocabulary.all_meant(r.tags))
-        ]
+    has_tags = vocabulary.having(tag or ())
+    references = [
+        replace(one, tags=vocabulary.all_meant(one.tags))
+        for one in references
+        if has_tags(one.tags)
+    ]
     if tag and not references:
         raise UsageError(
             f"Nothing has the tag {' and '.join(map(repr, tag))}. To see which there are: studiolo tags"
@@ -120,10 +120,16 @@ def export_command(
 
 
 def _export_feed(home: Library, url: str, output: Path | None) -> None:
+    from studiolo.errors import FileError
     from studiolo.files import save_bytes
-    from studiolo.garden import load_events, to_atom
+    from studiolo.garden import keep_first_sights, load_events, to_atom
 
     events = load_events(home)
+    if home.state.is_dir():
+        try:
+            keep_first_sights(home, events)
+        except FileError as error:
+            say(f"{error} Since when entries are on the lists is not kept.", to_err=True)
     if (home.state / "results").is_dir():
         from studiolo.report import measured_events
 

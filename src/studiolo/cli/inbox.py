@@ -27,7 +27,7 @@ from .reading import PANEL as READ, OneList, make, one_entry
 
 
 if TYPE_CHECKING:
-    from studiolo.library import Library, Pending, Plan, Waiting
+    from studiolo.library import Library, Pending, Plan, Vocabulary, Waiting
 
 app = typer.Typer()
 Everything = Annotated[bool, typer.Option("--all", "-a", help="Pages that are not papers, too.")]
@@ -102,11 +102,11 @@ def inbox(
     from studiolo.library import Library, load_waiting
 
     inbox_now = load_waiting(Library.find(library))
-    wanted = {one.casefold().lstrip("#") for one in tag or ()}
+    has_tags = inbox_now.vocabulary.having(tag or ())
     waiting = [
         pending
         for pending in from_source(inbox_now, source)
-        if _matches(pending, search or []) and wanted <= {t.casefold() for t in pending.tags}
+        if _matches(pending, search or [], inbox_now.vocabulary) and has_tags(pending.tags)
     ]
     papers = [pending for pending in waiting if pending.is_paper]
     shown = waiting if everything else papers
@@ -128,7 +128,7 @@ def inbox(
         say("Next: studiolo triage")
 
 
-def _matches(pending: Pending, words: list[str]) -> bool:
+def _matches(pending: Pending, words: list[str], vocabulary: Vocabulary) -> bool:
     if not words:
         return True
     text = " ".join(
@@ -137,7 +137,7 @@ def _matches(pending: Pending, words: list[str]) -> bool:
             pending.title,
             *(item.title for item in pending.items),
             *pending.folders,
-            *pending.tags,
+            *vocabulary.all_alike(pending.tags),
             *pending.notes,
         )
     ).casefold()

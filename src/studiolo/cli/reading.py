@@ -132,11 +132,10 @@ def _having(
     home: Library, kept: Mapping[Key, Kept], tags: Sequence[str]
 ) -> Callable[[Entry], bool]:
     """Return what says whether an entry has all of some tags, however they are spelled."""
-    from studiolo.library import folded_tag, load_vocabulary, tags_of
+    from studiolo.library import load_vocabulary, tags_of
 
-    vocabulary = load_vocabulary(home)
-    wanted = {folded_tag(vocabulary.meant(tag.lstrip("#"))) for tag in tags}
-    return lambda entry: wanted <= set(map(folded_tag, vocabulary.all_meant(tags_of(entry, kept))))
+    has_tags = load_vocabulary(home).having(tags)
+    return lambda entry: has_tags(tags_of(entry, kept))
 
 
 def _line(entry: Entry, now: str | None) -> str:

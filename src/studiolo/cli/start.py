@@ -92,17 +92,15 @@ def init(
     home = Library.find(folder)
     known = home.state.exists()
     home.prepare()
-    lists = sorted({*folder.glob("*.md"), *folder.glob("lists/*.md")})
-    if not lists and not empty:
+    if not empty and not any((*folder.glob("*.md"), *folder.glob("lists/*.md"))):
         _copy_example(folder)
-        lists = sorted(folder.glob("lists/*.md"))
     say(f"{'Already a library' if known else 'A library'}: {folder.resolve()}")
-    for path in lists:
+    for path in home.lists:
         say(f"  list {path}")
     if github:
         _write_for_github(home)
-    if lists:
-        say(f"Next: studiolo show {lists[0]}")
+    if main := home.main_list():
+        say(f"Next: studiolo show {main}")
 
 
 def _write_for_github(home: Library) -> None:

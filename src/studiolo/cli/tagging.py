@@ -114,7 +114,7 @@ def _change(
         document = Document.load(find_list(Library.find(library), target))
         assert document.path is not None
         home = Library.find(library, near=document.path)
-        plan = tag_list(document, add, remove)
+        plan = tag_list(home, document, add, remove)
         if plan is None:
             say(f"{document.path} has these tags already.")
             return
@@ -180,13 +180,13 @@ def _suggest(targets: Sequence[str], library: Path | None, *, as_json: bool) -> 
 def _show(targets: Sequence[str], path: str | None, library: Path | None, *, as_json: bool) -> None:
     from studiolo.library import (
         Library,
-        folded_tag,
         load_kept,
         load_lists,
         load_vocabulary,
         spelling,
         tags_of,
     )
+    from studiolo.lists import folded_tag
 
     home = Library.find(library)
     keys = [word for word in targets if not _is_list(word, library)]

@@ -57,16 +57,16 @@ def triage_inbox(
     from studiolo.library import load_waiting
 
     inbox = load_waiting(library)
-    wanted = {tag.casefold().lstrip("#") for tag in tags}
+    has_tags = inbox.vocabulary.having(tags)
     waiting = [
         pending
         for pending in from_source(inbox, source)
-        if (everything or pending.is_paper) and wanted <= {tag.casefold() for tag in pending.tags}
+        if (everything or pending.is_paper) and has_tags(pending.tags)
     ]
     if not waiting:
         others = sum(not pending.is_paper for pending in inbox.pending)
         tail = f", but {counted(others, 'other page')}: studiolo triage --all" if others else ""
-        say(f"No paper is waiting{tail if not everything and not wanted else ''}.")
+        say(f"No paper is waiting{tail if not everything and not tags else ''}.")
         return
     if path is None and library.main_list() is None:
         path = _first_list(library)

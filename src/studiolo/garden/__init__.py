@@ -2,7 +2,7 @@
 
 from .catalogue import Catalogue, PageFacts, load_catalogue
 from .contents import Tending, plan_contents
-from .feed import Event, load_events, to_atom
+from .feed import Event, keep_first_sights, load_events, to_atom
 from .tag_advice import suggest_tags
 from .topic_pages import Topic, load_topic_pages, missing_topics, open_topic
 
@@ -13,6 +13,7 @@ __all__ = [
     "PageFacts",
     "Tending",
     "Topic",
+    "keep_first_sights",
     "load_catalogue",
     "load_events",
     "load_topic_pages",

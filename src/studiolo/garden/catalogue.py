@@ -14,14 +14,13 @@ from studiolo.library import (
     PAGES,
     Kept,
     Library,
-    folded_tag,
     load_kept,
     load_vocabulary,
     spelling,
     state_of,
     tags_of,
 )
-from studiolo.lists import Document, Entry, part_of
+from studiolo.lists import Document, Entry, folded_tag, part_of
 
 from .commits import last_changes
 from .topics import Named, named_in, names_of

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,12 @@ _QUIET = (
     "core.quotePath=false",
 )
 _LONGEST_S = 300
+MARKDOWN = ("*.md", "*.markdown", "*.MD", ":(exclude)tags/")  # what git is asked about
+
+
+def is_robot(name: str, email: str) -> bool:
+    """Whether a commit is a program's, by its author."""
+    return bool(_ROBOT.search(name) or _ROBOT.search(email))
 
 
 def last_changes(folder: Path, paths: Sequence[Path]) -> dict[Path, str]:
@@ -46,8 +53,8 @@ def last_changes(folder: Path, paths: Sequence[Path]) -> dict[Path, str]:
     Raises:
         FileError: the repository is a shallow clone, so git does not know; or git takes too long.
     """
-    dates = {path: _day_of_file(path) for path in paths}
-    git = _Git(folder)
+    dates = {path: day_of_file(path) for path in paths}
+    git = Git(folder)
     try:
         if not git.answers():
             return dates
@@ -55,7 +62,7 @@ def last_changes(folder: Path, paths: Sequence[Path]) -> dict[Path, str]:
         committed = _committed(git, names.keys())
         changed = set(
             git.lines(
-                "diff", "HEAD", "--name-only", "-z", "--relative", "--no-ext-diff", "--", *_PAGES
+                "diff", "HEAD", "--name-only", "-z", "--relative", "--no-ext-diff", "--", *MARKDOWN
             )
         )
         for name, day in committed.items():
@@ -69,9 +76,6 @@ def last_changes(folder: Path, paths: Sequence[Path]) -> dict[Path, str]:
     return dates
 
 
-_PAGES = ("*.md", "*.markdown", "*.MD", ":(exclude)tags/")
-
-
 def days_of_lines(folder: Path, path: Path, lines: Sequence[int]) -> dict[int, str]:
     """Return the day on which each line of a page was written last, as its author's clock had it.
 
@@ -80,8 +84,17 @@ def days_of_lines(folder: Path, path: Path, lines: Sequence[int]) -> dict[int, s
     Raises:
         FileError: as `last_changes`.
     """
-    days = dict.fromkeys(lines, _day_of_file(path))
-    git = _Git(folder)
+    return {**dict.fromkeys(lines, day_of_file(path)), **committed_days(folder, path, lines)}
+
+
+def committed_days(folder: Path, path: Path, lines: Sequence[int]) -> dict[int, str]:
+    """Return the day of the commit that wrote each line of a page last; those that no commit has are left out.
+
+    Raises:
+        FileError: as `last_changes`.
+    """
+    days: dict[int, str] = {}
+    git = Git(folder)
     if not lines or not git.answers():
         return days
     stretches = [f"-L{line},{line}" for line in lines]
@@ -100,27 +113,28 @@ def days_of_lines(folder: Path, path: Path, lines: Sequence[int]) -> dict[int, s
     return days
 
 
-def _day_of_file(path: Path) -> str:
+def day_of_file(path: Path) -> str:
+    """Return the day on which a file was written last; empty where there is none."""
     try:
         return datetime.fromtimestamp(path.stat().st_mtime).astimezone().date().isoformat()
     except (OSError, ValueError, OverflowError):
         return ""
 
 
-def _committed(git: _Git, names: Iterable[str]) -> dict[str, str]:
+def _committed(git: Git, names: Iterable[str]) -> dict[str, str]:
     """Return the day of the last commit of a person to each page that git knows, renames followed."""
     wanted = {name: name for name in names}  # what a page was called then: what it is called now
     found: dict[str, str] = {}
     first: dict[str, str] = {}
     for commit in _commits(git):
-        is_robot = _ROBOT.search(commit.name) or _ROBOT.search(commit.email)
+        robot = is_robot(commit.name, commit.email)
         renamed: dict[str, str] = {}
         for change in commit.changes:
             page = wanted.get(change.name)
             if page is None:
                 continue
             first[page] = commit.day
-            if not is_robot and page not in found and _is_of_text(git, change):
+            if not robot and page not in found and _is_of_text(git, change):
                 found[page] = commit.day
             if change.was:
                 renamed[change.was] = page
@@ -132,7 +146,7 @@ def _committed(git: _Git, names: Iterable[str]) -> dict[str, str]:
     return {**first, **found}
 
 
-def _is_of_text(git: _Git, change: _Change) -> bool:
+def _is_of_text(git: Git, change: _Change) -> bool:
     if change.is_new:
         return True
     if change.before == change.after:
@@ -159,7 +173,7 @@ class _Commit:
     changes: list[_Change] = field(default_factory=list)
 
 
-def _commits(git: _Git) -> Iterator[_Commit]:
+def _commits(git: Git) -> Iterator[_Commit]:
     """Yield the commits that touched pages, children before their parents, otherwise the newest first."""
     asked = (
         "--date-order",
@@ -168,7 +182,7 @@ def _commits(git: _Git) -> Iterator[_Commit]:
         "--no-ext-diff",
     )
     shown = ("-z", "--raw", "--no-abbrev", "-M", "-l5000", "--relative")
-    tokens = git.lines("log", *asked, *shown, "HEAD", "--", *_PAGES)
+    tokens = git.lines("log", *asked, *shown, "HEAD", "--", *MARKDOWN)
     commit: _Commit | None = None
     for token in tokens:
         token = token.lstrip("\n")
@@ -187,7 +201,7 @@ def _commits(git: _Git) -> Iterator[_Commit]:
         yield commit
 
 
-class _Git:
+class Git:
     """Asks git about the repository that a folder lies in."""
 
     def __init__(self, folder: Path) -> None:
@@ -225,6 +239,35 @@ class _Git:
             return self._run(*words).decode("utf-8", "surrogateescape")
         except (OSError, subprocess.CalledProcessError) as error:
             raise FileError(f"git {words[0]} failed in {self._folder}: {error}.") from error
+
+    def stream(self, *words: str) -> Iterator[bytes]:
+        """Yield the lines that a command prints, while it prints them.
+
+        Raises:
+            FileError: it failed, or takes too long.
+        """
+        ends = time.monotonic() + _LONGEST_S
+        with subprocess.Popen(
+            self._words(*words),
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            env=_environment(),
+        ) as process:
+            try:
+                for line in cast(IO[bytes], process.stdout):
+                    yield line
+                    if time.monotonic() > ends:
+                        raise self._too_long(words[0])
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise FileError(f"git {words[0]} failed in {self._folder}: exit {process.returncode}.")
+
+    def _too_long(self, word: str) -> FileError:
+        return FileError(f"git {word} took more than {_LONGEST_S} s in {self._folder}.")
 
     def blob(self, name: str) -> bytes:
         """Return the contents of a file by their id, or `HEAD:./path`; empty where there are none."""
@@ -269,9 +312,7 @@ class _Git:
                 env=_environment(),
             )
         except subprocess.TimeoutExpired as error:
-            raise FileError(
-                f"git {words[0]} took more than {_LONGEST_S} s in {self._folder}."
-            ) from error
+            raise self._too_long(words[0]) from error
         return done.stdout
 
     @staticmethod

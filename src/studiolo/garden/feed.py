@@ -11,15 +11,26 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from studiolo.errors import UsageError
-from studiolo.keys import address_of
-from studiolo.library import Library, called, load_changes, load_log
-from studiolo.lists import Document, find_links
+from studiolo.keys import Key, address_of
+from studiolo.library import (
+    PAGES,
+    Library,
+    called,
+    load_changes,
+    load_log,
+    load_same,
+    load_seen,
+    save_seen,
+)
+from studiolo.lists import Document, Entry, find_links
 
+from .arrivals import first_days
 from .catalogue import title_of
-from .commits import days_of_lines
+from .commits import committed_days, day_of_file, days_of_lines
 
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -40,6 +51,7 @@ class Event:
         url: where that is; empty where it has no address.
         text: what is to be said of it.
         of: what tells it from other events of its kind; stays the same for ever.
+        is_first_sight: whether the day is known by looking at the lists alone.
     """
 
     kind: str
@@ -48,21 +60,36 @@ class Event:
     url: str = ""
     text: str = ""
     of: str = ""
+    is_first_sight: bool = False
 
 
 def load_events(library: Library) -> list[Event]:
-    """Return what happened in the library, the newest first; what has no day is left out."""
+    """Return what happened in the library, the newest first; what has no day is left out.
+
+    Raises:
+        FileError: the library lies in a shallow clone, or git fails.
+    """
     events = [*_added(library), *_read(library), *_answered(library)]
     return sorted(events, key=lambda event: (event.at, event.kind, event.of), reverse=True)
 
 
+def _on_lists(library: Library) -> dict[Key, tuple[Path, Entry]]:
+    """Return the entries that have a key, and their lists; a key that stands twice where it stands first."""
+    found: dict[Key, tuple[Path, Entry]] = {}
+    for path, document in library.lists.items():
+        for entry in document.entries:
+            if entry.key:
+                found.setdefault(entry.key, (path, entry))
+    return found
+
+
 def _added(library: Library) -> Iterator[Event]:
-    here = {
-        entry.key: entry
-        for document in library.lists.values()
-        for entry in document.entries
-        if entry.key
-    }
+    """Yield what was put on a list: by a command at its moment, in an editor on a day.
+
+    What a command put there is told as often as it was; anything else once, whatever day is found for it later.
+    """
+    here = _on_lists(library)
+    by_hand = dict(here)
     for change in load_changes(library):
         if not change.what.startswith("added "):
             continue
@@ -70,10 +97,58 @@ def _added(library: Library) -> Iterator[Event]:
         keys = [piece.mention.key for piece in find_links(text, {}) if piece.mention]
         key = next((key for key in keys if key in here), None)  # its own link is its first
         if key is not None:
-            entry, short = here[key], called(here[key])
-            title = entry.title if entry.title.startswith(short) else f"{short}: {entry.title}"
+            by_hand.pop(key, None)
             of = f"{key} {change.at[:10]}"
+            title = _title_of_entry(here[key][1])
             yield Event("added", change.at, title, address_of(key), f"On {change.list}.", of)
+    committed, seen = _days_in_git(library, by_hand), load_seen(library)
+    for key, (path, entry) in by_hand.items():
+        days = (committed.get(key) or day_of_file(path), seen.get(key, ""))
+        if day := min(filter(None, days), default=""):
+            where = f"On {library.relative(path)}."
+            title, url = _title_of_entry(entry), address_of(key)
+            yield Event("added", day, title, url, where, str(key), key not in committed)
+
+
+def keep_first_sights(library: Library, events: Iterable[Event]) -> None:
+    """Remember the days that only this look at the lists knows, so that they stay when a list is edited again.
+
+    Raises:
+        FileError: they cannot be kept.
+    """
+    save_seen(library, {Key.parse(one.of): one.at for one in events if one.is_first_sight})
+
+
+def _title_of_entry(entry: Entry) -> str:
+    short = called(entry)
+    return entry.title if entry.title.startswith(short) else f"{short}: {entry.title}"
+
+
+def _days_in_git(library: Library, keys: Iterable[Key]) -> dict[Key, str]:
+    """Return the day on which each work first stood on a list, by the keys of its entries."""
+    lists = set(map(library.relative, library.lists))
+
+    def is_list(name: str) -> bool:
+        path = PurePosixPath(name)
+        if name in lists or path.parts[0] in ("topics", "tags"):
+            return name in lists
+        # a README may have been the list before there was one; a page that is gone may have been one too
+        stem = path.stem.casefold()
+        return stem == "readme" or (stem not in PAGES and not (library.folder / name).exists())
+
+    works = load_same(library)
+    alike = {key: {key, *works.keys(key)} for key in keys}
+    first = first_days(library.folder, {one for some in alike.values() for one in some}, is_list)
+    found = {
+        key: min(first[one] for one in some & first.keys())
+        for key, some in alike.items()
+        if some & first.keys()
+    }
+    for path, document in library.lists.items():  # a link that a line does not show whole
+        lines = {e.line: e.key for e in document.entries if e.key in alike and e.key not in found}
+        for line, day in committed_days(library.folder, path, list(lines)).items():
+            found[lines[line]] = day
+    return found
 
 
 def _read(library: Library) -> Iterator[Event]:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from studiolo.library import Library, folded_tag, load_vocabulary, spelling
-from studiolo.lists import Document
+from studiolo.library import Library, load_vocabulary, spelling
+from studiolo.lists import Document, folded_tag
 
 from .catalogue import NO_WORDS, is_page, title_of
 from .page_text import text_of_page

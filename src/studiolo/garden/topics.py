@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from studiolo.library import Library
+from studiolo.library import Library, load_vocabulary
 from studiolo.lists import Document, Entry, Link, Question, outside_parts
 
 
@@ -63,10 +63,12 @@ def named_in(
     notes: dict[str, list[tuple[Spot, str, Entry]]] = {name: [] for name in topics}
     questions: dict[str, list[tuple[Spot, Question]]] = {name: [] for name in topics}
     pages: dict[str, list[str]] = {name: [] for name in topics}
+    alike = load_vocabulary(library).all_alike
     for path, document in documents.items():
         page = library.relative(path)
         by_hand = outside_parts(document)
-        text = _padded(by_hand.decode("utf-8", "replace"))
+        tags = {tag for entry in document.entries for tag in entry.tags}
+        text = _padded(" ".join([by_hand.decode("utf-8", "replace"), *alike(sorted(tags))]))
         links = {link.span: linked_page(page, link) for link in document.links}
         linked = set(links.values())
         for topic, called in topics.items():
@@ -76,7 +78,7 @@ def named_in(
             outside = by_hand
             for entry in document.entries:
                 own = topic in {links.get(link.span) for link in entry.links}
-                own = own or _is_in(called, _padded(f"{entry.title} {' '.join(entry.tags)}"))
+                own = own or _is_in(called, _padded(f"{entry.title} {' '.join(alike(entry.tags))}"))
                 speaking = [note for note in entry.notes if _is_in(called, _padded(note.text))]
                 own = own or bool(speaking)
                 if not own:

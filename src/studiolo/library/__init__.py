@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         load_rows,
         unfollow,
     )
-    from .history import Change, carry_out, load_changes, plan_undo, undo
+    from .history import Change, carry_out, load_changes, load_seen, plan_undo, save_seen, undo
     from .inbox import Collected, Inbox
     from .lines import Filter, Line, choices, lines_of, read_filter
     from .log import Logged, load_log
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     )
     from .syncing import Place, forget_place, load_places, place_of_file, save_place
     from .tagging import merge_tags, tag, tag_list
-    from .vocabulary import Vocabulary, folded_tag, load_vocabulary, spelling
+    from .vocabulary import Vocabulary, load_vocabulary, spelling
     from .waiting import Pending, Waiting, load_waiting
     from .works import Works, load_same, load_works
 
@@ -137,7 +137,6 @@ __all__ = [
     "find_entry",
     "find_list",
     "find_target",
-    "folded_tag",
     "follow",
     "followed_lists",
     "forget_place",
@@ -158,6 +157,7 @@ __all__ = [
     "load_places",
     "load_rows",
     "load_same",
+    "load_seen",
     "load_vocabulary",
     "load_waiting",
     "load_works",
@@ -180,6 +180,7 @@ __all__ = [
     "save_edges",
     "save_new_list",
     "save_place",
+    "save_seen",
     "sections_of",
     "short",
     "spelling",

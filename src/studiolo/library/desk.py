@@ -316,7 +316,7 @@ def add(
     elif section:
         proposal = Proposal(tuple(section.split(" > ")), "", 1.0)
     else:
-        found = propose(pending, document, waiting.facts)
+        found = propose(pending, document, waiting.facts, waiting.vocabulary)
         if not found:
             raise UsageError(no_headings(document))
         proposal = found[0]
@@ -336,7 +336,7 @@ def proposals(waiting: Waiting, pending: Pending, document: Document) -> list[Pr
 
     What is about a paper that is on a list goes below that paper first.
     """
-    found = propose(pending, document, waiting.facts)
+    found = propose(pending, document, waiting.facts, waiting.vocabulary)
     if pending.on_list and item_of(pending, waiting).notes:
         reason = f"{pending.on_list}: its paper is there"
         return [Proposal((), reason, 1.0, below=pending.on_list), *found]
@@ -377,7 +377,7 @@ def put_all(
     whole: Plan | None = None
     now = document
     for one in things:
-        place = next((p for p in propose(one, document, waiting.facts)), None)
+        place = next((p for p in propose(one, document, waiting.facts, waiting.vocabulary)), None)
         if place is None:
             raise UsageError(no_headings(document))
         section = place.section if isinstance(place.section, tuple) else place.section.path

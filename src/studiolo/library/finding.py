@@ -41,19 +41,14 @@ _NO_PROSE = frozenset({"heading", "rule", "comment", "definition", "front"})
 def library_rows(library: Library, can_run: Callable[[], Iterable[str]] = tuple) -> Iterator[Row]:
     """Yield the rows of everything that a reader may look for in the library, entries of lists first.
 
-    A row has the tags that are written and those that they mean. An entry is called by its key; where that was a row already, or there is none, by its place (`lists/a.md:12`).
+    A row has the tags that are written and all that mean the same. An entry is called by its key; where that was a row already, or there is none, by its place (`lists/a.md:12`).
 
     Args:
         can_run: returns the keys of papers whose claims can be run: `has:claims`. Asked only if rows are needed.
     """
     vocabulary = load_vocabulary(library)
     for row in _rows(library, can_run):
-        meant = vocabulary.all_meant(row.tags)
-        yield (
-            row
-            if meant == row.tags
-            else replace(row, tags=tuple(dict.fromkeys((*row.tags, *meant))))
-        )
+        yield replace(row, tags=vocabulary.all_alike(row.tags)) if row.tags else row
 
 
 def _rows(library: Library, can_run: Callable[[], Iterable[str]]) -> Iterator[Row]:

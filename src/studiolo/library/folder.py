@@ -12,7 +12,7 @@
 | `sources.jsonl` | what was collected from where, for `studiolo sync` | grows |
 | `drafts.jsonl` | what was changed of pending things before they were decided | grows |
 | `follows.jsonl` | which lists of other people are followed | grows |
-| `history.jsonl` | what was changed, so that it can be taken back | grows |
+| `history.jsonl` | what was changed, so that it can be taken back; since when entries are there that git does not date | grows |
 | `reading.jsonl` | reading states, dates and notes that the lists have no place for, one line a key, sorted | rewritten |
 | `pools/` | fetched papers and lists to suggest from; git-ignored, can be fetched again | grows |
 | `results/` | the records of what was measured here | grows |

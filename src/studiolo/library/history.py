@@ -1,7 +1,8 @@
 """What was changed, so that it can be taken back, the last first: `.studiolo/history.jsonl`.
 
 The order of the changes is the order of the lines. A change is written down before it is made, and taking one back adds
-a line that says so: the file only grows, and after a crash the lists tell what was made.
+a line that says so: the file only grows, and after a crash the lists tell what was made. A line may also say on which
+day keys were first seen on a list, where nothing else knows it.
 
 Libraries of before kept two journals, `edits.jsonl` and `undo.jsonl`. What can still be taken back in them becomes the
 first lines of this one, in the order of their times.
@@ -14,7 +15,7 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,33 @@ def load_changes(library: Library) -> list[Change]:
 def _line(record: dict[str, Any]) -> tuple[dict[str, Any], Change | None]:
     """Return a line of a journal and the change in it; a line that takes one back has none."""
     return record, Change.from_record(record) if record.get("id") else None
+
+
+def load_seen(library: Library) -> dict[Key, str]:
+    """Return the day on which a key was first seen on a list, ISO 8601, of those that were remembered."""
+
+    def seen_in(record: dict[str, Any]) -> dict[Key, str]:
+        seen = record.get("seen", {})
+        return {Key.parse(key): date.fromisoformat(day).isoformat() for key, day in seen.items()}
+
+    days: dict[Key, str] = {}
+    for seen in load_records(history_path(library), seen_in):
+        for key, day in seen.items():
+            days[key] = min(day, days.get(key, day))
+    return days
+
+
+def save_seen(library: Library, days: Mapping[Key, str]) -> None:
+    """Remember on which day keys were first seen on a list; what is remembered already stays.
+
+    Raises:
+        FileError: the journal cannot be written.
+    """
+    known = load_seen(library)
+    new = {str(key): day for key, day in sorted(days.items()) if key not in known}
+    if new:
+        library.prepare()
+        _append(library, {"seen": new})
 
 
 def carry_out(library: Library, plan: Plan) -> Change:

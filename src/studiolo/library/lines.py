@@ -13,6 +13,7 @@ from studiolo.lists import STATES, Document, Entry
 from .finding import things_of
 from .reading import Kept, state_of, tags_of
 from .references import Sayings
+from .vocabulary import Vocabulary
 
 
 THINGS = ("question", "code", "talk", "claims", "note")  # that an entry may have
@@ -25,7 +26,8 @@ class Line:
 
     Attributes:
         state, since: the reading state and the day it is known since.
-        tags: those that the list shows and those kept beside it.
+        tags: what those that the list shows and those kept beside it mean.
+        tag_names: of all of them, as the vocabulary compares tags.
         sources: where it was collected; `list` where it was not.
         has: which of `THINGS` it has.
         year: as the list says it, else as services do.
@@ -38,6 +40,7 @@ class Line:
     state: str
     since: str
     tags: tuple[str, ...]
+    tag_names: frozenset[str]
     sources: tuple[str, ...]
     has: tuple[str, ...]
     year: int | None
@@ -75,13 +78,14 @@ def _line(entry: Entry, sayings: Sayings, can_run: frozenset[str]) -> Line:
         *(note.text for note in entry.notes),
         *(f"{question.text} {question.answer or ''}" for question in entry.questions),
         *(kept.notes if kept else ()),
-        *tags,
+        *sayings.vocabulary.all_alike(tags),
     )
     return Line(
         entry,
         state or "",
         since,
-        tags,
+        sayings.vocabulary.all_meant(tags),
+        frozenset(map(sayings.vocabulary.name, tags)),
         tuple(sorted({item.source for item in sayings.items(keys)})) or (FROM_THE_LIST,),
         tuple(has),
         entry.year or (known.year if known else None),
@@ -97,6 +101,7 @@ class Filter:
 
     Attributes:
         words: all of them must be there, in any order, each as it is typed or as a part of a word.
+        tags: names of tags, as the vocabulary compares them.
         years: first and last.
         section: of this heading path, and what is below it.
     """
@@ -114,11 +119,10 @@ class Filter:
 
     def takes(self, line: Line) -> bool:
         """Whether a line is wanted."""
-        tags = {tag.casefold() for tag in line.tags} if self.tags else set()
         return (
             (not self.state or line.state == self.state)
             and all(word in line.words for word in self.words)
-            and all(tag in tags for tag in self.tags)
+            and line.tag_names.issuperset(self.tags)
             and (not self.years or self.years[0] <= (line.year or 0) <= self.years[1])
             and (not self.source or self.source in line.sources)
             and all(thing in line.has for thing in self.has)
@@ -135,8 +139,12 @@ def read_filter(
     source: str = "",
     has: Iterable[str] = (),
     section: str = "",
+    vocabulary: Vocabulary | None = None,
 ) -> Filter:
     """Return the filter that a reader's words mean.
+
+    Args:
+        vocabulary: of the tags.
 
     Raises:
         UsageError: there is no such state or thing; or the years are none.
@@ -150,7 +158,7 @@ def read_filter(
     return Filter(
         tuple(plain(words).split()),
         state,
-        tuple(tag.casefold().lstrip("#") for tag in tags if tag),
+        tuple((vocabulary or Vocabulary()).name(tag.lstrip("#")) for tag in tags if tag),
         _years(year) if year.strip() else None,
         source,
         has,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from studiolo.keys import Key
 from studiolo.lists import Document, Entry, Section
 
+from .vocabulary import Vocabulary
 from .waiting import Pending
 
 
@@ -53,11 +54,16 @@ def sections_of(document: Document) -> list[Section]:
     ]
 
 
-def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) -> list[Proposal]:
+def propose(
+    pending: Pending,
+    document: Document,
+    facts: Mapping[Key, Facts],
+    vocabulary: Vocabulary | None = None,
+) -> list[Proposal]:
     """Return sections for a pending thing, best first, never empty unless the list has no headings.
 
-    In this order: a section that holds something of the same work; one whose heading says what the reader's folder or tag says;
-    one whose entries share the most telling words; else the section that grows the most.
+    In this order: a section that holds something of the same work; one whose heading says what the reader's folder or tag says
+    or means; one whose entries share the most telling words; else the section that grows the most.
     """
     places = sections_of(document)
     from studiolo.index import place, subjects
@@ -70,12 +76,13 @@ def propose(pending: Pending, document: Document, facts: Mapping[Key, Facts]) ->
         if section not in proposals or proposals[section].score < score:
             proposals[section] = Proposal(section, reason, score)
 
+    alike = (vocabulary or Vocabulary()).all_alike
     names = [
-        *(("folder", part) for item in pending.items for part in item.folder),
-        *(("tag", tag) for tag in pending.tags),
+        *(("folder", part, part) for item in pending.items for part in item.folder),
+        *(("tag", tag, said) for tag in pending.tags for said in alike([tag])),
     ]
-    for what, name in names:
-        wanted = subjects(name)
+    for what, name, said in names:
+        wanted = subjects(said)
         if not wanted:
             continue
         for section in places:

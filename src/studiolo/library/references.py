@@ -18,6 +18,7 @@ from .given import Given, given_by, items_by_key
 from .inbox import load_items
 from .kinds import Kind, kind_of
 from .reading import Kept, load_kept, state_of, tags_of
+from .vocabulary import Vocabulary, load_vocabulary
 from .waiting import Waiting, facts_of, tidy_title
 from .works import Works, load_same
 
@@ -127,6 +128,7 @@ class Sayings:
         facts: what services said.
         kept: what is kept beside the lists.
         works: which keys are one work.
+        vocabulary: which tags mean the same.
     """
 
     def __init__(
@@ -135,17 +137,25 @@ class Sayings:
         kept: Mapping[Key, Kept] | None = None,
         works: Works | None = None,
         items: Iterable[SavedItem] = (),
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self.facts = facts or {}
         self.kept = kept or {}
         self.works = works or Works(())
+        self.vocabulary = vocabulary or Vocabulary()
         self._items = items_by_key(items)
 
     @classmethod
     def load(cls, library: Library) -> Sayings:
         """Return what is known in a library."""
         facts = load_facts(library)
-        return cls(facts, load_kept(library.folder), load_same(library), load_items(library))
+        return cls(
+            facts,
+            load_kept(library.folder),
+            load_same(library),
+            load_items(library),
+            load_vocabulary(library),
+        )
 
     def keys(self, key: Key) -> list[Key]:
         """Return all keys of a key's work, itself first."""

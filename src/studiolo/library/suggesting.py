@@ -20,7 +20,7 @@ from .entries import Listed, find_entries
 from .finding import Pool, entry_row, library_index, open_pool
 from .folder import Library
 from .reading import Kept, load_kept, state_of, tags_of
-from .vocabulary import folded_tag, load_vocabulary
+from .vocabulary import load_vocabulary
 from .waiting import Waiting, load_waiting, passed_names, refused_names
 
 
@@ -84,16 +84,12 @@ def wanted_by_tag(library: Library, tag: str, path: Path | None = None) -> Wante
         UsageError: no entry carries it.
     """
     vocabulary = load_vocabulary(library)
-    name = folded_tag(vocabulary.meant(tag.removeprefix("#")))
+    has_tag = vocabulary.having([tag])
     kept = load_kept(library.folder)
-    found = [
-        listed
-        for listed in _listed(library, path)
-        if name in map(folded_tag, vocabulary.all_meant(tags_of(listed.entry, kept)))
-    ]
+    found = [listed for listed in _listed(library, path) if has_tag(tags_of(listed.entry, kept))]
     if not found:
         raise UsageError(f"No entry has the tag {tag!r}. To see which there are: studiolo tags")
-    return Wanted(tuple(found), (name.replace("-", " "),))
+    return Wanted(tuple(found), (vocabulary.name(tag.lstrip("#")).replace("-", " "),))
 
 
 def wanted_by_words(library: Library, words: Sequence[str], path: Path | None = None) -> Wanted:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from studiolo.errors import ListError, UsageError
 from studiolo.files import load_bytes
-from studiolo.lists import Document, edited, rename_tag, retag, retag_list
+from studiolo.lists import Document, edited, folded_tag, rename_tag, retag, retag_list
 
 from .entries import Listed, called
 from .folder import Library
 from .plan import Page, Plan
 from .reading import Kept, kept_path, load_kept, tags_of
-from .vocabulary import folded_tag, load_vocabulary, vocabulary_path, with_synonym
+from .vocabulary import load_vocabulary, vocabulary_path, with_synonym
 
 
 def tag(
@@ -30,24 +30,28 @@ def tag(
     document, entry = listed
     kept = load_kept(library.folder)
     have = tags_of(entry, kept)
-    by_name = {one.casefold(): one for one in have}
+    name_of = load_vocabulary(library).name
+    names = set(map(name_of, have))
     for one in remove:
-        if one.casefold() not in by_name:
+        if name_of(one) not in names:
             raise UsageError(
                 f"{one!r} is not a tag of {called(entry)}. It has: {', '.join(have) or 'none'}."
             )
-    new = [one for one in dict.fromkeys(add) if one.casefold() not in by_name]
+    added: dict[str, str] = {}
+    for one in add:
+        added.setdefault(name_of(one), one)
+    new = [one for name, one in added.items() if name not in names]
     if not new and not remove:
         return None
+    gone = set(map(name_of, remove))
+    off_list = [one for one in entry.tags if name_of(one) in gone]
     shown = {one.casefold() for one in entry.tags}
-    off_list = [by_name[one.casefold()] for one in remove if one.casefold() in shown]
     edits = retag(document, entry, new, off_list)
     beside = [] if edits is not None else new
     if edits is None:
         edits = retag(document, entry, (), off_list) or ()
-    gone = {one.casefold() for one in remove}
     old = [one for one in have if one.casefold() not in shown]
-    tags = [*(one for one in old if one.casefold() not in gone), *beside]
+    tags = [*(one for one in old if name_of(one) not in gone), *beside]
     keeping: tuple[Kept, ...] = ()
     if tags != old:
         key = next((key for key in (entry.key, *entry.keys) if key in kept), entry.key)
@@ -58,7 +62,7 @@ def tag(
         keeping = (Kept(key, tags=tuple(tags)),)
     after = edited(document, edits, touched=[entry]) if edits else document
     _check(document, after, listed, [*new, *off_list] if not beside else off_list, off_list)
-    words = " ".join([*(f"+{one}" for one in new), *(f"-{by_name[o.casefold()]}" for o in remove)])
+    words = " ".join([*(f"+{one}" for one in new), *(f"-{o}" for o in have if name_of(o) in gone)])
     where = [str(document.path)] if edits else []
     where += [str(kept_path(library.folder))] if keeping else []
     return Plan(
@@ -95,14 +99,16 @@ def _check(
         )
 
 
-def tag_list(document: Document, add: Sequence[str], remove: Sequence[str]) -> Plan | None:
+def tag_list(
+    library: Library, document: Document, add: Sequence[str], remove: Sequence[str]
+) -> Plan | None:
     """Plan to change the tags of a whole list, in its `<!-- TAGS` comment or front matter; None where nothing changes.
 
     Raises:
         UsageError: a tag to take away is not there, or a tag cannot be written so.
         ListError: the list cannot be edited so.
     """
-    edits = retag_list(document, add, remove)
+    edits = retag_list(document, add, remove, load_vocabulary(library).name)
     if not edits:
         return None
     words = " ".join([*(f"+{one}" for one in add), *(f"-{one}" for one in remove)])
@@ -148,7 +154,7 @@ def merge_tags(library: Library, old: str, new: str) -> Merging:
             pages.append(Page(path, document.data, after.data))
     keeping = []
     for key, kept in load_kept(library.folder).items():
-        tags = [new if tag.casefold() == old.casefold() else tag for tag in kept.tags or ()]
+        tags = [new if folded_tag(tag) == folded_tag(old) else tag for tag in kept.tags or ()]
         if kept.tags and tuple(tags) != kept.tags:
             keeping.append(Kept(key, tags=tuple(dict.fromkeys(tags))))
     path, vocabulary = vocabulary_path(library), load_vocabulary(library)

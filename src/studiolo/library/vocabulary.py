@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from studiolo.errors import FileError
 from studiolo.files import load_bytes
+from studiolo.lists import folded_tag
 
 from .folder import Library
 
@@ -44,10 +45,21 @@ class Vocabulary:
                 found.setdefault(folded_tag(tag), tag)
         return tuple(found.values())
 
+    def name(self, tag: str) -> str:
+        """Return what is the same of all tags that mean the same: tags are compared by this, nowhere by their letters."""
+        return folded_tag(self.meant(tag) or tag)
 
-def folded_tag(tag: str) -> str:
-    """Return what is the same of all spellings of a tag: neither capitals nor blanks, `_` and `-` tell tags apart."""
-    return re.sub(r"[\s_-]+", "-", tag.casefold())
+    def having(self, wanted: Iterable[str]) -> Callable[[Iterable[str]], bool]:
+        """Return what says whether all of some tags that a reader typed are among tags."""
+        names = {self.name(tag.lstrip("#")) for tag in wanted}
+        return lambda tags: not names or names <= set(map(self.name, tags))
+
+    def all_alike(self, tags: Iterable[str]) -> tuple[str, ...]:
+        """Return tags with all that the vocabulary knows to mean the same, each once."""
+        tags = tuple(tags)
+        names = set(map(self.name, tags))
+        known = (tag for tag in self.synonyms if self.name(tag) in names)
+        return tuple(dict.fromkeys((*tags, *self.all_meant(tags), *known)))
 
 
 def vocabulary_path(library: Library) -> Path:

@@ -20,6 +20,7 @@ from .facts import load_facts
 from .folder import Library
 from .given import Given, given_by
 from .inbox import load_items
+from .vocabulary import Vocabulary, load_vocabulary
 from .works import Works, load_works
 
 
@@ -128,6 +129,7 @@ class Waiting:
     works: Works
     facts: Mapping[Key, Facts]
     on_lists: Mapping[Key, str]
+    vocabulary: Vocabulary
 
     def find(self, name: str) -> Pending | None:
         """Return the pending thing of a name or of any key of its work; where it has no key, of the beginning of its id.
@@ -214,7 +216,7 @@ def load_waiting(library: Library, *, with_passed: bool = False) -> Waiting:
         pending.title = title_of(pending, facts)
         pending.guesses = works.guesses(pending.key) if pending.key else ()
     ordered = sorted(groups.values(), key=lambda pending: pending.saved_at, reverse=True)
-    return Waiting(ordered, works, facts, on_lists)
+    return Waiting(ordered, works, facts, on_lists, load_vocabulary(library))
 
 
 _TAIL = re.compile(

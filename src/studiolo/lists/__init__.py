@@ -16,6 +16,7 @@ from .entry import Entry
 from .links import Piece, find_links
 from .parts import Part
 from .sections import Section
+from .tags import folded_tag
 from .titles import title_from_url
 from .words import plain_with_links
 
@@ -69,6 +70,7 @@ __all__ = [
     "escape",
     "find_links",
     "find_section",
+    "folded_tag",
     "insert",
     "inverse",
     "left_out",

@@ -31,6 +31,7 @@ from .elements import Heading, Link, Question
 from .entry import Entry
 from .links import fold_label
 from .parse import Reader
+from .parts import PART_NEXT
 from .sections import Section
 from .texts import Text
 
@@ -109,7 +110,7 @@ def _check(docs: Sequence[Document], answered: Answered | None) -> list[Fault]:
         for part in reader.parts():
             if empty is not None and part.section.level <= empty.level:
                 found.append(_empty_section(empty, name))
-            empty = part.section if _is_empty(part) else None
+            empty = part.section if _is_empty(part, doc.data) else None
             found += _broken_links(part, reader.definitions, name)
             found += _dead_links(part, doc.path, files, anchors, name)
             found += _twice(part, first, name)
@@ -356,11 +357,12 @@ def _twice(
             )
 
 
-def _is_empty(part: Part) -> bool:
+def _is_empty(part: Part, data: bytes) -> bool:
     section = part.section
     return (
         bool(section.path)
         and all(block.kind in ("comment", "rule") for block in section.blocks)
+        and not PART_NEXT.match(data, section.body)
         and not any(link.line == section.line for link in part.links)
     )
 

@@ -21,6 +21,7 @@ from .blocks import Block
 
 _MARK = re.compile(rb"<!--[ \t]*(/?)studiolo:([a-z]{1,40})((?:[ \t]+[a-z]+=[\w,-]*)*)[ \t]*-->\s*")
 MAYBE = b"studiolo:"
+PART_NEXT = re.compile(rb"\s*<!--[ \t]*studiolo:[a-z]")  # behind a heading, whose part is not read
 
 
 @dataclass(frozen=True, slots=True)

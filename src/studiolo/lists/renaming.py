@@ -16,7 +16,7 @@ from .elements import Span
 from .entry import Entry
 from .parse import TAG_LINK, TAGS_COMMENT, lead_of
 from .tagging import cut_tags, tag_like, tags_at
-from .tags import HASHTAG, badge_tag, labels_line
+from .tags import HASHTAG, badge_tag, folded_tag, labels_line
 
 
 _FRONT_TAGS = re.compile(
@@ -29,7 +29,7 @@ _BADGE_NAME = re.compile(r"(?<=/badge/tag-)(.+)(?=-[^-/]+$)", re.IGNORECASE)
 
 
 def rename_tag(doc: Document, old: str, new: str) -> Document:
-    """Return a document in which everything that has the tag `old`, in any capitals, has the tag `new` instead, once.
+    """Return a document in which everything that has the tag `old`, however it is spelled, has the tag `new` instead, once.
 
     Raises:
         UsageError: `new` cannot be written where `old` stands.
@@ -62,7 +62,7 @@ def rename_tag(doc: Document, old: str, new: str) -> Document:
 
 
 def _is(tag: str, old: str, new: str) -> bool:
-    return tag.casefold() == old.casefold() and tag != new
+    return folded_tag(tag) == folded_tag(old) and tag != new
 
 
 def _has(tags: tuple[str, ...], old: str, new: str) -> bool:
@@ -70,7 +70,7 @@ def _has(tags: tuple[str, ...], old: str, new: str) -> bool:
 
 
 def _renamed(tags: tuple[str, ...], old: str, new: str) -> set[str]:
-    return {(new if tag.casefold() == old.casefold() else tag).casefold() for tag in tags}
+    return {folded_tag(new if folded_tag(tag) == folded_tag(old) else tag) for tag in tags}
 
 
 def _on_entry(doc: Document, entry: Entry, old: str, new: str) -> Iterator[Edit]:
@@ -196,7 +196,7 @@ def _badges(doc: Document, old: str, new: str) -> Iterator[Edit]:
     for link in doc.links:
         found = TAG_LINK.search(link.url) if link.mention is None else None
         around = any(link.span[0] <= image.span[0] < link.span[1] for image in doc.images)
-        if found is None or not around or unquote(found[1]).casefold() != old.casefold():
+        if found is None or not around or folded_tag(unquote(found[1])) != folded_tag(old):
             continue
         at = data.find(b"(" + link.url.encode(), *link.span) + 1
         if at > 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from studiolo.errors import ListError, UsageError
@@ -17,7 +17,7 @@ from .operations import refuse_quoted
 from .parse import TAG_LINK, TAGS_COMMENT, lead_of
 from .rows import cell_of, fill
 from .style import head_of
-from .tags import HASHTAG, labels_line, split_tags, trailing_code
+from .tags import HASHTAG, folded_tag, labels_line, split_tags, trailing_code
 
 
 _FRONT = re.compile(
@@ -67,10 +67,16 @@ def retag(
 
 
 def retag_list(
-    doc: Document, add: Sequence[str] = (), remove: Sequence[str] = ()
+    doc: Document,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    name_of: Callable[[str], str] = folded_tag,
 ) -> tuple[Edit, ...]:
     """Return the edits of the tags of a whole list: in its `<!-- TAGS` comment, else its front matter, else its line of labels,
     else in a new comment.
+
+    Args:
+        name_of: says what is the same of tags that mean the same.
 
     Raises:
         UsageError: a tag to take away stands in none of them; or a tag cannot be written there.
@@ -79,7 +85,7 @@ def retag_list(
         _refuse(tag, ",;\n", "the comment of tags")
         if "--" in tag or ">" in tag:
             raise UsageError(f"{tag!r} would end the comment of tags. Choose another name.")
-    gone = {tag.casefold() for tag in remove}
+    gone = set(map(name_of, remove))
     data = doc.data
     place = _comment(doc) or _front(doc) or _labels(doc)
     if place is None:
@@ -93,12 +99,14 @@ def retag_list(
     start, end = place
     have = split_tags(data[start:end].decode())
     for tag in remove:
-        if tag.casefold() not in {one.casefold() for one in have}:
+        if name_of(tag) not in map(name_of, have):
             raise UsageError(
                 f"{tag!r} is not a tag of {doc.path or 'the list'}. It has: {', '.join(have) or 'none'}."
             )
-    new = [one for one in have if one.casefold() not in gone]
-    new += [tag for tag in add if tag.casefold() not in {one.casefold() for one in new}]
+    new = [one for one in have if name_of(one) not in gone]
+    for tag in add:
+        if name_of(tag) not in map(name_of, new):
+            new.append(tag)
     old = data[start:end]
     return () if new == have else (Edit(start, old, _like(old, new, doc.newline)),)
 

@@ -19,6 +19,11 @@ LONGEST_TAG = 80  # letters; longer is a sentence
 _BADGE = re.compile(r"https?://img\.shields\.io/badge/tag-(.+)-[^-]+$", re.IGNORECASE)
 
 
+def folded_tag(tag: str) -> str:
+    """Return what is the same of all spellings of a tag: neither capitals nor blanks, `_` and `-` tell tags apart."""
+    return re.sub(r"[\s_-]+", "-", tag.casefold())
+
+
 def hashtags(text: Text) -> list[str]:
     """Return the `#tags` among the words of a text, not those inside its links."""
     data, at, tags = text.run.data, 0, []

@@ -28,13 +28,15 @@ def show_inbox(request: Request) -> Response:
     asked = request.query_params
     source, tag, everything = asked.get("source", ""), asked.get("tag", ""), bool(asked.get("all"))
     words = asked.get("words", "").casefold().split()
+    vocabulary = moment.sayings.vocabulary
+    has_tag = vocabulary.having([tag] if tag else [])
     every = moment.waiting.pending
     wanted = [
         one
         for one in every
         if (everything or one.is_paper)
         and (not source or source in one.sources)
-        and (not tag or tag.casefold() in map(str.casefold, one.tags))
+        and has_tag(one.tags)
         and all(word in one.title.casefold() for word in words)
     ]
     number, pages = number_of(request), max(1, -(-len(wanted) // PAGE))
@@ -47,7 +49,9 @@ def show_inbox(request: Request) -> Response:
         count=len(wanted),
         others=sum(not one.is_paper for one in every),
         sources=Counter(name for one in every for name in one.sources).most_common(),
-        tags=Counter(name for one in every for name in one.tags).most_common(60),
+        tags=Counter(name for one in every for name in vocabulary.all_meant(one.tags)).most_common(
+            60
+        ),
         asked={"source": source, "tag": tag, "all": everything, "words": asked.get("words", "")},
         query={name: asked.get(name) for name in ("source", "tag", "all", "words")},
         number=number,

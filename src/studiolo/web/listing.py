@@ -118,6 +118,7 @@ def filter_of(request: Request) -> Filter:
         source=asked.get("source", ""),
         has=asked.getlist("has"),
         section=asked.get("section", ""),
+        vocabulary=room_of(request).shelf.moment().sayings.vocabulary,
     )
 
 
@@ -149,7 +150,11 @@ def export(request: Request) -> Response:
     document, wanted = moment.document(name), filter_of(request)
     places = {f"{name}:{ln.entry.line}" for ln in moment.lines(name) if wanted.takes(ln)}
     found = [
-        one if request.query_params.get("notes") else replace(one, notes=())
+        replace(
+            one,
+            tags=moment.sayings.vocabulary.all_meant(one.tags),
+            notes=one.notes if request.query_params.get("notes") else (),
+        )
         for one in with_cite_keys(
             references_in_document(document, name, moment.sayings), load_cite_keys(moment.library)
         )
