@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from unicodedata import normalize
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -15,8 +15,7 @@ from .sites import NOT_OWNERS, reader_of
 from .wrapped import inner_address, inner_of_browser
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """One link's identity and what it says beside it.
 
     Attributes:

@@ -96,7 +96,7 @@ class Draft:
 
     def names_paper(self) -> bool:
         """Whether a link of it names a paper."""
-        return any(link.mention and link.mention.key.names_paper for link in self.links)
+        return any(text.links_paper() for text in (*self.own, *self.below))
 
     @property
     def key(self) -> Key | None:

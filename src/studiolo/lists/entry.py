@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .texts import Text
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Entry:
     """One work on the list, with everything nested below it: what was collected of it, read further when it is asked for.
 

@@ -504,13 +504,13 @@ class Reader:
                 draft.notes.append(Note(note, row.line, 1))
 
     def _text(self, block: Block) -> Text:
-        return self._read(block.content, block.line)
+        run = Run(self.data, block.content)
+        text = Text(run, find_links(run.data, self.definitions), block.line)
+        self.part.texts.append(text)
+        return text
 
     def _cell(self, row: Block, cell: Span) -> Text:
-        return self._read([cell], row.line)
-
-    def _read(self, content: list[Span], line: int) -> Text:
-        text = self._peek(content, line)
+        text = self._peek([cell], row.line)
         self.part.texts.append(text)
         return text
 
