@@ -80,8 +80,10 @@ class Draft:
 
     def keys(self) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Return the keys of the entry and what is about it, and those of papers that it only mentions; each once."""
-        if not self.below and len(self.own) < 2:
-            keys = self.own[0].linked_keys() if self.own else []
+        if not self.below and not self.own:
+            return (), ()
+        if not self.below and len(self.own) == 1:
+            keys = self.own[0].linked_keys()
             if len(keys) < 2:
                 return tuple(keys), ()
         else:

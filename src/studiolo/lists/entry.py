@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from studiolo.keys import Key
@@ -15,6 +16,9 @@ from .titles import NOTHING_SAID, Naming, read_naming
 if TYPE_CHECKING:
     from .drafts import Draft
     from .texts import Text
+
+
+_NAMES_PAPER = attrgetter("names_paper")
 
 
 @dataclass(eq=False, repr=False)
@@ -112,7 +116,7 @@ class Entry:
         said, head = self.said, self.head
         if head is None:
             return said
-        cites = any(key.names_paper for key in self.keys)
+        cites = any(map(_NAMES_PAPER, self.keys))
         own = read_naming(head.run.data, head.pieces, cites=cites)
         if said is NOTHING_SAID:
             return own
