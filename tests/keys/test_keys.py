@@ -4,7 +4,16 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from studiolo.errors import UsageError
-from studiolo.keys import Key, address_of, find_key, find_mention, page_address, why_not_a_page
+from studiolo.keys import (
+    Key,
+    Mention,
+    address,
+    address_of,
+    find_key,
+    find_mention,
+    page_address,
+    why_not_a_page,
+)
 from studiolo.keys.key import ARXIV_ARCHIVES, KINDS, find_arxiv
 
 
@@ -292,3 +301,14 @@ def test_address_with_half_a_character_has_a_key():
     key = find_key("https://arxiv.org/x/2105\ud80024")
     assert key is not None
     assert str(key).isascii()
+
+
+_PIECES = "www.|blog|a|arxiv|proxy|lib|x.org|x.com|example|10.1145|10.|index.html|p.pdf|http|eyJhbGciOi|aHR0cHM6Ly9h|amp|~u|a_b|-|..|2019|translate.goog|doi.org|github.com|o|n|abs|1901.12345|youtu.be"
+
+
+@given(st.lists(st.sampled_from(_PIECES.split("|")), min_size=1, max_size=3), st.lists(st.sampled_from(_PIECES.split("|")), max_size=4), st.sampled_from(["", "/", "//"]))  # fmt: skip
+def test_plain_address_is_read_at_once_as_it_is_taken_apart(host, path, end):
+    url = f"https://{'.'.join(host)}{''.join('/' + piece for piece in path)}{end}"
+    if plain := address._find_plain(url):
+        found = address._find(url)
+        assert plain == Mention(found.key, url, found.version, found.position_s, found.path)

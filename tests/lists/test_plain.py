@@ -71,6 +71,11 @@ def by_rules(data, pieces, *, cites):
         return titles.read_by_rules(data, pieces, cites=cites)
 
 
+def said(naming):
+    """Return a naming with its people one by one."""
+    return naming._replace(people=naming.authors)
+
+
 def at_once(data, pieces, *, cites):
     """Whether a head is one that is read at once."""
     return bool(read_plain(data, pieces) or (not cites and not pieces and read_thought(data)))
@@ -87,7 +92,7 @@ def test_what_is_read_at_once_is_what_the_rules_say(often):
         pieces = find_links(data, {})
         seen.append(at_once(data, pieces, cites=cites))
         found = titles.read_naming(data, pieces, cites=cites)
-        assert found == by_rules(data, pieces, cites=cites)
+        assert said(found) == by_rules(data, pieces, cites=cites)
 
     compare()
     assert sum(seen) > len(seen) / 20
@@ -99,7 +104,7 @@ def test_heads_of_real_lists_are_read_at_once_as_by_the_rules(real_list):
             data, pieces = entry.head.run.data, entry.head.pieces
             for cites in (False, True):
                 found = titles.read_naming(data, pieces, cites=cites)
-                assert found == by_rules(data, pieces, cites=cites), data
+                assert said(found) == by_rules(data, pieces, cites=cites), data
 
 
 @pytest.mark.parametrize(

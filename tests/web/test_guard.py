@@ -5,9 +5,10 @@ import os
 import pytest
 from starlette.testclient import TestClient
 
+from studiolo.keys import Key
 from studiolo.web.app import ROUTES, app_of
 from studiolo.web.guard import is_loopback
-from studiolo.web.room import room_for, static_address
+from studiolo.web.room import address, room_for, static_address
 
 from .conftest import HOST
 from .inert import acts
@@ -87,6 +88,13 @@ def test_what_is_here_cannot_be_read_into_a_foreign_page(client):
 def test_other_methods_are_refused(client):
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         assert client.request(method, LIST).status_code == 405
+
+
+def test_key_is_one_value_of_an_address():
+    assert (
+        address("/suggest", key=Key("arxiv", "2105.03824"), tag=["a", "b"])
+        == "/suggest?key=arxiv%3A2105.03824&tag=a&tag=b"
+    )
 
 
 def test_large_forms_and_long_addresses_are_refused(client):

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from unicodedata import normalize
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from .key import KINDS, Key, make_key, not_a_key
 from .publishers import Target, arxiv_in, doi_in_page, doi_of, tidy_host
 from .sites import NOT_OWNERS, reader_of
-from .wrapped import inner_address, inner_of_browser
+from .wrapped import inner_address, inner_of_browser, may_wrap
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """One link's identity and what it says beside it.
 
     Attributes:
@@ -88,7 +87,7 @@ def host_of(url: str) -> str | None:
     return tidy_host(parts.hostname or "") or None if parts else None
 
 
-# the two forms that most addresses of a list have, read without taking them apart; ids of five digits began in 2015
+# the forms that most addresses of a list have, read without taking them apart; ids of five digits began in 2015
 _PLAIN_ARXIV = re.compile(
     r"https?://(?:www\.)?arxiv\.org/(?:abs|pdf|html)/((?:1[5-9]|[2-9]\d)(?:0[1-9]|1[0-2])\.\d{5})(?:v([1-9]\d?))?(?:\.pdf)?",
     re.ASCII,
@@ -96,6 +95,9 @@ _PLAIN_ARXIV = re.compile(
 _PLAIN_REPOSITORY = re.compile(
     r"https?://github\.com/([A-Za-z0-9][A-Za-z0-9-]{0,59})/([A-Za-z0-9_-]{1,100})/?",
     re.ASCII,
+)
+_PLAIN_PAGE = re.compile(
+    r"https?://(?!www\.)((?:[a-z0-9-]+\.)+[a-z0-9-]+)((?:/[A-Za-z0-9_.~-]+)*)/*", re.ASCII
 )
 
 
@@ -106,6 +108,10 @@ def _find_plain(url: str) -> Mention | None:
         owner = match[1].lower()
         if owner not in NOT_OWNERS:
             return Mention(Key("github", f"{owner}/{match[2].lower()}"), url)
+    if match := _PLAIN_PAGE.fullmatch(url):
+        host, path = match.groups()
+        if reader_of(host) is None and "10." not in path and not may_wrap(host, url):
+            return Mention(Key("url", f"https://{host}{path}"), url)
     return None
 
 

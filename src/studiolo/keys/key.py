@@ -7,8 +7,7 @@ timestamp: those belong to the `Mention`, one person's link in one place.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from studiolo.errors import UsageError
 
@@ -71,8 +70,7 @@ _PAPER_PAGE = re.compile(
 )
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A typed identity; `str(key)` is `kind:value`, and `Key.parse` reads that back.
 
     Values are normal forms: two spellings of one thing give equal keys. `github` values are lower case

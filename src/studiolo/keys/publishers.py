@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote
 
 from .key import Key, find_acl, find_arxiv, make_key, without_archive
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a reader made of an address: the fields of a `Mention`."""
 
     key: Key | None

@@ -76,16 +76,14 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
         elif said.year is None and year is not None:
             draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
     elif depth <= 1 and not draft.said.authors and (theirs := whose(text)):
-        draft.said = draft.said._replace(
-            authors=theirs.authors, year=draft.said.year or theirs.year
-        )
+        draft.said = draft.said._replace(people=theirs.people, year=draft.said.year or theirs.year)
     elif (
         _MAYBE_PEOPLE.match(words)
         and not draft.said.authors
         and names_people(people := text.words_alone())
     ):
         draft.said = draft.said._replace(
-            authors=split_authors(people), year=draft.said.year or year_in(words)
+            people=split_authors(people), year=draft.said.year or year_in(words)
         )
         return True
     elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):

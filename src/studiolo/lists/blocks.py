@@ -74,8 +74,8 @@ _SETEXT = re.compile(rb"(?:=+|-+)[ \t]*$")
 _FENCE = re.compile(rb"(`{3,})[^`]*$|(~{3,})")
 _RULE = re.compile(rb"(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _BULLET = re.compile(rb"[*+-](?=[ \t]|$)")
-# an item in which nothing but a paragraph can begin
-_PLAIN_ITEM = re.compile(rb"[*+-] (?:[A-Za-z\[\"(]|\*\*[A-Za-z])")
+# an item in which nothing but a paragraph can begin, as the line that most of a long list are
+_PLAIN_ITEM = re.compile(rb"( *)[*+-] (?:[A-Za-z\[\"(]|\*\*[A-Za-z]).*(?<!\r)\n")
 _ORDERED = re.compile(rb"(\d{1,9})[.)](?=[ \t]|$)")
 _DELIMITER = re.compile(rb"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _DEFINITION = re.compile(
@@ -124,6 +124,7 @@ class _Scanner:
         self.leaf: Block | None = None  # an open paragraph, fence, html block, code block or table
         self.fence = b""
         self.html_end: re.Pattern[bytes] | None = None
+        self.defines = b"]:" in data  # it may
         self.deep = False  # the last line of the open paragraph is indented like code, or lazy: no table header
         self.last_end = 0  # end of the last line that was not blank
         # the line at hand
@@ -141,6 +142,9 @@ class _Scanner:
         begin, self.line = self._front_matter(begin)
         size, was_blank = len(data), False
         while begin < size:
+            if _PLAIN_ITEM.match(data, begin) and (behind := self._plain_items(begin)) > begin:
+                begin, was_blank = behind, False
+                continue
             newline = data.find(b"\n", begin)
             self.next = size if newline < 0 else newline + 1
             stop = size if newline < 0 else newline
@@ -223,27 +227,39 @@ class _Scanner:
                 self._close_leaf()
             self._note_blank()
             return
-        if (
-            self.indent < 4
-            and depth < MAX_DEPTH
-            and (leaf is None or leaf.kind == "paragraph" or not all_matched)
-            and _PLAIN_ITEM.match(self.data, self.pos, self.stop)
-        ):
-            self._plain_item(depth)
-        else:
-            self._open_blocks(depth, all_matched)
+        self._open_blocks(depth, all_matched)
 
-    def _plain_item(self, depth: int) -> None:
-        """Open an item and its paragraph at once, as most lines of a long list are."""
-        self._begin(depth, False)
-        item, text_at = self._add("item"), self.pos + 2
-        item.marker, item.marker_at = self.data[self.pos : self.pos + 1], self.pos
-        item.text_at, item.width = text_at, self.indent + 2
-        self.stack.append(item)
-        content = [(text_at, self.stop)]
-        self.leaf = Block("paragraph", text_at, self.next, self.line, item, [], content)
-        item.children.append(self.leaf)
-        self.deep = False
+    def _plain_items(self, begin: int) -> int:
+        """Read plain items of a line each, one behind the other, outside of quotations; return where other lines begin."""
+        data, stack, line, end = self.data, self.stack, self.line, self.last_end
+        if any(block.kind == "quote" for block in stack):
+            return begin
+        while match := _PLAIN_ITEM.match(data, begin):
+            marker_at = match.end(1)
+            indent, depth, open_depth = marker_at - begin, 1, len(stack)
+            while depth < open_depth and indent >= stack[depth].width:
+                indent -= stack[depth].width
+                depth += 1
+            leaf = self.leaf
+            if indent >= 4 or depth >= MAX_DEPTH:
+                break
+            if leaf is not None:
+                if depth == open_depth and leaf.kind != "paragraph":
+                    break
+                self._close_leaf()
+            for _ in range(depth, open_depth):
+                stack.pop().end = end
+            line, end, text_at = line + 1, match.end(), marker_at + 2
+            parent, marker = stack[-1], data[marker_at : marker_at + 1]
+            item = Block("item", begin, end, line, parent, [], [], 0, marker, marker_at, text_at, indent + 2)  # fmt: skip
+            leaf = Block("paragraph", text_at, end, line, item, [], [(text_at, end - 1)])
+            parent.children.append(item)
+            item.children.append(leaf)
+            stack.append(item)
+            self.leaf, self.deep = leaf, False
+            self.last_end = begin = end
+        self.line = line
+        return begin
 
     def _note_blank(self) -> None:
         """An item that begins with a blank line takes no more than that one."""
@@ -403,7 +419,7 @@ class _Scanner:
         if leaf is None:
             return
         leaf.end = max(self.last_end, leaf.start)
-        if leaf.kind == "paragraph":
+        if self.defines and leaf.kind == "paragraph":
             self._definitions(leaf)
 
     def _heading(self, depth: int, opened: bool) -> bool:

@@ -77,7 +77,7 @@ def _cell_naming(cell: Text, *, cites: bool, titled: bool) -> Naming:
         return read_naming(data, cell.pieces, cites=cites)
     title, before, behind = cite(without_leads(cell.words()))
     year = year_in(f"{before} - {behind}")
-    return Naming(title, authors=people_before(before) or split_authors(behind), year=year)
+    return Naming(title, people=people_before(before) or split_authors(behind), year=year)
 
 
 def _shown_link(cell: Text, *, papers: bool) -> bool:

@@ -80,8 +80,10 @@ class Draft:
 
     def keys(self) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
         """Return the keys of the entry and what is about it, and those of papers that it only mentions; each once."""
-        if not self.below and len(self.own) < 2:
-            keys = self.own[0].linked_keys() if self.own else []
+        if not self.below and not self.own:
+            return (), ()
+        if not self.below and len(self.own) == 1:
+            keys = self.own[0].linked_keys()
             if len(keys) < 2:
                 return tuple(keys), ()
         else:
@@ -96,7 +98,7 @@ class Draft:
 
     def names_paper(self) -> bool:
         """Whether a link of it names a paper."""
-        return any(link.mention and link.mention.key.names_paper for link in self.links)
+        return any(text.links_paper() for text in (*self.own, *self.below))
 
     @property
     def key(self) -> Key | None:

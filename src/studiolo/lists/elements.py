@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from studiolo.keys import Mention
 
@@ -14,8 +13,7 @@ STATES: tuple[State, ...] = get_args(State)
 StateBy = Literal["box", "column", "mark", "keyword", "section"]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A link as it stands in the list.
 
     Attributes:
@@ -34,8 +32,7 @@ class Link:
     kind: str = "inline"
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(NamedTuple):
     """A heading, ATX or setext."""
 
     level: int
@@ -44,8 +41,7 @@ class Heading:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A nested item or paragraph of an entry, in plain words; depth 1 lies directly below the entry."""
 
     text: str
@@ -53,8 +49,7 @@ class Note:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A line that begins with `Q:`; `answer` is the text of the `A:` that follows it, if one does."""
 
     text: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from studiolo.keys import Key
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from .texts import Text
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+_NAMES_PAPER = attrgetter("names_paper")
+
+
+@dataclass(eq=False, repr=False)
 class Entry:
     """One work on the list, with everything nested below it: what was collected of it, read further when it is asked for.
 
@@ -112,7 +116,7 @@ class Entry:
         said, head = self.said, self.head
         if head is None:
             return said
-        cites = any(key.names_paper for key in self.keys)
+        cites = any(map(_NAMES_PAPER, self.keys))
         own = read_naming(head.run.data, head.pieces, cites=cites)
         if said is NOTHING_SAID:
             return own

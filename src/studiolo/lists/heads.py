@@ -76,6 +76,7 @@ _MOST = 300  # parts of a head; what stands behind them says nothing of its titl
 _ALL_BRACKETED = re.compile(r"\s*\[([^\[\]]{60,})\](?=\s*(?:$|\())")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 HASHTAGS = re.compile(r"(?:(?<=\s)|^)#[^\W\d][\w/-]{0,60}(?=\s|$)")
+SMALL_WORDS = frozenset(["and", "the", "v", "in", "with", "for", "to"])
 _SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
 _MARKS = str.maketrans(dict.fromkeys("[](){}\\:.,!：?*_`\"'“”/|【】（）", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
@@ -91,13 +92,9 @@ _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?
 
 def is_label(text: str) -> bool:
     """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
-    last = text.rsplit(" ", 1)[-1]
-    if (
-        text.isascii()
-        and last.isalpha()
-        and (small := last.lower()) not in LABELS
-        and not _SMALL_WORD.fullmatch(small)
-    ):
+    last = text[text.rfind(" ") + 1 :].lower()
+    bare = last.rstrip("0123456789")
+    if bare.isalpha() and bare not in LABELS and bare not in SMALL_WORDS and text.isascii():
         return False  # as of most titles
     words = text.translate(_MARKS).lower().split()
     if not words:

@@ -92,9 +92,10 @@ _SPECIAL = re.compile(
     rb"(?<=[hH])[tT][tT][pP][sS]?://|(?<=[fF])[tT][pP]://|(?<=[wW])[wW][wW]\.(?=[a-zA-Z0-9])"
     rb"|(?<=[aA])[rR][xX][iI][vV]:[ ]?(?=[a-zA-Z0-9])|(?<=[dD])[oO][iI]:[ ]?(?=10\.)))"
 )
-_HINT = re.compile(rb"[\[:<wW](?:(?<![wW])|(?<=w)ww\.|(?<=W)WW\.)")  # else a text has no link
-# the link that most are, which needs no counting of brackets
-_PLAIN = re.compile(rb"\[([^\[\]\\`<]*+)\]\(([^()\\\s\x00-\x1f<]++)\)")
+_OPENS, _COLON, _ANGLE, _DOT = b"[:<."  # each way to write a link has one of these
+# the link that most are, which needs no counting of brackets; and alone between words that can hold no other
+_PLAIN = re.compile(rb"\[([^\[\]\\`<]*+)\]\(([^()\\\x00-\x20<]++)\)")
+_ALONE = re.compile(rb"[^\\`<!\[\]:.]*+" + _PLAIN.pattern + rb"[^\\`<!\[\]:.]*+")
 # an address that ends the text, with nothing in it that could be cut off
 _PLAIN_BARE = re.compile(rb"https?://[A-Za-z0-9](?:[A-Za-z0-9./_-]*[A-Za-z0-9/])?+\Z")
 _AUTO = re.compile(rb"<([a-z][a-z0-9+.-]{1,31}:[^\s<>\x00-\x1f]*)>", re.IGNORECASE)
@@ -146,19 +147,26 @@ def resolve_entities(text: str) -> str:
 
 def find_links(text: bytes, definitions: Mapping[str, str]) -> list[Piece]:
     """Return the links and images of `text` in order; a link inside a link text is not one."""
-    if not _HINT.search(text):
+    if _OPENS in text:
+        if alone := _ALONE.fullmatch(text):
+            return [_plain_piece(alone)]
+    elif _COLON not in text and _ANGLE not in text and _DOT not in text:
         return []
     first = _SPECIAL.search(text)
-    plain = _PLAIN.match(text, first.start()) if first else None
-    if plain and not _SPECIAL.search(text, plain.end()):  # one link and words, as most items are
+    if first is None:
+        return []
+    start = first.start()
+    if bare := _PLAIN_BARE.match(text, start):
+        end = len(text)
+        return [Piece("bare", start, end, (start, end), bare[0].decode())]
+    if (plain := _PLAIN.match(text, start)) and not _SPECIAL.search(text, plain.end()):
         return [_plain_piece(plain)]
-    if first and (bare := _PLAIN_BARE.match(text, first.start())):
-        return [Piece("bare", *bare.span(), bare.span(), bare[0].decode())]
     return _Scan(text, definitions).run()
 
 
 def _plain_piece(match: re.Match[bytes]) -> Piece:
-    return Piece("inline", match.start(), match.end(), match.span(1), unescape(match[2]))
+    inner = match.span(1)
+    return Piece("inline", inner[0] - 1, match.end(2) + 1, inner, unescape(match[2]))
 
 
 def destination(text: bytes, at: int) -> tuple[str, int] | None:

@@ -18,7 +18,7 @@ from .cells import name_row, words_of
 from .columns import Role, columns_of
 from .contents import Contents
 from .drafts import Draft, Part
-from .elements import Heading, Link, Note, Question, Span
+from .elements import Heading, Link, Note, Question, Span, State
 from .entry import Entry
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import (
@@ -47,9 +47,12 @@ from .texts import Text
 
 
 _WORDS = ("paragraph", "heading")
-_MAYBE_QUESTION = re.compile(
-    rb"[qQ&TLWDNSI](?:(?<=[qQ&])|(?<=T)ODO|(?<=L)ATER|(?<=W)AITING|(?<=D)(?:OING|ONE)|(?<=N)OW|(?<=S)TARTED|(?<=I)N-PROGRESS)"
-)  # an entity may stand for anything
+_HASH = ord("#")
+# what a head may say beside its work: a mark, a question, a box, a keyword. An entity may stand for anything
+_SAYS_MORE = re.compile(
+    rb"[\x80-\xffqQ&\[TLWDNSI](?:(?<=[\x80-\xffqQ&])|(?<=\A\[)[ xX/~-]\][ \t]"
+    rb"|(?<=T)ODO|(?<=L)ATER|(?<=W)AITING|(?<=D)(?:OING|ONE)|(?<=N)OW|(?<=S)TARTED|(?<=I)N-PROGRESS)"
+)
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 # no date, and no letter first with which a question, an answer, a field or people begin
 _ONLY_NOTE = re.compile(r"[ce-orsu-xz]\D*+")
@@ -119,6 +122,7 @@ class Reader:
         self.lead = lead_of(root)
         self.above: Text | None = None  # a title in the block before
         self.titles: dict[str, Text] = {}  # all of them by their words
+        self.last: tuple[tuple[str, ...] | None, State | None] = (None, None)
         self.page: tuple[str, ...] = (
             "",
         )  # a heading over all others that says "Reading": a page's name, not a state
@@ -415,16 +419,16 @@ class Reader:
     def _head(self, item: Block, text: Text, draft: Draft) -> None:
         data = text.run.data
         draft.head = text
-        if b"#" in data:
+        if _HASH in data:
             draft.tags += hashtags(text)
         if data.endswith(b"`"):
             draft.tags += [tag for tag, _ in trailing_code(data)]
+        if not _SAYS_MORE.search(data):
+            return
         box = BOX.match(data)
         if box:
             draft.state = BOX_STATES.get(chr(box[1][0]))
             draft.state_by = "box" if draft.state else None
-        if data.isascii() and not _MAYBE_QUESTION.search(data):
-            return  # neither a mark nor a question
         words = text.words()
         if not box and (state := state_of_mark(words)):
             draft.state, draft.state_by = state, "mark"
@@ -435,7 +439,7 @@ class Reader:
 
     def _note(self, text: Text, line: int, depth: int, draft: Draft) -> None:
         words = text.words()
-        if b"#" in text.run.data:
+        if _HASH in text.run.data:
             draft.tags += hashtags(text)
         if not text.pieces and _ONLY_NOTE.fullmatch(words):
             draft.notes.append(Note(words, line, max(depth, 1)))
@@ -504,13 +508,13 @@ class Reader:
                 draft.notes.append(Note(note, row.line, 1))
 
     def _text(self, block: Block) -> Text:
-        return self._read(block.content, block.line)
+        run = Run(self.data, block.content)
+        text = Text(run, find_links(run.data, self.definitions), block.line)
+        self.part.texts.append(text)
+        return text
 
     def _cell(self, row: Block, cell: Span) -> Text:
-        return self._read([cell], row.line)
-
-    def _read(self, content: list[Span], line: int) -> Text:
-        text = self._peek(content, line)
+        text = self._peek([cell], row.line)
         self.part.texts.append(text)
         return text
 
@@ -547,7 +551,12 @@ class Reader:
         """Return the entry that a draft becomes."""
         keys, others = draft.keys()
         state, by = draft.state, draft.state_by
-        headings = draft.section[draft.section[:1] == self.page :]
-        if state is None and self.shows_states and (state := state_of_section(headings)):
+        if state is None and self.shows_states and (state := self._state_of(draft.section)):
             by = "section"
         return Entry(draft, self.data, keys, others, state, by)
+
+    def _state_of(self, section: tuple[str, ...]) -> State | None:
+        """Return the state that the headings of a section give, looked up once for those that follow one another."""
+        if section is not self.last[0]:
+            self.last = section, state_of_section(section[section[:1] == self.page :])
+        return self.last[1]

@@ -11,14 +11,14 @@ import re
 
 from .authors import split_authors
 from .citations import cite
-from .dates import MAYBE_DATE, VENUES, is_venue, year_said
-from .heads import KEYWORD, is_label
+from .dates import MAYBE_DATE, VENUES, year_said
+from .heads import KEYWORD, LABELS, SMALL_WORDS, is_label
 from .links import Piece
 from .words import plain_words
 
 
-# (title, name, authors, year)
-Plain = tuple[str, str | None, tuple[str, ...], int | None]
+# (title, name, people as they are written, year)
+Plain = tuple[str, str | None, str, int | None]
 
 _YEAR = r"((?:19|20)\d\d)"
 _NAME = r"([A-Z][A-Za-z]*(?:-?(?!(?:19|20)\d\d)\d)*+)"  # no year is in it
@@ -30,10 +30,14 @@ _LINKED = re.compile(
     rf"(?:{_NAME} - )?+\[(?:(?!https?:|www\.){_TITLE}|\"(?=[^\"]{{3}}){_WORDS}\" - {_YEAR} - {_PEOPLE})\]\([^\s()<\\]++\)(?: - (?:{_PEOPLE}, )?+{_YEAR})?+",
     re.ASCII,
 )
+_NAMED = re.compile(_NAME, re.ASCII)
 _BOLD = re.compile(rf"\*\*{_WORDS}\*\*: (?=https?://\S++$)", re.ASCII)
 _THOUGHT = re.compile(r"[A-Za-z\d ,.;'*`?!+-]+")
 _LETTERS = re.compile(r"[A-Za-z]++(?: [A-Za-z]++)*+")
 _LISTED = re.compile(r"[A-Za-z]++(?: [A-Za-z]++)*+((?:, [a-z]++(?: [a-z]++)*+)++)")
+_NO_NAMES = LABELS.union(
+    SMALL_WORDS, ["todo", "later", "waiting", "doing", "now", "started", "done"]
+)
 _LONGEST = 400  # characters: fewer than any rule reads of a head
 
 
@@ -44,23 +48,28 @@ def read_plain(data: bytes, pieces: list[Piece]) -> Plain | None:
     head, piece = data.decode(), pieces[0]
     if piece.kind == "inline" and (match := _LINKED.fullmatch(head)):
         name, title, quoted, year, people, people_behind, year_behind = match.groups()
-        if name and (KEYWORD.match(head) or year_said(name)):
+        if name and not _is_name(name):
             return None
         if (year_behind and quoted) or (title and (title == piece.url or not _is_title(title))):
             return None
         title, people, year = title or quoted, people or people_behind, year or year_behind
-        if name and (name.casefold() == title.casefold() or is_venue(name) or is_label(name)):
+        if name and name.casefold() == title.casefold():
             name = None
-        authors = split_authors(people) if people else ()
-        if people_behind and not authors:
+        if people_behind and not split_authors(people):
             return None
-        return title, name, authors, int(year) if year else None
+        return title, name, people or "", int(year) if year else None
     if piece.kind == "bare" and (match := _BOLD.match(head)):
         title = match[1]
         whole = (piece.start, piece.end) == (match.end(), len(head))
-        if whole and _is_title(title) and not KEYWORD.match(title):
-            return title, None, (), None
+        named = _NAMED.fullmatch(title) is not None and _is_name(title)
+        if whole and (named or (_is_title(title) and not KEYWORD.match(title))):
+            return title, None, "", None
     return None
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word of the form of a name is no label, venue, year or keyword."""
+    return word.rstrip("-0123456789").lower() not in _NO_NAMES
 
 
 def _is_title(text: str) -> bool:

@@ -26,12 +26,17 @@ from .words import plain_with_links
 
 
 class Naming(NamedTuple):
-    """What an item calls its work."""
+    """What an item calls its work; its people as they are written where nothing but `split_authors` takes them apart."""
 
     title: str
     name: str | None = None
-    authors: tuple[str, ...] = ()
+    people: tuple[str, ...] | str = ()
     year: int | None = None
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Its people, one by one."""
+        return split_authors(self.people) if isinstance(self.people, str) else self.people
 
 
 NOTHING_SAID = Naming("")

@@ -8,8 +8,11 @@ from .links import Piece, resolve_entities
 
 
 _BOLD = re.compile(r"(\*{2,4}|__|~~)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", re.DOTALL)
-_EMPHASIS = re.compile(r"\*(?=[^\s*])([^*]*)(?<=\S)\*|(?<!\w)_(?=[^\s_])([^_]*)(?<=\S)_(?!\w)")
-_CODE = re.compile(r"(?<!`)(`++)([^`]+)\1(?!`)")
+# these begin with the characters that all of their cases begin with, which `re` skips to fast
+_EMPHASIS = re.compile(
+    r"[*_](?:(?<=\*)(?=[^\s*])([^*]*)(?<=\S)\*|(?<=_)(?<!\w_)(?=[^\s_])([^_]*)(?<=\S)_(?!\w))"
+)
+_CODE = re.compile(r"(`(?<!``)`*+)([^`]+)\1(?!`)")
 _BREAKS = re.compile(
     r"</?(?:br|center|details|div|img|li|ol|p|summary|ul)(?:\s[^<>]{0,1000})?/?>", re.IGNORECASE
 )
@@ -37,17 +40,25 @@ def strip_marks(text: bytes) -> str:
         kept = _ESCAPED.findall(words)
         words = _ESCAPED.sub(_ESCAPE_MARK, words)
     if "`" in words:
-        words = _CODE.sub(r"\2", words)
+        words = _CODE.sub(_inner, words)
     if "*" in words or "_" in words or "~" in words:
         if "**" in words or "__" in words or "~~" in words:
-            words = _BOLD.sub(r"\2", words)
-        words = _EMPHASIS.sub(lambda m: m[1] or m[2] or "", words)
+            words = _BOLD.sub(_inner, words)
+        words = _EMPHASIS.sub(_stressed, words)
     if "&" in words:
         words = resolve_entities(words)
     if kept:
         kept.reverse()
         words = re.sub(_ESCAPE_MARK, lambda m: kept.pop() if kept else m[0], words)
     return words
+
+
+def _inner(match: re.Match[str]) -> str:
+    return match[2]
+
+
+def _stressed(match: re.Match[str]) -> str:
+    return match[1] or match[2] or ""
 
 
 def drop_comments(words: str) -> str:

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from studiolo.errors import StudioloError
+from studiolo.keys import Key
 from studiolo.library import Library, load_changes
 from studiolo.report import shared_css, templates
 
@@ -57,8 +58,9 @@ def address(path: str, /, **query: object) -> str:
     """Return an address on this server; what is None or empty is left out of the query."""
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
-        values = value if isinstance(value, list | tuple) else [value]
-        pairs += [(name.rstrip("_"), str(one)) for one in values if one not in (None, "", False)]
+        if isinstance(value, Key) or not isinstance(value, list | tuple):
+            value = [value]
+        pairs += [(name.rstrip("_"), str(one)) for one in value if one not in (None, "", False)]
     text = quote(path, safe="/:@!$&'()*+,;=~")
     return f"{text}?{urlencode(pairs)}" if pairs else text
 
