@@ -292,3 +292,8 @@ def test_address_with_half_a_character_has_a_key():
     key = find_key("https://arxiv.org/x/2105\ud80024")
     assert key is not None
     assert str(key).isascii()
+
+
+def test_month_stands_in_an_arxiv_id_and_nowhere_else():
+    months = {text: Key.parse(text).month for text in ("arxiv:2105.03824", "arxiv:cs/9901001", "arxiv:math/0309136", "doi:10.1000/2105.03824")}  # fmt: skip
+    assert list(months.values()) == ["2021-05", "1999-01", "2003-09", ""]
