@@ -26,7 +26,7 @@ _BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
 _MANY = 200  # titles with all words that are put in order; of more, those that BM25 finds best
 READ = "key, title, authors, abstract, notes, categories, date"  # of a row by suggestions
 SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
-_TOKENIZE = "'porter unicode61 remove_diacritics 2'"
+TOKENIZE = "'porter unicode61 remove_diacritics 2'"
 # titles and authors have an index of their own too: most of what is sought is there, and theirs is a tenth as long
 _SCHEMA = f"""
     CREATE TABLE rows (
@@ -35,12 +35,15 @@ _SCHEMA = f"""
     );
     CREATE TABLE facets (name TEXT, value TEXT, row INTEGER, PRIMARY KEY (name, value, row)) WITHOUT ROWID;
     CREATE VIRTUAL TABLE fts USING fts5 (
-        {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize={_TOKENIZE}
+        {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize={TOKENIZE}
     );
     INSERT INTO fts (fts, rank) VALUES ('rank', 'bm25({", ".join(map(str, _WEIGHTS))})');
-    CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={_TOKENIZE});
+    CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={TOKENIZE}, prefix='1 2');
     INSERT INTO titles (titles, rank) VALUES ('rank', 'bm25(10, 5)');
 """
+_HASH_BYTES = 8 << 20
+_LONGEST = 40  # letters of a word that is corrected
+_BEGUN = 2  # letters: a last word that is no longer is looked for in titles, elsewhere only whole
 _APART = "\x1f"  # between the names of a row
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -120,8 +123,11 @@ def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> N
 
 def finish_tables(database: sqlite3.Connection) -> None:
     """Make the full-text indexes of all rows."""
-    database.execute("INSERT INTO fts (fts) VALUES ('rebuild')")
-    database.execute("INSERT INTO titles (titles) VALUES ('rebuild')")
+    for table in ("fts", "titles"):
+        # larger pieces that are merged only when sixteen are there: a quarter less to do, and as quick to ask
+        for setting, value in (("hashsize", _HASH_BYTES), ("automerge", 0)):
+            database.execute(f"INSERT INTO {table} ({table}, rank) VALUES (?, ?)", (setting, value))
+        database.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
     database.execute("CREATE INDEX keys ON rows (key)")
 
 
@@ -145,7 +151,7 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
         if not (query.needed or query.unwanted or query.facets or query.years):
             return Found((), ("There is no word to search for.",))
         return Found(tuple(_by_fields(database, query, limit)))
-    says: list[str] = []
+    says = list(query.says)
     hits = _in_titles(database, query, limit)
     corrected = () if hits else _corrected(database, query)
     if corrected:
@@ -172,9 +178,17 @@ def _climb(
     telling = telling or list(range(len(words)))
     # a last word that is whole says more than what begins like it, and takes less time
     _add(hits, database, query, " AND ".join(fts(query.words[n]) for n in telling), limit)
+    if _just_begun(query) and (len(telling) > 1 or hits):
+        # what begins with one or two letters stands in nearly every abstract
+        telling = [n for n in telling if n < len(query.words) - 1]
     words = [words[n] for n in telling]
     everything = " AND ".join(words)
-    if len(hits) < limit and query.ends_open and _are_more(database, everything, len(hits)):
+    if (
+        words
+        and len(hits) < limit
+        and query.ends_open
+        and _are_more(database, everything, len(hits))
+    ):
         _add(hits, database, query, everything, limit)
     if len(hits) < min(_FEW, limit) and len(words) > 2:
         # one word is wrong: far fewer rows, and better ones, than those with any word
@@ -187,22 +201,21 @@ def _climb(
 
 def _in_titles(database: sqlite3.Connection, query: Query, limit: int) -> dict[int, Hit]:
     """Return the rows that have all words in title or authors, by number, in the order of `title_order`."""
-    words = " AND ".join(_expressions(query))
-    # words of fields may stand in other columns
-    table, expression = (
-        ("fts", f"{{title authors}} : ({words})") if query.needed else ("titles", words)
-    )
-    where, values = _where(query, expression, table)
-    title = COLUMNS.index("title") if query.needed else 0
+    expressions = _expressions(query)
+    where, values = _where(query, " AND ".join(expressions), "titles")
     sql = (
-        f"SELECT rows.id, highlight({table}, {title}, '{OPEN}', '{CLOSE}') "
-        f"FROM {table} JOIN rows ON rows.id = {table}.rowid WHERE {where}"
+        f"SELECT rows.id, highlight(titles, 0, '{OPEN}', '{CLOSE}') "
+        f"FROM titles JOIN rows ON rows.id = titles.rowid WHERE {where}"
     )
     titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY + 1)).fetchall()
-    if (
-        len(titles) > _MANY
-    ):  # BM25 counts every row of each word: a title alone is ordered without it
-        titles = database.execute(f"{sql} ORDER BY rank LIMIT ?", (*values, _MANY)).fetchall()
+    if len(titles) > _MANY:
+        # BM25 counts every row of each word: a title alone is ordered without it, and so is what has just begun
+        if _just_begun(query):
+            whole = " AND ".join(fts(word) for word in query.words)
+            where, values = _where(query, whole, "titles")
+            titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY)).fetchall() + titles
+        else:
+            titles = database.execute(f"{sql} ORDER BY rank LIMIT ?", (*values, _MANY)).fetchall()
     typed = typed_words([word.text for word in query.words])
     order = {number: title_order(title, typed) for number, title in titles}
     best = sorted(order, key=order.__getitem__)[:limit]
@@ -247,12 +260,14 @@ def _by_fields(database: sqlite3.Connection, query: Query, limit: int) -> list[H
 
 def _where(query: Query, expression: str, table: str = "fts") -> tuple[str, list[str | int]]:
     """Return the conditions of a search of one of the two full-text tables in SQL, and their values."""
-    match = " AND ".join(
-        [*filter(None, [expression]), *(f"({fts(word)})" for word in query.needed)]
-    )
     where: list[str] = []
     values: list[str | int] = []
-    if match:
+    needed = " AND ".join(f"({fts(word)})" for word in query.needed)
+    if needed and table == "titles":  # words of fields may stand in other columns
+        where.append("rows.id IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
+        values.append(needed)
+        needed = ""
+    if match := " AND ".join(filter(None, [expression, needed])):
         where.append(f"{table} MATCH ?")
         values.append(match)
     for word in query.unwanted:
@@ -283,10 +298,15 @@ def _shown(snippets: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
 def _expressions(query: Query) -> list[str]:
     """Return each word as FTS5 looks for it, the last one also as the beginning of one: but not "a" or "of"."""
     last = query.words[-1].text.lower()
-    is_open = query.ends_open and not (len(last) <= 2 and last in STOP_WORDS)
+    is_open = query.ends_open and not (_just_begun(query) and last in STOP_WORDS)
     return [
         *(fts(word) for word in query.words[:-1]), fts(query.words[-1], as_prefix=is_open)
     ]  # fmt: skip
+
+
+def _just_begun(query: Query) -> bool:
+    """Return whether the last word is still to be typed: one or two letters are there. (Scripts without spaces have whole words.)"""
+    return query.ends_open and len(query.words[-1].text) <= _BEGUN
 
 
 def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -330,7 +350,7 @@ def _is_there(database: sqlite3.Connection, expression: str) -> bool:
 def _nearest(database: sqlite3.Connection, typed: str) -> str | None:
     """Return the most frequent word that is one edit away, one with the same first letter if there is any."""
     split = tokens(fold(typed))
-    if len(split) != 1 or len(split[0]) < 4 or not typed.isalpha():
+    if len(split) != 1 or not 4 <= len(split[0]) <= _LONGEST or not typed.isalpha():
         return None
     word = split[0].decode()
     edits = _edits(word)

@@ -21,8 +21,9 @@ from studiolo.errors import FileError
 from studiolo.files import save_bytes
 
 
-VERSION = 4  # of the files: one more whenever what is stored, or how texts are read, changes
-FILES = ("text.sqlite", "docs", "values", "days")
+VERSION = 5  # of the files: one more whenever what is stored, or how texts are read, changes
+ARRAYS = ("docs", "values", "counts", "days", "lengths")
+FILES = ("text.sqlite", *ARRAYS)
 _CURRENT = "current.json"
 _BUILD = "build-"
 _SAMPLES, _SAMPLE_BYTES = 64, 4096

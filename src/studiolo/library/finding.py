@@ -118,7 +118,7 @@ def entry_row(
         source="list",
         has=tuple(things_of(entry, frozenset(map(str, works)) & can_run)),
         categories=known.categories,
-        date=known.published or str(known.year or entry.year or ""),
+        date=known.published or str(known.year or entry.year or "") or (entry.key.month if entry.key else ""),
         place=f"{name}:{entry.line}",
         url=next((link.url.strip() for link in entry.links if link.mention), "") or (_address(entry.key) if entry.key else ""),
     )  # fmt: skip
