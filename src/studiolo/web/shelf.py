@@ -38,7 +38,7 @@ from studiolo.runs import discover, this_environment, this_machine
 
 T = TypeVar("T")
 
-LOOK_EVERY_S = 0.2  # how old what a page shows may be
+LOOK_EVERY_S = 0.1  # how old what a page shows may be
 _STATE_FILES = ("config.toml", "edges.jsonl", "inbox.jsonl", "metadata.jsonl", "reading.jsonl", "tags.toml", "triage.jsonl")  # fmt: skip
 _DIGEST = 6  # bytes
 _log = logging.getLogger("studiolo")

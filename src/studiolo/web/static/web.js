@@ -1,6 +1,6 @@
 // Everything works without this script; it saves steps: keys, changes shown in place, search as one types, a page that
 // follows what an editor writes. It talks to this server alone.
-const FOLLOW_MS = 700;
+const FOLLOW_MS = 250;
 const $ = (what, where = document) => where.querySelector(what);
 const all = (what, where = document) => [...where.querySelectorAll(what)];
 const dialog = $("#dialog");
