@@ -12,35 +12,14 @@ from studiolo.sources import SavedItem
 from studiolo.web import shelf
 from studiolo.web.app import app_of
 from studiolo.web.room import room_for
+from tests.browsing import IN_CHROMIUM, asked_elsewhere, is_too_wide, violations
 
 from .conftest import EXAMPLE
 
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = IN_CHROMIUM
 LIST = "/list/lists/recent-ml-research.md"
 CLOSED = "dialog:not([open])"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +52,14 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(browser, site):
-    """Open a page and note everything that it says, and asks of others."""
-    opened = []
+def open_page(open_page, site):
+    """Open an address of the library."""
+    return lambda path, **settings: open_page(site[0] + path, **settings)
 
-    def visit(path, **settings):
-        context = browser.new_context(**settings)
-        opened.append(context)
-        page = context.new_page()
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(site[0]) else page.said.append(r.url))
-        page.goto(site[0] + path)
-        return page
 
-    yield visit
-    for context in opened:
-        context.close()
+def is_quiet(page, site):
+    """Whether a page said nothing, and asked nobody but the server."""
+    return not page.said and not asked_elsewhere(page, site[0])
 
 
 PATHS = [LIST, "/paper/arxiv:2105.03824", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
@@ -98,19 +67,10 @@ PATHS = [LIST, "/paper/arxiv:2105.03824", "/inbox", "/find?q=attention", "/sugge
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_quiet_fit_and_axe_finds_no_serious_violation(open_page, site, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = open_page(LIST, color_scheme=scheme, bypass_csp=True)  # axe itself is injected
     for path in PATHS:
         page.goto(site[0] + path)
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        violations = Axe().run(page).response["violations"]
-        serious = [
-            (path, v["id"], v["nodes"][0]["html"][:200])
-            for v in violations
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert serious == []
+        assert violations(page) == [], path
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -118,8 +78,8 @@ def test_nothing_is_wider_than_the_page_or_said_on_the_console(open_page, site, 
     page = open_page(LIST, viewport={"width": width, "height": 800})
     for path in PATHS:
         page.goto(site[0] + path)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    assert page.said == []
+        assert not is_too_wide(page), path
+    assert is_quiet(page, site)
 
 
 def test_note_by_keyboard_is_shown_written_and_undone(open_page, site):
@@ -142,7 +102,7 @@ def test_note_by_keyboard_is_shown_written_and_undone(open_page, site):
     page.wait_for_selector(CLOSED, state="attached")
     page.wait_for_selector(".done", state="detached")
     assert path.read_bytes() == before
-    assert page.said == []
+    assert is_quiet(page, site)
 
 
 def test_triage_by_keyboard(open_page, site):
@@ -163,7 +123,7 @@ def test_triage_by_keyboard(open_page, site):
     page.keyboard.press("Enter")
     page.wait_for_selector(".thing >> nth=1")
     assert path.read_bytes() == before
-    assert page.said == []
+    assert is_quiet(page, site)
 
 
 def test_search_answers_while_one_types(open_page):
@@ -233,7 +193,7 @@ def test_dropped_file_waits_in_the_inbox(open_page, site):
     page.dispatch_event("main", "drop", {"dataTransfer": data})
     page.wait_for_selector("text=links.txt")
     assert "new 1" in page.inner_text(".done")
-    assert page.said == []
+    assert is_quiet(page, site)
 
 
 def test_reduced_motion_moves_nothing(open_page):

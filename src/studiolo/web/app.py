@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -16,10 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from studiolo.errors import StudioloError, UsageError
+from studiolo.report import can_draw, figure_script
 
 from . import changing, collecting, finding, inbox, listing, paper
 from .guard import Guard
-from .room import Room, posted, room_for, room_of, says, sorry, static_files
+from .room import FIGURES, Room, posted, room_for, room_of, says, sorry, static_files
 from .shelf import Gone
 
 
@@ -80,13 +82,21 @@ def app_of(room: Room) -> Starlette:
 
 
 async def _static(request: Request) -> Response:
-    found = static_files().get(request.path_params["name"])
-    if found is None:
+    name = request.path_params["name"]
+    if name == FIGURES and can_draw():
+        kind, content = "text/javascript; charset=utf-8", await run_in_threadpool(_figures)
+    elif (found := static_files().get(name)) is not None:
+        kind, content = found
+    else:
         raise HTTPException(404)
-    kind, content = found
     return Response(
         content, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"}
     )
+
+
+@cache
+def _figures() -> bytes:
+    return figure_script().encode()
 
 
 def _now(request: Request) -> Response:

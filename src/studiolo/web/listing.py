@@ -21,7 +21,7 @@ from studiolo.library import (
 )
 from studiolo.lists import Document
 
-from .parts import Part, outline_of, page_of, pages_of, parts_of, prose
+from .parts import Part, chosen_parts, outline_of, page_of, pages_of, parts_of, prose
 from .room import address, kept_page, list_name, page, room_of
 from .shelf import Moment
 
@@ -100,7 +100,7 @@ def _parts(moment: Moment, name: str, wanted: Filter) -> list[Part]:
             ("parts", name), (document, lines), lambda: parts_of(document, lines)
         )
     shown = [number for number, line in enumerate(lines) if wanted.takes(line)]
-    return parts_of(document, lines, shown)
+    return chosen_parts(document, lines, shown)
 
 
 def filter_of(request: Request) -> Filter:

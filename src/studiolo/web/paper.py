@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -17,7 +18,17 @@ from studiolo.errors import PaperError, UsageError
 from studiolo.keys import Key, address_of, find_key
 from studiolo.library import Line, Pending
 from studiolo.lists import Document, Entry
-from studiolo.report import PaperView, View, can_draw, draw_figures, machine_names, now
+from studiolo.report import (
+    PaperView,
+    Shown,
+    View,
+    can_draw,
+    draw_figures,
+    json_for_html,
+    live_specs,
+    machine_names,
+    now,
+)
 from studiolo.runs import code_of, is_readers_own, plan_next, this_environment, this_machine
 
 from .measuring import BUDGETS
@@ -94,15 +105,13 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
     facts = next((f for k in keys if (f := moment.sayings.facts.get(k)) and f.title), None)
     kept = next((moment.sayings.kept[k] for k in keys if k in moment.sayings.kept), None)
     pending = moment.waiting.find(str(key)) if key and not places else None
-    paper, problem, figures = (paper_of(moment, key) if key else None), "", []
+    paper, problem, figures, specs = (paper_of(moment, key) if key else None), "", [], Markup("")
     measured: PaperView | None = None
     if paper is not None:
         try:
             measured = moment.paper_view(paper)
-            figures = moment.shelf.kept(
-                ("figures", paper.slug),
-                measured,
-                lambda: draw_figures(measured),
+            figures, specs = moment.shelf.kept(
+                ("figures", paper.slug), measured, lambda: _figures(measured)
             )
         except PaperError as error:
             problem = str(error)
@@ -142,9 +151,16 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         machine_names=machine_names(sorted(measured.elsewhere)) if measured else {},
         view=view,
         bare=True,
-        specs=None,
+        specs=specs,
         split=True,
     )  # fmt: skip
+
+
+def _figures(paper: PaperView) -> tuple[list[Shown], Markup]:
+    """Return the figures of a paper, and what live ones are drawn from as JSON; empty where none is."""
+    figures = draw_figures(paper)
+    specs = live_specs({paper.paper.slug: figures})
+    return figures, json_for_html(specs) if specs else Markup("")
 
 
 def _people(

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from studiolo.errors import StudioloError
 from studiolo.keys import Key
 from studiolo.library import Library, load_changes
-from studiolo.report import shared_css, templates
+from studiolo.report import figure_script_version, shared_css, templates
 
 from .guard import COOKIE, FIELD, Seal
 from .measuring import Measuring
@@ -33,6 +33,9 @@ from .shelf import Moment, Shelf
 HERE = Path(__file__).parent
 MOST_FIELDS, MOST_FILES = 4_000, 40
 KEPT_BYTES = 24_000_000  # of pages that were drawn
+FIGURES = (
+    "figures.js"  # the script of live figures: a file of its own, since it takes seconds to make
+)
 FRAGMENT = "x-fragment"  # a header: the script wants the middle of the page alone
 
 
@@ -54,6 +57,11 @@ def static_address(name: str) -> str:
     return f"/static/{digest}/{name}"
 
 
+def figures_address() -> str:
+    """Return the address of the script of live figures."""
+    return f"/static/{figure_script_version()}/{FIGURES}"
+
+
 def address(path: str, /, **query: object) -> str:
     """Return an address on this server; what is None or empty is left out of the query."""
     pairs: list[tuple[str, str]] = []
@@ -71,6 +79,7 @@ def environment() -> jinja2.Environment:
     found.globals |= {
         "address": address,
         "static": static_address,
+        "figures_address": figures_address,
         "list_name": list_name,
         "page_address": page_address,
     }

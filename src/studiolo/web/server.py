@@ -55,12 +55,14 @@ def _tell(server: uvicorn.Server, address: str, started: Callable[[str], None], 
 
 
 def warm(room: Room) -> None:
-    """Read what the first page needs, so that its reader does not wait for it."""
+    """Read what the first page needs, and then what a filter by words does, so that nobody waits for it."""
     with contextlib.suppress(StudioloError):  # the page itself says what is wrong
         moment = room.shelf.moment()
         for name in moment.lists[:1]:
-            moment.lines(name)
+            lines = moment.lines(name)
             moment.view(name)
+            for line in lines:
+                _ = line.words
 
 
 def _listening(port: int) -> socket.socket:

@@ -42,6 +42,7 @@ function show(page, address) {
   if (line) choose(line, false);
   else if (number >= 0 && there.length) choose(there[Math.min(number, there.length - 1)], false);
   measure();
+  enliven();
 }
 
 async function follow() {
@@ -311,6 +312,20 @@ function measure() {
   });
 }
 measure();
+
+// live figures: their script is large, and comes only where there are some
+
+function enliven() {
+  const from = $("#specs")?.dataset.script;
+  if (!from) return;
+  if ($("script[data-figures]")) return document.dispatchEvent(new Event("shown"));
+  const script = document.createElement("script");
+  script.type = "module";
+  script.src = from;
+  script.dataset.figures = "";
+  document.head.append(script);
+}
+enliven();
 
 // the outline shows where one is
 
