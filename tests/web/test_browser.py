@@ -1,18 +1,22 @@
 """The flows as a browser shows them. Skipped, with a reason, where there is no Chromium."""
 
+import contextlib
 import shutil
 import threading
 import time
+from urllib.parse import urljoin
 
 import pytest
 import uvicorn
 
 from studiolo.library import Inbox, Library
+from studiolo.runs import discover
 from studiolo.sources import SavedItem
 from studiolo.web import shelf
 from studiolo.web.app import app_of
 from studiolo.web.room import room_for
 from tests.browsing import IN_CHROMIUM, asked_elsewhere, is_too_wide, violations
+from tests.report.synthetic import make_paper, make_records
 
 from .conftest import EXAMPLE
 
@@ -37,24 +41,47 @@ def site(tmp_path_factory):
         ]
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shelf, "discover", lambda *_, **__: [])
-        server = uvicorn.Server(uvicorn.Config(app_of(room_for(folder)), port=0, log_config=None))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield (
-            f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}",
-            folder / "lists" / "recent-ml-research.md",
-        )
-        server.should_exit = True
-        thread.join()
+        patch.setattr(shelf, "discover", discover_own)
+        with serving(folder) as address:
+            yield address, folder / "lists" / "recent-ml-research.md"
+
+
+def discover_own(folder, **settings):
+    """Look for paper folders only where a library has some of its own."""
+    return discover(folder, **settings) if (folder / "papers").is_dir() else []
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """Serve a library in a thread."""
+    server = uvicorn.Server(uvicorn.Config(app_of(room_for(folder)), port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A library with a paper that was measured, served; and its folder."""
+    library = tmp_path_factory.mktemp("measured")
+    (library / ".studiolo").mkdir()
+    paper = make_paper(library, figures=["lines", "points", "heatmap", "gallery"])
+    make_records(library, paper, points=40)
+    (library / "list.md").write_text(
+        "# L\n\n* [A made-up paper](https://arxiv.org/abs/2001.00001)\n"
+    )
+    with serving(library) as address:
+        yield address, paper
 
 
 @pytest.fixture
 def open_page(open_page, site):
-    """Open an address of the library."""
-    return lambda path, **settings: open_page(site[0] + path, **settings)
+    """Open an address of the library, or a whole address."""
+    return lambda path, **settings: open_page(urljoin(site[0], path), **settings)
 
 
 def is_quiet(page, site):
@@ -203,3 +230,25 @@ def test_reduced_motion_moves_nothing(open_page):
         page.evaluate("getComputedStyle(document.querySelector('.edit')).transitionDuration")
         == "0s"
     )
+
+
+PAPER = "/paper/arxiv:2001.00001"
+
+
+def test_figures_of_a_paper_are_live_under_a_policy_that_allows_nothing_inline(open_page, measured):
+    page = open_page(measured[0] + PAPER)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    for kind in ("lines", "points"):
+        page.locator(f".plot.{kind}").scroll_into_view_if_needed()
+        page.wait_for_selector(f".plot.{kind} .live svg", timeout=30_000)
+    before = page.inner_text(".plot.lines .live")
+    page.locator("button.scale-switch").first.click()
+    page.wait_for_function(
+        "old => document.querySelector('.plot.lines .live')?.textContent !== old", arg=before
+    )
+    page.hover(".plot.points .live path[aria-roledescription], .plot.points .live svg")
+    assert page.said == []
+    assert asked_elsewhere(page, measured[0]) == []
+    policy = page.request.get(measured[0] + PAPER).headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert not is_too_wide(page)

@@ -45,8 +45,10 @@ function show(page, address) {
   enliven();
 }
 
+let following = false;
 async function follow() {
-  if (document.hidden || dialog.open) return;
+  if (document.hidden || dialog.open || following) return;
+  following = true;
   try {
     const now = await (await fetch("/now", { credentials: "same-origin" })).json();
     if (now.stamp === stamp || !stamp) return;
@@ -57,6 +59,8 @@ async function follow() {
     else stamp = now.stamp;
   } catch {
     // the server ended; the page stays as it was
+  } finally {
+    following = false;
   }
 }
 setInterval(follow, FOLLOW_MS);
