@@ -19,7 +19,7 @@ from starlette.routing import Route
 from studiolo.errors import StudioloError, UsageError
 from studiolo.report import can_draw, figure_script
 
-from . import changing, collecting, finding, inbox, listing, paper
+from . import changing, collecting, finding, inbox, listing, looking, paper
 from .guard import Guard
 from .room import FIGURES, Room, posted, room_for, room_of, says, sorry, static_files
 from .shelf import Gone
@@ -45,6 +45,8 @@ ROUTES = [
     Route("/collect", posted(collecting.collect), methods=["POST"]),
     Route("/save", collecting.ask_to_save, methods=["GET"]),
     Route("/save", posted(collecting.save), methods=["POST"]),
+    Route("/lookup", looking.ask_to_look, methods=["GET"]),
+    Route("/lookup", posted(looking.look), methods=["POST"]),
     Route("/change/{verb}", changing.show, methods=["GET"]),
     Route("/change/{verb}", posted(changing.change), methods=["POST"]),
 ]
@@ -102,7 +104,7 @@ def _figures() -> bytes:
 def _now(request: Request) -> Response:
     """Tell the script which moment it is, so that a page can follow what an editor writes."""
     room = room_of(request)
-    return JSONResponse({"stamp": room.shelf.moment().stamp})
+    return JSONResponse({"stamp": room.shelf.moment().shown})
 
 
 async def _sorry(request: Request, error: Exception) -> Response:

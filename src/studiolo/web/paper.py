@@ -105,7 +105,9 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
     facts = next((f for k in keys if (f := moment.sayings.facts.get(k)) and f.title), None)
     kept = next((moment.sayings.kept[k] for k in keys if k in moment.sayings.kept), None)
     pending = moment.waiting.find(str(key)) if key and not places else None
-    paper, problem, figures, specs = (paper_of(moment, key) if key else None), "", [], Markup("")
+    paper, problem = (paper_of(moment, key) if key else None), ""
+    figures: list[Shown] = []
+    specs = Markup("")
     measured: PaperView | None = None
     if paper is not None:
         try:
@@ -141,6 +143,7 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         abstract=(facts and facts.abstract) or (kept and kept.abstract) or "",
         link=_link(key, places),
         others=[k for k in keys if k != key],
+        related=moment.sayings.works.edges_of(key) if key else [],
         paper=measured,
         slug=paper.slug if paper else "",
         problem=problem,

@@ -101,9 +101,7 @@ def list_name(moment: Moment, name: str) -> str:
     return first.text if first is not None and fits else PurePosixPath(name).stem
 
 
-PageName = tuple[
-    str, str, bool
-]  # the moment's stamp, the address, whether the middle alone is wanted
+PageName = tuple[str, str, bool]  # what the moment shows, the address, whether the middle alone
 
 
 @dataclass
@@ -112,6 +110,7 @@ class Room:
 
     shelf: Shelf
     seal: Seal = field(default_factory=Seal)
+    looking: threading.Lock = field(default_factory=threading.Lock)  # held while services are asked
     _drawn: dict[PageName, bytes] = field(default_factory=dict)
     _kept_bytes: int = 0
     _drawing: threading.Lock = field(default_factory=threading.Lock)
@@ -185,11 +184,12 @@ def kept_page(request: Request, moment: Moment, draw: Callable[[], Response]) ->
     room = room_of(request)
     if "did" in request.query_params:
         return draw()
-    etag = f'"{moment.stamp}-{static_address("studiolo.css")[8:20]}-{room.seal.token[:8]}"'
+    shown = moment.shown
+    etag = f'"{shown}-{static_address("studiolo.css")[8:20]}-{room.seal.token[:8]}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})
     name = (
-        moment.stamp,
+        shown,
         str(request.url.path) + "?" + request.url.query,
         FRAGMENT in request.headers,
     )

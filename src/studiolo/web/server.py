@@ -63,6 +63,7 @@ def warm(room: Room) -> None:
             moment.view(name)
             for line in lines:
                 _ = line.words
+        _ = moment.num_waiting
 
 
 def _listening(port: int) -> socket.socket:

@@ -39,6 +39,7 @@ from studiolo.runs import discover, this_environment, this_machine
 T = TypeVar("T")
 
 LOOK_EVERY_S = 0.1  # how old what a page shows may be
+COUNT_AFTER_S = 0.5
 _STATE_FILES = ("config.toml", "edges.jsonl", "inbox.jsonl", "metadata.jsonl", "reading.jsonl", "tags.toml", "triage.jsonl")  # fmt: skip
 _DIGEST = 6  # bytes
 _log = logging.getLogger("studiolo")
@@ -64,6 +65,7 @@ class Shelf:
         self._memo: dict[Hashable, tuple[Any, Any]] = {}
         self._index: _OpenIndex | None = None
         self._building: threading.Thread | None = None
+        self._counting: threading.Timer | None = None
 
     def moment(self, *, fresh: bool = False) -> Moment:
         """Return the library as it is now, at most `LOOK_EVERY_S` old.
@@ -105,6 +107,33 @@ class Shelf:
         with self._lock:
             for name in [name for name in self._memo if not kept(name)]:
                 del self._memo[name]
+
+    def num_waiting(self, moment: Moment) -> int | None:
+        """Return how many papers wait in the inbox, as counted last; None before.
+
+        All lists are read for it, so nobody who looks at one waits for that: it is counted a moment later.
+        """
+        with self._lock:
+            found: tuple[object, Waiting] | None = self._memo.get("waiting")
+            if found is None or found[0] != moment.waiting_of:
+                if self._counting is None or not self._counting.is_alive():
+                    self._counting = threading.Timer(COUNT_AFTER_S, self._count, (moment,))
+                    self._counting.daemon = True
+                    self._counting.start()
+                if found is None:
+                    return None
+            pending = found[1].pending
+            return self.kept(
+                "num waiting", (pending,), lambda: sum(one.is_paper for one in pending)
+            )
+
+    def _count(self, moment: Moment) -> None:
+        try:
+            of, waiting = moment.waiting_of, load_waiting(moment.library)
+        except StudioloError as error:
+            _log.warning("%s", error)
+            return
+        self.kept("waiting", of, lambda: waiting)
 
     def index(self, moment: Moment) -> _OpenIndex:
         """Return an index of the library: of this moment, or the last one while that of this moment is being built."""
@@ -197,8 +226,22 @@ class Moment:
     @property
     def waiting(self) -> Waiting:
         """What waits in the inbox."""
-        of = (self.sayings, list(self.documents.values()), self._stamp_of("triage.jsonl"))
-        return self.shelf.kept("waiting", of, lambda: load_waiting(self.library))
+        return self.shelf.kept("waiting", self.waiting_of, lambda: load_waiting(self.library))
+
+    @property
+    def waiting_of(self) -> object:
+        """What that is made from."""
+        return self.sayings, list(self.documents.values()), self._stamp_of("triage.jsonl")
+
+    @property
+    def num_waiting(self) -> int | None:
+        """How many papers wait in the inbox; see `Shelf.num_waiting`."""
+        return self.shelf.num_waiting(self)
+
+    @property
+    def shown(self) -> str:
+        """What differs where a page of this moment would: its stamp, and what is counted later."""
+        return f"{self.stamp}-{self.num_waiting}"
 
     def _stamp_of(self, name: str) -> Stamp | None:
         return self._stamps.get(self.library.state / name)

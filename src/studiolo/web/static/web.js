@@ -107,7 +107,7 @@ async function send(form, button) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  const inPlace = dialog.contains(form) || form.matches(".confirm, .bulk");
+  const inPlace = dialog.contains(form) || form.matches(".confirm, .bulk, [data-dialog]");
   if (!inPlace || form.matches("[data-plain]")) return;
   event.preventDefault();
   send(form, event.submitter);
