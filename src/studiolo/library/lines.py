@@ -107,7 +107,7 @@ def _line(entry: Entry, sayings: Sayings, can_run: frozenset[str]) -> Line:
         since,
         vocabulary.all_meant(tags),
         frozenset(map(vocabulary.name, tags)),
-        tuple(vocabulary.all_alike(tags)),
+        vocabulary.all_alike(tags),
         sources,
         tuple(has),
         kept,

@@ -30,7 +30,6 @@ _log = logging.getLogger("studiolo")
 ROUTES = [
     Route("/", listing.first),
     Route("/list/{name:path}", listing.show_list),
-    Route("/export/{name:path}", listing.export),
     Route("/entry", paper.show_entry),
     Route("/paper/{key:path}", paper.show_paper),
     Route("/measure/{slug}", paper.ask_to_measure, methods=["GET"]),

@@ -16,7 +16,13 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from studiolo.claims import Paper
 from studiolo.errors import PaperError, UsageError
 from studiolo.keys import Key, address_of, find_key
-from studiolo.library import Line, Pending
+from studiolo.library import (
+    Line,
+    Pending,
+    Reference,
+    references_in_document,
+    references_in_inbox,
+)
 from studiolo.lists import Document, Entry
 from studiolo.report import (
     PaperView,
@@ -31,6 +37,7 @@ from studiolo.report import (
 )
 from studiolo.runs import code_of, is_readers_own, plan_next, this_environment, this_machine
 
+from .exporting import exported, wanted_format
 from .measuring import BUDGETS
 from .room import address, go, kept_page, page, room_of
 from .shelf import Moment
@@ -69,6 +76,9 @@ def show_paper(request: Request) -> Response:
     """Show what there is about a key."""
     moment = room_of(request).shelf.moment()
     key = find_key(request.path_params["key"])
+    if wanted_format(request):
+        works = _works(moment, key)
+        return exported(request, moment, works, str(key))
     paper = paper_of(moment, key)
     if paper is not None and room_of(request).measuring.of(paper.slug):
         return _draw(
@@ -85,6 +95,22 @@ def _place(moment: Moment, name: str, number: int) -> Place:
 def _places(moment: Moment, key: Key) -> list[Place]:
     found = {p: None for k in moment.sayings.keys(key) for p in moment.places.own.get(k, ())}
     return [_place(moment, *place) for place in found]
+
+
+def _works(moment: Moment, key: Key) -> list[Reference]:
+    """Return a paper as the lists have it, else the inbox, else what services say."""
+    for place in _places(moment, key):
+        every = references_in_document(moment.document(place.name), place.name, moment.sayings)
+        return [one for one in every if one.place == f"{place.name}:{place.entry.line}"]
+    keys = moment.sayings.keys(key)
+    if found := [one for one in references_in_inbox(moment.waiting) if one.key in keys]:
+        return found
+    facts = next((f for k in keys if (f := moment.sayings.facts.get(k)) and f.title), None)
+    if facts is None:
+        raise UsageError(f"Nothing in this library is about {key}.")
+    return [
+        Reference(key, address_of(key), facts.title, facts.authors, facts.year, keys=tuple(keys))
+    ]
 
 
 def _mentions(moment: Moment, key: Key) -> list[Place]:

@@ -23,8 +23,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from studiolo.errors import StudioloError
 from studiolo.keys import Key
 from studiolo.library import Library, load_changes
-from studiolo.report import figure_script_version, shared_css, templates
+from studiolo.report import feed_link, figure_script_version, shared_css, templates
 
+from .exporting import export_links
 from .guard import COOKIE, FIELD, Seal
 from .measuring import Measuring
 from .shelf import Moment, Shelf
@@ -79,6 +80,7 @@ def environment() -> jinja2.Environment:
     found.globals |= {
         "address": address,
         "static": static_address,
+        "feed_link": feed_link,
         "figures_address": figures_address,
         "list_name": list_name,
         "page_address": page_address,
@@ -164,6 +166,7 @@ def page(
             path=request.url.path,
             fragment=fragment,
             done=_done(request, moment),
+            exports=export_links(request),
             **values,
         )
     )
