@@ -2,6 +2,8 @@
 
 import contextlib
 import shutil
+import sys
+import textwrap
 import threading
 import time
 from urllib.parse import urljoin
@@ -12,13 +14,14 @@ import uvicorn
 from studiolo.library import Inbox, Library
 from studiolo.runs import discover
 from studiolo.sources import SavedItem
-from studiolo.web import shelf
+from studiolo.web import measuring, shelf
 from studiolo.web.app import app_of
 from studiolo.web.room import room_for
 from tests.browsing import IN_CHROMIUM, asked_elsewhere, is_too_wide, violations
 from tests.report.synthetic import make_paper, make_records
 
 from .conftest import EXAMPLE
+from .test_paper import FAKE
 
 
 pytestmark = IN_CHROMIUM
@@ -89,7 +92,7 @@ def is_quiet(page, site):
     return not page.said and not asked_elsewhere(page, site[0])
 
 
-PATHS = [LIST, "/paper/arxiv:2105.03824", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
+PATHS = [LIST, "/paper/arxiv:2105.03824", "/lookup?key=arxiv:2105.03824", "/change/same?key=arxiv:2105.03824&other=arxiv:1706.03762", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -252,3 +255,139 @@ def test_figures_of_a_paper_are_live_under_a_policy_that_allows_nothing_inline(o
     policy = page.request.get(measured[0] + PAPER).headers["content-security-policy"]
     assert "unsafe" not in policy
     assert not is_too_wide(page)
+
+
+def test_measuring_is_followed_by_every_tab_survives_a_reload_and_stops(
+    open_page, measured, monkeypatch
+):
+    address = measured[0]
+    command = [sys.executable, "-c", textwrap.dedent(FAKE), "60"]
+    monkeypatch.setattr(measuring.Measuring, "command", lambda *_: command)
+    page, other = open_page(address + PAPER), open_page(address + PAPER)
+    page.click("text=Measure this now")
+    assert "came with the library" in page.inner_text(".warning")
+    page.check("input[name=agreed]")
+    page.click("button.first")
+    page.wait_for_selector(".job .now:has-text('3 seeds')")
+    page.reload()
+    page.wait_for_selector(".job .now:has-text('3 seeds')")
+    other.reload()
+    other.wait_for_selector(".job .now:has-text('3 seeds')")
+    page.click(".job button")
+    for one in (page, other):
+        one.wait_for_selector("text=It was stopped")
+        assert one.said == []
+    assert page.locator("text=Measure this now").count() == 1
+
+
+def test_several_tabs_agree(open_page, site):
+    page, other, path = open_page(LIST), open_page(LIST), site[1]
+    before = path.read_bytes()
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    page.wait_for_selector("dialog .confirm button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".line[data-state=read]")
+    other.wait_for_selector(".line[data-state=read]")
+    other.keyboard.press("u")
+    other.wait_for_selector("dialog .confirm button")
+    other.keyboard.press("Enter")
+    page.wait_for_selector(".line[data-state=read]", state="detached")
+    assert path.read_bytes() == before
+
+
+def test_two_are_ticked_by_key_and_decided_at_once(open_page, site):
+    page, path = open_page("/inbox"), site[1]
+    before, waiting = path.read_bytes(), page.locator(".thing").count()
+    for key in "jsjs":
+        page.keyboard.press(key)
+    assert page.locator(".thing input:checked").count() == 2
+    page.click("text=Put the selected on the list")
+    page.wait_for_selector("dialog .told tr >> nth=2")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".done")
+    assert page.locator(".thing").count() == waiting - 2
+    assert path.read_bytes().count(b"https://arxiv.org") == before.count(b"https://arxiv.org") + 2
+    page.keyboard.press("u")
+    page.wait_for_selector("dialog .confirm button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f".thing >> nth={waiting - 1}")
+    assert path.read_bytes() == before
+    assert is_quiet(page, site)
+
+
+def test_every_key_does_what_the_help_says(open_page, site):
+    page = open_page(LIST)
+    page.keyboard.press("?")
+    assert page.locator("dialog dt").count() == 13
+    page.keyboard.press("Escape")
+    page.wait_for_selector(CLOSED, state="attached")
+    for key in "jj":
+        page.keyboard.press(key)
+    page.keyboard.press("k")
+    assert page.locator(".line").first.get_attribute("class").endswith(" at")
+    for key, shown in (("t", "input[name=add]"), ("m", "select[name=section]"), ("x", ".diff del")):
+        page.keyboard.press(key)
+        page.wait_for_selector(f"dialog[open] {shown}")
+        page.keyboard.press("Escape")
+        page.wait_for_selector(CLOSED, state="attached")
+    with page.context.expect_page() as opened:
+        page.keyboard.press("o")
+    assert opened.value.evaluate("opener") is None
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/paper/**")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.matches('.search input')")
+
+
+def test_filter_is_in_the_address_and_is_taken_along(open_page, site):
+    page = open_page(LIST)
+    page.click(".filters summary")
+    page.select_option("select[name=has]", "question")
+    page.fill("input[name=year]", "2019..")
+    page.click(".filters button")
+    page.wait_for_url("**has=question*")
+    assert page.locator(".line").count() == 1
+    page.reload()
+    assert page.locator(".line").count() == 1
+    with page.expect_download() as taken:
+        page.click(".take >> text=Markdown")
+    assert taken.value.suggested_filename == "recent-ml-research.md"
+    assert "FNet" in taken.value.path().read_text()
+
+
+def test_bookmarklet_and_pasted_text_wait_in_the_inbox(open_page, site):
+    page = open_page("/save?url=https://arxiv.org/abs/2103.00020&title=CLIP")
+    page.click("text=Save to the inbox")
+    page.wait_for_selector("text=Put it on recent-ml-research.md")
+    page = open_page(LIST)
+    page.evaluate(
+        """() => { const data = new DataTransfer(); data.setData("text/plain", "arxiv:2104.09864");
+        document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true})); }"""
+    )
+    page.wait_for_selector("textarea[name=text]")
+    assert page.input_value("textarea[name=text]") == "arxiv:2104.09864"
+    page.click("button.first")
+    page.wait_for_selector("text=new 1")
+    assert page.said == []
+
+
+def test_two_keys_are_said_to_be_one_work_and_different_again(open_page, site):
+    page = open_page("/paper/arxiv:2105.03824")
+    page.click(".belongs summary")
+    page.fill(".belongs input[name=other]", "doi:10.18653/v1/2022.naacl-main.319")
+    page.click(".belongs button")
+    page.wait_for_selector("dialog .diff ins")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".links code >> nth=1")
+    page.keyboard.press("u")
+    page.wait_for_selector("dialog >> text=Not said any more")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".links code >> nth=1", state="detached")
+    assert is_quiet(page, site)
+
+
+def test_inbox_is_counted_beside_every_page(open_page, site):
+    page = open_page(LIST)
+    page.wait_for_selector(".places .n")
+    assert int(page.inner_text(".places .n")) >= 2

@@ -129,8 +129,16 @@ def _prose(document: Document, spans: list[tuple[int, int]], above: int) -> Iter
 
 
 def prose(text: str) -> Markup:
-    """Return Markdown as HTML without any of its own HTML, images, or addresses that act."""
-    return Markup(_markdown().render(text))
+    """Return Markdown as HTML without any of its own HTML, images, styles, or addresses that act."""
+    markdown = _markdown()
+    env: EnvType = {}
+    tokens = markdown.parse(text, env)
+    for token in tokens:
+        if style := token.attrs.pop(
+            "style", None
+        ):  # of a table's cell; the policy allows no style here
+            token.attrs["class"] = str(style).rpartition(":")[2]
+    return Markup(markdown.renderer.render(tokens, markdown.options, env))
 
 
 @cache

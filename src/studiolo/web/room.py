@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ def address(path: str, /, **query: object) -> str:
 def environment() -> jinja2.Environment:
     """Return the templates of the room, over those of the report."""
     found = templates(HERE / "templates")
+    found.filters["coded"] = coded
     found.globals |= {
         "address": address,
         "static": static_address,
@@ -86,6 +88,11 @@ def environment() -> jinja2.Environment:
         "page_address": page_address,
     }
     return found
+
+
+def coded(text: str) -> Markup:
+    """Return a sentence as HTML, with what stands in it between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))
 
 
 def page_address(name: str, link: str) -> str:

@@ -379,6 +379,8 @@ def _documents(library: Library) -> Iterator[tuple[str, Document]]:
 def _lists(library: Library, documents: Mapping[str, Document]) -> list[str]:
     main = library.main_list()
     names = [library.relative(path) for path in library.lists]
+    if not names:  # a README that links more than papers is still what its reader wants to scan
+        names = [name for name, document in documents.items() if document.entries]
     first = library.relative(main) if main else ""
     return [name for name in sorted(names, key=lambda n: n != first) if name in documents]
 

@@ -23,11 +23,18 @@ function coloured(spec, logarithmic) {
   return themed;
 }
 
+// One name a line in every legend: side by side they would make a narrow figure wide, and then small.
+function stack(part) {
+  for (const channel of Object.values(part.encoding || {})) if (channel.legend) channel.legend.columns = 1;
+  for (const layer of part.layer || []) stack(layer);
+}
+
 async function show(plot, logarithmic) {
   const still = plot.querySelector("svg, .live");
   const width = plot.clientWidth - 16;
   const spec = coloured(specs[plot.id], logarithmic);
   spec.width = Math.max(220, Math.min(640, width - 90));
+  if (width < 480) stack(spec);
   const live = document.createElement("div");
   live.className = "live";
   try {
