@@ -138,7 +138,7 @@ def test_feed_of_a_view_holds_what_it_shows(client):
 def test_inbox_is_counted_a_moment_later(client, room, home, saved):
     client.get("/inbox")
     assert room.shelf.moment().num_waiting == 1
-    assert '<span class="n">1</span>' in client.get(LIST).text
+    assert '<span class="n" id="waiting">1</span>' in client.get(LIST).text
     assert Key.parse(FNET) in room.shelf.moment().waiting.on_lists
 
 

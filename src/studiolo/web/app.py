@@ -102,8 +102,8 @@ def _figures() -> bytes:
 
 def _now(request: Request) -> Response:
     """Tell the script which moment it is, so that a page can follow what an editor writes."""
-    room = room_of(request)
-    return JSONResponse({"stamp": room.shelf.moment().shown})
+    moment = room_of(request).shelf.moment()
+    return JSONResponse({"stamp": moment.stamp, "waiting": moment.num_waiting})
 
 
 async def _sorry(request: Request, error: Exception) -> Response:

@@ -45,16 +45,20 @@ function show(page, address) {
   enliven();
 }
 
+const isTyping = () => main().contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+const isBusy = () => dialog.open || isTyping() || Boolean($("[data-still]"));
+
 let following = false;
 async function follow() {
   if (document.hidden || dialog.open || following) return;
   following = true;
   try {
     const now = await (await fetch("/now", { credentials: "same-origin" })).json();
-    if (now.stamp === stamp || !stamp) return;
-    const typing = main().contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
-    if (typing || $("[data-still]")) return;
-    const { answer, page } = await load(location.href);
+    if ($("#waiting")) $("#waiting").textContent = now.waiting || "";
+    const place = location.href;
+    if (now.stamp === stamp || !stamp || isBusy()) return;
+    const { answer, page } = await load(place);
+    if (place !== location.href || isBusy()) return; // one went on, or began to type, while it came
     if (answer.ok) show(page);
     else stamp = now.stamp;
   } catch {
@@ -88,7 +92,7 @@ function close() {
   dialog.close();
   dialog.innerHTML = "";
   const line = current();
-  (line ? line.querySelector("a") : opener)?.focus?.();
+  (line ? titleOf(line) : opener)?.focus?.();
 }
 
 async function send(form, button) {
@@ -136,12 +140,14 @@ const LINES = ".line, .place, .thing, .hit";
 const lines = () => all(LINES, main()).filter((one) => one.offsetParent !== null);
 const current = () => $(".at:is(" + LINES + ")");
 
+const titleOf = (line) => line.querySelector(".entry a") || line.querySelector("a");
+
 function choose(line, focus = true) {
   current()?.classList.remove("at");
   if (!line) return;
   line.classList.add("at");
   line.scrollIntoView({ block: "nearest" });
-  if (focus) (line.querySelector(".entry a") || line.querySelector("a"))?.focus({ preventScroll: true });
+  if (focus) titleOf(line)?.focus({ preventScroll: true });
 }
 
 function step(by) {
