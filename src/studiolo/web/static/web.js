@@ -191,7 +191,7 @@ function help() {
 function change(verb, more = {}) {
   const line = current() || (lines().length === 1 ? lines()[0] : null);
   const ready = line?.dataset[verb];
-  if (ready) return ask(ready);
+  if (ready?.startsWith("/")) return ask(ready); // data-state is a word
   if (line?.dataset.e) ask(`/change/${verb}?` + new URLSearchParams({ e: line.dataset.e, ...more }));
 }
 
