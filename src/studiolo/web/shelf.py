@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from studiolo.claims import Paper
+from studiolo.collector import collector_paused
 from studiolo.errors import FileError, PaperError, StudioloError, UsageError
 from studiolo.index import Found
 from studiolo.keys import Key
@@ -39,7 +40,7 @@ from studiolo.runs import discover, this_environment, this_machine
 T = TypeVar("T")
 
 LOOK_EVERY_S = 0.1  # how old what a page shows may be
-COUNT_AFTER_S = 0.5
+COUNT_AFTER_S = 2.0  # after a list changed: whoever waits for the page comes first
 _STATE_FILES = ("config.toml", "edges.jsonl", "inbox.jsonl", "metadata.jsonl", "reading.jsonl", "tags.toml", "triage.jsonl")  # fmt: skip
 _DIGEST = 6  # bytes
 _log = logging.getLogger("studiolo")
@@ -129,7 +130,8 @@ class Shelf:
 
     def _count(self, moment: Moment) -> None:
         try:
-            of, waiting = moment.waiting_of, load_waiting(moment.library)
+            with collector_paused():
+                of, waiting = moment.waiting_of, load_waiting(moment.library)
         except StudioloError as error:
             _log.warning("%s", error)
             return
