@@ -139,13 +139,12 @@ def append_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         FileError: the file cannot be written; says why. What it held is kept.
     """
-    append_lines(
-        path,
-        (
-            json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-            for record in records
-        ),
-    )
+    append_lines(path, (json_line(record).encode("utf-8", "replace") for record in records))
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """Return a record as `append_json_lines` writes it, without its newline."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
 def append_lines(path: Path, lines: Iterable[bytes]) -> None:

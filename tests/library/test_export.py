@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from bibtexparser.entrypoint import parse_string
@@ -18,6 +19,7 @@ from studiolo.library import (
 )
 from studiolo.library.cite_keys import CiteKeys, with_cite_keys
 from studiolo.library.export import to_bibtex, to_csl, to_csv, to_html, to_json, to_ris
+from studiolo.lists import Document
 from studiolo.sources import SavedItem
 from studiolo.sources.netscape import parse_netscape
 from tests.sources.reading import split
@@ -146,7 +148,7 @@ def test_lone_brace_in_a_title_spoils_no_bibtex(title):
     assert text.count("{") == text.count("}")
 
 
-@pytest.mark.parametrize("form", ["html", "csv", "ris", "bibtex", "csl", "json"])
+@pytest.mark.parametrize("form", ["html", "csv", "ris", "bibtex", "csl", "json", "markdown"])
 def test_no_control_character_is_exported(form):
     evil = "a\x1b]0;x\x07\x9b\x7f\0b"
     text = FORMATS[form]([Reference(None, "https://x.org/", evil, (evil,), tags=(evil,), notes=(evil,), section=(evil,))])  # fmt: skip
@@ -191,3 +193,21 @@ def test_works_of_lists_and_inbox_are_exported(tmp_path):
     assert [work.title for work in in_section(works, "a")] == ["FNet"]
     (waiting,) = references_in_inbox(load_waiting(library))
     assert (waiting.section, waiting.state) == (("F",), "inbox")
+
+
+def test_markdown_is_read_back_as_it_was():
+    evil = "[x](javascript:alert(1)) <b>* #A_b_ \\"
+    works = [
+        replace(FNET, notes=("a *note*", "# no heading")),
+        Reference(None, "https://x.org/a_(b", evil, (evil,), 2020, section=("One", evil), tags=("two words", "nlp")),
+        Reference(None, "javascript:alert(1)", "Runs nothing", section=("One",)),
+    ]  # fmt: skip
+    document = Document(FORMATS["markdown"](works).encode())
+    found = {entry.title: entry for entry in document.entries}
+    assert [str(key) for key in found[FNET.title].keys] == ["arxiv:2105.03824"]
+    assert found[FNET.title].year == FNET.year
+    assert [note.text for note in found[FNET.title].notes] == ["a *note*", "# no heading"]
+    assert found[FNET.title].section == FNET.section
+    assert all(link.url.startswith("https://") for link in document.links)
+    assert any("nlp" in entry.tags for entry in document.entries)
+    assert len(document.entries) == 3

@@ -1,6 +1,7 @@
 import pytest
 
 from studiolo.report import pictures
+from tests.browsing import browser, open_page  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,5 @@
 """The page as a browser shows it. Skipped, with a reason, where there is no Chromium."""
 
-import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -8,17 +7,14 @@ from threading import Thread
 import pytest
 
 from studiolo.lists import Document
-from studiolo.report import load_view, write_report, write_site
+from studiolo.report import load_view, render_audit, write_report, write_site
+from tests.browsing import IN_CHROMIUM, asked_elsewhere, is_too_wide, violations
 
 from .synthetic import make_paper, make_records
+from .test_audit_page import RNG, made
 
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = IN_CHROMIUM
 
 LIST = """# A list
 
@@ -38,23 +34,6 @@ HOSTILE = f"""# <script>alert(1)</script> list
 
 
 @pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            ],
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
     """A page with every kind of figure."""
     library = tmp_path_factory.mktemp("library")
@@ -62,28 +41,6 @@ def page_file(tmp_path_factory):
     paper = make_paper(library, figures=["lines", "points", "heatmap", "gallery"])
     make_records(library, paper, points=40)
     return write_report(load_view(Document(LIST.encode(), library / "list.md"), library))
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a page and note everything that it says, asks or fetches."""
-    opened = []
-
-    def visit(page_file, **settings):
-        page = browser.new_page(**settings)
-        opened.append(page)
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("dialog", lambda dialog: page.said.append(dialog.message))
-        page.asked = []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(page_file if isinstance(page_file, str) else page_file.as_uri())
-        return page
-
-    yield visit
-    for page in opened:
-        page.close()
 
 
 def see_all_figures(page):
@@ -99,8 +56,8 @@ def test_page_is_quiet_offline_and_fits(open_page, page_file, scheme, width):
     page = open_page(page_file, viewport={"width": width, "height": 800}, color_scheme=scheme)
     see_all_figures(page)
     assert page.said == []
-    assert [url for url in page.asked if not url.startswith("data:")] == [page_file.as_uri()]
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert asked_elsewhere(page) == [page_file.as_uri()]
+    assert not is_too_wide(page)
 
 
 def test_figures_follow_the_colour_scheme_while_the_page_is_open(open_page, page_file):
@@ -131,29 +88,16 @@ def test_axis_switches_between_linear_and_logarithmic(open_page, page_file):
     assert button.get_attribute("aria-pressed") == "false"
 
 
-def test_page_is_whole_without_javascript(browser, page_file):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
+def test_page_is_whole_without_javascript(open_page, page_file):
+    page = open_page(page_file, java_script_enabled=False)
     assert page.locator(".plot svg").count() == 3
     assert page.locator(".gallery img").count() == 6
     assert page.locator("button.scale-switch:visible").count() == 0
-    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(open_page, page_file, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    page = open_page(page_file, color_scheme=scheme)
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    violations = Axe().run(page).response["violations"]
-    serious = [
-        (v["id"], v["nodes"][0]["html"][:200])
-        for v in violations
-        if v["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert violations(open_page(page_file, color_scheme=scheme)) == []
 
 
 def test_everything_can_be_reached_by_keyboard(open_page, page_file):
@@ -188,7 +132,7 @@ def test_page_of_a_split_report_has_live_figures_and_fits(open_page, tmp_path):
         page.wait_for_selector(".live svg", timeout=20_000)
         assert page.url.endswith("/made_up.html")
         assert page.said == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert not is_too_wide(page)
         server.shutdown()
 
 
@@ -211,5 +155,16 @@ def test_hostile_list_is_shown_as_text(open_page, library):
     assert page.asked == [page_file.as_uri()]
     assert page.evaluate("document.scripts.length") == 0
     assert page.evaluate("[...document.links].every(a => !a.href.startsWith('javascript:'))")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not is_too_wide(page)
     assert "<script>alert(6)</script>?" in page.inner_text("body")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_of_an_audit_is_quiet_fits_and_has_no_serious_violation(open_page, tmp_path, scheme):
+    path = tmp_path / "page.html"
+    path.write_text(render_audit(made(), title="A", pictures=RNG.random((900, 5, 5))))
+    page = open_page(path, viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    assert page.said == []
+    assert asked_elsewhere(page) == [path.as_uri()]
+    assert not is_too_wide(page)
+    assert violations(page) == []

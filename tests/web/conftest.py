@@ -5,23 +5,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from studiolo.library import Library
-from studiolo.report import pictures
 from studiolo.web import shelf
 from studiolo.web.app import app_of
 from studiolo.web.room import room_for
+from tests.browsing import browser, open_page  # noqa: F401  (fixtures)
+from tests.report.conftest import drawings  # noqa: F401
 
 
 HOST = "http://127.0.0.1:8420"
 EXAMPLE = Path(__file__).parents[2] / "src" / "studiolo" / "example"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def drawings(tmp_path_factory):
-    """A folder for kept drawings that is nobody's."""
-    folder = tmp_path_factory.mktemp("drawings")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "cache_folder", lambda: folder)
-        yield folder
 
 
 @pytest.fixture

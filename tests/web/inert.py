@@ -10,7 +10,8 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
-        if tag == "script" and not attrs.get("src", "").startswith("/static/"):
+        is_data = attrs.get("type") == "application/json" and "src" not in attrs
+        if tag == "script" and not is_data and not attrs.get("src", "").startswith("/static/"):
             self.wrong.append((tag, attrs))
         if tag in ("iframe", "object", "embed", "base", "style", "img", "math"):
             self.wrong.append((tag, attrs))

@@ -1,46 +1,32 @@
 """The flows as a browser shows them. Skipped, with a reason, where there is no Chromium."""
 
+import contextlib
 import shutil
+import sys
+import textwrap
 import threading
 import time
+from urllib.parse import urljoin
 
 import pytest
 import uvicorn
 
 from studiolo.library import Inbox, Library
+from studiolo.runs import discover
 from studiolo.sources import SavedItem
-from studiolo.web import shelf
+from studiolo.web import measuring, shelf
 from studiolo.web.app import app_of
 from studiolo.web.room import room_for
+from tests.browsing import IN_CHROMIUM, asked_elsewhere, is_too_wide, violations
+from tests.report.synthetic import make_paper, make_records
 
 from .conftest import EXAMPLE
+from .test_paper import FAKE
 
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = IN_CHROMIUM
 LIST = "/list/lists/recent-ml-research.md"
 CLOSED = "dialog:not([open])"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,59 +44,63 @@ def site(tmp_path_factory):
         ]
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shelf, "discover", lambda *_, **__: [])
-        server = uvicorn.Server(uvicorn.Config(app_of(room_for(folder)), port=0, log_config=None))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield (
-            f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}",
-            folder / "lists" / "recent-ml-research.md",
-        )
-        server.should_exit = True
-        thread.join()
+        patch.setattr(shelf, "discover", discover_own)
+        with serving(folder) as address:
+            yield address, folder / "lists" / "recent-ml-research.md"
+
+
+def discover_own(folder, **settings):
+    """Look for paper folders only where a library has some of its own."""
+    return discover(folder, **settings) if (folder / "papers").is_dir() else []
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """Serve a library in a thread."""
+    server = uvicorn.Server(uvicorn.Config(app_of(room_for(folder)), port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A library with a paper that was measured, served; and its folder."""
+    library = tmp_path_factory.mktemp("measured")
+    (library / ".studiolo").mkdir()
+    paper = make_paper(library, figures=["lines", "points", "heatmap", "gallery"])
+    make_records(library, paper, points=40)
+    (library / "list.md").write_text(
+        "# L\n\n* [A made-up paper](https://arxiv.org/abs/2001.00001)\n"
+    )
+    with serving(library) as address:
+        yield address, paper
 
 
 @pytest.fixture
-def open_page(browser, site):
-    """Open a page and note everything that it says, and asks of others."""
-    opened = []
-
-    def visit(path, **settings):
-        context = browser.new_context(**settings)
-        opened.append(context)
-        page = context.new_page()
-        page.said = []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(site[0]) else page.said.append(r.url))
-        page.goto(site[0] + path)
-        return page
-
-    yield visit
-    for context in opened:
-        context.close()
+def open_page(open_page, site):
+    """Open an address of the library, or a whole address."""
+    return lambda path, **settings: open_page(urljoin(site[0], path), **settings)
 
 
-PATHS = [LIST, "/paper/arxiv:2105.03824", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
+def is_quiet(page, site):
+    """Whether a page said nothing, and asked nobody but the server."""
+    return not page.said and not asked_elsewhere(page, site[0])
+
+
+PATHS = [LIST, "/paper/arxiv:2105.03824", "/lookup?key=arxiv:2105.03824", "/change/same?key=arxiv:2105.03824&other=arxiv:1706.03762", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_quiet_fit_and_axe_finds_no_serious_violation(open_page, site, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = open_page(LIST, color_scheme=scheme, bypass_csp=True)  # axe itself is injected
     for path in PATHS:
         page.goto(site[0] + path)
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        violations = Axe().run(page).response["violations"]
-        serious = [
-            (path, v["id"], v["nodes"][0]["html"][:200])
-            for v in violations
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert serious == []
+        assert violations(page) == [], path
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -118,8 +108,8 @@ def test_nothing_is_wider_than_the_page_or_said_on_the_console(open_page, site, 
     page = open_page(LIST, viewport={"width": width, "height": 800})
     for path in PATHS:
         page.goto(site[0] + path)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    assert page.said == []
+        assert not is_too_wide(page), path
+    assert is_quiet(page, site)
 
 
 def test_note_by_keyboard_is_shown_written_and_undone(open_page, site):
@@ -142,7 +132,7 @@ def test_note_by_keyboard_is_shown_written_and_undone(open_page, site):
     page.wait_for_selector(CLOSED, state="attached")
     page.wait_for_selector(".done", state="detached")
     assert path.read_bytes() == before
-    assert page.said == []
+    assert is_quiet(page, site)
 
 
 def test_triage_by_keyboard(open_page, site):
@@ -163,7 +153,7 @@ def test_triage_by_keyboard(open_page, site):
     page.keyboard.press("Enter")
     page.wait_for_selector(".thing >> nth=1")
     assert path.read_bytes() == before
-    assert page.said == []
+    assert is_quiet(page, site)
 
 
 def test_search_answers_while_one_types(open_page):
@@ -233,7 +223,7 @@ def test_dropped_file_waits_in_the_inbox(open_page, site):
     page.dispatch_event("main", "drop", {"dataTransfer": data})
     page.wait_for_selector("text=links.txt")
     assert "new 1" in page.inner_text(".done")
-    assert page.said == []
+    assert is_quiet(page, site)
 
 
 def test_reduced_motion_moves_nothing(open_page):
@@ -243,3 +233,160 @@ def test_reduced_motion_moves_nothing(open_page):
         page.evaluate("getComputedStyle(document.querySelector('.edit')).transitionDuration")
         == "0s"
     )
+
+
+PAPER = "/paper/arxiv:2001.00001"
+
+
+def test_figures_of_a_paper_are_live_under_a_policy_that_allows_nothing_inline(open_page, measured):
+    page = open_page(measured[0] + PAPER)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    for kind in ("lines", "points"):
+        page.locator(f".plot.{kind}").scroll_into_view_if_needed()
+        page.wait_for_selector(f".plot.{kind} .live svg", timeout=30_000)
+    before = page.inner_text(".plot.lines .live")
+    page.locator("button.scale-switch").first.click()
+    page.wait_for_function(
+        "old => document.querySelector('.plot.lines .live')?.textContent !== old", arg=before
+    )
+    page.hover(".plot.points .live path[aria-roledescription], .plot.points .live svg")
+    assert page.said == []
+    assert asked_elsewhere(page, measured[0]) == []
+    policy = page.request.get(measured[0] + PAPER).headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert not is_too_wide(page)
+
+
+def test_measuring_is_followed_by_every_tab_survives_a_reload_and_stops(
+    open_page, measured, monkeypatch
+):
+    address = measured[0]
+    command = [sys.executable, "-c", textwrap.dedent(FAKE), "60"]
+    monkeypatch.setattr(measuring.Measuring, "command", lambda *_: command)
+    page, other = open_page(address + PAPER), open_page(address + PAPER)
+    page.click("text=Measure this now")
+    assert "came with the library" in page.inner_text(".warning")
+    page.check("input[name=agreed]")
+    page.click("button.first")
+    page.wait_for_selector(".job .now:has-text('3 seeds')")
+    page.reload()
+    page.wait_for_selector(".job .now:has-text('3 seeds')")
+    other.reload()
+    other.wait_for_selector(".job .now:has-text('3 seeds')")
+    page.click(".job button")
+    for one in (page, other):
+        one.wait_for_selector("text=It was stopped")
+        assert one.said == []
+    assert page.locator("text=Measure this now").count() == 1
+
+
+def test_several_tabs_agree(open_page, site):
+    page, other, path = open_page(LIST), open_page(LIST), site[1]
+    before = path.read_bytes()
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    page.wait_for_selector("dialog .confirm button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".line[data-state=read]")
+    other.wait_for_selector(".line[data-state=read]")
+    other.keyboard.press("u")
+    other.wait_for_selector("dialog .confirm button")
+    other.keyboard.press("Enter")
+    page.wait_for_selector(".line[data-state=read]", state="detached")
+    assert path.read_bytes() == before
+
+
+def test_two_are_ticked_by_key_and_decided_at_once(open_page, site):
+    page, path = open_page("/inbox"), site[1]
+    before, waiting = path.read_bytes(), page.locator(".thing").count()
+    for key in "jsjs":
+        page.keyboard.press(key)
+    assert page.locator(".thing input:checked").count() == 2
+    page.click("text=Put the selected on the list")
+    page.wait_for_selector("dialog .told tr >> nth=2")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".done")
+    assert page.locator(".thing").count() == waiting - 2
+    assert path.read_bytes().count(b"https://arxiv.org") == before.count(b"https://arxiv.org") + 2
+    page.keyboard.press("u")
+    page.wait_for_selector("dialog .confirm button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f".thing >> nth={waiting - 1}")
+    assert path.read_bytes() == before
+    assert is_quiet(page, site)
+
+
+def test_every_key_does_what_the_help_says(open_page, site):
+    page = open_page(LIST)
+    page.keyboard.press("?")
+    assert page.locator("dialog dt").count() == 13
+    page.keyboard.press("Escape")
+    page.wait_for_selector(CLOSED, state="attached")
+    for key in "jj":
+        page.keyboard.press(key)
+    page.keyboard.press("k")
+    assert page.locator(".line").first.get_attribute("class").endswith(" at")
+    for key, shown in (("t", "input[name=add]"), ("m", "select[name=section]"), ("x", ".diff del")):
+        page.keyboard.press(key)
+        page.wait_for_selector(f"dialog[open] {shown}")
+        page.keyboard.press("Escape")
+        page.wait_for_selector(CLOSED, state="attached")
+    with page.context.expect_page() as opened:
+        page.keyboard.press("o")
+    assert opened.value.evaluate("opener") is None
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/paper/**")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.matches('.search input')")
+
+
+def test_filter_is_in_the_address_and_is_taken_along(open_page, site):
+    page = open_page(LIST)
+    page.click(".filters summary")
+    page.select_option("select[name=has]", "question")
+    page.fill("input[name=year]", "2019..")
+    page.click(".filters button")
+    page.wait_for_url("**has=question*")
+    assert page.locator(".line").count() == 1
+    page.reload()
+    assert page.locator(".line").count() == 1
+    with page.expect_download() as taken:
+        page.click(".take >> text=Markdown")
+    assert taken.value.suggested_filename == "recent-ml-research.md"
+    assert "FNet" in taken.value.path().read_text()
+
+
+def test_bookmarklet_and_pasted_text_wait_in_the_inbox(open_page, site):
+    page = open_page("/save?url=https://arxiv.org/abs/2103.00020&title=CLIP")
+    page.click("text=Save to the inbox")
+    page.wait_for_selector("text=Put it on recent-ml-research.md")
+    page = open_page(LIST)
+    page.evaluate(
+        """() => { const data = new DataTransfer(); data.setData("text/plain", "arxiv:2104.09864");
+        document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true})); }"""
+    )
+    page.wait_for_selector("textarea[name=text]")
+    assert page.input_value("textarea[name=text]") == "arxiv:2104.09864"
+    page.click("button.first")
+    page.wait_for_selector("text=new 1")
+    assert page.said == []
+
+
+def test_two_keys_are_said_to_be_one_work_and_different_again(open_page, site):
+    page = open_page("/paper/arxiv:2105.03824")
+    page.click(".belongs summary")
+    page.fill(".belongs input[name=other]", "doi:10.18653/v1/2022.naacl-main.319")
+    page.click(".belongs button")
+    page.wait_for_selector("dialog .diff ins")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".links code >> nth=1")
+    page.keyboard.press("u")
+    page.wait_for_selector("dialog >> text=Not said any more")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".links code >> nth=1", state="detached")
+    assert is_quiet(page, site)
+
+
+def test_inbox_is_counted_beside_every_page(open_page, site):
+    page = open_page(LIST)
+    page.wait_for_function("Number(document.querySelector('#waiting').textContent) >= 2")

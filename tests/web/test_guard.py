@@ -114,8 +114,8 @@ def test_no_file_outside_of_the_library_is_shown(client, home, name):
     secret.write_text("# The secret\n")
     (home.folder / "link.md").symlink_to(secret)
     (home.folder / "loop.md").symlink_to("loop.md")
-    for place in ("/list/", "/export/"):
-        answer = client.get(place + name)
+    for query in ("", "?format=markdown"):
+        answer = client.get(f"/list/{name}{query}")
         assert answer.status_code == 404, answer.text[:200]
         assert "The secret" not in answer.text
 

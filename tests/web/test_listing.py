@@ -115,24 +115,22 @@ def test_outline_counts_what_is_in_and_below_each_section(client):
 def test_view_has_an_address_and_an_export(client, query, number):
     text = client.get(f"{LIST}?{query}").text
     assert len(titles(text)) == number
-    exported = json.loads(
-        client.get(f"/export/lists/recent-ml-research.md?format=json&{query}").text
-    )
+    exported = json.loads(client.get(f"/list/lists/recent-ml-research.md?format=json&{query}").text)
     assert len(exported) == number
-    (export,) = re.findall(r'href="(/export/[^"]*format=bibtex[^"]*)"', text)
+    (export,) = re.findall(r'href="(/list/[^"]*format=bibtex[^"]*)"', text)
     assert client.get(export.replace("&amp;", "&")).text.count("\n@") + bool(number) >= number
     assert f"{number} of 8 entries" in text
 
 
 def test_exports_are_files_without_notes_unless_asked(client):
-    answer = client.get("/export/lists/recent-ml-research.md?format=bibtex")
+    answer = client.get("/list/lists/recent-ml-research.md?format=bibtex")
     assert answer.headers["content-disposition"] == 'attachment; filename="recent-ml-research.bib"'
     assert "Google Research" not in answer.text
     assert (
         "Google Research"
-        in client.get("/export/lists/recent-ml-research.md?format=json&notes=1").text
+        in client.get("/list/lists/recent-ml-research.md?format=json&notes=1").text
     )
-    assert client.get("/export/lists/recent-ml-research.md?format=exe").status_code == 404
+    assert client.get("/list/lists/recent-ml-research.md?format=exe").status_code == 404
 
 
 def big(number):

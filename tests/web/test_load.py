@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from studiolo.index import Index, Row
 from studiolo.library import Library, load_changes, undo
+from studiolo.library.inbox import load_items
 from studiolo.web import shelf
 from studiolo.web.app import app_of
 from studiolo.web.room import room_for
@@ -103,7 +104,7 @@ def test_power_cut_during_any_change_loses_and_spoils_nothing(tmp_path):
         "# L\n\n* [A](https://arxiv.org/abs/2101.00001)\n* [B](https://arxiv.org/abs/2101.00002)\n"
     )
     rng = random.Random(3)
-    told = []
+    told, collected = [], []
     for cut in range(4):
         server = Server(tmp_path)
         power_cut = threading.Timer(rng.random() / 2, server.process.kill)
@@ -116,6 +117,11 @@ def test_power_cut_during_any_change_loses_and_spoils_nothing(tmp_path):
                 answer = client.post("/change/note", data=fields_of(form))
                 if answer.status_code == 303:
                     told.append(f"note {cut} {n}")
+                address = f"https://a.example/{cut}/{n}.pdf"
+                token = fields_of(form)["token"]
+                answer = client.post("/collect", data={"token": token, "text": address})
+                if "new 1" in answer.text:
+                    collected.append(address)
                     if not n:
                         power_cut.start()
         server.close()
@@ -123,8 +129,10 @@ def test_power_cut_during_any_change_loses_and_spoils_nothing(tmp_path):
         notes = [line.removeprefix("  * ") for line in lines if line.startswith("  * ")]
         assert all(line.startswith(("# L", "* [", "  * note ")) or not line for line in lines)
         assert set(told) <= set(notes)  # what was confirmed is there
+        assert set(collected) <= {item.url for item in load_items(Library(tmp_path))}
         assert len(notes) == len(set(notes))
     assert len(told) > 3
+    assert collected
     home = Library(tmp_path)
     while load_changes(home):
         undo(home)

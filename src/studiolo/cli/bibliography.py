@@ -43,7 +43,7 @@ def export_command(
         typer.Option("--output", "-o", metavar="FILE", help="Default: standard output."),
     ] = None,
 ) -> None:
-    """Export lists as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON or CSV, or what happened as a feed (atom).
+    """Export lists as BibTeX, CSL-JSON (Zotero, pandoc), RIS, bookmarks (HTML), JSON, CSV or Markdown, or what happened as a feed (atom).
 
     Entries that have an address, of your lists and not of topic pages or a README, completed by what was collected and
     looked up. A cite key that was exported once stays with its paper, whatever is added later; `studiolo cite-key` changes
@@ -107,7 +107,7 @@ def export_command(
         raise UsageError(
             f"Nothing has the tag {' and '.join(map(repr, tag))}. To see which there are: studiolo tags"
         )
-    if form != "html":
+    if form not in ("html", "markdown"):
         references = _named(home, references)
     if not notes:
         references = [replace(one, notes=()) for one in references]

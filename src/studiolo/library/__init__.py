@@ -19,9 +19,9 @@ if TYPE_CHECKING:
         with_cite_keys,
     )
     from .drafts import Draft, load_drafts, plan_draft, save_draft
-    from .edges import READER, Edge, Grade, save_edges
+    from .edges import READER, Edge, Grade, diff_of_edges, save_edges
     from .export import FORMATS
-    from .facts import fetch_facts, load_facts
+    from .facts import diff_of_facts, fetch_facts, load_facts
     from .finding import Pool, find, library_index, open_pool
     from .following import (
         Followed,
@@ -129,6 +129,8 @@ __all__ = [
     "choices",
     "cite_key_of",
     "desk",
+    "diff_of_edges",
+    "diff_of_facts",
     "diff_of_kept",
     "fetch_facts",
     "fetch_followed",

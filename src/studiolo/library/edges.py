@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from studiolo.files import append_json_lines, load_records
+from studiolo.files import append_json_lines, json_line, load_records
 from studiolo.keys import Key, find_mention, papers_in
 from studiolo.lists import Document
 from studiolo.sources import SavedItem
@@ -200,6 +200,11 @@ def save_edges(library: Library, edges: Iterable[Edge], *, forgotten: Iterable[E
     library.prepare()
     back = [{**edge_record(edge), "grade": "forgotten"} for edge in forgotten]
     append_json_lines(edges_path(library), [*map(edge_record, edges), *back])
+
+
+def diff_of_edges(edges: Iterable[Edge]) -> list[str]:
+    """Return the lines that `save_edges` would append to `edges.jsonl`, each after a `+`."""
+    return [f"+{json_line(edge_record(edge))}" for edge in edges]
 
 
 def edge_record(edge: Edge) -> dict[str, Any]:

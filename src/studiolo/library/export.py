@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from studiolo.keys import why_not_a_page
+from studiolo.lists import destination, escape
 from studiolo.sources import BRACES, OTHERS, spoken_name
 
 from .cite_keys import CiteKeys, with_cite_keys
@@ -312,6 +313,37 @@ def to_json(works: Sequence[Reference]) -> str:
     return json.dumps([_plain(work) for work in named(works)], ensure_ascii=False, indent=2) + "\n"
 
 
+def to_markdown(works: Sequence[Reference]) -> str:
+    """Return a list as readers of this library keep them: headings, an item a work, its notes below it."""
+    out: list[str] = []
+    path: tuple[str, ...] = ()
+    for work in sorted(works, key=_by_first_place(works)):
+        shared = 0
+        while shared < min(len(path), len(work.section)) and path[shared] == work.section[shared]:
+            shared += 1
+        for depth in range(shared, len(work.section)):
+            out.append(f"{'#' * min(depth + 1, 6)} {_shown(work.section[depth])}\n")
+        if not out or len(work.section) > shared or path != work.section:
+            out.append("")
+        path = work.section
+        title = _shown(work.title or work.url)
+        if work.url and not why_not_a_page(work.url):
+            title = f"[{title}]({destination(_flat(work.url))})"
+        tags = (f"#{tag}" for tag in work.tags if _HASHTAG.fullmatch(tag))
+        people = ", ".join(map(_shown, work.authors))
+        said = " - ".join(filter(None, (title, people, str(work.year or ""))))
+        out.append(" ".join((f"* {said}", *tags)))
+        out += [f"  * {_shown(note)}" for note in work.notes if note.strip()]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join((*out, "")).lstrip("\n"))
+
+
+_HASHTAG = re.compile(r"[^\W\d][\w/-]*")
+
+
+def _shown(text: str) -> str:
+    return escape(_flat(text))
+
+
 def _cell(value: object) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     text = (
@@ -343,4 +375,5 @@ FORMATS: Mapping[str, Callable[[Sequence[Reference]], str]] = {
     "html": to_html,
     "json": to_json,
     "csv": to_csv,
+    "markdown": to_markdown,
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studiolo.files import append_json_lines, load_records
+from studiolo.files import append_json_lines, json_line, load_records
 from studiolo.keys import Key
 
 from .folder import Library
@@ -61,3 +61,8 @@ def fetch_facts(
         library.prepare()
         append_json_lines(facts_path(library), kept)
     return fetched
+
+
+def diff_of_facts(fetched: Fetched) -> list[str]:
+    """Return the lines that were appended to `metadata.jsonl` for what was fetched, each after a `+`."""
+    return [f"+{json_line(facts.to_record())}" for facts in fetched.new if not facts.missing]

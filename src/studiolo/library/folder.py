@@ -273,7 +273,7 @@ class Library:
 
 def _num_papers(document: Document) -> tuple[int, int]:
     """Return how many entries of a list name papers, and how many link something else."""
-    papers = sum(entry.key is not None and entry.key.names_paper for entry in document.entries)
+    papers = sum(any(key.names_paper for key in entry.keys) for entry in document.entries)
     return papers, sum(bool(entry.keys) for entry in document.entries) - papers
 
 

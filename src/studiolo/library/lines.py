@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from studiolo.errors import UsageError
 from studiolo.lists import STATES, Document, Entry
@@ -16,24 +18,27 @@ from .references import Sayings
 from .vocabulary import Vocabulary
 
 
+if TYPE_CHECKING:
+    from studiolo.metadata import Facts
+
+
 THINGS = ("question", "code", "talk", "claims", "note")  # that an entry may have
 FROM_THE_LIST = "list"  # the source of what nobody collected
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
-    """One entry of a list with what is known of it.
+    """One entry of a list with what is known of it. What needs its title read is read when it is asked for.
 
     Attributes:
         state, since: the reading state and the day it is known since.
         tags: what those that the list shows and those kept beside it mean.
         tag_names: of all of them, as the vocabulary compares tags.
+        tag_words: the tags and their synonyms, for a filter by words.
         sources: where it was collected; `list` where it was not.
         has: which of `THINGS` it has.
-        year: as the list says it, else as services do.
-        authors: likewise.
         kept: what is kept of it beside the list.
-        words: all that a filter by words looks at, folded.
+        known: what services say of it.
     """
 
     entry: Entry
@@ -41,12 +46,36 @@ class Line:
     since: str
     tags: tuple[str, ...]
     tag_names: frozenset[str]
+    tag_words: tuple[str, ...]
     sources: tuple[str, ...]
     has: tuple[str, ...]
-    year: int | None
-    authors: tuple[str, ...]
     kept: Kept | None
-    words: str
+    known: Facts | None
+
+    @property
+    def year(self) -> int | None:
+        """As the list says it, else as services do."""
+        return self.entry.year or (self.known.year if self.known else None)
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """As the list says them, else as services do."""
+        return self.entry.authors or (self.known.authors if self.known else ())
+
+    @cached_property
+    def words(self) -> str:
+        """All that a filter by words looks at, folded."""
+        entry, kept = self.entry, self.kept
+        said = (
+            entry.name or "",
+            entry.title or (self.known.title if self.known else ""),
+            *self.authors,
+            *(note.text for note in entry.notes),
+            *(f"{question.text} {question.answer or ''}" for question in entry.questions),
+            *(kept.notes if kept else ()),
+            *self.tag_words,
+        )
+        return plain(" ".join(said))
 
 
 def lines_of(
@@ -66,32 +95,23 @@ def _line(entry: Entry, sayings: Sayings, can_run: frozenset[str]) -> Line:
     kept = next((sayings.kept[key] for key in (*keys, *entry.keys) if key in sayings.kept), None)
     state, since = state_of(entry, sayings.kept)
     tags = tags_of(entry, sayings.kept)
-    every = {str(key) for own in entry.keys for key in sayings.keys(own)}
-    has = [*things_of(entry, frozenset(every & can_run))]
+    every = (str(key) for own in entry.keys for key in sayings.keys(own))
+    has = [*things_of(entry, frozenset(key for key in every if key in can_run))]
     if entry.notes or (kept and kept.notes):
         has.append("note")
-    authors = entry.authors or (known.authors if known else ())
-    said = (
-        entry.name or "",
-        entry.title or (known.title if known else ""),
-        *authors,
-        *(note.text for note in entry.notes),
-        *(f"{question.text} {question.answer or ''}" for question in entry.questions),
-        *(kept.notes if kept else ()),
-        *sayings.vocabulary.all_alike(tags),
-    )
+    sources = tuple(sorted({item.source for item in sayings.items(keys)})) or (FROM_THE_LIST,)
+    vocabulary = sayings.vocabulary
     return Line(
         entry,
         state or "",
         since,
-        sayings.vocabulary.all_meant(tags),
-        frozenset(map(sayings.vocabulary.name, tags)),
-        tuple(sorted({item.source for item in sayings.items(keys)})) or (FROM_THE_LIST,),
+        vocabulary.all_meant(tags),
+        frozenset(map(vocabulary.name, tags)),
+        vocabulary.all_alike(tags),
+        sources,
         tuple(has),
-        entry.year or (known.year if known else None),
-        authors,
         kept,
-        plain(" ".join(said)),
+        known,
     )
 
 

@@ -159,7 +159,8 @@ class Sayings:
 
     def keys(self, key: Key) -> list[Key]:
         """Return all keys of a key's work, itself first."""
-        return [key, *sorted(self.works.keys(key) - {key})]
+        work = self.works.keys(key)
+        return [key, *sorted(work - {key})] if len(work) > 1 else [key]
 
     def items(self, keys: Iterable[Key]) -> list[SavedItem]:
         """Return what was saved of any of these keys."""

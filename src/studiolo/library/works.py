@@ -68,6 +68,8 @@ class Works:
                 self._about.setdefault(edge.a, {}).setdefault(edge.b, edge)
 
     def _root(self, key: Key) -> Key:
+        if key not in self._parent:
+            return key
         root = key
         while (parent := self._parent.get(root, root)) != root:
             root = parent

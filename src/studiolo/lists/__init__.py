@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .part_edits import outside_parts, part_of, write_part
     from .renaming import rename_tag
     from .rows import left_out, notes_left
-    from .style import Item, escape
+    from .style import Item, destination, escape
     from .tagging import retag, retag_list
 
 # To read a list needs none of what writes one; asked for a name in this order, when it is first wanted.
@@ -66,6 +66,7 @@ __all__ = [
     "annotate",
     "apply_edits",
     "check",
+    "destination",
     "edited",
     "escape",
     "find_links",

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -95,14 +96,14 @@ def render_html(view: View, *, live: bool = True) -> str:
         live: with figures that respond to the mouse; without, the page has no script at all.
     """
     figures = {slug: draw_figures(paper) for slug, paper in view.papers.items()}
-    specs = _specs(figures) if live else {}
+    specs = live_specs(figures) if live else {}
     path = view.document.path
     return _page(
         "page.html.j2",
         view,
         figures,
         specs,
-        script=_script() if specs else None,
+        script=figure_script() if specs else None,
         list_path=str(path.resolve()) if path else "",
         place=lambda slug, id="": f"#{slug}-{id}" if id else f"#{slug}",
     )
@@ -129,7 +130,7 @@ def render_site(view: View, *, live: bool = True, feed: str = "") -> dict[str, s
     pages = {"index.html": index}
     for slug, paper in view.papers.items():
         figures = {slug: draw_figures(paper)}
-        specs = _specs(figures) if live else {}
+        specs = live_specs(figures) if live else {}
         pages[f"{slug}.html"] = _page(
             "paper_page.html.j2",
             replace(view, papers={slug: paper}, problems=[]),
@@ -142,7 +143,7 @@ def render_site(view: View, *, live: bool = True, feed: str = "") -> dict[str, s
             paper=paper,
         )
         if specs:
-            pages[SCRIPT_FILE] = _script()
+            pages[SCRIPT_FILE] = figure_script()
     return pages
 
 
@@ -165,7 +166,7 @@ def _page(
         .render(
             view=view,
             figures=figures,
-            specs=Markup(_json_for_html(specs)) if specs else None,
+            specs=json_for_html(specs) if specs else None,
             script=script,
             script_file=SCRIPT_FILE,
             split=split,
@@ -180,7 +181,7 @@ def _page(
     )
 
 
-def _specs(figures: Mapping[str, Sequence[Shown]]) -> dict[str, object]:
+def live_specs(figures: Mapping[str, Sequence[Shown]]) -> dict[str, object]:
     """Return what live figures are drawn from, by the id of their place on the page."""
     return {
         f"{slug}-{shown.figure.id}": shown.drawn.spec
@@ -230,8 +231,14 @@ def _shown(paper: PaperView, figure: Figure) -> Shown | None:
     return Shown(figure, drawn, svg, pictures)
 
 
-def _script() -> Markup:
-    """Return the bundle and the lines that put live figures in the place of still ones."""
+def figure_script_version() -> str:
+    """Return a word that differs where the script of live figures does, without making it."""
+    own = (TEMPLATES / "page.js").read_bytes()
+    return hashlib.sha256(version("vl-convert-python").encode() + own).hexdigest()[:12]
+
+
+def figure_script() -> Markup:
+    """Return the bundle and the lines that put live figures in the place of still ones; made the first time, which takes seconds."""
     own = (TEMPLATES / "page.js").read_text()
     own = own.replace("VARIABLES", json.dumps({v: k for k, v in VARIABLES.items()}))
     bundle = vega_bundle().replace("</script", "<\\/script")
@@ -259,9 +266,9 @@ def page_policy(script: Markup | None = None, *, own_files: bool = False) -> str
     return "; ".join(rules)
 
 
-def _json_for_html(value: object) -> str:
+def json_for_html(value: object) -> Markup:
     """Return JSON that cannot end the element that holds it."""
-    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+    return Markup(json.dumps(value, allow_nan=False).replace("<", "\\u003c"))
 
 
 def _strip(claim: Claim, verdict: Verdict) -> Markup:

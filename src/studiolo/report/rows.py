@@ -42,7 +42,8 @@ def keys_of(entry: Entry, works: Works | None = None) -> list[str]:
     own = [str(key) for key in entry.keys]
     if works is None:
         return own
-    others = (str(other) for key in entry.keys for other in sorted(works.keys(key)))
+    every = (works.keys(key) for key in entry.keys)
+    others = (str(other) for work in every if len(work) > 1 for other in sorted(work))
     return list(dict.fromkeys((*own, *others)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -16,10 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from studiolo.errors import StudioloError, UsageError
+from studiolo.report import can_draw, figure_script
 
-from . import changing, collecting, finding, inbox, listing, paper
+from . import changing, collecting, finding, inbox, listing, looking, paper
 from .guard import Guard
-from .room import Room, posted, room_for, room_of, says, sorry, static_files
+from .room import FIGURES, Room, posted, room_for, room_of, says, sorry, static_files
 from .shelf import Gone
 
 
@@ -28,7 +30,6 @@ _log = logging.getLogger("studiolo")
 ROUTES = [
     Route("/", listing.first),
     Route("/list/{name:path}", listing.show_list),
-    Route("/export/{name:path}", listing.export),
     Route("/entry", paper.show_entry),
     Route("/paper/{key:path}", paper.show_paper),
     Route("/measure/{slug}", paper.ask_to_measure, methods=["GET"]),
@@ -43,6 +44,8 @@ ROUTES = [
     Route("/collect", posted(collecting.collect), methods=["POST"]),
     Route("/save", collecting.ask_to_save, methods=["GET"]),
     Route("/save", posted(collecting.save), methods=["POST"]),
+    Route("/lookup", looking.ask_to_look, methods=["GET"]),
+    Route("/lookup", posted(looking.look), methods=["POST"]),
     Route("/change/{verb}", changing.show, methods=["GET"]),
     Route("/change/{verb}", posted(changing.change), methods=["POST"]),
 ]
@@ -80,19 +83,27 @@ def app_of(room: Room) -> Starlette:
 
 
 async def _static(request: Request) -> Response:
-    found = static_files().get(request.path_params["name"])
-    if found is None:
+    name = request.path_params["name"]
+    if name == FIGURES and can_draw():
+        kind, content = "text/javascript; charset=utf-8", await run_in_threadpool(_figures)
+    elif (found := static_files().get(name)) is not None:
+        kind, content = found
+    else:
         raise HTTPException(404)
-    kind, content = found
     return Response(
         content, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"}
     )
 
 
+@cache
+def _figures() -> bytes:
+    return figure_script().encode()
+
+
 def _now(request: Request) -> Response:
     """Tell the script which moment it is, so that a page can follow what an editor writes."""
-    room = room_of(request)
-    return JSONResponse({"stamp": room.shelf.moment().stamp})
+    moment = room_of(request).shelf.moment()
+    return JSONResponse({"stamp": moment.stamp, "waiting": moment.num_waiting})
 
 
 async def _sorry(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from studiolo.library import (
     Listed,
     called,
     desk,
+    diff_of_edges,
     diff_of_kept,
     plan_undo,
     sections_of,
@@ -25,7 +26,7 @@ from studiolo.library import (
 )
 from studiolo.lists import STATES, State
 
-from . import finding, inbox
+from . import finding, inbox, relating
 from .guard import FIELD
 from .proposed import Fields, Proposed, Verb, make, tried
 from .room import go, local, page, room_of, says
@@ -101,6 +102,7 @@ def _shown(
         warning=why,
         diff=plan.diff() if plan else [],
         beside=diff_of_kept(moment.library.folder, plan.keeping) if plan else [],
+        related=diff_of_edges(plan.relating) if plan else [],
         file=moment.library.relative(plan.path) if plan and plan.path else "",
     )  # fmt: skip
 
@@ -174,6 +176,7 @@ def _undo(moment: Moment, fields: Fields) -> Proposed:
         "at": made.at,
         "beside": sorted(map(str, made.kept_before)),
         "names": (*made.passed, *made.refused),
+        "said": [edge for edge, _ in made.related],
     }
     return Proposed(f"Take back: {made.what}", replace(plan, keeping=()), undoing=made, about={**about, "kept": keeping})  # fmt: skip
 
@@ -189,4 +192,6 @@ VERBS: dict[str, Verb] = {
     "pass": inbox.pass_over,
     "take": inbox.take,
     "refuse": finding.refuse,
+    "same": relating.same,
+    "apart": relating.apart,
 }

@@ -23,6 +23,7 @@ from studiolo.library import (
 )
 from studiolo.metadata import day_of
 
+from .exporting import exported, references_of, wanted_format
 from .proposed import Fields, Proposed, tried
 from .room import address, page, room_of, says
 from .shelf import Moment
@@ -47,6 +48,9 @@ def find(request: Request) -> Response:
             found = moment.find(query, HITS)
         except UsageError as error:
             why = says(error)
+    if wanted_format(request):
+        works = references_of(found.hits if found else ())
+        return exported(request, moment, works, query or "Search", "found")
     return page(
         request, "find.html.j2", moment=moment, q=query, found=found, why=why, marked=marked, where=where_of,
     )  # fmt: skip
@@ -101,6 +105,9 @@ def suggest(request: Request) -> Response:
             suggested = suggester.suggest(wanted, since=day, limit=SUGGESTIONS)
     except UsageError as error:
         why = says(error)
+    if wanted_format(request):
+        works = references_of(suggested.suggestions)
+        return exported(request, moment, works, "Suggestions", "suggested")
     return page(
         request, "suggest.html.j2", moment=moment, asked=asked, suggested=suggested, why=why, unread=unread,
         where=where_of, all_sections=_sections(moment), list=name, section=section, tag=tag, key=key, since=since,

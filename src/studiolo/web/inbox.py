@@ -9,9 +9,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from studiolo.errors import UsageError
-from studiolo.library import Draft, Pending, Plan, Proposal, desk, plan_draft, sections_of
+from studiolo.library import (
+    Draft,
+    Edge,
+    Pending,
+    Plan,
+    Proposal,
+    desk,
+    plan_draft,
+    references_in_inbox,
+    sections_of,
+)
 from studiolo.lists import STATES, Document
 
+from .exporting import exported, wanted_format
 from .listing import number_of
 from .proposed import Fields, Proposed, tried
 from .room import address, page, room_of
@@ -39,12 +50,22 @@ def show_inbox(request: Request) -> Response:
         and has_tag(one.tags)
         and all(word in one.title.casefold() for word in words)
     ]
+    if wanted_format(request):
+        names = {one.name for one in wanted}
+        works = [w for w in references_in_inbox(moment.waiting) if str(w.key) in names]
+        return exported(request, moment, works, "Inbox", "saved")
     number, pages = number_of(request), max(1, -(-len(wanted) // PAGE))
+    here = wanted[(number - 1) * PAGE : number * PAGE]
     return page(
         request,
         "inbox.html.j2",
         moment=moment,
-        things=wanted[(number - 1) * PAGE : number * PAGE],
+        things=here,
+        untitled=[
+            one.key
+            for one in here
+            if one.key and one.key.names_paper and one.key.kind != "url" and not one.has_title
+        ],
         facts=moment.waiting.facts,
         count=len(wanted),
         others=sum(not one.is_paper for one in every),
@@ -119,9 +140,9 @@ def _path(proposal: Proposal) -> tuple[str, ...]:
     return section if isinstance(section, tuple) else section.path
 
 
-def _guesses(moment: Moment, pending: Pending) -> list[str]:
+def _guesses(moment: Moment, pending: Pending) -> list[Edge]:
     edges = moment.waiting.works.edges_of(pending.key) if pending.key else []
-    return [str(edge) for edge in edges if edge.grade == "maybe"]
+    return [edge for edge in edges if edge.grade == "maybe"]
 
 
 def _draft(pending: Pending, fields: Fields) -> Draft:

@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from studiolo.errors import UsageError
 from studiolo.library import (
-    FORMATS,
     Filter,
+    Reference,
     choices,
     load_cite_keys,
     read_filter,
@@ -20,20 +20,14 @@ from studiolo.library import (
     with_cite_keys,
 )
 from studiolo.lists import Document
+from studiolo.report import machine_names
 
-from .parts import Part, outline_of, page_of, pages_of, parts_of, prose
+from .exporting import exported, wanted_format
+from .parts import Part, chosen_parts, outline_of, page_of, pages_of, parts_of, prose
 from .room import address, kept_page, list_name, page, room_of
 from .shelf import Moment
 
 
-KINDS = {
-    "bibtex": ("application/x-bibtex", "bib"),
-    "csl": ("application/json", "csl.json"),
-    "ris": ("application/x-research-info-systems", "ris"),
-    "html": ("text/html", "html"),
-    "json": ("application/json", "json"),
-    "csv": ("text/csv", "csv"),
-}
 FILTERS = ("words", "state", "tag", "year", "source", "has", "section")
 
 
@@ -52,6 +46,10 @@ def show_list(request: Request) -> Response:
     moment = room_of(request).shelf.moment()
     name = request.path_params["name"]
     document = moment.document(name)
+    if wanted_format(request):
+        works = _works(moment, name, filter_of(request))
+        title, file = list_name(moment, name), PurePosixPath(name).stem
+        return exported(request, moment, works, title, file=file)
     return kept_page(request, moment, lambda: _draw(request, moment, name, document))
 
 
@@ -77,6 +75,7 @@ def _draw(request: Request, moment: Moment, name: str, document: Document) -> Re
         title=list_name(moment, name),
         document=document,
         view=view,
+        machine_names=machine_names(view.machines),
         parts=here,
         continued=here[0].line.entry.section if number > 1 and here[0].line else (),
         count=sum(part.line is not None for part in parts),
@@ -88,7 +87,6 @@ def _draw(request: Request, moment: Moment, name: str, document: Document) -> Re
         choices=moment.shelf.kept(("choices", name), (lines,), lambda: choices(lines)),
         asked={key: request.query_params.get(key, "") for key in FILTERS},
         filtered=bool(wanted),
-        formats=list(FORMATS),
         query=kept_query(request),
     )
 
@@ -100,7 +98,7 @@ def _parts(moment: Moment, name: str, wanted: Filter) -> list[Part]:
             ("parts", name), (document, lines), lambda: parts_of(document, lines)
         )
     shown = [number for number, line in enumerate(lines) if wanted.takes(line)]
-    return parts_of(document, lines, shown)
+    return chosen_parts(document, lines, shown)
 
 
 def filter_of(request: Request) -> Filter:
@@ -140,31 +138,12 @@ def number_of(request: Request) -> int:
     return int(text)
 
 
-def export(request: Request) -> Response:
-    """Return what a view shows as a file: the entries that have an address."""
-    moment = room_of(request).shelf.moment()
-    name = request.path_params["name"]
-    form = request.query_params.get("format", "bibtex")
-    if form not in FORMATS:
-        raise UsageError(f"There is no format {form!r}. There are: {', '.join(FORMATS)}.")
-    document, wanted = moment.document(name), filter_of(request)
-    places = {f"{name}:{ln.entry.line}" for ln in moment.lines(name) if wanted.takes(ln)}
-    found = [
-        replace(
-            one,
-            tags=moment.sayings.vocabulary.all_meant(one.tags),
-            notes=one.notes if request.query_params.get("notes") else (),
-        )
-        for one in with_cite_keys(
-            references_in_document(document, name, moment.sayings), load_cite_keys(moment.library)
-        )
-        if one.place in places
+def _works(moment: Moment, name: str, wanted: Filter) -> list[Reference]:
+    """Return the entries of a view that have an address; what a bibliography calls them is the same in every view."""
+    every = references_in_document(moment.document(name), name, moment.sayings)
+    lines = {f"{name}:{ln.entry.line}": ln for ln in moment.lines(name) if wanted.takes(ln)}
+    return [
+        replace(one, saved_at=one.saved_at or lines[one.place].since)
+        for one in with_cite_keys(every, load_cite_keys(moment.library))
+        if one.place in lines
     ]
-    kind, ending = KINDS[form]
-    file = f"{PurePosixPath(name).stem}.{ending}"
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in file)
-    return Response(
-        FORMATS[form](found).encode("utf-8", "replace"),
-        media_type=kind,
-        headers={"content-disposition": f'attachment; filename="{safe}"'},
-    )

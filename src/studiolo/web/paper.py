@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -15,11 +16,28 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from studiolo.claims import Paper
 from studiolo.errors import PaperError, UsageError
 from studiolo.keys import Key, address_of, find_key
-from studiolo.library import Line, Pending
+from studiolo.library import (
+    Line,
+    Pending,
+    Reference,
+    references_in_document,
+    references_in_inbox,
+)
 from studiolo.lists import Document, Entry
-from studiolo.report import PaperView, View, can_draw, draw_figures, machine_names, now
+from studiolo.report import (
+    PaperView,
+    Shown,
+    View,
+    can_draw,
+    draw_figures,
+    json_for_html,
+    live_specs,
+    machine_names,
+    now,
+)
 from studiolo.runs import code_of, is_readers_own, plan_next, this_environment, this_machine
 
+from .exporting import exported, wanted_format
 from .measuring import BUDGETS
 from .room import address, go, kept_page, page, room_of
 from .shelf import Moment
@@ -58,6 +76,9 @@ def show_paper(request: Request) -> Response:
     """Show what there is about a key."""
     moment = room_of(request).shelf.moment()
     key = find_key(request.path_params["key"])
+    if wanted_format(request):
+        works = _works(moment, key)
+        return exported(request, moment, works, str(key))
     paper = paper_of(moment, key)
     if paper is not None and room_of(request).measuring.of(paper.slug):
         return _draw(
@@ -74,6 +95,22 @@ def _place(moment: Moment, name: str, number: int) -> Place:
 def _places(moment: Moment, key: Key) -> list[Place]:
     found = {p: None for k in moment.sayings.keys(key) for p in moment.places.own.get(k, ())}
     return [_place(moment, *place) for place in found]
+
+
+def _works(moment: Moment, key: Key) -> list[Reference]:
+    """Return a paper as the lists have it, else the inbox, else what services say."""
+    for place in _places(moment, key):
+        every = references_in_document(moment.document(place.name), place.name, moment.sayings)
+        return [one for one in every if one.place == f"{place.name}:{place.entry.line}"]
+    keys = moment.sayings.keys(key)
+    if found := [one for one in references_in_inbox(moment.waiting) if one.key in keys]:
+        return found
+    facts = next((f for k in keys if (f := moment.sayings.facts.get(k)) and f.title), None)
+    if facts is None:
+        raise UsageError(f"Nothing in this library is about {key}.")
+    return [
+        Reference(key, address_of(key), facts.title, facts.authors, facts.year, keys=tuple(keys))
+    ]
 
 
 def _mentions(moment: Moment, key: Key) -> list[Place]:
@@ -94,15 +131,15 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
     facts = next((f for k in keys if (f := moment.sayings.facts.get(k)) and f.title), None)
     kept = next((moment.sayings.kept[k] for k in keys if k in moment.sayings.kept), None)
     pending = moment.waiting.find(str(key)) if key and not places else None
-    paper, problem, figures = (paper_of(moment, key) if key else None), "", []
+    paper, problem = (paper_of(moment, key) if key else None), ""
+    figures: list[Shown] = []
+    specs = Markup("")
     measured: PaperView | None = None
     if paper is not None:
         try:
             measured = moment.paper_view(paper)
-            figures = moment.shelf.kept(
-                ("figures", paper.slug),
-                measured,
-                lambda: draw_figures(measured),
+            figures, specs = moment.shelf.kept(
+                ("figures", paper.slug), measured, lambda: _figures(measured)
             )
         except PaperError as error:
             problem = str(error)
@@ -132,6 +169,7 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         abstract=(facts and facts.abstract) or (kept and kept.abstract) or "",
         link=_link(key, places),
         others=[k for k in keys if k != key],
+        related=moment.sayings.works.edges_of(key) if key else [],
         paper=measured,
         slug=paper.slug if paper else "",
         problem=problem,
@@ -142,9 +180,16 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         machine_names=machine_names(sorted(measured.elsewhere)) if measured else {},
         view=view,
         bare=True,
-        specs=None,
+        specs=specs,
         split=True,
     )  # fmt: skip
+
+
+def _figures(paper: PaperView) -> tuple[list[Shown], Markup]:
+    """Return the figures of a paper, and what live ones are drawn from as JSON; empty where none is."""
+    figures = draw_figures(paper)
+    specs = live_specs({paper.paper.slug: figures})
+    return figures, json_for_html(specs) if specs else Markup("")
 
 
 def _people(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,32 +50,26 @@ class OutlineItem:
     count: int
 
 
-def parts_of(
-    document: Document, lines: Sequence[Line], shown: Sequence[int] | None = None
-) -> list[Part]:
+def parts_of(document: Document, lines: Sequence[Line]) -> list[Part]:
     """Return the parts of a list.
 
     Args:
         lines: of all its entries.
-        shown: numbers of the entries that are wanted; then there is no prose, and only headings that have some of them.
     """
-    wanted = set(range(len(lines)) if shown is None else shown)
     starts = [line.entry.span[0] for line in lines]
     parts: list[Part] = []
     count = 0
-    full = {document.section_of(lines[number].entry) for number in wanted}
+    full = {document.section_of(line.entry) for line in lines}
     outer = _outer(document)
     title = title_of(document)
     for section in document.sections:
-        if shown is not None and section not in full:
-            continue
         if section.path and section is not title:
             has_more = (
                 section in full
                 or section in outer
                 or any(block.kind not in _NO_PROSE for block in section.blocks)
             )
-            parts.append(Part(count, section=section, empty=shown is None and not has_more))
+            parts.append(Part(count, section=section, empty=not has_more))
         pending: list[tuple[int, int]] = []
         for block in section.blocks:
             first, last = bisect_left(starts, block.start), bisect_left(starts, block.end)
@@ -85,15 +79,29 @@ def parts_of(
                 continue
             if block.kind == "item" and starts[first] != block.start:
                 pending.append((block.start, starts[first]))  # a label above nested entries
-            if shown is None:
-                parts += _prose(document, pending, count)
+            parts += _prose(document, pending, count)
             pending = []
             for number in range(first, last):
-                if number in wanted:
-                    parts.append(Part(count, line=lines[number], row=number))
-                    count += 1
-        if shown is None:
-            parts += _prose(document, pending, count)
+                parts.append(Part(count, line=lines[number], row=number))
+                count += 1
+        parts += _prose(document, pending, count)
+    return parts
+
+
+def chosen_parts(document: Document, lines: Sequence[Line], shown: Iterable[int]) -> list[Part]:
+    """Return the entries with these numbers, in order, below the headings that hold them; no prose.
+
+    Args:
+        lines: of all its entries.
+    """
+    parts: list[Part] = []
+    title, at = title_of(document), None
+    for count, number in enumerate(shown):
+        section = document.section_of(lines[number].entry)
+        if section is not at and section.path and section is not title:
+            parts.append(Part(count, section=section))
+        at = section
+        parts.append(Part(count, line=lines[number], row=number))
     return parts
 
 
@@ -121,8 +129,16 @@ def _prose(document: Document, spans: list[tuple[int, int]], above: int) -> Iter
 
 
 def prose(text: str) -> Markup:
-    """Return Markdown as HTML without any of its own HTML, images, or addresses that act."""
-    return Markup(_markdown().render(text))
+    """Return Markdown as HTML without any of its own HTML, images, styles, or addresses that act."""
+    markdown = _markdown()
+    env: EnvType = {}
+    tokens = markdown.parse(text, env)
+    for token in tokens:
+        if style := token.attrs.pop(
+            "style", None
+        ):  # of a table's cell; the policy allows no style here
+            token.attrs["class"] = str(style).rpartition(":")[2]
+    return Markup(markdown.renderer.render(tokens, markdown.options, env))
 
 
 @cache

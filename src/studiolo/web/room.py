@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from studiolo.errors import StudioloError
 from studiolo.keys import Key
 from studiolo.library import Library, load_changes
-from studiolo.report import shared_css, templates
+from studiolo.report import feed_link, figure_script_version, shared_css, templates
 
+from .exporting import export_links
 from .guard import COOKIE, FIELD, Seal
 from .measuring import Measuring
 from .shelf import Moment, Shelf
@@ -33,6 +35,9 @@ from .shelf import Moment, Shelf
 HERE = Path(__file__).parent
 MOST_FIELDS, MOST_FILES = 4_000, 40
 KEPT_BYTES = 24_000_000  # of pages that were drawn
+FIGURES = (
+    "figures.js"  # the script of live figures: a file of its own, since it takes seconds to make
+)
 FRAGMENT = "x-fragment"  # a header: the script wants the middle of the page alone
 
 
@@ -54,6 +59,11 @@ def static_address(name: str) -> str:
     return f"/static/{digest}/{name}"
 
 
+def figures_address() -> str:
+    """Return the address of the script of live figures."""
+    return f"/static/{figure_script_version()}/{FIGURES}"
+
+
 def address(path: str, /, **query: object) -> str:
     """Return an address on this server; what is None or empty is left out of the query."""
     pairs: list[tuple[str, str]] = []
@@ -68,13 +78,21 @@ def address(path: str, /, **query: object) -> str:
 def environment() -> jinja2.Environment:
     """Return the templates of the room, over those of the report."""
     found = templates(HERE / "templates")
+    found.filters["coded"] = coded
     found.globals |= {
         "address": address,
         "static": static_address,
+        "feed_link": feed_link,
+        "figures_address": figures_address,
         "list_name": list_name,
         "page_address": page_address,
     }
     return found
+
+
+def coded(text: str) -> Markup:
+    """Return a sentence as HTML, with what stands in it between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(Markup.escape(text))))
 
 
 def page_address(name: str, link: str) -> str:
@@ -92,9 +110,7 @@ def list_name(moment: Moment, name: str) -> str:
     return first.text if first is not None and fits else PurePosixPath(name).stem
 
 
-PageName = tuple[
-    str, str, bool
-]  # the moment's stamp, the address, whether the middle alone is wanted
+PageName = tuple[str, str, bool]  # what the moment shows, the address, whether the middle alone
 
 
 @dataclass
@@ -103,6 +119,7 @@ class Room:
 
     shelf: Shelf
     seal: Seal = field(default_factory=Seal)
+    looking: threading.Lock = field(default_factory=threading.Lock)  # held while services are asked
     _drawn: dict[PageName, bytes] = field(default_factory=dict)
     _kept_bytes: int = 0
     _drawing: threading.Lock = field(default_factory=threading.Lock)
@@ -156,6 +173,7 @@ def page(
             path=request.url.path,
             fragment=fragment,
             done=_done(request, moment),
+            exports=export_links(request),
             **values,
         )
     )
@@ -176,11 +194,12 @@ def kept_page(request: Request, moment: Moment, draw: Callable[[], Response]) ->
     room = room_of(request)
     if "did" in request.query_params:
         return draw()
-    etag = f'"{moment.stamp}-{static_address("studiolo.css")[8:20]}-{room.seal.token[:8]}"'
+    shown = moment.shown
+    etag = f'"{shown}-{static_address("studiolo.css")[8:20]}-{room.seal.token[:8]}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})
     name = (
-        moment.stamp,
+        shown,
         str(request.url.path) + "?" + request.url.query,
         FRAGMENT in request.headers,
     )

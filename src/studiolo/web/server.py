@@ -18,6 +18,9 @@ from .room import Room
 
 HOST = "127.0.0.1"
 PORT = 8420
+KEEP_ALIVE_S = (
+    75  # longer than one thinks between pages, so that no connection is closed as it is used again
+)
 
 
 def serve(library: Path, port: int, started: Callable[[str], None]) -> None:
@@ -35,7 +38,7 @@ def serve(library: Path, port: int, started: Callable[[str], None]) -> None:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, proxy_headers=False,
-            timeout_graceful_shutdown=2, limit_concurrency=1_000,
+            timeout_graceful_shutdown=2, timeout_keep_alive=KEEP_ALIVE_S, limit_concurrency=1_000,
         )  # fmt: skip
         server = uvicorn.Server(config)
         threading.Thread(
@@ -55,12 +58,15 @@ def _tell(server: uvicorn.Server, address: str, started: Callable[[str], None], 
 
 
 def warm(room: Room) -> None:
-    """Read what the first page needs, so that its reader does not wait for it."""
+    """Read what the first page needs, and then what a filter by words does, so that nobody waits for it."""
     with contextlib.suppress(StudioloError):  # the page itself says what is wrong
         moment = room.shelf.moment()
         for name in moment.lists[:1]:
-            moment.lines(name)
+            lines = moment.lines(name)
             moment.view(name)
+            for line in lines:
+                _ = line.words
+        _ = moment.num_waiting
 
 
 def _listening(port: int) -> socket.socket:

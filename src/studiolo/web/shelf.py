@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from studiolo.claims import Paper
+from studiolo.collector import collector_paused
 from studiolo.errors import FileError, PaperError, StudioloError, UsageError
 from studiolo.index import Found
 from studiolo.keys import Key
@@ -38,7 +39,8 @@ from studiolo.runs import discover, this_environment, this_machine
 
 T = TypeVar("T")
 
-LOOK_EVERY_S = 0.2  # how old what a page shows may be
+LOOK_EVERY_S = 0.1  # how old what a page shows may be
+COUNT_AFTER_S = 2.0  # after a list changed: whoever waits for the page comes first
 _STATE_FILES = ("config.toml", "edges.jsonl", "inbox.jsonl", "metadata.jsonl", "reading.jsonl", "tags.toml", "triage.jsonl")  # fmt: skip
 _DIGEST = 6  # bytes
 _log = logging.getLogger("studiolo")
@@ -64,6 +66,7 @@ class Shelf:
         self._memo: dict[Hashable, tuple[Any, Any]] = {}
         self._index: _OpenIndex | None = None
         self._building: threading.Thread | None = None
+        self._counting: threading.Timer | None = None
 
     def moment(self, *, fresh: bool = False) -> Moment:
         """Return the library as it is now, at most `LOOK_EVERY_S` old.
@@ -105,6 +108,34 @@ class Shelf:
         with self._lock:
             for name in [name for name in self._memo if not kept(name)]:
                 del self._memo[name]
+
+    def num_waiting(self, moment: Moment) -> int | None:
+        """Return how many papers wait in the inbox, as counted last; None before.
+
+        All lists are read for it, so nobody who looks at one waits for that: it is counted a moment later.
+        """
+        with self._lock:
+            found: tuple[object, Waiting] | None = self._memo.get("waiting")
+            if found is None or found[0] != moment.waiting_of:
+                if self._counting is None or not self._counting.is_alive():
+                    self._counting = threading.Timer(COUNT_AFTER_S, self._count, (moment,))
+                    self._counting.daemon = True
+                    self._counting.start()
+                if found is None:
+                    return None
+            pending = found[1].pending
+            return self.kept(
+                "num waiting", (pending,), lambda: sum(one.is_paper for one in pending)
+            )
+
+    def _count(self, moment: Moment) -> None:
+        try:
+            with collector_paused():
+                of, waiting = moment.waiting_of, load_waiting(moment.library)
+        except StudioloError as error:
+            _log.warning("%s", error)
+            return
+        self.kept("waiting", of, lambda: waiting)
 
     def index(self, moment: Moment) -> _OpenIndex:
         """Return an index of the library: of this moment, or the last one while that of this moment is being built."""
@@ -197,8 +228,22 @@ class Moment:
     @property
     def waiting(self) -> Waiting:
         """What waits in the inbox."""
-        of = (self.sayings, list(self.documents.values()), self._stamp_of("triage.jsonl"))
-        return self.shelf.kept("waiting", of, lambda: load_waiting(self.library))
+        return self.shelf.kept("waiting", self.waiting_of, lambda: load_waiting(self.library))
+
+    @property
+    def waiting_of(self) -> object:
+        """What that is made from."""
+        return self.sayings, list(self.documents.values()), self._stamp_of("triage.jsonl")
+
+    @property
+    def num_waiting(self) -> int | None:
+        """How many papers wait in the inbox; see `Shelf.num_waiting`."""
+        return self.shelf.num_waiting(self)
+
+    @property
+    def shown(self) -> str:
+        """What differs where a page of this moment would: its stamp, and what is counted later."""
+        return f"{self.stamp}-{self.num_waiting}"
 
     def _stamp_of(self, name: str) -> Stamp | None:
         return self._stamps.get(self.library.state / name)
@@ -336,6 +381,8 @@ def _documents(library: Library) -> Iterator[tuple[str, Document]]:
 def _lists(library: Library, documents: Mapping[str, Document]) -> list[str]:
     main = library.main_list()
     names = [library.relative(path) for path in library.lists]
+    if not names:  # a README that links more than papers is still what its reader wants to scan
+        names = [name for name, document in documents.items() if document.entries]
     first = library.relative(main) if main else ""
     return [name for name in sorted(names, key=lambda n: n != first) if name in documents]
 

@@ -1,6 +1,6 @@
 // Everything works without this script; it saves steps: keys, changes shown in place, search as one types, a page that
 // follows what an editor writes. It talks to this server alone.
-const FOLLOW_MS = 700;
+const FOLLOW_MS = 250;
 const $ = (what, where = document) => where.querySelector(what);
 const all = (what, where = document) => [...where.querySelectorAll(what)];
 const dialog = $("#dialog");
@@ -42,20 +42,29 @@ function show(page, address) {
   if (line) choose(line, false);
   else if (number >= 0 && there.length) choose(there[Math.min(number, there.length - 1)], false);
   measure();
+  enliven();
 }
 
+const isTyping = () => main().contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+const isBusy = () => dialog.open || isTyping() || Boolean($("[data-still]"));
+
+let following = false;
 async function follow() {
-  if (document.hidden || dialog.open) return;
+  if (document.hidden || dialog.open || following) return;
+  following = true;
   try {
     const now = await (await fetch("/now", { credentials: "same-origin" })).json();
-    if (now.stamp === stamp || !stamp) return;
-    const typing = main().contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
-    if (typing || $("[data-still]")) return;
-    const { answer, page } = await load(location.href);
+    if ($("#waiting")) $("#waiting").textContent = now.waiting || "";
+    const place = location.href;
+    if (now.stamp === stamp || !stamp || isBusy()) return;
+    const { answer, page } = await load(place);
+    if (place !== location.href || isBusy()) return; // one went on, or began to type, while it came
     if (answer.ok) show(page);
     else stamp = now.stamp;
   } catch {
     // the server ended; the page stays as it was
+  } finally {
+    following = false;
   }
 }
 setInterval(follow, FOLLOW_MS);
@@ -83,7 +92,7 @@ function close() {
   dialog.close();
   dialog.innerHTML = "";
   const line = current();
-  (line ? line.querySelector("a") : opener)?.focus?.();
+  (line ? titleOf(line) : opener)?.focus?.();
 }
 
 async function send(form, button) {
@@ -102,7 +111,7 @@ async function send(form, button) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  const inPlace = dialog.contains(form) || form.matches(".confirm, .bulk");
+  const inPlace = dialog.contains(form) || form.matches(".confirm, .bulk, [data-dialog]");
   if (!inPlace || form.matches("[data-plain]")) return;
   event.preventDefault();
   send(form, event.submitter);
@@ -131,12 +140,14 @@ const LINES = ".line, .place, .thing, .hit";
 const lines = () => all(LINES, main()).filter((one) => one.offsetParent !== null);
 const current = () => $(".at:is(" + LINES + ")");
 
+const titleOf = (line) => line.querySelector(".entry a") || line.querySelector("a");
+
 function choose(line, focus = true) {
   current()?.classList.remove("at");
   if (!line) return;
   line.classList.add("at");
   line.scrollIntoView({ block: "nearest" });
-  if (focus) (line.querySelector(".entry a") || line.querySelector("a"))?.focus({ preventScroll: true });
+  if (focus) titleOf(line)?.focus({ preventScroll: true });
 }
 
 function step(by) {
@@ -180,7 +191,7 @@ function help() {
 function change(verb, more = {}) {
   const line = current() || (lines().length === 1 ? lines()[0] : null);
   const ready = line?.dataset[verb];
-  if (ready) return ask(ready);
+  if (ready?.startsWith("/")) return ask(ready); // data-state is a word
   if (line?.dataset.e) ask(`/change/${verb}?` + new URLSearchParams({ e: line.dataset.e, ...more }));
 }
 
@@ -311,6 +322,20 @@ function measure() {
   });
 }
 measure();
+
+// live figures: their script is large, and comes only where there are some
+
+function enliven() {
+  const from = $("#specs")?.dataset.script;
+  if (!from) return;
+  if ($("script[data-figures]")) return document.dispatchEvent(new Event("shown"));
+  const script = document.createElement("script");
+  script.type = "module";
+  script.src = from;
+  script.dataset.figures = "";
+  document.head.append(script);
+}
+enliven();
 
 // the outline shows where one is
 
