@@ -77,7 +77,8 @@ class Inbox:
         """
         counts = Collected()
         batch: list[dict[str, Any]] = []
-        in_this_reading: dict[str, dict[str, str]] = {}
+        first: dict[str, str] = {}
+        others: dict[str, dict[str, str]] = {}
         day = datetime.now(UTC).strftime("%Y-%m-%d")
         due = time.monotonic() + BATCH_S
 
@@ -110,7 +111,7 @@ class Inbox:
                         )
                     continue
                 counts.read += 1
-                identity, content = self._identify(thing, in_this_reading)
+                identity, content = self._identify(thing, first, others)
                 before = self._contents.get(identity)
                 if before == content:
                     counts.known += 1
@@ -135,20 +136,24 @@ class Inbox:
         return counts
 
     @staticmethod
-    def _identify(item: SavedItem, seen: dict[str, dict[str, str]]) -> tuple[str, str]:
-        """Return an item's identity and content; `seen` maps identities of this reading to their contents and names.
+    def _identify(
+        item: SavedItem, first: dict[str, str], others: dict[str, dict[str, str]]
+    ) -> tuple[str, str]:
+        """Return an item's identity and content.
 
         Two bookmarks of one page in one folder with one date, but different words, stay two: the second is known as `…#2`.
         Where the place itself numbers its things, the first of a reading stands.
+
+        Args:
+            first: the first content of each identity of this reading, one for each of a million items.
+            others: of the few that have several, how the further ones are known.
         """
-        identity = item.identity
-        names = seen.setdefault(identity, {})
-        if item.native and names:
-            return identity, next(iter(names))
-        content = item.content
-        if content not in names:
-            names[content] = f"{identity}#{len(names) + 1}" if names else identity
-        return names[content], content
+        identity, content = item.identity, item.content
+        known = first.setdefault(identity, content)
+        if item.native or content == known:
+            return identity, known
+        names = others.setdefault(identity, {})
+        return names.setdefault(content, f"{identity}#{len(names) + 2}"), content
 
 
 def load_items(library: Library) -> Iterator[SavedItem]:
