@@ -10,12 +10,13 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from .numbering import Numbering
 from .rows import Row
-from .words import END, PART, fold, is_telling, name_of, tokens
+from .words import END, PART, fold, is_telling, name_of
 
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 WORDS, PAIRS, AUTHORS, CATEGORIES = BLOCKS = range(4)
-CHUNK = 4096  # rows of a chunk: 12 bits; with 25 bits for each word of a pair fill an integer
-_WORD_BITS = 25
-_LOW = (1 << 32) - 1
-_PAIR = (1 << 2 * _WORD_BITS) - 1
+# a row of a chunk and both words of a pair fill an integer
+_ROW_BITS, _WORD_BITS = 12, 25
+CHUNK = 1 << _ROW_BITS
+_WORD = (1 << _WORD_BITS) - 1
 _FEW_ROWS = 2000
 _PART_ROWS = 250_000  # pairs of so many rows are sorted in memory at once
 
@@ -84,13 +85,14 @@ class Postings:
 
         self._np = np
         self._folder = folder
-        self._words: dict[bytes, int] = defaultdict(itertools.count().__next__)
+        self._numbering = Numbering()
+        self._words = self._numbering.words
         self._break = self._words[PART]
         self._end = self._words[END]
         self._telling = np.zeros(0, bool)
         self._named = (_Names(name_of), _Names(str))
-        self._frequency = np.zeros(len(self._words), np.int64)
-        self._chunks: list[tuple[int, list[int]]] = []
+        self._frequencies = [np.zeros(0, np.int64) for _ in BLOCKS]  # of pairs: none yet
+        self._chunks: list[tuple[int, list[tuple[int, int]]]] = []
         self._spill: BinaryIO = (folder / "spill").open("w+b")
         self._days: list[int] = []
         self.count = 0
@@ -106,43 +108,44 @@ class Postings:
         """Take the next rows, at most CHUNK of them."""
         np = self._np
         self._days += [row.day or 0 for row in rows]
-        words, pairs = self._terms([text_of(row) for row in rows])
-        self._frequency = _longer(np, self._frequency, len(self._words))
-        self._frequency += np.bincount(words[0] & _LOW, minlength=len(self._words))
-        sizes = []
-        for keys, counts in (words, pairs):
-            keys.tofile(self._spill)
-            np.minimum(counts, 255).astype(np.uint8).tofile(self._spill)
-            sizes.append(len(keys))
+        blocks = self._terms([text_of(row) for row in rows])
         several = ([row.authors for row in rows], [row.categories for row in rows])
         for named, names in zip(self._named, several, strict=True):
             row = np.repeat(np.arange(len(rows)), [len(some) for some in names])
             ids = np.fromiter(
                 map(named.__getitem__, itertools.chain.from_iterable(names)), np.int64
             )
-            keys = np.unique(row << 32 | ids)
+            blocks.append((np.unique(ids << _ROW_BITS | row), None))
+        spilled = []
+        for block, (keys, counts) in enumerate(blocks):
+            if block != PAIRS:
+                here = np.bincount(keys >> _ROW_BITS)
+                here[: len(self._frequencies[block])] += self._frequencies[block][: len(here)]
+                self._frequencies[block] = np.concatenate(
+                    [here, self._frequencies[block][len(here) :]]
+                )
+            spilled.append((self._spill.tell(), len(keys)))
             keys.tofile(self._spill)
-            sizes.append(len(keys))
-        self._chunks.append((len(rows), sizes))
+            if counts is not None:
+                np.minimum(counts, 255).astype(np.uint8).tofile(self._spill)
+        self._chunks.append((len(rows), spilled))
         self.count += len(rows)
 
-    def _terms(self, texts: list[bytes]) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-        """Return (row and term in one integer, how often) for words and for pairs, ascending by row."""
+    def _terms(self, texts: list[bytes]) -> list[tuple[Any, Any]]:
+        """Return (term and row in one integer, how often) for words and for pairs, ascending."""
         np = self._np
         known = len(self._telling)
-        found = tokens(b"".join(texts))
-        ids = np.fromiter(map(self._words.__getitem__, found), np.int64, len(found))
+        ids = self._numbering.number(b"".join(texts))
         new = [is_telling(word) for word in itertools.islice(self._words, known, None)]
         self._telling = np.concatenate([self._telling, np.array(new, bool)])
         row = np.cumsum(ids == self._end)
         telling = self._telling[ids]
-        kept = ids[telling]
-        words = np.unique(row[telling] << 32 | kept, return_counts=True)
+        words = ids[telling].astype(np.int64) << _ROW_BITS | row[telling]
         sequence = telling | (ids == self._break) | (ids == self._end)
-        kept, row, telling = ids[sequence], row[sequence], telling[sequence]
-        both = telling[:-1] & telling[1:]
-        keys = (row[:-1] << _WORD_BITS | kept[:-1]) << _WORD_BITS | kept[1:]
-        return words, np.unique(keys[both], return_counts=True)
+        kept, row, telling = ids[sequence].astype(np.int64), row[sequence], telling[sequence]
+        both = np.flatnonzero(telling[:-1] & telling[1:])
+        pairs = (kept[both] << _WORD_BITS | kept[both + 1]) << _ROW_BITS | row[both]
+        return [_counted(np, words), _counted(np, pairs)]
 
     def save(self, database: sqlite3.Connection) -> None:
         """Write `docs`, `days` (int32) and `values` (float32) into the folder, terms and words into the database.
@@ -151,147 +154,123 @@ class Postings:
         """
         np = self._np
         np.array(self._days or [0], np.int32).tofile(self._folder / "days")
-        word_least, pair_least, author_least, category_least = least_rows(self.count)
-        pair_keys, pair_frequency = self._pairs_in(pair_least)
-        frequencies = [self._frequency, pair_frequency]
-        for which, named in enumerate(self._named):
-            frequencies.append(self._count_named(2 + which, len(named.numbers)))
-        leasts = (word_least, 1, author_least, category_least)
+        least = least_rows(self.count)
+        pairs, self._frequencies[PAIRS] = self._pairs_in(least[PAIRS])
         at: list[Any] = []
         idfs: list[Any] = []
         offset = 0
-        for frequency, least in zip(frequencies, leasts, strict=True):
-            size = np.where(frequency >= least, frequency, 0)
-            ends = offset + np.cumsum(size)
+        for frequency, few in zip(self._frequencies, least, strict=True):
+            ends = offset + np.cumsum(np.where(frequency >= few, frequency, 0))
             at.append(np.concatenate([[offset], ends]))
             offset = int(at[-1][-1])
             idfs.append(np.log((1 + self.count) / (1 + frequency)) + 1)
-        self._scatter(pair_keys, frequencies, leasts, at, idfs, offset)
-        self._save_terms(database, pair_keys, at, idfs)
-        self._save_words(database, frequencies)
+        self._scatter(pairs, at, idfs, offset)
+        self._save_terms(database, pairs, at, idfs)
+        self._save_words(database)
 
     def _pairs_in(self, least: int) -> tuple[Any, Any]:
         """Return the pairs that stand in at least so many rows, ascending, and in how many."""
         np = self._np
-        may = self._frequency >= least  # both words of a frequent pair are frequent
+        may = self._frequencies[WORDS] >= least  # both words of a frequent pair are frequent
         parts = 1 + self.count // _PART_ROWS
+        bounds = np.linspace(0, len(may) << _WORD_BITS, parts + 1).astype(np.int64)
         found, counts = [], []
-        for part in range(parts):
+        for low, high in itertools.pairwise(bounds.tolist()):
             some = []
-            for _, (_, (keys, _), *_) in self._read():
-                pair = keys & _PAIR
-                first, second = pair >> _WORD_BITS, pair & ((1 << _WORD_BITS) - 1)
-                some.append(pair[may[first] & may[second] & (first % parts == part)])
-            pairs = np.concatenate(some) if some else np.zeros(0, np.int64)
-            pairs.sort()
-            starts = np.flatnonzero(np.diff(pairs, prepend=-1))
-            lengths = np.diff(starts, append=len(pairs))
-            found.append(pairs[starts[lengths >= least]])
-            counts.append(lengths[lengths >= least])
-        keys = np.concatenate(found)
-        order = np.argsort(keys)
-        return keys[order], np.concatenate(counts)[order]
+            for _, ((keys, _),) in self._read(PAIRS):
+                pair = keys[slice(*np.searchsorted(keys, (low << _ROW_BITS, high << _ROW_BITS)))]
+                pair >>= _ROW_BITS
+                some.append(pair[may[pair >> _WORD_BITS] & may[pair & _WORD]])
+            pairs, frequency = _counted(np, np.concatenate(some)) if some else (bounds[:0],) * 2
+            found.append(pairs[frequency >= least])
+            counts.append(frequency[frequency >= least])
+        return np.concatenate(found), np.concatenate(counts)
 
-    def _count_named(self, block: int, size: int) -> Any:
+    def _read(self, *blocks: int) -> Iterator[tuple[int, list[tuple[Any, Any]]]]:
+        """Yield (rows, [(keys, counts) of each of the blocks]) of each chunk that was spilled."""
         np = self._np
-        frequency = np.zeros(size, np.int64)
-        for _, blocks in self._read():
-            frequency += np.bincount(blocks[block][0] & _LOW, minlength=size)
-        return frequency
-
-    def _read(self) -> Iterator[tuple[int, list[tuple[Any, Any]]]]:
-        """Yield (rows, [(keys, counts) of each block]) of each chunk that was spilled."""
-        np = self._np
-        self._spill.seek(0)
-        for rows, sizes in self._chunks:
-            blocks = []
-            for block, size in enumerate(sizes):
+        for rows, spilled in self._chunks:
+            found = []
+            for block in blocks:
+                start, size = spilled[block]
+                self._spill.seek(start)
                 keys = np.fromfile(self._spill, np.int64, size)
-                counts = np.fromfile(self._spill, np.uint8, size) if block < 2 else None
-                blocks.append((keys, counts))
-            yield rows, blocks
+                counts = np.fromfile(self._spill, np.uint8, size) if block <= PAIRS else None
+                found.append((keys, counts))
+            yield rows, found
 
-    def _scatter(
-        self,
-        pair_keys: Any,
-        frequencies: list[Any],
-        leasts: Sequence[int],
-        at: list[Any],
-        idfs: list[Any],
-        size: int,
-    ) -> None:
+    def _scatter(self, pairs: Any, at: list[Any], idfs: list[Any], size: int) -> None:
         np = self._np
         docs = np.memmap(self._folder / "docs", np.int32, "w+", shape=(max(1, size),))
         values = np.memmap(self._folder / "values", np.float32, "w+", shape=(max(1, size),))
         log_counts = 1 + np.log(np.maximum(1, np.arange(256)))
         following = [ends[:-1].copy() for ends in at]
+        are_terms = [ends[1:] > ends[:-1] for ends in at]
         first = 0
-        for rows, blocks in self._read():
+        for rows, blocks in self._read(*BLOCKS):
             for block, (keys, counts) in enumerate(blocks):
+                term = keys >> _ROW_BITS
                 if block == PAIRS:
-                    row, pair = keys >> 2 * _WORD_BITS, keys & _PAIR
-                    term = np.searchsorted(pair_keys, pair)
-                    there = term < len(pair_keys)
-                    there[there] = pair_keys[term[there]] == pair[there]
+                    number = np.searchsorted(pairs, term)
+                    there = number < len(pairs)
+                    there[there] = pairs[number[there]] == term[there]
+                    term = number
                 else:
-                    row, term = keys >> 32, keys & _LOW
-                    there = frequencies[block][term] >= leasts[block]
-                # term, row and count in one integer: sorting it is several times faster than an argsort
-                keys = (
-                    term[there] << 21 | row[there] << 8 | (1 if counts is None else counts[there])
-                )
-                keys.sort()
-                term, row = keys >> 21, keys >> 8 & (CHUNK - 1)
-                weight = idfs[block][term] * log_counts[keys & 255]
-                norm = np.sqrt(np.bincount(row, weight * weight, rows))
+                    there = are_terms[block][term]
+                there = np.flatnonzero(there)
+                term, row = term[there], keys[there] & (CHUNK - 1)
                 starts = np.flatnonzero(np.diff(term, prepend=-1))
                 lengths = np.diff(starts, append=len(term))
-                within = np.arange(len(term)) - np.repeat(starts, lengths)
-                target = following[block][term] + within
+                each = term[starts]
+                weight = np.repeat(idfs[block][each], lengths)
+                if counts is not None:
+                    weight *= log_counts[counts[there]]
+                norm = np.sqrt(np.bincount(row, weight * weight, rows))
+                target = np.repeat(following[block][each] - starts, lengths)
+                target += np.arange(len(term))
                 docs[target] = first + row
                 values[target] = weight / norm[row]
-                following[block][term[starts]] += lengths
+                following[block][each] += lengths
             first += rows
         docs.flush()
         values.flush()
 
     def _save_terms(
-        self, database: sqlite3.Connection, pair_keys: Any, at: list[Any], idfs: list[Any]
+        self, database: sqlite3.Connection, pairs: Any, at: list[Any], idfs: list[Any]
     ) -> None:
-        words = [word.decode("utf-8", "replace") for word in self._words]
-        mask = (1 << _WORD_BITS) - 1
-        pairs = [
-            f"{words[a]} {words[b]}"
-            for a, b in zip(
-                (pair_keys >> _WORD_BITS).tolist(), (pair_keys & mask).tolist(), strict=True
-            )
+        words = list(self._words)
+        names: list[Callable[[int], str]] = [
+            lambda n: _decoded(words[n]),
+            lambda n: (
+                f"{_decoded(words[pairs[n] >> _WORD_BITS])} {_decoded(words[pairs[n] & _WORD])}"
+            ),
+            *(list(named.numbers).__getitem__ for named in self._named),
         ]
-        names: list[Iterable[str]] = [words, pairs, *(named.numbers for named in self._named)]
         database.execute(
             "CREATE TABLE terms (block INTEGER, term TEXT, idf REAL, start INTEGER, stop INTEGER, PRIMARY KEY (block, term)) WITHOUT ROWID"
         )
         for block in BLOCKS:
-            starts, stops = at[block][:-1].tolist(), at[block][1:].tolist()
+            starts, stops = at[block][:-1], at[block][1:]
+            which = self._np.flatnonzero(stops > starts)
             rows = zip(
                 itertools.repeat(block),
-                names[block],
-                idfs[block].tolist(),
-                starts,
-                stops,
+                map(names[block], which.tolist()),
+                idfs[block][which].tolist(),
+                starts[which].tolist(),
+                stops[which].tolist(),
                 strict=False,
             )
-            database.executemany(
-                "INSERT OR IGNORE INTO terms VALUES (?, ?, ?, ?, ?)",
-                sorted(row for row in rows if row[4] > row[3]),
-            )
+            database.executemany("INSERT OR IGNORE INTO terms VALUES (?, ?, ?, ?, ?)", sorted(rows))
 
-    def _save_words(self, database: sqlite3.Connection, frequencies: list[Any]) -> None:
+    def _save_words(self, database: sqlite3.Connection) -> None:
         """Write all words with their rows, those of authors' names among them: what a mistyped word may have meant."""
         counts: Counter[str] = Counter()
-        for word, count in zip(self._words, self._frequency.tolist(), strict=True):
+        frequency = self._frequencies[WORDS].tolist()  # shorter where the last words tell nothing
+        for word, count in zip(self._words, frequency, strict=False):
             if count and not word.isdigit():
-                counts[word.decode("utf-8", "replace")] = count
-        for name, count in zip(self._named[0].numbers, frequencies[AUTHORS].tolist(), strict=True):
+                counts[_decoded(word)] = count
+        names = zip(self._named[0].numbers, self._frequencies[AUTHORS].tolist(), strict=True)
+        for name, count in names:
             for part in name.split():
                 counts[part] += count
         least = 1 if self.count < 20_000 else 2
@@ -304,5 +283,12 @@ class Postings:
         )
 
 
-def _longer(np: Any, values: Any, size: int) -> Any:
-    return np.concatenate([values, np.zeros(size - len(values), values.dtype)])
+def _decoded(word: bytes) -> str:
+    return word.decode("utf-8", "replace")
+
+
+def _counted(np: Any, keys: Any) -> tuple[Any, Any]:
+    """Sort keys in place; return each that is there, ascending, and how often."""
+    keys.sort()
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    return keys[starts], np.diff(starts, append=len(keys))

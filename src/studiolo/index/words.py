@@ -39,7 +39,7 @@ LIST_WORDS = frozenset(_LIST_WORDS.split())
 
 # Bytes that stand in words stay, in small letters; all others part words. UTF-8 has no use for these two: they are marks.
 PART, END = b"\xfe", b"\xff"
-_TABLE = bytes(
+SMALL = bytes(
     byte
     if byte >= 0x80 or chr(byte).isdigit() or chr(byte).islower()
     else byte + 32
@@ -69,7 +69,7 @@ def _pairs(run: str) -> str:
 
 def tokens(text: bytes) -> list[bytes]:
     """Return the tokens of a folded, encoded text in order: words in small letters, numbers, and the marks PART and END."""
-    return text.translate(_TABLE).split()
+    return text.translate(SMALL).split()
 
 
 def is_telling(token: bytes) -> bool:
