@@ -248,3 +248,39 @@ def test_words_that_say_nothing_are_left_out_before_others(index):
     found = index.search("softmax zebra of your")
     assert [(hit.key, hit.has) for hit in found.hits] == [("performers", "some")]
     assert keys(index.search("you all need"))[0] == "attention"
+
+
+def test_a_word_that_has_just_begun_is_looked_for_in_titles_and_elsewhere_only_whole():
+    rows = [
+        Row(key="title", title="Quantum Queries"),
+        Row(key="whole", title="Quantum Annealing", abstract="A q that counts."),
+        Row(key="other", title="Vitamins", abstract="Their quantum quality."),
+        Row(key="none", title="Quality"),
+    ]
+    with Index.build(rows) as index:
+        # what has the other words follows: nothing is said of the word that is still to be typed
+        for typed in ("quantum q", "quantum qu"):
+            found = index.search(typed)
+            assert (keys(found)[0], found.says) == ("title", ())
+            assert set(keys(found)) == {"title", "whole", "other"}
+        assert keys(index.search("quantum q"))[1] == "whole"
+        assert keys(index.search("quantum qua")) == ["other"]
+        assert set(keys(index.search("qu"))) == {"title", "none"}
+
+
+def test_what_begins_with_two_letters_in_no_title_is_found_in_abstracts():
+    with Index.build([Row(key="a", title="Sleep", abstract="Its zzz.")]) as index:
+        assert keys(index.search("zz")) == keys(index.search("z")) == ["a"]
+
+
+def test_of_very_many_titles_those_with_the_one_letter_as_a_word_come_first():
+    rows = [Row(key=str(n), title=f"Cats {n}") for n in range(300)]
+    with Index.build([*rows, Row(key="c", title="Programs in C")]) as index:
+        found = index.search("c")
+        assert (keys(found)[0], len(found.hits)) == ("c", 20)
+        assert keys(index.search("author:nobody c")) == []
+
+
+def test_a_field_beside_words_of_titles(index):
+    assert keys(index.search("section:review rethinking at")) == ["performers"]
+    assert keys(index.search("-section:review attention transf")) == ["fnet"]

@@ -38,10 +38,11 @@ _SCHEMA = f"""
         {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize={_TOKENIZE}
     );
     INSERT INTO fts (fts, rank) VALUES ('rank', 'bm25({", ".join(map(str, _WEIGHTS))})');
-    CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={_TOKENIZE});
+    CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={_TOKENIZE}, prefix='1 2');
     INSERT INTO titles (titles, rank) VALUES ('rank', 'bm25(10, 5)');
 """
 _HASH_BYTES = 8 << 20
+_BEGUN = 2  # letters: a last word that is no longer is looked for in titles, elsewhere only whole
 _APART = "\x1f"  # between the names of a row
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -176,9 +177,17 @@ def _climb(
     telling = telling or list(range(len(words)))
     # a last word that is whole says more than what begins like it, and takes less time
     _add(hits, database, query, " AND ".join(fts(query.words[n]) for n in telling), limit)
+    if _just_begun(query) and (len(telling) > 1 or hits):
+        # what begins with one or two letters stands in nearly every abstract
+        telling = [n for n in telling if n < len(query.words) - 1]
     words = [words[n] for n in telling]
     everything = " AND ".join(words)
-    if len(hits) < limit and query.ends_open and _are_more(database, everything, len(hits)):
+    if (
+        words
+        and len(hits) < limit
+        and query.ends_open
+        and _are_more(database, everything, len(hits))
+    ):
         _add(hits, database, query, everything, limit)
     if len(hits) < min(_FEW, limit) and len(words) > 2:
         # one word is wrong: far fewer rows, and better ones, than those with any word
@@ -191,22 +200,21 @@ def _climb(
 
 def _in_titles(database: sqlite3.Connection, query: Query, limit: int) -> dict[int, Hit]:
     """Return the rows that have all words in title or authors, by number, in the order of `title_order`."""
-    words = " AND ".join(_expressions(query))
-    # words of fields may stand in other columns
-    table, expression = (
-        ("fts", f"{{title authors}} : ({words})") if query.needed else ("titles", words)
-    )
-    where, values = _where(query, expression, table)
-    title = COLUMNS.index("title") if query.needed else 0
+    expressions = _expressions(query)
+    where, values = _where(query, " AND ".join(expressions), "titles")
     sql = (
-        f"SELECT rows.id, highlight({table}, {title}, '{OPEN}', '{CLOSE}') "
-        f"FROM {table} JOIN rows ON rows.id = {table}.rowid WHERE {where}"
+        f"SELECT rows.id, highlight(titles, 0, '{OPEN}', '{CLOSE}') "
+        f"FROM titles JOIN rows ON rows.id = titles.rowid WHERE {where}"
     )
     titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY + 1)).fetchall()
-    if (
-        len(titles) > _MANY
-    ):  # BM25 counts every row of each word: a title alone is ordered without it
-        titles = database.execute(f"{sql} ORDER BY rank LIMIT ?", (*values, _MANY)).fetchall()
+    if len(titles) > _MANY:
+        # BM25 counts every row of each word: a title alone is ordered without it, and so is what has just begun
+        if _just_begun(query):
+            whole = " AND ".join(fts(word) for word in query.words)
+            where, values = _where(query, whole, "titles")
+            titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY)).fetchall() + titles
+        else:
+            titles = database.execute(f"{sql} ORDER BY rank LIMIT ?", (*values, _MANY)).fetchall()
     typed = typed_words([word.text for word in query.words])
     order = {number: title_order(title, typed) for number, title in titles}
     best = sorted(order, key=order.__getitem__)[:limit]
@@ -251,12 +259,14 @@ def _by_fields(database: sqlite3.Connection, query: Query, limit: int) -> list[H
 
 def _where(query: Query, expression: str, table: str = "fts") -> tuple[str, list[str | int]]:
     """Return the conditions of a search of one of the two full-text tables in SQL, and their values."""
-    match = " AND ".join(
-        [*filter(None, [expression]), *(f"({fts(word)})" for word in query.needed)]
-    )
     where: list[str] = []
     values: list[str | int] = []
-    if match:
+    needed = " AND ".join(f"({fts(word)})" for word in query.needed)
+    if needed and table == "titles":  # words of fields may stand in other columns
+        where.append("rows.id IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
+        values.append(needed)
+        needed = ""
+    if match := " AND ".join(filter(None, [expression, needed])):
         where.append(f"{table} MATCH ?")
         values.append(match)
     for word in query.unwanted:
@@ -287,10 +297,15 @@ def _shown(snippets: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
 def _expressions(query: Query) -> list[str]:
     """Return each word as FTS5 looks for it, the last one also as the beginning of one: but not "a" or "of"."""
     last = query.words[-1].text.lower()
-    is_open = query.ends_open and not (len(last) <= 2 and last in STOP_WORDS)
+    is_open = query.ends_open and not (_just_begun(query) and last in STOP_WORDS)
     return [
         *(fts(word) for word in query.words[:-1]), fts(query.words[-1], as_prefix=is_open)
     ]  # fmt: skip
+
+
+def _just_begun(query: Query) -> bool:
+    """Return whether the last word is still to be typed: one or two letters are there. (Scripts without spaces have whole words.)"""
+    return query.ends_open and len(query.words[-1].text) <= _BEGUN
 
 
 def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:

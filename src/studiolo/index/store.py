@@ -21,7 +21,7 @@ from studiolo.errors import FileError
 from studiolo.files import save_bytes
 
 
-VERSION = 4  # of the files: one more whenever what is stored, or how texts are read, changes
+VERSION = 5  # of the files: one more whenever what is stored, or how texts are read, changes
 FILES = ("text.sqlite", "docs", "values", "days")
 _CURRENT = "current.json"
 _BUILD = "build-"
