@@ -40,7 +40,7 @@ class Index:
         )  # fmt: skip
         self._database.execute("PRAGMA mmap_size = 1000000000")
         # opened now: another process may replace the index before the first suggestion
-        self._files = [_mapped(build / name) for name in ("docs", "values", "days")]
+        self._files = [_mapped(build / name) for name in store.ARRAYS]
         self._scorer: Scorer | None = None
 
     @classmethod

@@ -1,8 +1,8 @@
 """Which rows hold a term, and how much: built in one streaming pass over the rows and one over its own notes.
 
 The terms of a row stand in four blocks (words, pairs of words, authors, categories), each a vector of length 1 per row:
-(1 + ln tf) (ln((1 + N) / (1 + df)) + 1). Postings are stored by term, rows ascending, in two flat files; a third has the
-days of all rows.
+(1 + ln tf) (ln((1 + N) / (1 + df)) + 1). Postings are stored by term, rows ascending, in flat files: rows, values, and for
+words what they count in BM25. Two more have the days and the lengths of all rows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .numbering import Numbering
 from .rows import Row
+from .searching import TOKENIZE
 from .words import END, PART, fold, is_telling, name_of
 
 
@@ -31,6 +32,10 @@ _ROW_BITS, _WORD_BITS = 12, 25
 CHUNK = 1 << _ROW_BITS
 _WORD = (1 << _WORD_BITS) - 1
 _FEW_ROWS = 2000
+_COUNTED = (2, 1, 0, 0)  # arrays beside the keys of a block
+_WEIGHT_BITS = 4
+# of the title, the title again, the abstract, the notes: as search weighs these columns
+_COLUMN_WEIGHTS = (10, 0, 1, 2)
 _PART_ROWS = 250_000  # pairs of so many rows are sorted in memory at once
 
 
@@ -77,7 +82,7 @@ class Postings:
     """Collects rows, then writes the postings of all.
 
     Args:
-        folder: an empty folder; spilled notes and the three files are written there.
+        folder: an empty folder; spilled notes and the files are written there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -95,6 +100,7 @@ class Postings:
         self._chunks: list[tuple[int, list[tuple[int, int]]]] = []
         self._spill: BinaryIO = (folder / "spill").open("w+b")
         self._days: list[int] = []
+        self._lengths: list[Any] = []
         self.count = 0
 
     def __enter__(self) -> Postings:
@@ -115,9 +121,9 @@ class Postings:
             ids = np.fromiter(
                 map(named.__getitem__, itertools.chain.from_iterable(names)), np.int64
             )
-            blocks.append((np.unique(ids << _ROW_BITS | row), None))
+            blocks.append((np.unique(ids << _ROW_BITS | row),))
         spilled = []
-        for block, (keys, counts) in enumerate(blocks):
+        for block, (keys, *counted) in enumerate(blocks):
             if block != PAIRS:
                 here = np.bincount(keys >> _ROW_BITS)
                 here[: len(self._frequencies[block])] += self._frequencies[block][: len(here)]
@@ -126,34 +132,47 @@ class Postings:
                 )
             spilled.append((self._spill.tell(), len(keys)))
             keys.tofile(self._spill)
-            if counts is not None:
+            for counts in counted:
                 np.minimum(counts, 255).astype(np.uint8).tofile(self._spill)
         self._chunks.append((len(rows), spilled))
         self.count += len(rows)
 
-    def _terms(self, texts: list[bytes]) -> list[tuple[Any, Any]]:
-        """Return (term and row in one integer, how often) for words and for pairs, ascending."""
+    def _terms(self, texts: list[bytes]) -> list[tuple[Any, ...]]:
+        """Return (term and row in one integer, how often) for words and for pairs, ascending, and what words count in BM25."""
         np = self._np
         known = len(self._telling)
         ids = self._numbering.number(b"".join(texts))
         new = [is_telling(word) for word in itertools.islice(self._words, known, None)]
         self._telling = np.concatenate([self._telling, np.array(new, bool)])
-        row = np.cumsum(ids == self._end)
+        ends, breaks = ids == self._end, ids == self._break
+        row = np.cumsum(ends)
+        weight = np.array(_COLUMN_WEIGHTS)[np.cumsum(breaks) - (len(_COLUMN_WEIGHTS) - 1) * row]
+        words = np.flatnonzero((weight > 0) & ~ends & ~breaks)
+        self._lengths.append(np.bincount(row[words], minlength=len(texts)).astype(np.int32))
         telling = self._telling[ids]
-        words = ids[telling].astype(np.int64) << _ROW_BITS | row[telling]
-        sequence = telling | (ids == self._break) | (ids == self._end)
+        words = (ids[telling].astype(np.int64) << _ROW_BITS | row[telling]) << _WEIGHT_BITS
+        words |= weight[telling]
+        words.sort()
+        keys = words >> _WEIGHT_BITS
+        starts = np.flatnonzero(np.diff(keys, prepend=-1))
+        counts = np.diff(starts, append=len(keys))
+        weights = np.add.reduceat(words - (keys << _WEIGHT_BITS), starts) if len(keys) else keys
+        sequence = telling | breaks | ends
         kept, row, telling = ids[sequence].astype(np.int64), row[sequence], telling[sequence]
         both = np.flatnonzero(telling[:-1] & telling[1:])
         pairs = (kept[both] << _WORD_BITS | kept[both + 1]) << _ROW_BITS | row[both]
-        return [_counted(np, words), _counted(np, pairs)]
+        return [(keys[starts], counts, weights), _counted(np, pairs)]
 
     def save(self, database: sqlite3.Connection) -> None:
-        """Write `docs`, `days` (int32) and `values` (float32) into the folder, terms and words into the database.
+        """Write the files into the folder, terms and words into the database.
 
-        A row without a date has day 0.
+        Of each posting `docs` (int32) has the row, `values` (float32) the weight, `counts` (uint8, of words only) what BM25
+        counts, of each row `days` (int32) its day, 0 if it has no date, and `lengths` (int32) its number of words.
         """
         np = self._np
         np.array(self._days or [0], np.int32).tofile(self._folder / "days")
+        lengths = np.concatenate(self._lengths or [np.zeros(1, np.int32)])
+        lengths.tofile(self._folder / "lengths")
         least = least_rows(self.count)
         pairs, self._frequencies[PAIRS] = self._pairs_in(least[PAIRS])
         at: list[Any] = []
@@ -177,7 +196,7 @@ class Postings:
         found, counts = [], []
         for low, high in itertools.pairwise(bounds.tolist()):
             some = []
-            for _, ((keys, _),) in self._read(PAIRS):
+            for _, ((keys, *_),) in self._read(PAIRS):
                 pair = keys[slice(*np.searchsorted(keys, (low << _ROW_BITS, high << _ROW_BITS)))]
                 pair >>= _ROW_BITS
                 some.append(pair[may[pair >> _WORD_BITS] & may[pair & _WORD]])
@@ -186,8 +205,8 @@ class Postings:
             counts.append(frequency[frequency >= least])
         return np.concatenate(found), np.concatenate(counts)
 
-    def _read(self, *blocks: int) -> Iterator[tuple[int, list[tuple[Any, Any]]]]:
-        """Yield (rows, [(keys, counts) of each of the blocks]) of each chunk that was spilled."""
+    def _read(self, *blocks: int) -> Iterator[tuple[int, list[list[Any]]]]:
+        """Yield (rows, [(keys, what was counted) of each of the blocks]) of each chunk that was spilled."""
         np = self._np
         for rows, spilled in self._chunks:
             found = []
@@ -195,20 +214,22 @@ class Postings:
                 start, size = spilled[block]
                 self._spill.seek(start)
                 keys = np.fromfile(self._spill, np.int64, size)
-                counts = np.fromfile(self._spill, np.uint8, size) if block <= PAIRS else None
-                found.append((keys, counts))
+                counted = range(_COUNTED[block])
+                found.append([keys, *(np.fromfile(self._spill, np.uint8, size) for _ in counted)])
             yield rows, found
 
     def _scatter(self, pairs: Any, at: list[Any], idfs: list[Any], size: int) -> None:
         np = self._np
         docs = np.memmap(self._folder / "docs", np.int32, "w+", shape=(max(1, size),))
         values = np.memmap(self._folder / "values", np.float32, "w+", shape=(max(1, size),))
+        of_words = (max(1, int(at[WORDS][-1])),)
+        in_bm25 = np.memmap(self._folder / "counts", np.uint8, "w+", shape=of_words)
         log_counts = 1 + np.log(np.maximum(1, np.arange(256)))
         following = [ends[:-1].copy() for ends in at]
         are_terms = [ends[1:] > ends[:-1] for ends in at]
         first = 0
         for rows, blocks in self._read(*BLOCKS):
-            for block, (keys, counts) in enumerate(blocks):
+            for block, (keys, *counted) in enumerate(blocks):
                 term = keys >> _ROW_BITS
                 if block == PAIRS:
                     number = np.searchsorted(pairs, term)
@@ -223,17 +244,20 @@ class Postings:
                 lengths = np.diff(starts, append=len(term))
                 each = term[starts]
                 weight = np.repeat(idfs[block][each], lengths)
-                if counts is not None:
-                    weight *= log_counts[counts[there]]
+                if counted:
+                    weight *= log_counts[counted[0][there]]
                 norm = np.sqrt(np.bincount(row, weight * weight, rows))
                 target = np.repeat(following[block][each] - starts, lengths)
                 target += np.arange(len(term))
                 docs[target] = first + row
                 values[target] = weight / norm[row]
+                if block == WORDS:
+                    in_bm25[target] = counted[1][there]
                 following[block][each] += lengths
             first += rows
         docs.flush()
         values.flush()
+        in_bm25.flush()
 
     def _save_terms(
         self, database: sqlite3.Connection, pairs: Any, at: list[Any], idfs: list[Any]
@@ -261,6 +285,11 @@ class Postings:
                 strict=False,
             )
             database.executemany("INSERT OR IGNORE INTO terms VALUES (?, ?, ?, ?, ?)", sorted(rows))
+        # which words a heading's word may be inflected to
+        database.execute(
+            f"CREATE VIRTUAL TABLE stems USING fts5 (word, detail=none, tokenize={TOKENIZE})"
+        )
+        database.execute("INSERT INTO stems SELECT term FROM terms WHERE block = ?", (WORDS,))
 
     def _save_words(self, database: sqlite3.Connection) -> None:
         """Write all words with their rows, those of authors' names among them: what a mistyped word may have meant."""

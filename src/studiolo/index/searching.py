@@ -26,7 +26,7 @@ _BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
 _MANY = 200  # titles with all words that are put in order; of more, those that BM25 finds best
 READ = "key, title, authors, abstract, notes, categories, date"  # of a row by suggestions
 SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
-_TOKENIZE = "'porter unicode61 remove_diacritics 2'"
+TOKENIZE = "'porter unicode61 remove_diacritics 2'"
 # titles and authors have an index of their own too: most of what is sought is there, and theirs is a tenth as long
 _SCHEMA = f"""
     CREATE TABLE rows (
@@ -35,10 +35,10 @@ _SCHEMA = f"""
     );
     CREATE TABLE facets (name TEXT, value TEXT, row INTEGER, PRIMARY KEY (name, value, row)) WITHOUT ROWID;
     CREATE VIRTUAL TABLE fts USING fts5 (
-        {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize={_TOKENIZE}
+        {", ".join(COLUMNS)}, content='rows', content_rowid='id', tokenize={TOKENIZE}
     );
     INSERT INTO fts (fts, rank) VALUES ('rank', 'bm25({", ".join(map(str, _WEIGHTS))})');
-    CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={_TOKENIZE}, prefix='1 2');
+    CREATE VIRTUAL TABLE titles USING fts5 (title, authors, content='rows', content_rowid='id', tokenize={TOKENIZE}, prefix='1 2');
     INSERT INTO titles (titles, rank) VALUES ('rank', 'bm25(10, 5)');
 """
 _HASH_BYTES = 8 << 20

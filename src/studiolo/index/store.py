@@ -22,7 +22,8 @@ from studiolo.files import save_bytes
 
 
 VERSION = 5  # of the files: one more whenever what is stored, or how texts are read, changes
-FILES = ("text.sqlite", "docs", "values", "days")
+ARRAYS = ("docs", "values", "counts", "days", "lengths")
+FILES = ("text.sqlite", *ARRAYS)
 _CURRENT = "current.json"
 _BUILD = "build-"
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
