@@ -17,6 +17,7 @@ from typing import Any
 from studiolo.errors import FileError, UsageError
 
 from . import store
+from .arguments import folder_of, keys_of, limit_of, lists_of, query_of, seeds_of, texts_of
 from .postings import CHUNK, Postings
 from .rows import Row, as_text, rows_of
 from .searching import READ, Found, add_rows, create_tables, finish_tables, row_from, search
@@ -27,6 +28,22 @@ class Index:
     """Rows that can be searched, and from which rows like others are suggested.
 
     Made by `Index.build` or `load_or_build`. It may be used by several threads, and is closed with `close` or `with`.
+    The same rows give the same answers, in the same order, whatever the machine.
+
+    >>> rows = [
+    ...     {"key": "a", "title": "Softmax attention", "abstract": "Kernels for attention.", "date": "2017-06"},
+    ...     {"key": "b", "title": "Linear attention", "abstract": "Kernels without softmax.", "date": "2020-09"},
+    ...     {"key": "c", "title": "Causal inference", "abstract": "What would have been.", "date": "2009"},
+    ... ]
+    >>> with Index.build(rows) as index:
+    ...     [hit.key for hit in index.search("linear atten").hits]
+    ...     [one.key for one in index.suggest(["a"])]
+    ...     [one.key for one in index.suggest(heading=["Statistics", "Causal Inference"])]
+    ...     [(one.key, one.lists) for one in index.suggest(["a"], lists={"ada/list": ["a", "b"]})]
+    ['b']
+    ['b']
+    ['c']
+    [('b', ('ada/list',))]
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -50,16 +67,19 @@ class Index:
         """Build an index, streaming: a million rows take less than 2 GB of memory.
 
         Args:
-            rows: `Row`s, or mappings with the fields of `Row`, read once, in any order.
+            rows: `Row`s, or mappings with the fields of `Row`, of which only `key` is needed, as any iterable, read once. Of
+                rows with one key the first counts. The order matters only where scores are equal: earlier rows come first.
             folder: where it is kept, and replaces what was built there before when it is complete. Left out: in a
                 temporary folder that goes with the index.
             stamp: what the rows were made from; `load_or_build` builds anew where it differs.
 
         Raises:
             FileError: the folder cannot be written.
-            UsageError: a mapping is not a row.
+            UsageError: a mapping is not a row: it has no key, or a field that rows do not have.
         """
-        if folder is None:
+        if folder is not None:
+            folder = folder_of(folder)
+        else:
             folder = Path(tempfile.mkdtemp(prefix="studiolo-index-"))
             try:
                 index = cls.build(rows, folder, stamp=stamp)
@@ -105,18 +125,27 @@ class Index:
         First come rows that have all words in title or authors (in the order of the words, as they were typed, close
         together, short), then those that have all of them anywhere, stop words not counted; where these are fewer than
         three, rows that have all but one; where there are none, rows that have any. A word that stands nowhere is
-        replaced by the most frequent word one edit away, and `Found.says` says so.
+        replaced by the most frequent word one edit away, and `Found.says` says so. A last word of one or two letters is
+        taken for the beginning of a word in titles and authors only.
 
         Fields: `author:`, `title:`, `section:`, `note:` (words or "…"), `year:2021`, `year:2019..2021`, `tag:`,
         `state:`, `source:`, `has:`, `list:` (whole values). A `-` before a word or field leaves out what has it. With
-        fields alone the newest come first.
+        fields alone the newest come first. At most 32 words and 32 fields are read.
+
+        Args:
+            query: what was typed. An empty one finds nothing, and says so.
+            limit: how many hits at most.
+
+        Returns:
+            `Found`: `hits`, best first, each with `key`, `title`, `score`, a `snippet` and whether it has "all" words or
+            "some"; and `says`, sentences for the reader.
 
         Raises:
-            UsageError: a field has no value, or `year:` no year.
+            UsageError: a field has no value, `year:` no year, or the query is not a text, the limit not a whole number.
             FileError: the index is damaged; it is put aside and built anew next time.
         """
         with self._healing():
-            return search(self._database, as_text(query), max(0, limit))
+            return search(self._database, query_of(query), limit_of(limit))
 
     def suggest(
         self,
@@ -139,32 +168,37 @@ class Index:
             heading: the section's heading path, outermost first; one text is one heading.
             place: names of the list and its file, outermost first: they count less than any heading, and help where a
                 heading says nothing ("2019").
-            lists: lists of other people by name, each with its keys.
+            lists: lists of other people: a mapping from the name of each to the keys that stand on it, in any order,
+                `{"owner/name": ["arxiv:2105.03824", …]}`. Keys that the index does not have count as seeds and for the size
+                of a list.
             leave_out: keys never to be suggested: what one has, passed over or said no to.
             not_for_me: keys or rows that are never suggested, and from three seeds on pull the other way.
             only: if given, the keys to choose from.
-            since: ISO 8601: rows with an earlier date, or none, are left out, and so is what `lists` add, which favours
+            since: ISO 8601, `2024`, `2024-05` or `2024-05-01`: rows with an earlier date, or none, are left out, and so is what `lists` add, which favours
                 what has been known for long.
-            limit: how many.
+            limit: how many at most.
 
         Returns:
-            Fewer than `limit` where no more rows share a term; none without a seed and a heading that say something.
+            `Suggestion`s, each with `key`, `title`, `score`, `reasons` (terms with their shares of the score, from 0 to 1) and
+            the `lists` that have it. Fewer than `limit` where no more rows share a term; none without a seed and a heading
+            that say something (stop words, years and words such as "papers" say nothing).
 
         Raises:
+            UsageError: an argument is of another type than is said here, or `since` is not a date.
             FileError: the index is damaged; it is put aside and built anew next time.
         """
         with self._healing():
             if self._scorer is None:
                 self._scorer = Scorer(self._database, self._files, self.count)
             return self._scorer.suggest(
-                _seeds(seeds),
-                headings=[*_texts(place), *_texts(heading)],
-                lists={name: _texts(keys) for name, keys in (lists or {}).items()},
-                leave_out=_texts(leave_out),
-                not_for_me=_seeds(not_for_me),
-                only=None if only is None else _texts(only),
+                seeds_of(seeds, "seeds"),
+                headings=[*texts_of(place, "place"), *texts_of(heading, "heading")],
+                lists=lists_of(lists),
+                leave_out=keys_of(leave_out, "leave_out"),
+                not_for_me=seeds_of(not_for_me, "not_for_me"),
+                only=None if only is None else keys_of(only, "only"),
                 since=as_text(since),
-                limit=limit,
+                limit=limit_of(limit),
             )
 
     @contextlib.contextmanager
@@ -251,22 +285,6 @@ def _no_collecting() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _seeds(given: Any) -> list[str | Row]:
-    """Return keys and rows as suggestions take them; one alone is a list of one."""
-    if given is None or isinstance(given, str | Row | Mapping):
-        given = [given]
-    found: list[str | Row] = []
-    for one in given:
-        found += rows_of([one]) if isinstance(one, Row | Mapping) else filter(None, [as_text(one)])
-    return found
-
-
-def _texts(given: Any) -> list[str]:
-    """Return texts that can be stored; one alone is a list of one."""
-    given = [given] if given is None or isinstance(given, str) else given
-    return [text for one in given if (text := as_text(one))]
 
 
 def _mapped(path: Path) -> mmap.mmap:

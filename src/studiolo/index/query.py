@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from studiolo.errors import UsageError
 
@@ -16,6 +17,7 @@ EXACT_FIELDS = ("tag", "state", "source", "has", "list")
 FIELDS = (*TEXT_FIELDS, "year", *EXACT_FIELDS)
 _PART = re.compile(r'(-?)(?:(\w+):)?(?:"([^"]*)"?|(\S+))')
 _YEARS = re.compile(r"(\d{4})|(\d{4})?\.\.(\d{4})?")
+MOST_PARTS = 32  # of one kind: SQLite nests conditions only so deep
 JOINT = "\u200b"  # parts letters for the tokenizer and is not seen: between letters of scripts without spaces
 
 
@@ -39,6 +41,7 @@ class Query:
         facets: (field, folded value, whether a hit must have it).
         years: (first, last) and whether hits lie inside, one for each `year:`.
         ends_open: the last word may be half typed.
+        says: sentences for the reader.
     """
 
     words: tuple[Word, ...] = ()
@@ -87,6 +90,12 @@ def parse_query(text: str) -> Query:
             word = Word(value, TEXT_FIELDS.get(name, ""), phrase is not None)
             (unwanted if minus else needed if name else words).append(word)
             ends_open = not minus and not name and phrase is None and part.end() == len(text)
+    parts: tuple[list[Any], ...] = (words, needed, unwanted, facets, years)
+    for some, what in zip(parts, ("words", *["fields"] * 4), strict=True):
+        if len(some) > MOST_PARTS:
+            del some[MOST_PARTS:]
+            ends_open = False
+            says.append(f"Only the first {MOST_PARTS} {what} were searched.")
     return Query(
         tuple(words), tuple(needed), tuple(unwanted), tuple(facets), tuple(years), ends_open, tuple(says)
     )  # fmt: skip

@@ -107,28 +107,40 @@ def as_text(value: Any) -> str:
     return str(value).encode("utf-8", "replace").decode()
 
 
-def rows_of(rows: Iterable[Row | Mapping[str, Any]]) -> Iterator[Row]:
+def rows_of(
+    rows: Iterable[Row | Mapping[str, Any]], what: str = "Row", first: int = 1
+) -> Iterator[Row]:
     """Yield rows as `Row`, one at a time; a mapping has the fields of `Row` as its keys.
+
+    Args:
+        what: how errors call a row, whose number follows, from `first` on.
 
     Raises:
         UsageError: something is not a row or mapping, lacks a key, or has a field that rows do not have.
     """
-    for number, row in enumerate(rows, start=1):
+    if isinstance(rows, str | bytes | Row | Mapping) or not isinstance(rows, Iterable):
+        raise UsageError(
+            f"Rows are given as one {type(rows).__name__}. Give a list, or another iterable, of Rows or of mappings such as {_EXAMPLE}."
+        )
+    for number, row in enumerate(rows, start=first):
         if not isinstance(row, Row):
-            row = _row_of(row, number)
+            row = _row_of(row, f"{what} {number}")
         if not row.key:
-            raise UsageError(f"Row {number} has no key. Give each row one: any text of its own.")
+            raise UsageError(f"{what} {number} has no key. Give each row one: any text of its own.")
         yield row
 
 
-def _row_of(row: Any, number: int) -> Row:
+_EXAMPLE = "{'key': …, 'title': …}"
+
+
+def _row_of(row: Any, which: str) -> Row:
     if not isinstance(row, Mapping):
         raise UsageError(
-            f"Row {number} is a {type(row).__name__}. Give a Row, or a mapping such as {{'key': …, 'title': …}}."
+            f"{which} is of type {type(row).__name__}. Give a Row, or a mapping such as {_EXAMPLE}."
         )
     if unknown := row.keys() - set(_NAMES):
         raise UsageError(
-            f"Row {number} has the field {min(map(str, unknown))!r}. Rows have: {', '.join(sorted(_NAMES))}."
+            f"{which} has the field {min(map(str, unknown))!r}. Rows have: {', '.join(sorted(_NAMES))}."
         )
     return Row(**{"key": "", **row})
 

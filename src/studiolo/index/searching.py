@@ -42,6 +42,7 @@ _SCHEMA = f"""
     INSERT INTO titles (titles, rank) VALUES ('rank', 'bm25(10, 5)');
 """
 _HASH_BYTES = 8 << 20
+_LONGEST = 40  # letters of a word that is corrected
 _BEGUN = 2  # letters: a last word that is no longer is looked for in titles, elsewhere only whole
 _APART = "\x1f"  # between the names of a row
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -150,7 +151,7 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
         if not (query.needed or query.unwanted or query.facets or query.years):
             return Found((), ("There is no word to search for.",))
         return Found(tuple(_by_fields(database, query, limit)))
-    says: list[str] = []
+    says = list(query.says)
     hits = _in_titles(database, query, limit)
     corrected = () if hits else _corrected(database, query)
     if corrected:
@@ -349,7 +350,7 @@ def _is_there(database: sqlite3.Connection, expression: str) -> bool:
 def _nearest(database: sqlite3.Connection, typed: str) -> str | None:
     """Return the most frequent word that is one edit away, one with the same first letter if there is any."""
     split = tokens(fold(typed))
-    if len(split) != 1 or len(split[0]) < 4 or not typed.isalpha():
+    if len(split) != 1 or not 4 <= len(split[0]) <= _LONGEST or not typed.isalpha():
         return None
     word = split[0].decode()
     edits = _edits(word)
