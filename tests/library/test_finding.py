@@ -328,6 +328,15 @@ def test_what_comes_next_is_like_what_was_read(library):
     assert set(keys(following.suggestions)) == {"arxiv:2009.14794", "arxiv:2105.03824", "arxiv:1811.12560"}  # fmt: skip
 
 
+def test_unread_beside_what_is_named_is_like_it_and_never_the_same(library):
+    for word, first in (("FNet", "arxiv:2009.14794"), ("arxiv:2009.14794", "arxiv:2105.03824")):
+        following = Suggester(library).next_unread(wanted_by_words(library, [word]))
+        assert keys(following.suggestions)[0] == first
+        assert len(following.suggestions) == 2
+        assert following.suggestions[0].reasons
+        assert not following.says
+
+
 def test_what_was_begun_or_refused_does_not_come_next(library):
     save_kept(library.folder, [Kept(Key.parse("arxiv:2009.14794"), state="reading", since="2026-01-01")])  # fmt: skip
     carry_out(library, desk.say_no(library, Key.parse("arxiv:1811.12560")))
@@ -362,3 +371,18 @@ def test_what_names_nothing_is_refused_in_a_sentence(library, ask, says):
     with pytest.raises(UsageError) as error:
         ask(library)
     assert str(error.value) == says
+
+
+def test_month_of_an_arxiv_id_is_the_date_where_nothing_else_is_known(library):
+    path = library.folder / "lists/ids.md"
+    path.write_text(
+        "# Ids\n\n"
+        "- [Forgetting](https://arxiv.org/abs/2105.06548)\n"
+        "- [Old](https://arxiv.org/abs/cs/9901001)\n"
+        "- [Told](https://arxiv.org/abs/1912.00001) (2020)\n"
+        "- [Elsewhere](https://doi.org/10.1000/2105.06548)\n"
+    )
+    dates = {row.title: row.date for row in library_rows(Library(library.folder))}
+    assert (dates["Forgetting"], dates["Old"]) == ("2021-05", "1999-01")
+    assert dates["Told"] == "2020"
+    assert dates["Elsewhere"] == ""

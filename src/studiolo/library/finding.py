@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 
 _ADDRESS = re.compile(r"https?://\S+")  # says nothing that its link's key does not
+_MONTH = re.compile(
+    r"(?:[a-z.-]+/)?(\d\d)(0[1-9]|1[0-2])(?:\.\d|\d{3}$)"
+)  # of an arXiv id, new or old
 _NO_PROSE = frozenset({"heading", "rule", "comment", "definition", "front"})
 
 

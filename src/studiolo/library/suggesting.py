@@ -40,12 +40,14 @@ class Wanted:
         heading: the heading path, outermost first.
         place: names of the list and its file.
         others: seeds that are on no list.
+        is_named: the reader named each of them, not a section, tag or list where they stand.
     """
 
     entries: tuple[Listed, ...] = ()
     heading: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
     others: tuple[Key, ...] = ()
+    is_named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def wanted_by_words(library: Library, words: Sequence[str], path: Path | None = 
                 raise UsageError(
                     f"{word!r} is neither on a list nor a key. To look for it: studiolo find {word!r}"
                 ) from None
-    return Wanted(tuple(entries), others=tuple(others))
+    return Wanted(tuple(entries), others=tuple(others), is_named=True)
 
 
 def wanted_by_list(library: Library, path: Path | None = None) -> Wanted:
@@ -178,16 +180,23 @@ class Suggester:
     def next_unread(self, wanted: Wanted, *, limit: int = 20) -> Suggested:
         """Return which of the unread entries come next, and of the inbox where no headings are given: like what was read.
 
-        Seeds are the entries that were read or begun, of those wanted or else of all. Without any, and behind what is
-        like them, the unread follow in the order of the lists.
+        Seeds are the entries that were read or begun, of those wanted or else of all; where the reader names entries, these,
+        and the unread are those of all lists. Without any, and behind what is like them, the unread follow in the order of
+        the lists.
         """
-        read = [one for one in wanted.entries if self._was_begun(one.entry)]
-        read = read or [one for one in _listed(self.library, None) if self._was_begun(one.entry)]
-        begun = {one.entry.key for one in read if one.entry.key}
+        everywhere = _listed(self.library, None)
+        seeds = self._rows(wanted) if wanted.is_named else []
+        if not seeds:
+            read = [one for one in wanted.entries if self._was_begun(one.entry)]
+            read = read or [one for one in everywhere if self._was_begun(one.entry)]
+            seeds = [self._row(one) for one in read]
+        names_of_seeds = {str(key) for row in seeds for key in self._works_of(row.key)}
         unread = [
             self._row(one)
-            for one in wanted.entries
-            if one.entry.key and one.entry.key not in begun and not self._was_begun(one.entry)
+            for one in (everywhere if wanted.is_named else wanted.entries)
+            if one.entry.key
+            and str(one.entry.key) not in names_of_seeds
+            and not self._was_begun(one.entry)
         ]
         # an entry that stands on two lists is found under its key or under its place
         names = {name: row for row in reversed(unread) for name in (row.key, row.place)}
@@ -195,10 +204,10 @@ class Suggester:
         said_no = {str(key) for key in self._refused}
         says: list[str] = []
         found: list[Suggestion] = []
-        if read:
+        if seeds:
             with library_index(self.library, says=says) as index:
                 found = index.suggest(
-                    [self._row(one) for one in read],
+                    seeds,
                     heading=wanted.heading,
                     place=wanted.place,
                     not_for_me=self._refused,
