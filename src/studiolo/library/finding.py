@@ -121,7 +121,7 @@ def entry_row(
         source="list",
         has=tuple(things_of(entry, frozenset(map(str, works)) & can_run)),
         categories=known.categories,
-        date=known.published or str(known.year or entry.year or ""),
+        date=known.published or str(known.year or entry.year or "") or _month_of(entry.key),
         place=f"{name}:{entry.line}",
         url=next((link.url.strip() for link in entry.links if link.mention), "") or (_address(entry.key) if entry.key else ""),
     )  # fmt: skip
@@ -202,6 +202,15 @@ def _inbox_rows(waiting: Waiting) -> Iterator[Row]:
             place="inbox",
             url=_address(pending.key) if pending.key else pending.items[0].url,
         )  # fmt: skip
+
+
+def _month_of(key: Key | None) -> str:
+    """Return the month that stands in an arXiv id, `2105.03824` or `cs/9901001`, "" for other keys."""
+    match = _MONTH.match(key.value) if key and key.kind == "arxiv" else None
+    if not match:
+        return ""
+    year, month = match.groups()
+    return f"{19 if year >= '91' else 20}{year}-{month}"
 
 
 def _address(key: Key) -> str:
