@@ -157,9 +157,10 @@ def test_what_is_not_a_year_is_refused(index, value):
         index.search(f"attention year:{value}")
 
 
-def test_a_field_without_value_is_refused(index):
+@pytest.mark.parametrize("query", ['author:""', "author:", "attention author: vaswani", "-author:"])
+def test_a_field_without_value_is_refused(index, query):
     with pytest.raises(UsageError, match=r"author: needs a value, e.g. author:"):
-        index.search('author:""')
+        index.search(query)
 
 
 def test_an_unknown_field_is_searched_as_words():

@@ -312,3 +312,8 @@ def test_plain_address_is_read_at_once_as_it_is_taken_apart(host, path, end):
     if plain := address._find_plain(url):
         found = address._find(url)
         assert plain == Mention(found.key, url, found.version, found.position_s, found.path)
+
+
+def test_month_stands_in_an_arxiv_id_and_nowhere_else():
+    months = {text: Key.parse(text).month for text in ("arxiv:2105.03824", "arxiv:cs/9901001", "arxiv:math/0309136", "doi:10.1000/2105.03824")}  # fmt: skip
+    assert list(months.values()) == ["2021-05", "1999-01", "2003-09", ""]

@@ -73,15 +73,15 @@ def parse_query(text: str) -> Query:
     for part in _PART.finditer(text):
         minus, name, phrase, plain = part.groups()
         name = (name or "").lower()
+        if not name and plain and plain.endswith(":") and plain[:-1] in FIELDS:
+            name, plain = plain[:-1], ""
         if name and name not in FIELDS:
             # "arxiv:2105.03824", "https://…": a colon alone makes no field
             plain, name = f"{part[2]}:{plain if phrase is None else phrase}", ""
             phrase = None
         value = readable(plain if phrase is None else phrase)
         if name and not value.strip():
-            raise UsageError(
-                f"{part[2]}: needs a value, e.g. {_EXAMPLES.get(name, name + ':word')}"
-            )
+            raise UsageError(f"{name}: needs a value, e.g. {_EXAMPLES.get(name, name + ':word')}")
         if name == "year":
             years.append((*_years(value), not minus))
         elif name in EXACT_FIELDS:

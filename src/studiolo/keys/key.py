@@ -84,6 +84,14 @@ class Key(NamedTuple):
         return f"{self.kind}:{self.value}"
 
     @property
+    def month(self) -> str:
+        """Month that stands in an arXiv id: `2021-05` of `2105.03824`, `1999-01` of `cs/9901001`; "" for other keys."""
+        if self.kind != "arxiv":
+            return ""
+        digits = self.value.rpartition("/")[2]
+        return f"{19 if digits >= '91' else 20}{digits[:2]}-{digits[2:4]}"
+
+    @property
     def names_paper(self) -> bool:
         """Whether this is a paper itself, rather than something about one (a repository, a talk, a post)."""
         return self.kind in PAPER_KINDS or (

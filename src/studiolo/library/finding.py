@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 
 _ADDRESS = re.compile(r"https?://\S+")  # says nothing that its link's key does not
-_MONTH = re.compile(
-    r"(?:[a-z.-]+/)?(\d\d)(0[1-9]|1[0-2])(?:\.\d|\d{3}$)"
-)  # of an arXiv id, new or old
 _NO_PROSE = frozenset({"heading", "rule", "comment", "definition", "front"})
 
 
@@ -121,7 +118,7 @@ def entry_row(
         source="list",
         has=tuple(things_of(entry, frozenset(map(str, works)) & can_run)),
         categories=known.categories,
-        date=known.published or str(known.year or entry.year or "") or _month_of(entry.key),
+        date=known.published or str(known.year or entry.year or "") or (entry.key.month if entry.key else ""),
         place=f"{name}:{entry.line}",
         url=next((link.url.strip() for link in entry.links if link.mention), "") or (_address(entry.key) if entry.key else ""),
     )  # fmt: skip
@@ -202,15 +199,6 @@ def _inbox_rows(waiting: Waiting) -> Iterator[Row]:
             place="inbox",
             url=_address(pending.key) if pending.key else pending.items[0].url,
         )  # fmt: skip
-
-
-def _month_of(key: Key | None) -> str:
-    """Return the month that stands in an arXiv id, `2105.03824` or `cs/9901001`, "" for other keys."""
-    match = _MONTH.match(key.value) if key and key.kind == "arxiv" else None
-    if not match:
-        return ""
-    year, month = match.groups()
-    return f"{19 if year >= '91' else 20}{year}-{month}"
 
 
 def _address(key: Key) -> str:

@@ -276,7 +276,7 @@ def _read(followed: Followed) -> Iterator[Row]:
                 section=(*((name,) if len(files) > 1 else ()), *entry.section),
                 list=followed.name,
                 tags=entry.tags,
-                date=str(entry.year or ""),
+                date=str(entry.year or "") or entry.key.month,
             )
 
 
