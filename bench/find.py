@@ -1,8 +1,8 @@
-"""Search and suggestions beside arxiv-sanity-lite's recipe, in one run: `python bench/find.py [quality|search|speed|million|refusals|linear] …`.
+"""Search and suggestions beside arxiv-sanity-lite's recipe, in one run: `python bench/find.py [quality|search|speed|library|million|refusals|linear] …`.
 
 STUDIOLO_DATA names the folder with `arxiv_ml` (51,116 papers) and `reading_lists` (sections of real lists: which papers
 stand in them, and draws of k of them as seeds). Times are CPU time of one thread. `quality` takes half an hour, nearly all of it lite's;
-`--without-lite` leaves that out, `--lite-draws 40` asks it 40 queries of each k.
+`--without-lite` leaves that out, `--lite-draws 40` asks it 40 queries of each k, `--ks 1,3` measures these k alone.
 """
 
 import argparse
@@ -29,6 +29,8 @@ from sklearn.svm import LinearSVC
 from studiolo.index import Index, Row, suggesting
 from studiolo.index.vectors import BLOCK_WEIGHTS
 from studiolo.index.words import telling_words
+from studiolo.library import Library, find
+from studiolo.library.finding import library_rows
 
 
 KS = (0, 1, 3, 10, 20)
@@ -134,7 +136,7 @@ def timed(function, *args, **options):
     return result, 1e3 * (time.process_time() - start)
 
 
-def quality(without_lite, lite_draws=0):
+def quality(without_lite, lite_draws=0, ks=KS):
     """Print nDCG@20 and its kin of each method and k, and the paired difference to lite.
 
     Args:
@@ -168,7 +170,7 @@ def quality(without_lite, lite_draws=0):
         "| k | method | nDCG@20 | recall@20 | recall@100 | MRR | to lite (nDCG@20, paired) | CPU ms, median |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
-    for k in KS:
+    for k in ks:
         asked = [query for query in queries if query["k"] == k]
         base = None
         if lite and k:
@@ -399,6 +401,49 @@ def search():
                 )
 
 
+def typed(index, rows):
+    """Print how long an answer takes at each letter of a title's first words."""
+    times = defaultdict(list)
+    for row in rows:
+        text = " ".join(row.title.split()[:4])
+        for end in range(1, len(text) + 1):
+            if not text[end - 1].isspace():
+                size = min(len(text[:end].split()[-1]), 3)
+                times[size].append(timed(index.search, text[:end])[1])
+    for size, some in sorted({**times, 0: [*itertools.chain(*times.values())]}.items()):
+        p50, p95 = np.quantile(some, [0.5, 0.95])
+        name = ("all letters", "words of one letter", "of two", "of three and more")[size]
+        print(f"search as it is typed, {name}: {p50:.1f} ms p50, {p95:.1f} ms p95", flush=True)
+
+
+def library(count=5000):
+    """Print what indexing a library of 5,000 entries with notes costs, and a search in it while nothing changes."""
+    rows = paper_rows()[:count]
+    for abstracts in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            lists = Path(folder) / "lists"
+            lists.mkdir()
+            lines = ["# Papers"]
+            for number, row in enumerate(rows):
+                if number % 50 == 0:
+                    lines.append(f"\n## {' '.join(row.title.split()[:2])}\n")
+                note = row.abstract.split(". ")[0]
+                lines += [f"- [{row.title}](https://arxiv.org/abs/{row.key})", f"    - {note}"]
+                if abstracts:
+                    lines.append(f"    - {row.abstract}")
+            (lists / "papers.md").write_text("\n".join(lines) + "\n")
+            _, first = timed(find, Library(Path(folder)), "attention")
+            prepared = list(library_rows(Library(Path(folder))))
+            with tempfile.TemporaryDirectory() as other:
+                _, build = timed(Index.build, prepared, Path(other))
+            again = [timed(find, Library(Path(folder)), "attention")[1] for _ in range(9)]
+            what = "notes and abstracts" if abstracts else "notes"
+            print(
+                f"a library of {count:,} entries with {what}: first find {first / 1e3:.2f} CPU-s, its index {build / 1e3:.2f} of them; again {statistics.median(again):.0f} ms",
+                flush=True,
+            )
+
+
 def speed(count=100_000, with_lite=True):
     """Print what building and asking costs, beside lite."""
     base = paper_rows()
@@ -440,25 +485,32 @@ def speed(count=100_000, with_lite=True):
             times = [timed(index.search, text(t))[1] for t in texts]
             p50, p99 = np.quantile(times, [0.5, 0.99])
             print(f"search, {name}: {p50:.1f} ms p50, {p99:.1f} ms p99", flush=True)
+        typed(index, rng.sample(base, 30))
 
 
 def main():
     """Measure what the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["quality", "search", "speed"])
+    parser.add_argument("parts", nargs="*", default=["quality", "search", "speed", "library"])
     parser.add_argument("--without-lite", action="store_true")
     parser.add_argument(
         "--lite-draws", type=int, default=0, help="queries of each k for lite; 0: all"
+    )
+    parser.add_argument(
+        "--ks", default=",".join(map(str, KS)), help="numbers of seeds in `quality`"
     )
     options = parser.parse_args()
     for part in options.parts:
         match part:
             case "quality":
-                quality(options.without_lite, options.lite_draws)
+                ks = [int(k) for k in options.ks.split(",")]
+                quality(options.without_lite, options.lite_draws, ks)
             case "search":
                 search()
             case "speed":
                 speed(with_lite=not options.without_lite)
+            case "library":
+                library()
             case "linear":
                 linear()
             case "refusals":
@@ -466,7 +518,9 @@ def main():
             case "million":
                 speed(1_000_000, with_lite=False)
             case _:
-                parser.error(f"{part!r} is not quality, search, speed, refusals, linear or million")
+                parser.error(
+                    f"{part!r} is not quality, search, speed, library, refusals, linear or million"
+                )
 
 
 if __name__ == "__main__":
