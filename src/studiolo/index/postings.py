@@ -192,7 +192,10 @@ class Postings:
         np = self._np
         may = self._frequencies[WORDS] >= least  # both words of a frequent pair are frequent
         parts = 1 + self.count // _PART_ROWS
-        bounds = np.linspace(0, len(may) << _WORD_BITS, parts + 1).astype(np.int64)
+        # by first words, so that the parts are of one size: the first words that come are the frequent ones
+        ends = np.cumsum(self._frequencies[WORDS])
+        shares = np.arange(1, parts) / parts * (ends[-1] if len(ends) else 0)
+        bounds = np.array([0, *np.searchsorted(ends, shares), len(may)], np.int64) << _WORD_BITS
         found, counts = [], []
         for low, high in itertools.pairwise(bounds.tolist()):
             some = []
