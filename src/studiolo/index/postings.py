@@ -192,7 +192,10 @@ class Postings:
         np = self._np
         may = self._frequencies[WORDS] >= least  # both words of a frequent pair are frequent
         parts = 1 + self.count // _PART_ROWS
-        bounds = np.linspace(0, len(may) << _WORD_BITS, parts + 1).astype(np.int64)
+        # by first words, so that the parts are of one size: the first words that come are the frequent ones
+        ends = np.cumsum(self._frequencies[WORDS])
+        shares = np.arange(1, parts) / parts * (ends[-1] if len(ends) else 0)
+        bounds = np.array([0, *np.searchsorted(ends, shares), len(may)], np.int64) << _WORD_BITS
         found, counts = [], []
         for low, high in itertools.pairwise(bounds.tolist()):
             some = []
@@ -220,16 +223,30 @@ class Postings:
 
     def _scatter(self, pairs: Any, at: list[Any], idfs: list[Any], size: int) -> None:
         np = self._np
-        docs = np.memmap(self._folder / "docs", np.int32, "w+", shape=(max(1, size),))
-        values = np.memmap(self._folder / "values", np.float32, "w+", shape=(max(1, size),))
-        of_words = (max(1, int(at[WORDS][-1])),)
-        in_bm25 = np.memmap(self._folder / "counts", np.uint8, "w+", shape=of_words)
+        kinds = {"docs": np.int32, "values": np.float32, "counts": np.uint8}
+        for name, kind in kinds.items():
+            count = int(at[WORDS][-1]) if name == "counts" else size
+            with (self._folder / name).open("wb") as file:
+                file.truncate(np.dtype(kind).itemsize * max(1, count))
         log_counts = 1 + np.log(np.maximum(1, np.arange(256)))
-        following = [ends[:-1].copy() for ends in at]
-        are_terms = [ends[1:] > ends[:-1] for ends in at]
-        first = 0
-        for rows, blocks in self._read(*BLOCKS):
-            for block, (keys, *counted) in enumerate(blocks):
+        for block in BLOCKS:  # one after the other: what is mapped counts as memory
+            here, beyond = int(at[block][0]), int(at[block][-1])
+            if beyond == here:
+                continue
+            mapped: dict[str, Any] = {
+                name: np.memmap(
+                    self._folder / name,
+                    kind,
+                    "r+",
+                    here * np.dtype(kind).itemsize,
+                    (beyond - here,),
+                )
+                for name, kind in kinds.items()
+                if block == WORDS or name != "counts"
+            }
+            following = at[block][:-1] - here
+            first = 0
+            for rows, [(keys, *counted)] in self._read(block):
                 term = keys >> _ROW_BITS
                 if block == PAIRS:
                     number = np.searchsorted(pairs, term)
@@ -237,7 +254,7 @@ class Postings:
                     there[there] = pairs[number[there]] == term[there]
                     term = number
                 else:
-                    there = are_terms[block][term]
+                    there = at[block][term + 1] > at[block][term]
                 there = np.flatnonzero(there)
                 term, row = term[there], keys[there] & (CHUNK - 1)
                 starts = np.flatnonzero(np.diff(term, prepend=-1))
@@ -247,17 +264,14 @@ class Postings:
                 if counted:
                     weight *= log_counts[counted[0][there]]
                 norm = np.sqrt(np.bincount(row, weight * weight, rows))
-                target = np.repeat(following[block][each] - starts, lengths)
+                target = np.repeat(following[each] - starts, lengths)
                 target += np.arange(len(term))
-                docs[target] = first + row
-                values[target] = weight / norm[row]
+                mapped["docs"][target] = first + row
+                mapped["values"][target] = weight / norm[row]
                 if block == WORDS:
-                    in_bm25[target] = counted[1][there]
-                following[block][each] += lengths
-            first += rows
-        docs.flush()
-        values.flush()
-        in_bm25.flush()
+                    mapped["counts"][target] = counted[1][there]
+                following[each] += lengths
+                first += rows
 
     def _save_terms(
         self, database: sqlite3.Connection, pairs: Any, at: list[Any], idfs: list[Any]

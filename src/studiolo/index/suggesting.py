@@ -60,6 +60,7 @@ FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where th
 _KEPT = ((4, 150), (10, 300), (20, 400))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
 _AT_ONCE = 500  # values of one SQL statement
+_ROWS_OF_A_PIECE = 128  # of which the best is looked at first
 _PIECE = 1 << 15  # postings that are added at once: they stay in the processor's cache
 
 
@@ -154,7 +155,7 @@ class Scorer:
         if found is not None and self._count:
             scores = 0.5 * found / (found.max() or 1) + 0.5 * scores / (scores.max() or 1)
         if seed_days := [day for row in seed_rows if (day := row.day)]:
-            scores *= 1 + CLOSE * self._closeness(seed_days)
+            scores *= self._closeness(seed_days)
         on_lists = self._add_lists(scores, seed_keys, lists) if lists and not since else {}
         scores[self._numbers({*seed_keys, *leave_out, *self._keys(not_for_me)})] = 0
         if only is not None:
@@ -294,15 +295,17 @@ class Scorer:
         return np.where(there, low, -1)
 
     def _closeness(self, seed_days: Sequence[int]) -> Scores:
-        """Return how near in time each row is to the seeds, 0 to 1: the mean over seeds of 1 / (1 + (distance / 2 years)²).
+        """Return what each row counts for its time: 1 + CLOSE x the mean over seeds of 1 / (1 + (distance / 2 years)²).
 
-        A row without a date is as near as rows are on average.
+        A row without a date counts as much as rows do on average.
         """
         np = self._np
         first, last = min(seed_days) - _FAR, max(seed_days) + _FAR
         days = np.arange(first, last + 1, dtype=np.float32)
         near = np.mean([1 / (1 + ((days - day) / YEARS) ** 2) for day in seed_days], axis=0)
-        found: Scores = near[np.clip(self._days, first, last) - first].astype(np.float32)
+        places = np.clip(self._days, first, last)
+        places -= first
+        found: Scores = (1 + CLOSE * near).astype(np.float32)[places]
         if 0 < len(self._undated) < self._count:
             found[self._undated] = np.delete(found, self._undated).mean()
         return found
@@ -329,7 +332,10 @@ class Scorer:
         limit = min(limit, self._count)
         if limit <= 0:
             return []
-        least = np.partition(scores, self._count - limit)[self._count - limit]
+        # as many rows as are wanted have at least what the last of the best pieces has in one row: far fewer are put in order
+        tops = np.maximum.reduceat(scores, np.arange(0, self._count, _ROWS_OF_A_PIECE))
+        enough = len(tops) - limit
+        least = np.partition(tops, enough)[enough] if enough >= 0 else 0
         some = np.flatnonzero(scores >= max(least, np.float32(1e-9)))
         order = np.lexsort((some, -scores[some]))[:limit]
         return [int(number) for number in some[order]]
