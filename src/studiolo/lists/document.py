@@ -10,12 +10,13 @@ from pathlib import Path
 from studiolo.collector import collector_paused
 from studiolo.errors import ListError
 
-from .blocks import Block, scan
+from .blocks import Block
 from .contents import Contents
 from .elements import Heading, Link, Question, Span, State
 from .entry import Entry
 from .parse import Reader, read_document
 from .parts import without_parts
+from .scanner import scan
 from .sections import Section, find
 
 

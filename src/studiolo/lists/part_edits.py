@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from studiolo.errors import ListError
 
-from .blocks import scan
 from .document import Document
 from .edits import Edit
 from .parts import MAYBE, Part, marks, parts_in
+from .scanner import scan
 
 
 def outside_parts(doc: Document) -> bytes:

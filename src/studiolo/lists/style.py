@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .blocks import Block, scan
+from .blocks import Block
+from .scanner import scan
 
 
 @dataclass(frozen=True, slots=True)
