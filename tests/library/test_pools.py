@@ -105,7 +105,7 @@ def test_papers_of_a_repository_are_rows_with_their_sections(home, server, clien
     assert one.target == "github:owner/name"
     assert load_rows(home, one) == [
         Row(key="arxiv:2105.03824", title="FNet", section=("Awesome", "Transformers"), list="owner/name", date="2021"),
-        Row(key="arxiv:2009.14794", title="Performers", authors=("Choromanski",), section=("Awesome", "Transformers"), list="owner/name"),
+        Row(key="arxiv:2009.14794", title="Performers", authors=("Choromanski",), section=("Awesome", "Transformers"), list="owner/name", date="2020-09"),  # the month in its id
     ]  # fmt: skip
 
 
