@@ -117,7 +117,7 @@ class Entry:
         if head is None:
             return said
         cites = any(map(_NAMES_PAPER, self.keys))
-        own = read_naming(head.run.data, head.pieces, cites=cites)
+        own = read_naming(head.run.data, head.pieces, cites=cites, habits=self._draft.habits)
         if said is NOTHING_SAID:
             return own
         year = own.year or said.year
