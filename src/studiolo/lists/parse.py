@@ -64,9 +64,9 @@ TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECA
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 
 
-def read_document(data: bytes, root: Block) -> Contents:
+def read_document(data: bytes, root: Block, habits: Habits | None = None) -> Contents:
     """Return what the blocks of `data` hold."""
-    reader = Reader(data, root)
+    reader = Reader(data, root, habits)
     entries: list[Entry] = []
     blocks: list[Block] = []
     every: list[Section] = []
@@ -109,7 +109,7 @@ class Reader:
         headings, questions, tags: those of the parts that were read.
     """
 
-    def __init__(self, data: bytes, root: Block) -> None:
+    def __init__(self, data: bytes, root: Block, habits: Habits | None = None) -> None:
         self.data = data
         self.root = root
         self.definitions: dict[str, str] = {}
@@ -126,7 +126,7 @@ class Reader:
         self.above: Text | None = None  # a title in the block before
         self.titles: dict[str, Text] = {}  # all of them by their words
         self.last: tuple[tuple[str, ...] | None, State | None] = (None, None)
-        self.habits = Habits(self._heads)
+        self.habits = habits or Habits(self._heads)
         self.page: tuple[str, ...] = (
             "",
         )  # a heading over all others that says "Reading": a page's name, not a state
