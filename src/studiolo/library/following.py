@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 FILE_BYTES = 8 * 1024**2  # of one Markdown file
 MOST_FILES = 2000
 _MARKDOWN = (".md", ".markdown")
-_READER = 2  # raise it when entries are read in another way: what was read before is then read again
+_READER = (
+    2  # raise it when entries are read in another way: what was read before is then read again
+)
 _NO_LISTS = re.compile(
     r"(?i)(?:^|/)(?:license|contributing|code[-_]of[-_]conduct|security|changelog)\.(?:md|markdown)$"
 )

@@ -22,7 +22,7 @@ _WORDS_OF_LISTS = (
     " guide guides handbook cheat cheatsheet sheet part chapter section appendix supplementary supplement material materials"
     " documentation docs wiki wikipedia youtube medium twitter reddit linkedin arxiv preprint oral spotlight highlight best"
     " award summary abstract keywords keyword interactive visual visualization image images text language vision speech"
-    " audio graph graphs large small generative adversarial transformer transformers attention diffusion reinforcement"
+    " january february september october november december audio graph graphs large small generative adversarial transformer transformers attention diffusion reinforcement"
     " supervised unsupervised semi self contrastive few zero shot bayesian probabilistic stochastic gradient descent optimal"
     " optimization algorithm algorithms statistics statistical mathematics mathematical linear algebra calculus artificial"
     " intelligence computer computing computation computational robot robotics robots autonomous natural processing"
@@ -45,7 +45,7 @@ _ENDINGS = (
 _LETTER = "A-ZÀ-ÞĀ-ŽΑ-ΩА-Я"
 _PERSON = re.compile(
     rf"(?:(?:d'|O')?[{_LETTER}][\w'’.-]*+\s+){{0,4}}(?:(?:de|da|del|della|der|den|di|dos|du|el|la|le|ten|ter|van|von|bin|ben|al|zu|af|y|e|do)\s+)"
-    rf"{{0,3}}(?:d'|al-|el-)?[{_LETTER}][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
+    rf"{{0,3}}(?:d'|al-|el-)?(?:(?<=[a-z] )[{_LETTER}][\w'’-]+ )?[{_LETTER}][\w'’-]*\.?(?:\s+(?:Jr|Sr|II|III)\.?)?"
 )
 _PLAIN = r"(?:[A-Z](?:[a-z]+|\.) ){1,3}[A-Z][a-z]+"
 _PLAIN_PEOPLE = re.compile(rf"(?!By |Authors? ){_PLAIN}(?:, {_PLAIN})*+")
@@ -57,7 +57,7 @@ _FOOTNOTE = re.compile(
 _AND_OTHERS = re.compile(r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(  # not behind an initial
-    r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)\s+(?!and\b|&)"
+    r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)(?<!\bet\.)\s+(?!and\b|&)"
 )
 _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
 _GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z][\w.'’-]*)*")
@@ -75,13 +75,24 @@ _FAMILY = re.compile(
 )
 _RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
 _SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
+_INSTITUTION = re.compile(
+    r"\b(?:Univ\w*|Institut\w*|Research|Labs?|Laborator\w+|Google|Microsoft|Meta|OpenAI|DeepMind|AI|Inc|College|Academy|School|Cent(?:er|re)|Department)\b"
+)
+_SEVERAL = re.compile(
+    r"^(?!(?:\S+ ){0,8}[a-z]{4,} (?:\S+ ){0,4}[a-z]{4,} ).*(?:[,&;、·]| and | et\.? al|等|…)"
+)
+_INITIAL_FIRST = re.compile(r"[B-Z]\.? [A-Z]")
 _LONGEST = 4000  # characters
 
 
-def split_authors(text: str) -> tuple[str, ...]:
-    """Return the people that `text` lists, or () if it does not read like a list of people."""
-    text = text.strip().lstrip(".,;:- *").rstrip(",;:- *")
-    if " " not in text:
+def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
+    """Return the people that `text` lists, or () if it does not read like a list of people.
+
+    Args:
+        surely: its list names people in this place, so that one family name will do, and a word that names nobody.
+    """
+    text = text.strip().lstrip(".,;:- *").rstrip(",;:- *“")
+    if " " not in text and not surely:
         return ()  # one word is a name, or nothing
     if _PLAIN_PEOPLE.fullmatch(text) and not any(map(_names_nobody, plain := text.split(", "))):
         return tuple(plain) if len(plain) > 1 or _names_one_clearly(text) else ()
@@ -108,7 +119,14 @@ def split_authors(text: str) -> tuple[str, ...]:
         people.pop()
     if not people or not all(_PERSON.fullmatch(one) or _INITIALS.fullmatch(one) for one in people):
         return ()
-    doubtful = sum(map(_names_nobody, people))
+    if surely:
+        people = [one for one in people if not _INSTITUTION.search(one)]
+        strange = sum(not one.isupper() and _names_nobody(one.removeprefix("A ")) for one in people)
+        if strange * 2 > len(people) and not others:
+            return ()
+    doubtful = 0 if surely else sum(map(_names_nobody, people))
+    if doubtful and any(map(_INITIAL_FIRST.match, people)):  # A Some, B Other
+        doubtful = sum(_names_nobody(one.removeprefix("A ")) for one in people)
     if doubtful * 4 > len(people) or (doubtful and len(people) < 4):
         return ()
     if (
@@ -124,6 +142,9 @@ def split_authors(text: str) -> tuple[str, ...]:
     inverted = given and " " not in people[0] and " " in "".join(people[2:3] or " ")
     if inverted and _GIVEN.fullmatch(given):
         people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
+    people = [one for one in people if len(one) > 1] if len(people) > 1 else people
+    if surely:
+        return tuple(people)
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
     if len(people) == 1 and not others and not _names_one_clearly(people[0]):
@@ -163,7 +184,28 @@ def people_before(text: str) -> tuple[str, ...]:
 def names_people(text: str) -> bool:
     """Whether `text` surely lists people: several, initials, or `et al.`"""
     people = split_authors(text)
-    return len(people) > 1 or bool(people and _AND_OTHERS.search(text))
+    return len(people) > 1 or bool(people and _AND_OTHERS.search(_AFFILIATION.sub("", text)))
+
+
+def people_listed(text: str) -> tuple[str, ...]:
+    """Return several people that `text` begins with, a year behind them or not."""
+    return (
+        split_authors(text) if names_people(text) else people_before(text) if " & " in text else ()
+    )
+
+
+def only_people(text: str) -> bool:
+    """Whether `text` surely lists people, and nothing behind them but a year."""
+    if not _SEVERAL.search(text) or not names_people(text):
+        return False
+    if others := _AND_OTHERS.search(text):
+        return not _YEAR_AT_END.sub("", text[others.end() :]).strip(" .,:;)")
+    return _SENTENCE.search(text.rstrip()) is None
+
+
+def may_name(word: str) -> bool:
+    """Whether a word may be a family name where nothing else speaks for one."""
+    return len(word) > 1 and not _names_nobody(word)
 
 
 def names_one(text: str) -> bool:

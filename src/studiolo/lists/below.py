@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .authors import names_people, split_authors
+from .authors import names_people, people_listed, split_authors
 from .citations import cite
 from .dates import year_said
 from .drafts import Draft
@@ -71,7 +71,7 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
         said = draft.said
         year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
         if re.search(r"author|^by$|作者", match[1].lower()):
-            authors = said.authors or split_authors(re.split("[;；]", match[2])[0])
+            authors = said.authors or split_authors(re.split("[;；]", match[2])[0], surely=True)
             draft.said = Naming(said.title, said.name, authors, said.year)
         elif said.year is None and year is not None:
             draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
@@ -80,11 +80,9 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     elif (
         _MAYBE_PEOPLE.match(words)
         and not draft.said.authors
-        and names_people(people := text.words_alone())
+        and (people := people_listed(text.words_alone()))
     ):
-        draft.said = draft.said._replace(
-            people=split_authors(people), year=draft.said.year or year_in(words)
-        )
+        draft.said = draft.said._replace(people=people, year=draft.said.year or year_in(words))
         return True
     elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
         draft.said = draft.said._replace(year=stated)

@@ -14,6 +14,10 @@ from .texts import Text
 from .titles import Naming, read_naming, year_in
 
 
+_SHORT_DATE = re.compile(r"\s*\d\d[/.-]\d\d[/.-]\d\d\s*")
+_NOT_KNOWN = re.compile(r"(?:authors?\b|tb[ad]\b|n/?a\b|unknown\b|various\b|\W*$)", re.IGNORECASE)
+
+
 def words_of(cells: list[Text], roles: Mapping[Role, int], *alike: Role) -> str:
     """Return the words in the first of the columns `alike` that the table has."""
     i = next((roles[role] for role in alike if role in roles), len(cells))
@@ -33,12 +37,16 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
         named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
         naming = next((n for n in named if n.title), naming)
     dates = [words_of(cells, roles, role) for role in ("year", "date", "venue")]
+    dates.sort(
+        key=lambda text: _SHORT_DATE.fullmatch(text) is not None
+    )  # not sure which is the year
     if cites:  # a column by another name
         taken = {at, *(i for role, i in roles.items() if role != "title")}
         others = (cell.words() for i, cell in enumerate(cells) if i not in taken)
         dates += [text for text in others if year_said(text, aside=True)]
     name = naming.name or words_of(cells, roles, "name").strip("- ") or None
     people = words_of(cells, roles, "authors")
+    people = "" if _NOT_KNOWN.match(people) else people
     said = Naming(
         naming.title,
         name if name and name.casefold() != naming.title.casefold() else None,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from .authors import family_names, names_one, names_people, people_before, split_authors
-from .dates import PUBLISHED, is_venue, year_said
+from .dates import MAYBE_DATE, PUBLISHED, is_venue, year_said
 from .heads import QUOTED, is_label, without_leads
 
 
@@ -18,10 +18,12 @@ _WORDS_ALONE = re.compile(r"[^\W\d](?:[\w' -]*\w)?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(\[])")
 _DASH = re.compile(r"\s[-–—|](?:\s|$)")
 _LEAD = re.compile(
-    r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}]\s*[:：.,-]?\s*|([^\W\d_][\w'’&/-]*(?:\s[\w'’&/.-]+){0,4}|(?:19|20)\d\d[\w./-]*)\s?[:：,]\s+"
+    r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}]\s*[:：.,-]?\s*|([^\W\d_][\w'’&/-]*(?:\s[\w'’&/.-]+){0,4}?|(?:19|20)\d\d[\w./-]*)\s?[:：,.]\s+"
     r"|((?:19|20)\d\d(?:[./-]\d\d?){0,2})[:.,]?\s+"
 )
 _IN_PARENS = re.compile(r"[(（][^()（）]+[)）]")
+_WITHIN = re.compile(r"(?:^|\s)[a-z][\w-]*\s+$")
+_GOES_ON = re.compile(r"\s+[a-z]")
 _YEAR_FIRST = re.compile(r"\(?(?:19|20)\d\d[a-z]?\)?[.:]\s+")
 _YEAR_COMMA = re.compile(r",((?:19|20)\d\d)\.?$")  # Its Title,2004
 _YEAR_NEXT = re.compile(r"(?:19|20)\d\d\b")
@@ -29,7 +31,7 @@ _PARENS_AT_END = re.compile(
     r"\s*(?:[(（]([^()（）]{1,120})[)）]|[\[【]([^\[\]【】]{1,120})[\]】])$"
 )
 _STOP = re.compile(
-    r"[.?!](?:(?<=[^\W_]{2}[.?!])|(?<=[)\]\"”'’][.?!]))\s+(?=[^\W\da-z_]|\d{4}|\(|[Ii]n |ar[Xx]iv)"
+    r"[.?!](?:(?<=[^\W_]{2}[.?!])|(?<=[)\]\"”'’][.?!]))\s+(?=[^\W\da-z_]|\d{4}|\(|[Ii]n |ar[Xx]iv|[a-z]+,? (?:19|20)\d\d\W*$)"
 )
 _BY = re.compile(r"(?<![\s,(])[\s,(]+by (?=[A-Z])")
 _LOWER_WORD = re.compile(  # in no headline
@@ -49,6 +51,13 @@ _INITIAL_AT_END = re.compile(r"(?:^|[\s.-])[A-Z]{1,2}$")
 _BIBTEX = re.compile(
     r"(?:[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’. -]{0,40}? and ){1,60}[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’-]*(?: [A-Z]\.| [A-Z][\w'’-]+)*[.,:]\s+"
 )
+_VOLUME = re.compile(  # Geophys. J. Int. 148 (2002) 320
+    r"[A-Z][\w&'.]*(?: (?:of|and|the|in|[A-Z][\w&'.]*)){0,8},? \d{1,4}(?: ?\(\d+\))?,? \((?:19|20)\d\d\)"
+)
+_DATED_PEOPLE = re.compile(
+    r"(.{5,400}?),? ((?:19|20)\d\d), (?=[A-Z])"
+)  # Family, I., and Family, I., 2007, Title: Journal
+_IN_JOURNAL = re.compile(r": [A-Z][\w.]*(?: [\w.&]+){0,6}, \d")
 _COMMA = re.compile(r",\s+")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
@@ -70,14 +79,8 @@ def cite(text: str) -> Cited:
     before = ""
     if bar := _BAR.match(text):
         before, text = bar[1], text[bar.end() :]
-    while (lead := _LEAD.match(text)) and lead.end() < len(text):
-        inside = next(group for group in lead.groups() if group)
-        dated = _YEAR_NEXT.match(text, lead.end()) is not None
-        aside = lead[1] is not None or ("," in lead[0] and is_venue(inside.split()[0]))
-        if not year_said(inside, aside=aside) and not ((lead[1] or dated) and is_venue(inside)):
-            break
-        before = f"{before} - {inside}" if before else inside
-        text = without_leads(text[lead.end() :].lstrip("-–—: "), escaped=True)
+    text, when = without_when(text)
+    before = " - ".join(filter(None, (before, *when)))
     found = _quoted(text)
     if found is None:
         text, said = _whole(text)
@@ -85,6 +88,48 @@ def cite(text: str) -> Cited:
         found = (*found[:2], f"{said} - {found[2]}" if said else found[2])
     title, lead_words, behind = found
     return without_stop(title), " - ".join(filter(None, (before, lead_words))), behind
+
+
+def without_when(text: str) -> tuple[str, list[str]]:
+    """Return words without what says when and where before them, and that."""
+    said: list[str] = []
+    while (lead := _LEAD.match(text)) and lead.end() < len(text):
+        inside = next(group for group in lead.groups() if group)
+        dated = _YEAR_NEXT.match(text, lead.end()) is not None
+        aside = lead[1] is not None or ("," in lead[0] and is_venue(inside.split()[0]))
+        if not year_said(inside, aside=aside) and not ((lead[1] or dated) and is_venue(inside)):
+            break
+        if people_before(inside):
+            break
+        said.append(inside)
+        text = without_leads(text[lead.end() :].lstrip("-–—: "), escaped=True)
+    return text, said
+
+
+def whose_and_when(text: str) -> tuple[tuple[str, ...], int] | None:
+    """Return the people and the year of `Someone et al. ECCV 2016`, if a text says nothing else."""
+    words = text.split()
+    if not 2 < len(words) < 16 or not MAYBE_DATE.search(words[-1]):
+        return None
+    for at in range(len(words) - 1, max(0, len(words) - 5), -1):
+        year = year_said(" ".join(words[at:]), aside=True)
+        said = " ".join(words[:at]).rstrip(",")
+        if year and at == 2 and "," in said:
+            return None  # Family, Given or Family, Family
+        families = family_names(said) if " et al" not in said else ()
+        if year and (people := families or people_before(f"{said}, {year}")):
+            return people, year
+    return None
+
+
+def quoted_title(text: str) -> re.Match[str] | None:
+    """Return what words quote if it is a title: more than a word, and no part of their sentence."""
+    quoted = QUOTED.search(text)
+    if quoted is None or " " not in quoted[1].strip():
+        return None
+    within = _WITHIN.search(text, 0, quoted.start()) is not None
+    goes_on = quoted[1].lstrip()[0].islower() or _GOES_ON.match(text, quoted.end())
+    return None if within and goes_on else quoted
 
 
 def without_stop(title: str) -> str:
@@ -132,6 +177,11 @@ def _people_first(text: str) -> Cited | None:
         split_authors(text[: year.start()]) or family_names(text[: year.start()])
     ):
         return _sentence(text, year.end(), text[: year.end()])
+    if (dated := _DATED_PEOPLE.match(text)) and names_people(dated[1]):
+        journal = _IN_JOURNAL.search(text, dated.end())
+        stop = journal.start() if journal else len(text)
+        title, _, behind = _sentence(text[:stop], dated.end(), dated[0])
+        return title, dated[0].rstrip(" ,"), f"{behind} {text[stop:]}"
     if (every := _BIBTEX.match(text)) and names_people(every[0].rstrip(" ,:")):
         return _sentence(text, every.end(), every[0].rstrip(" ,:"))
     if (families := _FAMILIES.match(text)) and family_names(families[1]):
@@ -217,6 +267,9 @@ def _sentence(text: str, at: int, before: str) -> Cited:
         at, before = year.end(), f"{before} {year[0]}"
     if quoted := QUOTED.match(text, at):
         return quoted[1].rstrip(" .,"), before, text[quoted.end() :]
+    for comma in _some(_COMMA.finditer(text, at + 8, at + _LONGEST), 20):
+        if _VOLUME.match(text, comma.end()):
+            return text[at : comma.start()], before, text[comma.end() :]
     stops = (s for s in _STOP.finditer(text, at, at + _LONGEST) if s.start() > at + 8)
     stop = next((s for s in stops if text[s.start()] == "." or _published(text[s.end() :])), None)
     cut = stop.start() if stop else len(text)
@@ -240,8 +293,8 @@ def _people_behind(text: str) -> Cited | None:
             return text[: year.start()], "", year[1] + " - " + behind
     for stop in _some(_STOP.finditer(text[:_LONGEST]), 40):
         if (
-            stop.start() > 4
-            and text[stop.end()] not in ":-"
+            text[stop.end()] not in ":-"
+            and (stop.start() > 4 or _published(text[stop.end() :]))
             and (names_people(_first(text[stop.end() :])) or _placed(text[stop.end() :]))
         ):
             cut = stop.start() + (text[stop.start()] != ".")
@@ -319,6 +372,8 @@ def _opened(text: str) -> bool:
 def _placed(text: str) -> bool:
     """Whether words behind a comma only say where and when: `IEEE Access, 2020`, `Neural Computation, 1997`."""
     text = text.rstrip(" .;/")
+    if _VOLUME.match(text):
+        return True
     first, *rest = _COMMA.split(text)
     if _DATED_VENUE.match(first) and is_venue(first.split()[0]) and len(first.split()) <= 6:
         return True

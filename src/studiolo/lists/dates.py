@@ -13,6 +13,7 @@ _VENUES = (
     " icse ijcai ijcnn ijcv interspeech iros isca ismir isscc iswc itcs iui jair jmlr kdd l4dc lrec mass mdpi medrxiv miccai"
     " micro midl mlsys mm naacl nature neco neurips neuripsw nips nsdi osdi pami pakdd pkdd plos pmlr pnas podc pods ppopp"
     " preprint psb pvldb recsys rss sc science sdm sigcomm siggraph sigir sigkdd sigmod soda sosp spl ssrn stoc tacl tc"
+    " asiaccs ase atc ccs codaspy conext ecoop eurosp fse fast hotnets hotos icfp imc imwut infocom ipsn issre issta mobicom mobisys ndss oopsla pets percom pldi popl popets raid sensys sigmetrics ubicomp usec vee"
     " techrxiv thewebconf tip tkde tmlr tmm tnnls tog toms tosem tpami tvcg uai uist usenix vldb wacv wmt wsdm www"
 )
 VENUES = frozenset(_VENUES.split())
@@ -43,13 +44,13 @@ _VENUE_WORDS = frozenset(
         "track",
     ]
 )
-YEAR = re.compile(r"(?<![\d.:/-])((?:19|20)\d\d)(?![\d:/]|\.\d)")
+YEAR = re.compile(r"(?<![\d.:/-])((?:19|20)\d\d)(?![\d/]|:(?!\d+[-–]\d)|\.\d)")
 _Y = r"((?:19|20)\d\d)"
 _MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]{0,6}\.?"
 _FROM = r"[(\[{【（]*\s*"
 _TO = r"\s*[)\]}】）]*[.,:;]?"
 _DATE = (
-    rf"{_FROM}(?:{_Y}(?:[a-e]|\s?[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:\s?[-./]\s?\d\d?日?)?)?"
+    rf"{_FROM}(?:{_Y}(?:[a-e]|\s?[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:\s?[-./]\s?\d\d?日?)?|:\d{1, 5}[-–]\d{1, 5})?"
     rf"|(?:[a-z]{{2,12}},?\s)?(?:\d\d?(?:st|nd|rd|th)?\s)?{_MONTH}\s?(?:\d\d?(?:st|nd|rd|th)?,?\s)?(?:of\s)?,?\s?{_Y}|{_Y}[\s,/-]{{1,2}}{_MONTH}"
     rf"|\d\d?[./-]\d\d?[./-](\d\d|\d{{4}})){_TO}"
 )
@@ -61,6 +62,7 @@ _AFTER = (
 _VENUE_YEAR = (
     rf"{_FROM}{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}(?:[a-z]|[-./]\d\d?)?\)?{_AFTER}{_TO}"
     rf"|{_FROM}{_Y}(?:[./-]\d\d?(?!\d))?[\s,-]*{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
+    rf"|['’‘](\d\d)[\s-](?:[A-Z]|ar)[A-Za-z]+"
     rf"|{_FROM}(?:[A-Z]|ar)[A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}(?:['’‘]\s?((?:19|20)?\d\d)|(\d\d)['’‘]){_AFTER}{_TO}"
 )
 _SHORT = rf"{_FROM}([A-Za-z]{{2,12}})[\s-]?(\d\d)(?:[./-]\d\d?){{0,2}}{_AFTER}{_TO}"

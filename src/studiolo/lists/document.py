@@ -14,6 +14,7 @@ from .blocks import Block
 from .contents import Contents
 from .elements import Heading, Link, Question, Span, State
 from .entry import Entry
+from .habits import Habits
 from .parse import Reader, read_document
 from .parts import without_parts
 from .scanner import scan
@@ -29,11 +30,13 @@ class Document:
     Attributes:
         data: the bytes; every sequence of bytes is a document.
         path: where they came from, if from a file.
+        habits: how another list writes its heads, which the bytes are to become a part of.
     """
 
-    def __init__(self, data: bytes, path: Path | None = None) -> None:
+    def __init__(self, data: bytes, path: Path | None = None, habits: Habits | None = None) -> None:
         self.data = data
         self.path = path
+        self.habits = habits
 
     @classmethod
     def load(cls, path: Path | str) -> Document:
@@ -83,7 +86,7 @@ class Document:
     def contents(self) -> Contents:
         """Everything that was found in it."""
         with collector_paused():
-            return read_document(self.data, self.root)
+            return read_document(self.data, self.root, self.habits)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -95,7 +98,7 @@ class Document:
         if "contents" in self.__dict__:
             yield from self.entries
             return
-        reader = Reader(self.data, self.root)
+        reader = Reader(self.data, self.root, self.habits)
         outside: list[Link] = []
         for part in reader.parts():
             yield from map(reader.entry, part.drafts)

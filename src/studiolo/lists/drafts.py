@@ -11,6 +11,7 @@ from studiolo.keys import Key
 
 from .blocks import Block
 from .elements import Link, Note, Question, State, StateBy
+from .habits import Habits
 from .identity import mentioned
 from .sections import Section
 from .texts import Text
@@ -50,6 +51,7 @@ class Draft:
     Attributes:
         head: its own text, which its title is in.
         said: what a row or lines such as `Authors:` say of it.
+        habits: how its list writes its heads.
         own, below: the texts with links of its own line, and those of what is nested in it.
     """
 
@@ -59,6 +61,7 @@ class Draft:
     parent: int | None = None
     head: Text | None = None
     said: Naming = NOTHING_SAID
+    habits: Habits | None = None
     notes: list[Note] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)

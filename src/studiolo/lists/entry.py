@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from studiolo.keys import Key
 
 from .elements import Link, Note, Question, Span, State, StateBy
+from .habits import Habits
 from .titles import NOTHING_SAID, Naming, read_naming
 
 
@@ -111,13 +112,18 @@ class Entry:
         """What a row or lines such as `Authors:` say of it."""
         return self._draft.said
 
+    @property
+    def habits(self) -> Habits | None:
+        """How its list writes its heads."""
+        return self._draft.habits
+
     @cached_property
     def _naming(self) -> Naming:
         said, head = self.said, self.head
         if head is None:
             return said
         cites = any(map(_NAMES_PAPER, self.keys))
-        own = read_naming(head.run.data, head.pieces, cites=cites)
+        own = read_naming(head.run.data, head.pieces, cites=cites, habits=self.habits)
         if said is NOTHING_SAID:
             return own
         year = own.year or said.year

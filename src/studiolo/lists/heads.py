@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from studiolo.keys import Mention
 
@@ -11,6 +12,10 @@ from .authors import names_one, names_people
 from .dates import VENUES, year_said
 from .links import Piece
 from .words import drop_images, plain_words, strip_marks
+
+
+# where or when it appeared; whose it is; a word for its kind; what may be a title or a name
+Role = Literal["when", "who", "label", "words"]
 
 
 @dataclass(slots=True)
@@ -22,6 +27,7 @@ class Part:
         aside: it is a link in brackets of its own: ([pdf](…)), [[pdf]](…).
         bold, italic, code: how it is emphasised, if all of it is.
         runs_on: it is a link within a sentence: see [this](…).
+        role: what it is by the habits of its list, where it does not say so itself.
     """
 
     text: str
@@ -33,6 +39,7 @@ class Part:
     italic: bool = False
     code: bool = False
     runs_on: bool = False
+    role: Role | None = None
 
     @property
     def is_paper(self) -> bool:
@@ -59,6 +66,9 @@ _LABELS_UNSPACED = re.compile(
 )
 _SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|\u0000)")
 _SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
+_NAMED = re.compile(
+    r"[(\[]([A-Za-z][\w+-]*[A-Z\d][\w+-]*)[)\]]\s+(?=\S+ \S+ \S)"
+)  # a name before a title
 _NUMBERING = re.compile(
     r"\[(?!(?:19|20)\d\d\])\d{1,4}\]\s*|(?:\((?!(?:19|20)\d\d\))\d{1,4}\)|#\d{1,4}[.:]?|(?!(?:19|20)\d\d)\d{1,4}[.)、]|\d{1,2}(?:\.\d{1,2}){1,3}\.?(?=\s+[A-Z]))(?:\s+|$)"
     r"|\d{1,3}[.、](?=[A-Z]\w|[\[(（【])"
@@ -72,6 +82,7 @@ KEYWORD = re.compile(
 )
 _SHORTCODE = re.compile(r"\s*:[a-z][a-z0-9_+-]{1,40}:(?=\s|:|$)")
 _LEADING_BRACKET = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}][:：]?\s*(?=\S|$)")
+_LABEL_BEHIND = re.compile(r"^((?:\S+ ){4,}\S*\w)\W+(?:Link|Paper|PDF|URL|[Aa]r[Xx]iv)\s?[:：]?$")
 _MOST = 300  # parts of a head; what stands behind them says nothing of its title
 _ALL_BRACKETED = re.compile(r"\s*\[([^\[\]]{60,})\](?=\s*(?:$|\())")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
@@ -171,9 +182,16 @@ class _Cutter:
         words = plain_words(drop_images(inner) if b"![" in inner else inner)
         bare = piece.kind in ("bare", "auto") or (words == piece.url and piece.kind != "wiki")
         if bare or _ADDRESS.match(words):
+            if self.parts and not self.parts[-1].is_link:
+                self.parts[-1].text = _LABEL_BEHIND.sub(r"\1", self.parts[-1].text)
             self.add(Part("", "", piece.mention, True, self.depth > 0))
             return
         words = without_leads(words, escaped=True) or words
+        named = _NAMED.match(words)
+        first = not any(part.is_link for part in self.parts)
+        if named and first and not year_said(named[1], aside=True):
+            self.add(Part(named[1], "["))
+            words = words[named.end() :]
         aside = self.depth > 0 or (
             words[:1] in _OPEN and words[-1:] in _CLOSE and not words[1:-1].isdigit()
         )

@@ -64,9 +64,10 @@ def _written(doc: Document, place: Section, item: Item, prefix: str) -> str:
     Raises:
         ListError: there is none.
     """
+    habits = doc.entries[0].habits if doc.entries else None
     for text, said, roles in written(doc, place.items, item, _width(prefix)):
         text = text.replace("\n", "\n" + _indent(prefix))
-        if reads_as(Document(f"{prefix}{text}\n".encode()).entries, said, roles):
+        if reads_as(Document(f"{prefix}{text}\n".encode(), habits=habits).entries, said, roles):
             return text
     raise ListError(
         f"{item.title!r} would not read back as its own title in this list, so nothing was written. Add it by hand, or give it another title."

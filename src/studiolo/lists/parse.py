@@ -20,6 +20,7 @@ from .contents import Contents
 from .drafts import Draft, Part
 from .elements import Heading, Link, Note, Question, Span, State
 from .entry import Entry
+from .habits import Habits
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import (
     are_fields,
@@ -53,6 +54,8 @@ _SAYS_MORE = re.compile(
     rb"[\x80-\xffqQ&\[TLWDNSI](?:(?<=[\x80-\xffqQ&])|(?<=\A\[)[ xX/~-]\][ \t]"
     rb"|(?<=T)ODO|(?<=L)ATER|(?<=W)AITING|(?<=D)(?:OING|ONE)|(?<=N)OW|(?<=S)TARTED|(?<=I)N-PROGRESS)"
 )
+_SAMPLED = 100  # items of which a list's habits are learnt
+_LONGEST_HEAD = 1000  # bytes of one of them
 _ANSWER = re.compile(r"(?:A\d{0,3}|Answer)\s?[:.]\s+(?=\S)", re.IGNORECASE)
 # no date, and no letter first with which a question, an answer, a field or people begin
 _ONLY_NOTE = re.compile(r"[ce-orsu-xz]\D*+")
@@ -61,9 +64,9 @@ TAG_LINK = re.compile(r"(?:^|/)tags?/([^/?#]+?)(?:\.md|\.html|/)?$", re.IGNORECA
 TAGS_COMMENT = re.compile(rb"<!--\s*TAGS?\b[ \t]*:?(.*?)-->", re.DOTALL | re.IGNORECASE)
 
 
-def read_document(data: bytes, root: Block) -> Contents:
+def read_document(data: bytes, root: Block, habits: Habits | None = None) -> Contents:
     """Return what the blocks of `data` hold."""
-    reader = Reader(data, root)
+    reader = Reader(data, root, habits)
     entries: list[Entry] = []
     blocks: list[Block] = []
     every: list[Section] = []
@@ -106,7 +109,7 @@ class Reader:
         headings, questions, tags: those of the parts that were read.
     """
 
-    def __init__(self, data: bytes, root: Block) -> None:
+    def __init__(self, data: bytes, root: Block, habits: Habits | None = None) -> None:
         self.data = data
         self.root = root
         self.definitions: dict[str, str] = {}
@@ -123,6 +126,7 @@ class Reader:
         self.above: Text | None = None  # a title in the block before
         self.titles: dict[str, Text] = {}  # all of them by their words
         self.last: tuple[tuple[str, ...] | None, State | None] = (None, None)
+        self.habits = habits or Habits(self._heads)
         self.page: tuple[str, ...] = (
             "",
         )  # a heading over all others that says "Reading": a page's name, not a state
@@ -156,8 +160,23 @@ class Reader:
             self.part = Part(section)
             self.own.clear()
 
+    def _heads(self) -> Iterator[tuple[bytes, list[Piece]]]:
+        """Yield heads of its items and paragraphs from all over the document, so many as show its habits."""
+        blocks = [block for block in self.root.children if block.kind in ("item", "paragraph")]
+        for block in blocks[:: len(blocks) // _SAMPLED + 1]:
+            nested = [child for child in block.children if child.kind == "item"]
+            for item in (block, *nested[:2]):
+                head = item.children[0] if item.children else item
+                if (
+                    head.kind in _WORDS
+                    and head.content
+                    and head.content[-1][1] - head.content[0][0] < _LONGEST_HEAD
+                ):
+                    text = self._peek(head.content, head.line)
+                    yield text.run.data, text.pieces
+
     def _draft(self, block: Block, parent: int | None = None) -> Draft:
-        draft = Draft(block, self.num_drafts, self.section, parent)
+        draft = Draft(block, self.num_drafts, self.section, parent, habits=self.habits)
         self.num_drafts += 1
         self.part.drafts.append(draft)
         return draft

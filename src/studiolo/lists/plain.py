@@ -74,15 +74,11 @@ def _is_name(word: str) -> bool:
 
 def _is_title(text: str) -> bool:
     """Whether `text` is a title as it stands."""
-    if is_label(text):
-        return False
-    if _LETTERS.fullmatch(text) and " by " not in text:
+    if is_label(text) or text[-1] in ")]" or " by " in text:
+        return False  # the habits of a list may say more
+    if _LETTERS.fullmatch(text):
         return True  # no year, and nothing that a style of `cite` looks for
-    if (
-        (listed := _LISTED.fullmatch(text))
-        and " by " not in text
-        and VENUES.isdisjoint(re.findall("[a-z]+", listed[1]))
-    ):
+    if (listed := _LISTED.fullmatch(text)) and VENUES.isdisjoint(re.findall("[a-z]+", listed[1])):
         return True  # in small letters stand neither people nor, but for these, where it appeared
     return not year_said(text) and cite(text) == (text, "", "")
 

@@ -16,9 +16,25 @@ from urllib.parse import unquote, urlsplit
 
 from studiolo.keys import find_mention
 
-from .authors import family_names, names_one, names_people, people_before, split_authors
-from .citations import cite, families_first, without_place
+from .authors import (
+    family_names,
+    names_one,
+    names_people,
+    only_people,
+    people_before,
+    split_authors,
+)
+from .citations import (
+    cite,
+    families_first,
+    quoted_title,
+    whose_and_when,
+    without_place,
+    without_stop,
+    without_when,
+)
 from .dates import MAYBE_DATE, PUBLISHED, YEAR, full_year, is_venue, year_said
+from .habits import Habits
 from .heads import HASHTAGS, NUMBER, QUOTED, Part, cut, is_label, without_leads
 from .links import Piece
 from .plain import read_plain, read_thought
@@ -47,6 +63,8 @@ _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*|[.;]\s|\n")
 _IN_PARENS = re.compile(r"\(([^()]{3,120})\)")
 _WHOSE = re.compile(r"[^()\[\]]{3,120}(?:\((?:19|20)\d\d[a-z]?\)|(?:19|20)\d\d[a-z]?$)[:.,]?\s*")
 _YEAR_AT_END = re.compile(r"(?:19|20)\d\d[a-z]?[)\]]?$")
+_YEAR_LEADS = re.compile(r"(?<=^\()((?:19|20)\d\d), ([^()]{3,120})(?=\)$)")  # (2012, Someone)
+_BY_AT_END = re.compile(r"(?:^|,) by ([A-Z][^,;:()]{3,60}(?:, [A-Z][^,;:()]{3,60})*)\.?$")
 _NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
 
@@ -93,24 +111,33 @@ _TASK_DATE = re.compile(
 )
 
 
-def read_naming(data: bytes, pieces: list[Piece], *, cites: bool = False) -> Naming:
+def read_naming(
+    data: bytes, pieces: list[Piece], *, cites: bool = False, habits: Habits | None = None
+) -> Naming:
     """Read what the head of an item, `data` with the links `pieces`, calls its work.
 
     Args:
         cites: something beside the head says that it names a work, such as a link to a paper below it.
+        habits: those of its list.
     """
     if plain := read_plain(data, pieces):
-        return Naming(*plain)
+        naming = Naming(*plain)
+        repeated = naming.name and habits is not None and habits.repeat(naming.name)
+        return naming._replace(name=None) if repeated else naming
     if not cites and not pieces and (thought := read_thought(data)):
         return Naming(thought)
-    return read_by_rules(data, pieces, cites=cites)
+    return read_by_rules(data, pieces, cites=cites, habits=habits)
 
 
-def read_by_rules(data: bytes, pieces: list[Piece], *, cites: bool) -> Naming:
+def read_by_rules(
+    data: bytes, pieces: list[Piece], *, cites: bool, habits: Habits | None = None
+) -> Naming:
     """Read any head as `read_naming` does."""
     if b"\xe2" in data or b"\xf0" in data:
         data = _TASK_DATE.sub(rb"\1          ", data)  # as long as it was
     parts = cut(data, pieces)
+    if habits is not None:
+        parts = habits.read(parts)
     at = title_part(parts)
     if at is None:
         return Naming(_title_of_links(parts, pieces), year=_year(parts))
@@ -125,6 +152,7 @@ def read_by_rules(data: bytes, pieces: list[Piece], *, cites: bool) -> Naming:
         and leads
         and not _is_short(leads[-1].text, 2)
         and not leads[-1].text[0].isdigit()
+        and not year_said(leads[-1].text)
     ):
         leads.pop()  # See how well [it](…) does
     year = _year([*(Part(text) for text in (before, behind) if text), *leads, *rest])
@@ -144,19 +172,28 @@ def read_by_rules(data: bytes, pieces: list[Piece], *, cites: bool) -> Naming:
         name = None
     authors = authors or _authors_in(behind)
     first = next(
-        (p for p in rest if not p.is_link and not (len(p.text) < 24 and year_said(p.text))), None
+        (
+            p
+            for p in rest
+            if not (p.is_link or p.role in ("when", "label"))
+            and not (len(p.text) < 24 and year_said(p.text) and not _YEAR_LEADS.search(p.text))
+        ),
+        None,
     )
     for part in rest:
         if authors:
             break
         alone = (part is first or part.is_link) and part.lead != "/" and not part.code
-        if not part.runs_on and (alone or names_people(part.text)):
+        if part.role:
+            authors = split_authors(part.text, surely=True) if part.role == "who" else ()
+        elif not part.runs_on and (alone or names_people(part.text)):
             authors = _authors_in(part.text)
     return Naming(title, name, authors, year)
 
 
 def _only_leads_on(part: Part) -> bool:
-    return part.is_link and (part.aside or is_label(part.text))
+    leads = part.is_link and (part.role == "label" or part.aside or is_label(part.text))
+    return leads and not _cites(part.text)
 
 
 def _as_it_is(data: bytes, pieces: list[Piece]) -> str:
@@ -178,20 +215,18 @@ def _title_of_links(parts: list[Part], pieces: list[Piece]) -> str:
 def title_part(parts: list[Part]) -> int | None:
     """Return which part holds the title."""
 
-    long = False  # a title may have been read
-
-    def says(part: Part) -> bool:
-        aside = part.aside or part.lead == "[" or (part.is_link and long)
-        return bool(part.text) and not is_label(part.text) and not year_said(part.text, aside=aside)
-
-    worded: list[int] = []
-    for i, part in enumerate(parts):
-        if says(part):
-            worded.append(i)
-            long = long or len(part.text.split()) > 3
+    worded = _worded([part if not part.role else Part("") for part in parts])
+    if all(parts[i].lead == "[" or parts[i].aside for i in worded):
+        worded = _worded(parts)  # what remains stands beside a title
     worded = worded or [  # Its Title, IEEE Access, 2020
         i for i, part in enumerate(parts) if not part.is_link and len(part.text.split()) > 4
     ]
+    people = [i for i in worded if only_people(parts[i].text)]
+    if people and any(
+        i not in people and " " in parts[i].text and not people_before(parts[i].text)
+        for i in worded
+    ):
+        worded = [i for i in worded if i not in people]
     cited = [i for i in worded if parts[i].is_link and _cites(parts[i].text)]
     if any(
         i not in cited and " " in parts[i].text for i in worded
@@ -214,7 +249,7 @@ def title_part(parts: list[Part]) -> int | None:
         part = parts[i]
         if opening is None and part.aside and part.is_paper and len(part.text.split()) > 3:
             return i
-    quoted = [i for i in worded if not parts[i].is_link and _quotes(parts[i].text)]
+    quoted = [i for i in worded if not parts[i].is_link and quoted_title(parts[i].text)]
     if opening is not None:
         named = _is_short(parts[opening].text) and quoted and quoted[0] > opening
         return quoted[0] if named else opening
@@ -227,7 +262,9 @@ def title_part(parts: list[Part]) -> int | None:
         if i > linked > plain[0]:
             break  # A Title [pdf](…) **What it says**: …
         if parts[i].bold:
-            behind = next((j for j in plain if j > i and not parts[j].italic), None)
+            behind = next(
+                (j for j in plain if j > i and not (parts[j].italic or _is_tag(parts[j]))), None
+            )
             if (
                 behind is not None
                 and not _remarks(parts, i, behind)
@@ -266,6 +303,22 @@ def title_part(parts: list[Part]) -> int | None:
     )
 
 
+def _is_tag(part: Part) -> bool:
+    return part.code and not part.lead
+
+
+def _worded(parts: Sequence[Part]) -> list[int]:
+    """Return which parts say more than a label or when."""
+    worded: list[int] = []
+    long = False  # a title may have been read
+    for i, part in enumerate(parts):
+        aside = part.aside or part.lead == "[" or (part.is_link and long)
+        if part.text and not is_label(part.text) and not year_said(part.text, aside=aside):
+            worded.append(i)
+            long = long or len(part.text.split()) > 3
+    return worded
+
+
 def _is_whole(name: str, part: Part) -> bool:
     """Whether a part behind a short link is the title: it begins with the same name, or stands on a line of its own."""
     if part.text.startswith(f"{name}: "):
@@ -287,16 +340,12 @@ def _remarks(parts: list[Part], bold: int, behind: int) -> bool:
 
 def _cites(text: str) -> bool:
     """Whether words only say whose work it is, and when: `Someone et al. (2004)`."""
-    said = text.strip()
+    said = text.strip("[] ")
+    if whose_and_when(said):
+        return True
     if said.rstrip(".").endswith("et al"):
         return bool(split_authors(said))
     return said[-1:] in "0123456789)]" and bool(_YEAR_AT_END.search(said) and people_before(said))
-
-
-def _quotes(text: str) -> bool:
-    """Whether words quote a title: more than a word of it."""
-    quoted = QUOTED.search(text)
-    return quoted is not None and " " in quoted[1].strip()
 
 
 def _by(parts: list[Part], i: int) -> bool:
@@ -321,16 +370,17 @@ def _begins_title(text: str, name: str) -> bool:
         and " " in text
         and not text[0].islower()
         and not split_authors(text)
+        and not people_before(without_when(text.lstrip(".,;) "))[0])
         and not re.match(r"(?:This|We|It|They|The authors|A paper|Our|See|Also|Used|Uses)\b", text)
     )
 
 
 def title_in(part: Part) -> tuple[str, str, str]:
     """Return the title in a part, and the words before and behind it."""
-    quoted = QUOTED.search(part.text) if not part.is_link else None
-    if quoted and " " in quoted[1].strip():
+    quoted = quoted_title(part.text) if not part.is_link else None
+    if quoted:
         return (
-            quoted[1].strip().rstrip(".,;"),
+            without_stop(quoted[1].rstrip(" .,;")),
             part.text[: quoted.start()],
             part.text[quoted.end() :],
         )
@@ -347,6 +397,7 @@ def is_lead(part: Part) -> bool:
         or part.lead == "["
         or year_said(part.text) is not None
         or _is_name(part.text)
+        or only_people(part.text)
     )
 
 
@@ -363,11 +414,21 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
     authors: tuple[str, ...] = ()
     for part in (*parts, *(Part(said, "[") for said in before.split(" - "))):
         text = part.text.strip().rstrip('"“ ')
-        if not text or len(text) > _LONGEST or NUMBER.fullmatch(text):
+        if (
+            not text
+            or len(text) > _LONGEST
+            or NUMBER.fullmatch(text)
+            or part.role in ("when", "label")
+        ):
+            continue
+        if part.role == "who":
+            authors = split_authors(text, surely=True)
             continue
         alone = part.text.rstrip()[-1:] in (",", ".") and names_one(text.rstrip(" .,"))
         families = family_names(text) if text[-1:] == "." else ()
         if people := people_before(text) or families or ((text.rstrip(" .,"),) if alone else ()):
+            if name and text[0] == "," and names_one(name):  # **Someone**, Other, Title
+                people, name = (name, *people), None
             authors = people
             continue
         if year_said(text, aside=part.lead == "[") or is_venue(text):
@@ -382,7 +443,10 @@ def _authors_in(text: str) -> tuple[str, ...]:
     """Return the people in words behind a title; one alone only where the words begin with them."""
     if " " not in text or len(text) > _LONGEST:
         return ()
-    text = text.lstrip(" .,;:")
+    text = _YEAR_LEADS.sub(r"\2, \1", text.lstrip(" .,;:"), count=1)
+    text = without_when(text)[0]
+    if found := whose_and_when(text):
+        return found[0]
     inner = _IN_PARENS.match(text)
     whose = _WHOSE.match(inner[1] if inner else text)
     if whose and _cites(whose[0].rstrip(" :,.")):
@@ -390,6 +454,9 @@ def _authors_in(text: str) -> tuple[str, ...]:
     if not (";" in text and re.search(r",\s| and ", text)) and names_people(text):
         return split_authors(text)
     if people := families_first(text):
+        return people
+    by = _BY_AT_END.search(text, 0, 1000)
+    if by and (people := split_authors(by[1])) and all(map(names_one, people)):
         return people
     pieces = [_YEAR_BEHIND.sub("", piece.strip("<> ")) for piece in _PEOPLE_ENDS.split(text)]
     for i, piece in enumerate(filter(None, pieces)):
@@ -410,6 +477,8 @@ def _year(parts: Sequence[Part]) -> int | None:
     for part in parts:
         if year := year_said(part.text, aside=part.is_link or part.lead == "["):
             return year
+        if found := whose_and_when(part.text.strip("[] ")):
+            return found[1]
     for part in parts:
         for piece in _DASHES.split(part.text[:_LONGEST]):
             if year := year_said(piece) or year_said(piece.split(",")[0]):

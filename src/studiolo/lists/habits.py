@@ -1,0 +1,194 @@
+"""How a list writes its heads, told by many of them together.
+
+What a part of one head is cannot always be told: `(Hydrology)` may end a title or name a journal, `Stone and Webb` may be a
+short name or people. But the entries of a list are written alike. So what most parts in a place surely are, the doubtful
+ones there are too; words that many heads repeat are labels; and what most titles end with is not of the title.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from .authors import family_names, may_name, names_one, names_people, people_before, split_authors
+from .dates import MAYBE_DATE, is_venue, year_said
+from .heads import Part, Role, cut, is_label
+from .links import Piece
+
+
+Place = tuple[str, str, int]
+Head = tuple[bytes, list[Piece]]
+
+_SURE = 4  # parts in a place that are surely something, before others are taken for it
+_SHARE = 0.7  # of the parts in a place
+_REPEATED = 4  # heads
+_LONGEST_VENUE = 6  # words
+_DIGITS = re.compile(r"\d+")
+_MAYBE_PEOPLE = re.compile(
+    r"^(?!(?:\S+ ){0,8}[a-z]{4,} (?:\S+ ){0,4}[a-z]{4,} ).*(?:[,&;、·]| and | et\.? al|\d{4})"
+)
+_WORD = re.compile(r"[^\W\d_]{3}")
+
+
+class _Ending(NamedTuple):
+    """Something that stands at the end of titles.
+
+    Attributes:
+        share: of the endings of this form that must surely be what they seem to be.
+        heads: of all heads that must have it.
+    """
+
+    form: re.Pattern[str]
+    role: Role
+    surely: Callable[[str], bool]
+    share: float = _SHARE
+    heads: float = 0
+
+
+_ENDINGS = (
+    _Ending(
+        re.compile(r"\s?[(\[（【]([^()\[\]（）【】]{2,60})[)\]）】]$"),
+        "when",
+        lambda said: is_venue(said) or year_said(said, aside=True) is not None,
+        0.85,
+        0.3,
+    ),
+    _Ending(
+        re.compile(r"\s[Bb]y ((?:[A-Z][\w.'’-]* ){1,3}[A-Z][\w'’-]+)$"), "who", names_one, 0.9, 0.4
+    ),
+    _Ending(
+        re.compile(r"[.?!] ((?:[A-Z][\w'’-]+(?:, | and | & )){1,8}[A-Z][\w'’-]+)\.?$"),
+        "who",
+        lambda said: len(family_names(said)) > 1,
+        0.9,
+        0.4,
+    ),
+    _Ending(re.compile(r", ([A-Z][a-z]+(?:-[A-Z][a-z]+)?)\.?$"), "who", may_name, 0.9, 0.4),
+)
+
+
+class Habits:
+    """The habits of one list; its heads are read when they are first asked for."""
+
+    def __init__(self, heads: Callable[[], Iterable[Head]]) -> None:
+        self._heads = heads
+
+    @cached_property
+    def _cut(self) -> list[list[Part]]:
+        return [cut(data, pieces) for data, pieces in self._heads()]
+
+    @cached_property
+    def _labels(self) -> frozenset[str]:
+        """The words that many heads repeat."""
+        seen = Counter(
+            said
+            for parts in self._cut
+            for said in {_folded(part) for part in parts if role_of(part.text) == "words"}
+        )
+        least = max(_REPEATED, len(self._cut) // 60)
+        return frozenset(said for said, times in seen.items() if said and times >= least)
+
+    @cached_property
+    def _roles(self) -> dict[Place, Role]:
+        """What most parts in each place surely are."""
+        held: dict[Place, Counter[Role]] = defaultdict(Counter)
+        for parts in self._cut:
+            for place, part in zip(places(parts), parts, strict=True):
+                held[place][self._label(part) or role_of(part.text)] += 1
+        return {
+            place: role
+            for place, roles in held.items()
+            for role, times in roles.items()
+            if role in ("when", "who") and times >= max(_SURE, _SHARE * roles.total())
+        }
+
+    @cached_property
+    def _endings(self) -> list[_Ending]:
+        """What is written behind a title without anything that sets it off, in most heads that have it."""
+        found: list[_Ending] = []
+        for ending in _ENDINGS:
+            said = [m for parts in self._cut for p in parts if (m := ending.form.search(p.text))]
+            sure = sum(ending.surely(match[1]) for match in said)
+            if sure >= max(_SURE, ending.share * len(said), ending.heads * len(self._cut)):
+                found.append(ending)
+        return found
+
+    def repeat(self, name: str) -> bool:
+        """Whether many heads begin so: it is a topic or a field, and not the name of a work."""
+        return name.casefold() in self._labels
+
+    def _label(self, part: Part) -> Role | None:
+        return "label" if _folded(part) in self._labels else None
+
+    def read(self, parts: Sequence[Part]) -> list[Part]:
+        """Return the parts of a head, the doubtful ones with what the others in their places are."""
+        alone = [role_of(part.text) for part in parts]
+        for place, part, role in zip(places(parts), parts, alone, strict=True):
+            if part.text and role == "words":
+                told = self._label(part) or self._role(place, part)
+                part.role = told if told not in alone or told == "label" else None
+        if not self._endings:
+            return list(parts)
+        return [piece for part in parts for piece in self._without_ending(part)]
+
+    def _without_ending(self, part: Part) -> Iterator[Part]:
+        """Yield a part, and what its list writes at the end of a title as one of its own."""
+        for ending in self._endings if not part.role else ():
+            match = ending.form.search(part.text, 8)
+            if match and (ending.role == "who" or _is_place(match[1])):
+                yield replace(part, text=part.text[: match.start()].rstrip(" .,"))
+                own = role_of(match[1])
+                yield Part(match[1], "[", role=ending.role if own == "words" else None)
+                return
+        yield part
+
+    def _role(self, place: Place, part: Part) -> Role | None:
+        role = self._roles.get(place)
+        if role == "when":
+            return "when" if _is_place(part.text) and not MAYBE_DATE.search(part.text) else None
+        if role == "who" and split_authors(part.text, surely=True):
+            return "who"
+        return None
+
+
+@lru_cache(2048)  # the heads that habits are learnt of are read once more
+def role_of(text: str) -> Role:
+    """Return what a part with these words surely is, read alone."""
+    if not text or is_label(text):
+        return "label"
+    if year_said(text, aside=True) or is_venue(text):
+        return "when"
+    if _MAYBE_PEOPLE.search(text) and (names_people(text) or people_before(text)):
+        return "who"
+    return "words"
+
+
+def _is_place(text: str) -> bool:
+    """Whether words may name where or when something appeared: few, and with a capital."""
+    return len(text.split()) <= _LONGEST_VENUE and text[0].isupper()
+
+
+def places(parts: Sequence[Part]) -> list[Place]:
+    """Return the place of each part: how it is written, and how many before it are written so."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found: list[Place] = []
+    for part in parts:
+        form = "l" if part.aside else "L" if part.is_link else ""
+        form += "b" * part.bold + "i" * part.italic + "c" * part.code
+        lead = "-" if part.lead in ("-", "–", "—", "--") else part.lead
+        seen[form, lead] += 1
+        found.append((form, lead, seen[form, lead]))
+    return found
+
+
+def _folded(part: Part) -> str:
+    """Return what two labels have in common: a short text, that of a link or code without its digits."""
+    if len(part.text) > 30:
+        return ""
+    text = part.text.casefold()
+    without = _DIGITS.sub("", text)
+    return without if part.is_link or part.code or not _WORD.search(without) else text
