@@ -139,7 +139,7 @@ def _train(
     if init is not None:
         generator = torch.Generator().manual_seed(seeds.init + 1 + init[1])
         ranks = dict.fromkeys(("3", "6", "9"), rank)
-        net = factorize_with(net, ranks, init=_init(init[0], generator))
+        net = factorize_with(net, ranks, unfolding="spatial", init=_init(init[0], generator))
 
     groups = parameter_groups(net, weight_decay=coefficient)
     if decay == "weight":

@@ -86,3 +86,50 @@ def weight_decay(U: Float[Tensor, "m r"], V: Float[Tensor, "n r"]) -> Float[Tens
 def nuclear_norm(U: Float[Tensor, "m r"], V: Float[Tensor, "n r"]) -> Float[Tensor, ""]:
     """Return ‖U Vᵀ‖_*, the sum of its singular values."""
     return torch.linalg.svdvals(U @ V.T).sum()
+
+
+def three_factors(
+    U: Float[Tensor, "m r"], M: Float[Tensor, "r r"], V: Float[Tensor, "n r"]
+) -> Float[Tensor, "m n"]:
+    """Return W[a, b] = Σ_pq U[a, p] M[p, q] V[b, q], entry by entry."""
+    m, n, r = len(U), len(V), len(M)
+    entries = [
+        torch.stack([U[a, p] * M[p, q] * V[b, q] for p in range(r) for q in range(r)]).sum()
+        for a in range(m)
+        for b in range(n)
+    ]
+    return torch.stack(entries).reshape(m, n)
+
+
+def bilinear_forms(
+    Q: Float[Tensor, "h r d"],
+    K: Float[Tensor, "h r d"],
+    V: Float[Tensor, "h r d"],
+    O: Float[Tensor, "d hr"],
+) -> tuple[Float[Tensor, "h d d"], Float[Tensor, "h d d"]]:
+    """Return Q_hᵀ K_h and O_h V_h of every head, where O_h are the columns of O that read head h."""
+    r = Q.shape[1]
+    scores = [q.T @ k for q, k in zip(Q, K, strict=True)]
+    values = [O[:, h * r : (h + 1) * r] @ v for h, v in enumerate(V)]
+    return torch.stack(scores), torch.stack(values)
+
+
+def attention(
+    x: Float[Tensor, "t d"],
+    QK: Float[Tensor, "h d d"],
+    OV: Float[Tensor, "h d d"],
+    scale: float,
+) -> Float[Tensor, "t d"]:
+    """Return Σ_h softmax(scale · x QK_h xᵀ) x OV_hᵀ, without biases: attention in its forms alone."""
+    heads = [(x @ a @ x.T * scale).softmax(-1) @ x @ b.T for a, b in zip(QK, OV, strict=True)]
+    return torch.stack(heads).sum(0)
+
+
+def output_error(
+    W: Float[Tensor, "m n"],
+    U: Float[Tensor, "m r"],
+    V: Float[Tensor, "n r"],
+    X: Float[Tensor, "t n"],
+) -> Float[Tensor, ""]:
+    """Return the mean of ‖(W − U Vᵀ) x‖² over the rows of X, one after the other."""
+    return torch.stack([((W - U @ V.T) @ x).square().sum() for x in X]).mean()
