@@ -21,6 +21,7 @@ from .decay import (
     parameter_groups,
     structured_weights,
 )
+from .distill import Distillation, compression_scaled_groups, distill
 from .gram import frobenius_gradients, squared_norm
 from .inits import (
     Init,
@@ -33,10 +34,13 @@ from .inits import (
 from .model import FactorizedConv2d, FactorizedEmbedding, FactorizedLayer, FactorizedLinear
 from .report import LayerReport, Report, report
 from .structure import StructuredLayer, StructuredWeights
+from .substitute import METHODS, ShuffledConv2d, StructuredConv2d, StructuredLinear, substitute
 
 
 __all__ = [
+    "METHODS",
     "AttentionForms",
+    "Distillation",
     "FactorizedConv2d",
     "FactorizedEmbedding",
     "FactorizedLayer",
@@ -47,13 +51,18 @@ __all__ = [
     "LayerReport",
     "Plan",
     "Report",
+    "ShuffledConv2d",
+    "StructuredConv2d",
     "StructuredLayer",
+    "StructuredLinear",
     "StructuredWeights",
     "attach_frobenius_decay",
     "cheaper_unfolding",
     "choose_ranks",
     "collapse",
+    "compression_scaled_groups",
     "densify",
+    "distill",
     "factor_pairs",
     "factorize",
     "factorize_with",
@@ -70,5 +79,6 @@ __all__ = [
     "spectral_init_of_product",
     "squared_norm",
     "structured_weights",
+    "substitute",
     "whitened_init",
 ]
