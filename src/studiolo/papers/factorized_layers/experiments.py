@@ -1,5 +1,6 @@
 """The experiments behind the claims: the bound of weight decay, small networks on digits, residual ones on Fashion-MNIST."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,11 @@ from studiolo.runs import Outcome
 from studiolo.train import role_seeds
 
 from .attention import FactorizedMultiheadAttention
-from .convert import collapse, factorize, factorize_with, paper_ranks
+from .calibrate import input_moments
+from .candidates import find_candidates
+from .convert import choose_ranks, collapse, factorize, factorize_with, paper_ranks
 from .decay import factor_pairs
+from .inits import spectral_init
 from .model import FactorizedLayer
 from .networks import CharacterModel, ResNet
 from .substitute import substitute
@@ -251,15 +255,17 @@ def compress(
     num_train: int = 20_000,
     calibrate: int = 500,
 ) -> Outcome:
-    """Train ResNet-8 dense, then factorize it without training: by its weights, by its inputs, and by inputs of noise.
+    """Train ResNet-8 dense, then factorize it without training: by its weights, by what its layers see, and by that mixed up.
+
+    Mixed up are the inputs of each layer: second moments of the same size, but each of another input.
 
     Args:
         data: fashion_mnist, or digits.
         calibrate: how many of the training images calibrate.
 
     Values (accuracies in percentage points):
-        acc_dense, acc_plain, acc_calibrated, acc_noise.
-        calibrated_points, noise_points: less acc_plain.
+        acc_dense, acc_plain, acc_calibrated, acc_mixed.
+        calibrated_points, mixed_points: less acc_plain.
     """
     seeds = role_seeds(seed)
     if data == "digits":
@@ -272,16 +278,15 @@ def compress(
     net = _resnet(seeds.init, width)
     train_images(net, *seen, decay="weight", recipe=recipe, seed=seeds.batches)
     generator = torch.Generator().manual_seed(seeds.batches + 1)
-    some = seen[0][:calibrate]
-    noise = torch.randn(some.shape, generator=generator) * some.std() + some.mean()
+    some = seen[0][:calibrate].split(100)
     nets: dict[str, Callable[[], nn.Module]] = {
         "dense": lambda: net,
         "plain": lambda: factorize(net, budget),
-        "calibrated": lambda: factorize(net, budget, data=some.split(100)),
-        "noise": lambda: factorize(net, budget, data=noise.split(100)),
+        "calibrated": lambda: factorize(net, budget, data=some),
+        "mixed": lambda: _calibrated_on_mixed(net, budget, some, generator),
     }
     values = {f"acc_{name}": accuracy(made(), *unseen) for name, made in nets.items()}
-    for name in ("calibrated", "noise"):
+    for name in ("calibrated", "mixed"):
         values[f"{name}_points"] = values[f"acc_{name}"] - values["acc_plain"]
     return Outcome(values)
 
@@ -434,6 +439,21 @@ def _digits_network(width: int = 16) -> nn.Sequential:
 def _resnet(seed: int, width: int) -> ResNet:
     torch.manual_seed(seed)
     return ResNet(8, width, channels=1)
+
+
+def _calibrated_on_mixed(
+    net: nn.Module, budget: float, data: Sequence[Tensor], generator: torch.Generator
+) -> nn.Module:
+    """Return the network that calibration gives if each layer's inputs change places among themselves."""
+    ranks, found = choose_ranks(net, budget), find_candidates(net).candidates
+    chosen = {name: found[name] for name in ranks}
+    made: dict[int, Any] = {}
+    for name, moments in input_moments(net, chosen, data).items():
+        order = torch.randperm(len(moments["input"]), generator=generator)
+        mixed = {"input": moments["input"][order][:, order]}
+        layer = chosen[name].build(ranks[name], False, spectral_init, mixed)
+        made[id(chosen[name].layer)] = layer
+    return copy.deepcopy(net, made)
 
 
 def _draw_forms(net: nn.Module) -> None:
