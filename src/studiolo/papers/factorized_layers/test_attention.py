@@ -1,5 +1,6 @@
 import copy
 
+import jaxtyping
 import pytest
 import torch
 from torch import nn
@@ -208,3 +209,15 @@ def test_calibrated_forms_are_closer_on_the_data():
     assert errors[1] < 0.95 * errors[0]
     bertlike, tokens = bert(), torch.arange(10).reshape(2, 5)
     assert factorize(bertlike, 0.7, data=[{"input_ids": tokens}])(tokens) is not None
+
+
+def test_attention_compiles_exports_and_lives_on_the_meta_device(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    layer = FactorizedMultiheadAttention(8, 2, batch_first=True, rank=2).eval()
+    x = torch.randn(2, 5, 8)
+    for same in (
+        torch.export.export(layer, (x, x, x)).module(),
+        torch.compile(layer, backend="eager", fullgraph=True),
+    ):
+        assert_same(same(x, x, x)[0], layer(x, x, x)[0], 1e-6)
+    assert FactorizedMultiheadAttention(8, 2, rank=2, device="meta").q_proj.weight.is_meta

@@ -1,5 +1,7 @@
+import copy
 import math
 
+import jaxtyping
 import pytest
 import torch
 from torch import nn
@@ -290,3 +292,17 @@ def test_distilled_student_comes_nearer_to_its_teacher():
     assert distillation_loss(student(x), teacher(x)).item() < before
     assert not any(m._forward_hooks for m in [*teacher.modules(), *student.modules()])
     assert math.isfinite(history.losses[-1])
+
+
+def test_substitutes_export_copy_and_compute_in_bfloat16(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    x = torch.randn(2, 8, 6, 6)
+    net = nn.Sequential(*(m.build(nn.Conv2d(8, 8, 3), 0.5) for m in METHODS.values()))[:2].eval()
+    every = [m.build(nn.Conv2d(8, 8, 3), 0.5).eval() for m in METHODS.values()]
+    assert_same(torch.export.export(net, (x,)).module()(x), net(x), 1e-5)
+    for layer in every:
+        exact = layer(x)
+        assert torch.equal(copy.deepcopy(layer)(x), exact)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert (layer(x) - exact).norm() < 0.05 * exact.norm()
+        assert (layer.bfloat16()(x.bfloat16()) - exact).norm() < 0.05 * exact.norm()
