@@ -11,6 +11,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import time
 from collections.abc import Callable
 
 import torch
@@ -20,10 +21,14 @@ from torch import nn
 from studiolo.measure import abba
 from studiolo.papers.factorized_layers import (
     FactorizedConv2d,
+    FactorizedLinear,
+    factorize,
     frobenius_gradients,
+    kaiming_init,
     spectral_init,
     squared_norm,
 )
+from studiolo.papers.factorized_layers.networks import ResNet, WideResNet
 
 
 Call = Callable[[], object]
@@ -61,40 +66,86 @@ def decay_rows() -> list[Row]:
     return rows
 
 
-def other_rows() -> list[Row]:
-    """The randomised SVD against the exact one; two thin convolutions against the dense one."""
+def svd_rows() -> list[Row]:
+    """The automatic SVD against the exact one, and a layer's construction against one with an SVD."""
     weight = torch.randn(1024, 1024)
-    rows: list[Row] = [
+    return [
         (
-            "spectral init, 2 power iterations",
+            "spectral init, automatic",
             "1024 × 1024, rank 64",
             "exact SVD",
+            lambda: spectral_init(weight, 64, iterations=None),
             lambda: spectral_init(weight, 64),
-            lambda: spectral_init(weight, 64, iterations=2),
             5,
-        )
+        ),
+        (
+            "construction",
+            "1024 → 1024, rank 64",
+            "with an SVD of the drawn weight",
+            lambda: FactorizedLinear(1024, 1024, rank=64, init=exact),
+            lambda: FactorizedLinear(1024, 1024, rank=64),
+            5,
+        ),
     ]
-    dense = nn.Conv2d(64, 64, 3, padding=1, bias=False)
-    x = torch.randn(8, 64, 16, 16, requires_grad=True)
-    for unfolding, rank in (("spatial", 21), ("channel", 13)):  # 22 and 23 % of the parameters
-        thin = FactorizedConv2d.from_dense(dense, rank, unfolding=unfolding)
-        rows.append(
-            (
-                f"convolution, {unfolding}, forward + backward",
-                f"8 × 64 × 16 × 16, 3 × 3, rank {rank}",
-                "dense convolution",
-                training(dense, x),
-                training(thin, x),
-                20,
-            )
-        )
+
+
+def exact(weight: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return spectral factors from an exact SVD."""
+    return spectral_init(weight, rank, iterations=None)
+
+
+def convolution_rows() -> list[Row]:
+    """Two thin convolutions against the dense one, at a quarter of its parameters; forward, and with backward."""
+    rows: list[Row] = []
+    for channels, side in ((16, 32), (64, 16), (256, 8)):
+        dense = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        x = torch.randn(8, channels, side, side, requires_grad=True)
+        for unfolding, full in (("spatial", 6 * channels), ("channel", 10 * channels)):
+            rank = int(0.25 * 9 * channels**2 / full)
+            thin = FactorizedConv2d.from_dense(dense, rank, unfolding=unfolding, init=kaiming_init)
+            size = f"8 × {channels} × {side} × {side}, rank {rank}"
+            for how, make in (("forward", inference), ("forward + backward", training)):
+                what = f"3 × 3 convolution, {unfolding}, {how}"
+                rows.append((what, size, "dense", make(dense, x), make(thin, x), 20))
     return rows
+
+
+def network_rows() -> list[Row]:
+    """Whole residual networks at a quarter of their parameters, forward, in evaluation mode."""
+    rows: list[Row] = []
+    for width, batch in ((16, 32), (64, 8)):
+        net = ResNet(20, width).eval()
+        x = torch.randn(batch, 3, 32, 32)
+        for unfolding in ("spatial", "channel", "cheaper"):
+            small = factorize(net, 0.25, unfolding=unfolding)
+            what = f"ResNet-20, width {width}, {unfolding}, forward"
+            row = (what, f"{batch} × 3 × 32 × 32, budget .25", "dense")
+            rows.append((*row, inference(net, x), inference(small, x), 10))
+    return rows
+
+
+def convert_wide_network() -> float:
+    """Return the CPU seconds that WRN-28-10 takes to 6.67 % of its parameters."""
+    net = WideResNet()
+    start = time.process_time()
+    factorize(net, 0.0667)
+    return time.process_time() - start
 
 
 def training(layer: nn.Module, x: torch.Tensor) -> Call:
     """Return one forward and backward pass."""
     inputs = [x, *layer.parameters()]
     return lambda: torch.autograd.grad(layer(x).sum(), inputs)
+
+
+def inference(layer: nn.Module, x: torch.Tensor) -> Call:
+    """Return one forward pass without gradients."""
+
+    def run() -> object:
+        with torch.no_grad():
+            return layer(x)
+
+    return run
 
 
 def main() -> None:
@@ -105,9 +156,13 @@ def main() -> None:
     print_head(
         "what", "size", "against", "ours ms", "other ms", "other / ours (interval)", "pairs", "busy"
     )
-    for what, size, against, other, ours, pairs in decay_rows() + other_rows():
+    rows = decay_rows() + svd_rows() + convolution_rows() + network_rows()
+    for what, size, against, other, ours, pairs in rows:
         times = abba(other, ours, pairs=pairs, warmup=1)
         print_row(what, size, against, *cells(times, "ms", 2))
+
+    seconds = sorted(convert_wide_network() for _ in range(3))
+    print(f"\nWRN-28-10 to 6.67 %: {', '.join(f'{s:.2f}' for s in seconds)} s.")
 
 
 if __name__ == "__main__":
