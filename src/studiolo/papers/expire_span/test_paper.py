@@ -8,15 +8,11 @@ import torch
 from torch import Tensor
 
 from . import experiments, reference
-from .model import (
-    ExpireSpan,
-    ExpireSpanConfig,
-    ExpireSpanTransformer,
-    TransformerXL,
-    expire_span_attention,
-    memory_weight,
-    relative_scores,
-)
+from .adaptive_span import AdaptiveSpanConfig, AdaptiveSpanTransformer
+from .attention import attend_by_span, expire_span_attention, memory_weight, relative_scores
+from .expire import ExpireSpan, ExpireSpanConfig, ExpireSpanTransformer
+from .memory import Memory
+from .transformer_xl import TransformerXL, TransformerXLConfig
 from .tasks import NO_TARGET, collisions, cue_recall, information_bound
 
 
