@@ -110,7 +110,9 @@ def attend_by_span(
     many = q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2] >= RECOMPUTED_FROM
     if many and torch.is_grad_enabled():
         chunk = partial(checkpoint, chunk, use_reentrant=False)
-    mixed, on_ramp, seen = [], [], []
+    mixed: list[Tensor] = []
+    on_ramp: list[Tensor] = []
+    seen: list[Tensor] = []
     for start in range(0, q.shape[2], QUERIES_AT_ONCE):
         end = min(start + QUERIES_AT_ONCE, q.shape[2])
         first = 0 if reach is None else max(num_memories + start - reach, 0)

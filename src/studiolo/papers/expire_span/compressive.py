@@ -102,8 +102,7 @@ class CompressiveTransformer(MemoryTransformer):
         batch, length = tokens.shape
         hidden = self.embedding(tokens)
         kept, losses = [], []
-        for layer, past in zip(self.layers, memory.layers, strict=True):
-            assert isinstance(layer, Layer)
+        for layer, past in zip(self.stack, memory.layers, strict=True):
             everything = torch.cat([past["hidden"], hidden], 1)
             inputs = layer.inputs(everything if self.learns else hidden)
             queries = inputs[:, -length:]
@@ -201,10 +200,8 @@ class CompressiveTransformer(MemoryTransformer):
 
         Content alone counts, and the gradient reaches the compression alone.
         """
-        heads = layer.attention.heads
-        weights = [
-            layer.attention.get_submodule(x).weight.detach() for x in ("query", "key", "value")
-        ]
+        parts = layer.attention
+        weights = [part.weight.detach() for part in (parts.query, parts.key, parts.value)]
         norm = layer.norm1
 
         def attention(memories: Tensor) -> Tensor:
@@ -212,7 +209,7 @@ class CompressiveTransformer(MemoryTransformer):
             if layer.pre_norm:
                 scale, shift = norm.weight.detach(), norm.bias.detach()
                 x, y = (F.layer_norm(z, z.shape[-1:], scale, shift, norm.eps) for z in (x, y))
-            q, k, v = (heads(z @ w.T) for z, w in zip((x, y, y), weights, strict=True))
+            q, k, v = (parts.heads(z @ w.T) for z, w in zip((x, y, y), weights, strict=True))
             return (q @ k.mT * q.shape[-1] ** -0.5).softmax(-1) @ v
 
         change = attention(old) - attention(new)

@@ -72,7 +72,9 @@ class ExpireSpan(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "b n h"]) -> Float[Tensor, "b 1 n"]:
         """Return the spans of `inputs`, in tokens; all heads share them."""
-        full = nullcontext() if inputs.is_meta else torch.autocast(inputs.device.type, enabled=False)
+        full = (
+            nullcontext() if inputs.is_meta else torch.autocast(inputs.device.type, enabled=False)
+        )
         with full:
             return self.of(inputs.to(span_dtype(inputs.dtype)))[:, None]
 

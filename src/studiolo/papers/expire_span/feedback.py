@@ -76,8 +76,7 @@ class FeedbackTransformer(MemoryTransformer):
         outputs, mixtures = [], []
         for x in self.embedding(tokens).split(1, 1):
             states = [x]
-            for layer in self.layers:
-                assert isinstance(layer, Layer)
+            for layer in self.stack:
                 states.append(self._layer(layer, states[-1], keys, values))
             mixtures.append((torch.stack(states, -1) * share).sum(-1))
             outputs.append(states[-1])

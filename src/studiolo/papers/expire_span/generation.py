@@ -22,7 +22,7 @@ class Step:
     def __init__(self, model: MemoryTransformer, memory: Memory) -> None:
         self.model, self._memory = model, memory
 
-    def __call__(self, tokens: Int[Tensor, "b"]) -> Float[Tensor, "b v"]:
+    def __call__(self, tokens: Int[Tensor, b]) -> Float[Tensor, "b v"]:
         """Read one token of every stream and return the logits of the next."""
         output = self.model(tokens[:, None], self._memory)
         self._memory = output.memory
@@ -44,15 +44,15 @@ def sample_stream(
 ) -> Generator[Tensor, None, Memory]:
     """Yield tokens that continue `prompt`; see `MemoryTransformer.generate`."""
     with torch.no_grad():
-        for output in model.blocks(prompt, memory):
-            logits, memory = output.logits[:, -1], output.memory
-        step = model.step(memory)
+        *_, output = model.blocks(prompt, memory)
+        step, logits = model.step(output.memory), output.logits[:, -1]
     for number in range(length):
         with torch.no_grad():
-            if number:
-                logits = step(tokens)
             tokens = draw(logits, temperature, top_k, generator)
         yield tokens
+        if number + 1 < length:
+            with torch.no_grad():
+                logits = step(tokens)
     return step.memory()
 
 
@@ -61,7 +61,7 @@ def draw(
     temperature: float,
     top_k: int | None,
     generator: torch.Generator | None,
-) -> Int[Tensor, "b"]:
+) -> Int[Tensor, b]:
     """Draw a token of every row."""
     if temperature == 0:
         return logits.argmax(-1)

@@ -8,6 +8,7 @@ Source: https://arxiv.org/abs/2105.06548, section 3; each sibling names its own.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -83,7 +84,12 @@ class BlockOutput:
 
 
 class Attention(nn.Module):
-    """The projections of multi-head attention, without biases."""
+    """The projections of multi-head attention, without biases; a model may have only some of them."""
+
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    out: nn.Linear
 
     def __init__(self, d_model: int, num_heads: int, parts: tuple[str, ...]) -> None:
         super().__init__()
@@ -98,6 +104,9 @@ class Attention(nn.Module):
 
 class Layer(nn.Module):
     """Norms, projections and feed-forward net of one layer; what attends to what is up to the model."""
+
+    span: nn.Module
+    compression: nn.Conv1d
 
     def __init__(
         self,
@@ -279,6 +288,11 @@ class MemoryTransformer(nn.Module):
                 "The memory holds keys and values of inference, through which no weight can learn: "
                 "read the stream again in training mode, or under torch.no_grad() in eval mode."
             )
+
+    @property
+    def stack(self) -> list[Layer]:
+        """The layers, from the first."""
+        return cast(list[Layer], list(self.layers))
 
     @property
     def memory_layers(self) -> int:

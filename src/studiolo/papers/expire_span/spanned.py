@@ -52,9 +52,8 @@ class SpanTransformer(MemoryTransformer):
         new_ages = torch.arange(0, -length, -1, device=tokens.device).expand(batch, -1)
         kept, losses, sizes = [], [], []
         for layer, past, dropped in zip(
-            self.layers, memory.layers, self.dropped_layers(), strict=True
+            self.stack, memory.layers, self.dropped_layers(), strict=True
         ):
-            assert isinstance(layer, Layer)
             ages = torch.cat([past["ages"], new_ages], 1)
             if self.learns:
                 everything = torch.cat([past["hidden"], hidden], 1)

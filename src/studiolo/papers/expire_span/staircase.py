@@ -64,7 +64,10 @@ class StaircaseTransformer(MemoryTransformer):
     def read(self, tokens: Int[Tensor, "b t"], memory: Memory) -> BlockOutput:
         """Return the output of one block, with everything kept."""
         config = self.config
-        stack = [_LayerStates.of(layer, past, config) for layer, past in self._pairs(memory)]
+        stack = [
+            _LayerStates.of(layer, past, config)
+            for layer, past in zip(self.stack, memory.layers, strict=True)
+        ]
         outputs, seen, start = [], 0.0, 0
         while start < tokens.shape[1]:
             whole, partial = divmod(stack[0].length, config.chunk)
@@ -100,13 +103,6 @@ class StaircaseTransformer(MemoryTransformer):
         whole, partial = divmod(memory.sizes[0], config.chunk)
         keep = min(whole, config.passes - 1) * config.chunk + partial
         return memory.map(lambda x: x[:, x.shape[1] - keep :])
-
-    def _pairs(self, memory: Memory) -> list[tuple[Layer, dict[str, Tensor]]]:
-        return [
-            (layer, past)
-            for layer, past in zip(self.layers, memory.layers, strict=True)
-            if isinstance(layer, Layer)
-        ]
 
     def _layer(
         self, states: "_LayerStates", hidden: Tensor, number: int, chunks: int, partial: int

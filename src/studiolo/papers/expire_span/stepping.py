@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -76,8 +76,8 @@ class SpanStep(Step):
             config.num_positions,
             config.pre_norm,
         )
-        self.weights = [_Weights.of(layer, self.shape[2]) for layer in model.layers]
-        self.span = [layer.span for layer in model.layers]
+        self.weights = [_Weights.of(layer, self.shape[2]) for layer in model.stack]
+        self.span: list[Any] = [layer.span for layer in model.stack]
         self.exact = self.weights[0].packed.dtype == span_dtype(self.weights[0].packed.dtype)
         self.embedding, self.key_pe = model.embedding.weight, model.key_pe
         self.norm = _Norm.of(model.norm) if config.pre_norm else None
@@ -91,7 +91,7 @@ class SpanStep(Step):
         self.stored: list[Tensor] = []  # keys and values, (2, b k, slots, d), by layer
         self.left: list[Tensor] = []  # m before it is clamped, as the first new token would see it
         self.new_spans: list[list[Tensor]] = [[] for _ in memory.layers]
-        for layer, past in zip(model.layers, memory.layers, strict=True):
+        for layer, past in zip(model.stack, memory.layers, strict=True):
             heads = layer.attention.heads
             both = torch.stack([heads(past[name]).flatten(0, 1) for name in ("keys", "values")])
             self.stored.append(F.pad(both, (0, 0, 0, room)))
@@ -104,7 +104,7 @@ class SpanStep(Step):
             )  # of new tokens: added when they come
             self.left.append(1 + (spans - ages[:, None]) / model.ramp)
 
-    def __call__(self, tokens: Int[Tensor, "b"]) -> Float[Tensor, "b v"]:
+    def __call__(self, tokens: Int[Tensor, b]) -> Float[Tensor, "b v"]:
         """Read one token of every stream and return the logits of the next."""
         hidden = F.embedding(tokens, self.embedding)
         for number in range(len(self.weights)):

@@ -33,8 +33,13 @@ SIZES: dict[str, Any] = {
 }
 
 
-def expire(**change: Any) -> MemoryTransformer:
-    settings = {"max_span": 11, "ramp": 3, "span_weight": 0.01, "initial_span": 0.3} | change
+def expire(**change: Any) -> ExpireSpanTransformer:
+    settings: dict[str, Any] = {
+        "max_span": 11,
+        "ramp": 3,
+        "span_weight": 0.01,
+        "initial_span": 0.3,
+    } | change
     return ExpireSpanTransformer(ExpireSpanConfig(**SIZES, **settings))
 
 
@@ -43,16 +48,21 @@ def window(**change: Any) -> MemoryTransformer:
 
 
 def adaptive(**change: Any) -> MemoryTransformer:
-    settings = {"max_span": 9, "ramp": 3, "span_weight": 0.01} | change
+    settings: dict[str, Any] = {"max_span": 9, "ramp": 3, "span_weight": 0.01} | change
     return AdaptiveSpanTransformer(AdaptiveSpanConfig(**SIZES, **settings))
 
 
-def compressive(compression: str = "mean", **change: Any) -> MemoryTransformer:
-    settings = {"window": 5, "compressed": 4, "rate": 2, "compression": compression} | change
+def compressive(compression: str = "mean", **change: Any) -> CompressiveTransformer:
+    settings: dict[str, Any] = {
+        "window": 5,
+        "compressed": 4,
+        "rate": 2,
+        "compression": compression,
+    } | change
     return CompressiveTransformer(CompressiveConfig(**SIZES, **settings))
 
 
-def feedback(**change: Any) -> MemoryTransformer:
+def feedback(**change: Any) -> FeedbackTransformer:
     return FeedbackTransformer(FeedbackConfig(**SIZES, **({"window": 5} | change)))
 
 
@@ -77,7 +87,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def spread(model: MemoryTransformer, dtype: torch.dtype = torch.float64) -> MemoryTransformer:
+def spread(model: Any, dtype: torch.dtype = torch.float64) -> Any:
     """Move the parameters away from where they start, so that nothing is zero or equal by accident."""
     torch.manual_seed(3)
     for module in model.modules():
@@ -106,15 +116,17 @@ def twin(model: Any, tokens: Tensor) -> list[tuple[Tensor, Tensor | None]]:
     """Return logits and auxiliary losses of the slow twin, block by block."""
     p, config = dict(model.named_parameters()), model.config
     norm = config.pre_norm
-    blocks, results = tokens.split(4, 1), []
+    blocks = tokens.split(4, 1)
+    results: list[tuple[Tensor, Tensor | None]] = []
     zeros = lambda n: torch.zeros(len(tokens), n, 6, dtype=p["key_pe"].dtype)  # noqa: E731
     if isinstance(model, StaircaseTransformer):
         logits = reference.staircase(p, tokens, K=2, C=3, N=3, pre_norm=norm)
-        return [(part, None) for part in logits.split(config.block_size, 1)]
+        results += [(part, None) for part in logits.split(config.block_size, 1)]
+        return results
     if isinstance(model, FeedbackTransformer):
-        memory = zeros(5)
+        mixtures = zeros(5)
         for block in blocks:
-            logits, memory = reference.feedback_block(p, block, memory, K=2, W=5, pre_norm=norm)
+            logits, mixtures = reference.feedback_block(p, block, mixtures, K=2, W=5, pre_norm=norm)
             results.append((logits, None))
         return results
     if isinstance(model, CompressiveTransformer):
@@ -367,9 +379,9 @@ def test_errors_of_every_memory_are_sentences():
     for value in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=f"span_divisor = {value}: must be above 0"):
             replace(model.config, span_divisor=value)
-    with pytest.raises(ValueError, match="layer_drop = 1.0 is a probability"):
+    with pytest.raises(ValueError, match=r"layer_drop = 1\.0 is a probability"):
         replace(model.config, layer_drop=1.0)
-    with pytest.raises(ValueError, match="dropout = 1.0 is a probability"):
+    with pytest.raises(ValueError, match=r"dropout = 1\.0 is a probability"):
         replace(model.config, dropout=1.0)
     with pytest.raises(ValueError, match="A block of 4 is not a multiple of rate = 3"):
         compressive(rate=3)
