@@ -5,7 +5,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,7 +20,7 @@ from .expire import ExpireSpan, ExpireSpanConfig, ExpireSpanTransformer
 from .memory import Memory
 from .model import BlockOutput, MemoryTransformer
 from .tasks import NO_TARGET, Stream, cue_recall as cue_stream
-from .text import as_tokens, bits_per_byte, pieces, read
+from .text import Curve, as_tokens, bits_per_byte, gain_in_equal_time, pieces, read
 from .transformer_xl import TransformerXL, TransformerXLConfig
 
 
@@ -199,8 +198,8 @@ def language(
     *,
     seed: int,
     data: str = "enwiki",
-    steps: int = 240,
-    every: int = 40,
+    steps: int = 120,
+    every: int = 30,
     batch: int = 8,
     length: int = 257,
     d_model: int = 64,
@@ -227,9 +226,9 @@ def language(
         `bits_expire_span`, `bits_window_of_equal_memory`, `bits_window_of_equal_reach` and
         `bits_compressive`, at equal steps; `gain_over_window`, bits that the window of equal memory needs
         more, and likewise `gain_over_compressive` and `gain_over_reach`; `gain_in_equal_time` over the window
-        of equal memory and `compressive_gain_in_equal_time`, at the time when the faster one is done;
+        of equal memory and `compressivegain_in_equal_time`, at the time when the faster one is done;
         `memory`, memories that a query of Expire-Span sees; `memory_share` of `max_span`. Arrays: bits by
-        `step` for each.
+        `step` for each; `kept_1`, `kept_2`, ..., the share of its memories that a layer keeps to an `age`.
     """
     seeds = role_seeds(seed)
     text = as_tokens(TEXTS[data]())
@@ -244,8 +243,7 @@ def language(
         "block_size": block,
     }
 
-    def curve(make: Callable[[], MemoryTransformer]) -> tuple[list[float], list[float], float]:
-        """Return bits at every evaluation, the CPU time of each, and the memories seen in the end."""
+    def curve(make: Callable[[], MemoryTransformer]) -> Curve:
         torch.manual_seed(seeds.init)
         model = make()
         memories = [0.0]
@@ -266,7 +264,7 @@ def language(
             clip_norm=1.0,
         )
         _, times, bits = zip(*history.evaluations, strict=True)
-        return list(bits), list(times), memories[0]
+        return Curve(model, list(bits), list(times), memories[0])
 
     spans: dict[str, Any] = {
         "max_span": max_span,
@@ -274,7 +272,7 @@ def language(
         "initial_span": initial_span,
     }
     expire = curve(lambda: ExpireSpanTransformer(ExpireSpanConfig(**sizes, **spans, ramp=ramp)))
-    slots = max(2 * rate, round(expire[2]))
+    slots = max(2 * rate, round(expire.memory))
     # the compressive memory is read whole, and on average half a block of new tokens with it
     half = max(rate, round((slots - (block - 1) / 2) / 2))
     window = curve(lambda: TransformerXL(TransformerXLConfig(**sizes, window=slots)))
@@ -284,26 +282,31 @@ def language(
             CompressiveConfig(**sizes, window=half, compressed=half, rate=rate)
         )
     )
+    assert isinstance(expire.model, ExpireSpanTransformer)
+    still = expire.model.spans(texts)[..., None] >= torch.arange(0, max_span + 1, 8)
+    kept = still.double().mean((1, 2))  # (layers, ages)
     return Outcome(
         {
-            "bits_expire_span": expire[0][-1],
-            "bits_window_of_equal_memory": window[0][-1],
-            "bits_window_of_equal_reach": reach[0][-1],
-            "bits_compressive": compressive[0][-1],
-            "gain_over_window": window[0][-1] - expire[0][-1],
-            "gain_over_reach": reach[0][-1] - expire[0][-1],
-            "gain_over_compressive": compressive[0][-1] - expire[0][-1],
-            "gain_in_equal_time": _gain_in_equal_time(window, expire),
-            "compressive_gain_in_equal_time": _gain_in_equal_time(compressive, expire),
-            "memory": expire[2],
-            "memory_share": expire[2] / max_span,
+            "bits_expire_span": expire.bits[-1],
+            "bits_window_of_equal_memory": window.bits[-1],
+            "bits_window_of_equal_reach": reach.bits[-1],
+            "bits_compressive": compressive.bits[-1],
+            "gain_over_window": window.bits[-1] - expire.bits[-1],
+            "gain_over_reach": reach.bits[-1] - expire.bits[-1],
+            "gain_over_compressive": compressive.bits[-1] - expire.bits[-1],
+            "gain_in_equal_time": gain_in_equal_time(window, expire),
+            "compressivegain_in_equal_time": gain_in_equal_time(compressive, expire),
+            "memory": expire.memory,
+            "memory_share": expire.memory / max_span,
         },
         {
-            "step": [every * (one + 1) for one in range(len(expire[0]))],
-            "expire_span": expire[0],
-            "window_of_equal_memory": window[0],
-            "window_of_equal_reach": reach[0],
-            "compressive": compressive[0],
+            "step": [every * (one + 1) for one in range(len(expire.bits))],
+            "expire_span": expire.bits,
+            "window_of_equal_memory": window.bits,
+            "window_of_equal_reach": reach.bits,
+            "compressive": compressive.bits,
+            "age": list(range(0, max_span + 1, 8)),
+            **{f"kept_{number}": layer.numpy() for number, layer in enumerate(kept, 1)},
         },
     )
 
@@ -311,15 +314,6 @@ def language(
 def _text_loss(model: MemoryTransformer, tokens: Tensor) -> Tensor:
     parts = [loss + output.aux_loss.mean() for output, loss in read(model, tokens)]
     return torch.stack(parts).mean()
-
-
-def _gain_in_equal_time(
-    theirs: tuple[list[float], list[float], float], ours: tuple[list[float], list[float], float]
-) -> float:
-    """Return how many bits more `theirs` needs when the faster of the two has made all its updates."""
-    end = min(theirs[1][-1], ours[1][-1])
-    at_end = [float(np.interp(end, times, bits)) for bits, times, _ in (theirs, ours)]
-    return at_end[0] - at_end[1]
 
 
 def collision_model(
@@ -332,7 +326,7 @@ def collision_model(
     grid: int = 2,
     colours: int = 2,
     ask_every: int = 3,
-    block: int = 35,
+    block: int = 70,
     span_weight: float = 1e-6,
     lr: float = 2e-3,
     tested: int = 64,

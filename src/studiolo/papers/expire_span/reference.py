@@ -43,13 +43,13 @@ def weight(r: Float[Tensor, "B #K"], R: int) -> Float[Tensor, "B #K"]:
 def attend(
     q: Float[Tensor, "B K t D"],
     k: Float[Tensor, "B K s D"],
-    v: Float[Tensor, "B K s D"],
+    v: Float[Tensor, "B K s V"],
     e: Float[Tensor, "B #K s"],
     age: Int[Tensor, "B s"],
     pe: Float[Tensor, "D M"],
     R: int,
     eps: float = EPS,
-) -> tuple[Float[Tensor, "B K t D"], Float[Tensor, "B"], Float[Tensor, "B t"]]:
+) -> tuple[Float[Tensor, "B K t V"], Float[Tensor, "B"], Float[Tensor, "B t"]]:
     """Return a'v, the sum of r_ti on the ramp (0 < m < 1), and |C_t|, one pair (t, i) at a time.
 
     Sums and sizes are means over heads where each has its own span, as in Adaptive-Span.

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,8 @@ import torch
 from . import experiments
 from .collisions import collisions, information_bound
 from .tasks import NO_TARGET, Stream, copy, cue_recall, instructions, portals
+from .text import Curve, as_tokens, bits_per_byte, gain_in_equal_time, pieces
+from .transformer_xl import TransformerXL, TransformerXLConfig
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -150,6 +154,72 @@ def test_cue_recall_repeats_itself_and_counts_what_a_window_sees():
     assert outcome.values == again.values
     window = experiments.cue_recall(seed=0, window=3, **small)
     assert window.values["memory"] == pytest.approx(3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "arm", [{"memory": "adaptive-span"}, {"memory": "compressive", "window": 4, "rate": 8}], ids=str
+)
+def test_siblings_train_on_the_cue(arm: dict[str, Any]):
+    small = {"steps": 3, "batch": 4, "length": 32, "block": 8, "tested": 16}
+    values = experiments.cue_recall(seed=0, **small, **arm).values
+    assert 0 <= values["accuracy"] <= 1
+    assert "span_colour" not in values
+
+
+def test_alpha_sweep_gives_a_point_for_each_weight():
+    outcome = experiments.alpha_sweep(seed=0, alphas=(0.0, 1.0), steps=2)
+    assert len(outcome.arrays["accuracy"]) == len(outcome.arrays["memory_share"]) == 2
+    assert outcome.values["memory_ratio"] == pytest.approx(1, abs=0.2)
+
+
+def test_language_compares_models_of_equal_memory():
+    small = {"steps": 4, "every": 2, "batch": 2, "length": 33, "d_model": 8, "block": 8}
+    outcome = experiments.language(seed=0, data="standard_library", max_span=24, ramp=4, **small)
+    values, arrays = outcome.values, outcome.arrays
+    assert arrays["step"] == [2, 4]
+    # text is made of fewer than 256 bytes, and nothing was learned yet
+    assert 5 < values["bits_expire_span"] < 9
+    assert values["gain_over_window"] == pytest.approx(
+        values["bits_window_of_equal_memory"] - values["bits_expire_span"]
+    )
+    assert arrays["kept_1"][0] == 1
+    assert np.all(np.diff(arrays["kept_2"]) <= 0)
+
+
+def test_gain_in_equal_time_stops_when_the_faster_one_is_done():
+    fast, slow = (
+        Curve(None, bits, times, 0.0)
+        for bits, times in (([4.0, 2.0], [1.0, 2.0]), ([3.0, 1.0], [2.0, 4.0]))
+    )
+    assert gain_in_equal_time(fast, slow) == 2.0 - 3.0
+    assert gain_in_equal_time(slow, fast) == 3.0 - 2.0
+
+
+def test_collision_model_stands_beside_its_bound():
+    values = experiments.collision_model(seed=0, steps=2, batch=2, length=10, tested=4).values
+    assert 0 <= values["bound"] <= values["guessing"] == 0.75
+    assert values["closed"] == pytest.approx((0.75 - values["error"]) / (0.75 - values["bound"]))
+
+
+def test_pieces_come_from_the_text():
+    text = as_tokens(b"abcdefghij")
+    batch = next(pieces(text, 5, 4, generator()))
+    assert batch.shape == (5, 4)
+    assert (batch.diff(dim=1) == 1).all()
+    with pytest.raises(ValueError, match="A text of 10 bytes has no piece of 11"):
+        next(pieces(text, 1, 11, generator()))
+
+
+def test_bits_of_a_model_that_knows_nothing():
+    model = TransformerXL(TransformerXLConfig(vocab_size=256, d_model=4, block_size=8, window=6))
+    torch.nn.init.zeros_(model.readout.weight)
+    torch.nn.init.zeros_(model.readout.bias)
+    bits, memory = bits_per_byte(
+        model, torch.randint(256, (2, 33), generator=generator()), warm_up=1
+    )
+    assert bits == pytest.approx(8)
+    assert memory == 6
+    assert model.training
 
 
 def test_compaction_by_span_changes_nothing_where_by_age_it_does():

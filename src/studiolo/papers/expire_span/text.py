@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -59,3 +61,19 @@ def bits_per_byte(
     losses, sizes = zip(*results[warm_up:], strict=True)
     # the last block may be shorter: it counts as the others, which the choice of lengths avoids
     return sum(losses) / len(losses) / math.log(2), sum(sizes) / len(sizes)
+
+
+class Curve(NamedTuple):
+    """A trained model, with bits at every evaluation, the CPU time until each, and memories seen in the end."""
+
+    model: MemoryTransformer
+    bits: list[float]
+    times: list[float]
+    memory: float
+
+
+def gain_in_equal_time(theirs: Curve, ours: Curve) -> float:
+    """Return how many bits more `theirs` needs when the faster of the two has made all its updates."""
+    end = min(theirs.times[-1], ours.times[-1])
+    at_end = [float(np.interp(end, one.times, one.bits)) for one in (theirs, ours)]
+    return at_end[0] - at_end[1]
