@@ -6,6 +6,7 @@ layer keeps; attention, positions, feed-forward nets, generation and checks are 
 Source: https://arxiv.org/abs/2105.06548, section 3; each sibling names its own.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import cast
@@ -149,7 +150,7 @@ class Layer(nn.Module):
         return hidden if self.pre_norm else self.norm2(hidden)
 
 
-class MemoryTransformer(nn.Module):
+class MemoryTransformer(nn.Module, ABC):
     """What all siblings share: embedding, positions, layers, readout, blocks, generation and checks."""
 
     config: MemoryConfig
@@ -169,17 +170,17 @@ class MemoryTransformer(nn.Module):
         self.norm = nn.LayerNorm(config.d_model) if config.pre_norm else nn.Identity()
         self.readout = nn.Linear(config.d_model, config.vocab_size)
 
+    @abstractmethod
     def initial_memory(self, batch: int, length: int | None = None) -> Memory:
         """Return `length` zero vectors a layer, attended to as if they had been tokens.
 
         Args:
             length: as published by default. 0 starts with nothing at all.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, tokens: Int[Tensor, "b t"], memory: Memory) -> BlockOutput:
         """Return the output of one block with everything kept; `forward` checks and forgets."""
-        raise NotImplementedError
 
     def forget(self, memory: Memory) -> Memory:
         """Return the memory without what no later token can see."""
