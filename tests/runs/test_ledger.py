@@ -295,7 +295,12 @@ def test_bundled_papers_carry_no_mark_but_what_is_registered(slug, library):
                 known = (*KNOWN, "second rule tried") if id in TRIED_TWICE else KNOWN
                 assert mark.startswith(known), f"{slug} {id}: {mark}"
                 if mark.startswith("reworded"):
-                    assert slug in ("double_descent", "nade", "pruning_identified_exemplars")
+                    assert slug in (
+                        "double_descent",
+                        "expire_span",
+                        "nade",
+                        "pruning_identified_exemplars",
+                    )
 
 
 def test_fresh_run_of_a_bundled_claim_carries_no_mark(library):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from studiolo.runs import Outcome
+
 from . import experiments
 from .collisions import collisions, information_bound
 from .tasks import NO_TARGET, Stream, copy, cue_recall, instructions, portals
@@ -166,10 +168,20 @@ def test_siblings_train_on_the_cue(arm: dict[str, Any]):
     assert "span_colour" not in values
 
 
-def test_alpha_sweep_gives_a_point_for_each_weight():
-    outcome = experiments.alpha_sweep(seed=0, alphas=(0.0, 1.0), steps=2)
-    assert len(outcome.arrays["accuracy"]) == len(outcome.arrays["memory_share"]) == 2
-    assert outcome.values["memory_ratio"] == pytest.approx(1, abs=0.2)
+def test_alpha_sweep_gives_a_point_for_each_weight(monkeypatch):
+    def cue_recall(*, seed: int, span_weight: float, steps: int) -> Outcome:
+        return Outcome(
+            {"accuracy": 1 - span_weight, "memory": 8 - span_weight, "memory_share": 0.5}
+        )
+
+    monkeypatch.setattr(experiments, "cue_recall", cue_recall)
+    outcome = experiments.alpha_sweep(seed=0, alphas=(0.0, 0.5, 1.0))
+    assert outcome.arrays["accuracy"] == [1, 0.5, 0]
+    assert outcome.values == {
+        "accuracy_at_smallest": 1,
+        "accuracy_at_largest": 0,
+        "memory_ratio": 8 / 7,
+    }
 
 
 def test_language_compares_models_of_equal_memory():

@@ -167,7 +167,7 @@ def test_model_equals_its_slow_twin_in_values_and_gradients(make, pre_norm):
         if change:
             model = StaircaseTransformer(replace(model.config, **change))
         model = spread(model, dtype)
-        tokens = streams(2, 16)
+        tokens = streams(2, 12)
         ours = list(model.blocks(tokens))
         theirs = twin(model, tokens)
         assert len(ours) == len(theirs)
@@ -339,7 +339,14 @@ def test_half_precision_follows_single(make):
     assert len(list(model.generate(tokens[:, :4], 9, generator=generator()))) == 9
 
 
-@pytest.mark.parametrize("make", [expire, window, adaptive, compressive], ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [
+        expire,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (window, adaptive, compressive)),
+    ],
+    ids=lambda make: make.__name__,
+)
 def test_compiled_model_is_compiled_at_most_three_times_for_thirty_blocks(make):
     torch._dynamo.reset()
     model = spread(make())
