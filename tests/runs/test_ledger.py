@@ -276,8 +276,15 @@ def test_signals_from_outside_are_those_that_somebody_sends():
 # the committed records
 
 
-KNOWN = ("reworded: ", "series 1, whose earlier draw is not known")
-TRIED_TWICE = {"pies-grow-with-sparsity"}  # measured with its new control before it was reworded
+KNOWN = (
+    "reworded: ",
+    "series 1, whose earlier draw is not known",
+    "series 2, of whose 2 earlier draws only 1 is known",
+)
+TRIED_TWICE = {  # measured with its new control before it was reworded; joined from parts that were reworded
+    "a-third-of-the-memory-recalls-the-cue",
+    "pies-grow-with-sparsity",
+}
 
 
 @pytest.mark.parametrize("slug", [folder.name for folder in runs.paper_folders()])
