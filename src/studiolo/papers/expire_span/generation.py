@@ -13,7 +13,7 @@ from .memory import Memory
 
 
 if TYPE_CHECKING:
-    from .model import MemoryTransformer
+    from .protocols import MemoryTransformer
 
 
 class Step:

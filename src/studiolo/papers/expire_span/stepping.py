@@ -16,7 +16,7 @@ from .memory import Memory
 
 if TYPE_CHECKING:
     from .model import Layer
-    from .spanned import SpanTransformer
+    from .protocols import SpanTransformer
 
 
 class _Norm(NamedTuple):

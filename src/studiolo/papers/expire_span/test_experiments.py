@@ -162,7 +162,7 @@ def test_cue_recall_repeats_itself_and_counts_what_a_window_sees():
     "arm", [{"memory": "adaptive-span"}, {"memory": "compressive", "window": 4, "rate": 8}], ids=str
 )
 def test_siblings_train_on_the_cue(arm: dict[str, Any]):
-    small = {"steps": 3, "batch": 4, "length": 32, "block": 8, "tested": 16}
+    small: dict[str, Any] = {"steps": 3, "batch": 4, "length": 32, "block": 8, "tested": 16}
     values = experiments.cue_recall(seed=0, **small, **arm).values
     assert 0 <= values["accuracy"] <= 1
     assert "span_colour" not in values
