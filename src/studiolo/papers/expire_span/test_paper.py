@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from . import reference
-from .attention import expire_span_attention, memory_weight, relative_scores
+from .adaptive_span import HeadSpan
+from .attention import attend_by_span, expire_span_attention, memory_weight, relative_scores
 from .expire import ExpireSpan, ExpireSpanConfig, ExpireSpanTransformer
-from .transformer_xl import TransformerXL, TransformerXLConfig
+from .generation import draw
+from .transformer_xl import FixedSpan, TransformerXL, TransformerXLConfig
 
 
 SMALL = ExpireSpanConfig(
@@ -260,3 +263,47 @@ def test_errors_are_sentences():
         replace(SMALL, initial_span=1.0)
     with pytest.raises(ValueError, match="ramp = 0: must be at least 1"):
         replace(SMALL, ramp=0)
+
+
+def mixed_by_hand(values: list[float], spans: Tensor, ramp: int) -> Tensor:
+    """Return what one head reads with equal scores: the last value is the token before the query."""
+    count = len(values)
+    q, k = torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, count + 1, 1)
+    v = torch.tensor([*values, 1000.0]).view(1, 1, -1, 1)
+    ages = torch.arange(count, -1, -1)[None]
+    return attend_by_span(q, k, v, spans, ages, torch.zeros(1, 2), ramp)[0].flatten()
+
+
+def test_window_worked_by_hand():
+    # a window of 2 sees 9 and 27, and neither what is older nor the token itself
+    assert mixed_by_hand([3.0, 9.0, 27.0], FixedSpan(2)(torch.zeros(1, 4, 1)), 1).tolist() == [18]
+
+
+def test_head_that_was_shut_can_open_again_and_none_wanders_off():
+    span = HeadSpan(3, max_span=10, initial=0.5)
+    span.share.data = torch.tensor([-0.5, 0.5, 1.5])
+    assert span(torch.zeros(1, 1, 1)).flatten().tolist() == [0, 5, 10]
+    span(torch.zeros(1, 1, 1)).sum().backward()
+    assert span.share.grad is not None
+    assert span.share.grad.tolist() == [10, 10, 10]
+    span.share.grad = None
+    span.mean().backward()
+    assert span.share.grad.tolist() == [0, pytest.approx(10 / 3), 0]
+
+
+def test_draws_follow_the_probabilities():
+    logits = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).log().expand(20_000, 4)
+    drawn = F.one_hot(draw(logits, 1.0, None, generator()), 4).double().mean(0)
+    torch.testing.assert_close(
+        drawn, torch.tensor([0.1, 0.2, 0.3, 0.4]).double(), rtol=0, atol=0.01
+    )
+    top = F.one_hot(draw(logits, 1.0, 2, generator()), 4).double().mean(0)
+    torch.testing.assert_close(top, torch.tensor([0, 0, 3 / 7, 4 / 7]).double(), rtol=0, atol=0.01)
+    assert draw(logits[:5], 0.0, None, None).tolist() == [3] * 5
+
+
+def test_adaptive_span_worked_by_hand():
+    # z = 2, R = 4: at the distances 3, 2, 1 the weights are 3/4, 1, 1, so (21 + 0 + 14) / 2.75
+    span = HeadSpan(1, max_span=8, initial=0.25)
+    mixed = mixed_by_hand([28.0, 0.0, 14.0], span(torch.zeros(1, 4, 1)), 4)
+    assert mixed.item() == pytest.approx(35 / 2.75)
