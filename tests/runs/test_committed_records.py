@@ -64,7 +64,7 @@ RELATED = [
     ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"factorized_layers", "nade", "pruning_identified_exemplars"}, None),
     ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"pruning_identified_exemplars"}, {"compare", "corruptions", "long_tail", "wrong_labels"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
-    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),
+    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),
     ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet"}, None),
 ]  # fmt: skip
 

@@ -1,20 +1,19 @@
-"""Two streams that need memory: a cue to be recalled after noise, and colliding particles.
+"""Streams that need memory: a cue after noise, doors behind portals, instructions among filler, a copy.
 
-Source: the corridor and object collision tasks of https://arxiv.org/abs/2105.06548, section 5, in
-words of our own; the layouts of the tokens are ours.
+No loop runs over the tokens. Collisions are in `collisions.py`.
+
+Source: the corridor, portal and instruction tasks of https://arxiv.org/abs/2105.06548, section 5, supervised
+and in words of our own; the layouts of the tokens are ours.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 
 NO_TARGET = -100  # what cross_entropy ignores
-QUADRANTS = 4
 
 
 @dataclass(frozen=True)
@@ -69,86 +68,93 @@ def cue_recall(
     return Stream(tokens, targets, gaps, colours + noise)
 
 
-def collisions(
+def portals(
+    batch: int, *, rounds: int, rooms: int = 8, doors: int = 2, generator: Generator
+) -> Stream:
+    """Return streams of walks through rooms, in each of which one door, always the same, leads on.
+
+    Every round visits each room once, in a new order. A visit is three tokens: the room, the door that
+    was tried (any), and whether it led on. From the second visit on the room's token asks for its
+    door; one visit need not have told it, so `gaps` point to the latest visit that did: a door that
+    led on, or the last of the others to fail. Tokens: rooms, then doors, then fails and leads on.
+    """
+    order = torch.rand(batch, rounds, rooms, generator=generator).argsort(-1).flatten(1)
+    right = torch.randint(doors, (batch, rooms), generator=generator).gather(1, order)
+    tried = torch.randint(doors, order.shape, generator=generator)
+    tokens = torch.stack([order, rooms + tried, rooms + doors + (tried == right).long()], -1)
+
+    visit = torch.arange(rounds * rooms)
+    # (batch, room, door, visit): the last visit before this one at which the door was tried there
+    here = order[:, None, None] == torch.arange(rooms)[:, None, None]
+    there = here & (tried[:, None, None] == torch.arange(doors)[:, None])
+    last = torch.where(there, visit, -1).cummax(-1).values.roll(1, -1)
+    last[..., 0] = -1
+    last = last.gather(1, order[:, None, None].expand(-1, 1, doors, -1))[
+        :, 0
+    ]  # (batch, door, visit)
+    led_on = last.gather(1, right[:, None])[:, 0]
+    others = last.scatter(1, right[:, None], torch.iinfo(torch.int64).max).amin(1)
+    when = torch.maximum(led_on, others)
+    asked = when >= 0
+    targets = torch.full_like(tokens, NO_TARGET)
+    targets[..., 0] = torch.where(asked, right, NO_TARGET)
+    gaps = torch.zeros_like(tokens)
+    gaps[..., 0] = torch.where(asked, 3 * (visit - when) - 2, 0)
+    return Stream(tokens.flatten(1), targets.flatten(1), gaps.flatten(1), rooms + doors + 2)
+
+
+def instructions(
     batch: int,
     *,
-    steps: int,
-    grid: int = 4,
-    colours: int = 3,
-    recolour: float = 0.2,
-    ask_every: int = 4,
-    easy: float = 0.4,
-    aliased: bool = False,
+    lines: int,
+    keys: int = 4,
+    values: int = 4,
+    filler: int = 16,
+    line: int = 8,
+    instructed: float = 0.1,
     generator: Generator,
 ) -> Stream:
-    """Return streams of two particles that walk a grid, change colour and collide, with questions.
+    """Return streams of filler lines, a few of which set a key to a value, and each ends with a question.
 
-    Every step gives two tokens, each particle's cell and colour; after `ask_every` steps comes a
-    question, which names a pair of colours and wants the quadrant in which particles of these
-    colours (first particle's colour first) were last on one cell. It is `easy` with that probability,
-    about the pair that collided last, and otherwise about any pair that has collided. Tokens: the first
-    particle's, the second's, then the questions; before the first collision a question has no target.
-    No loop runs over the steps.
-
-    Args:
-        recolour: probability that a particle takes a new colour, in every step.
-        aliased: ask easy questions about the colours that the two have now (where such a pair has
-            collided; else as without), as when the pair is kept by reference to what changes.
+    A line is `line` tokens: a key and its value, or two of filler, then filler, and last a question,
+    which names a key and wants its latest value. Tokens: filler, keys, values, questions.
     """
-    rows = (batch, 2, steps)
-    # a walk between walls is a free walk folded at the walls
-    cells = torch.randint(-1, 2, (*rows, 2), generator=generator)
-    cells[:, :, 0] = torch.randint(grid, (batch, 2, 2), generator=generator)
-    cells = cells.cumsum(2) % (2 * grid)
-    cells = torch.minimum(cells, 2 * grid - 1 - cells)
-    change = torch.rand(rows, generator=generator) < recolour
-    change[..., 0] = True
-    step = torch.arange(steps)
-    painted = torch.where(change, step, 0).cummax(-1).values
-    colour = torch.randint(colours, rows, generator=generator).gather(-1, painted)
-    pair = colour[:, 0] * colours + colour[:, 1]
-    place = cells[..., 0] * grid + cells[..., 1]
-    quadrant = 2 * (cells[..., 0] >= grid // 2) + (cells[..., 1] >= grid // 2)
+    tokens = torch.randint(filler, (batch, lines, line), generator=generator)
+    key = torch.randint(keys, (batch, lines), generator=generator)
+    value = torch.randint(values, (batch, lines), generator=generator)
+    sets = torch.rand(batch, lines, generator=generator) < instructed
+    tokens[..., 0] = torch.where(sets, filler + key, tokens[..., 0])
+    tokens[..., 1] = torch.where(sets, filler + keys + value, tokens[..., 1])
+    asked = torch.randint(keys, (batch, lines), generator=generator)
+    tokens[..., -1] = filler + keys + values + asked
 
-    asked = step[ask_every - 1 :: ask_every]
-    met = place[:, 0] == place[:, 1]
-    of_pair = met[:, None] & (pair[:, None] == torch.arange(colours**2)[:, None])
-    # (batch, pairs, questions): the step of the last collision, -1 for none
-    last = torch.where(of_pair, step, -1).cummax(-1).values[..., asked]
-    any_pair = torch.rand(last.shape, generator=generator).masked_fill(last < 0, -1).argmax(1)
-    recent = last.argmax(1)
-    if aliased:
-        now = pair[:, asked]
-        has_met = last.gather(1, now[:, None])[:, 0] >= 0
-        recent = torch.where(has_met, now, recent)
-    is_easy = torch.rand(recent.shape, generator=generator) < easy
-    wanted = torch.where(is_easy, recent, any_pair)
-    when = last.gather(1, wanted[:, None])[:, 0]
-    answer = quadrant[:, 0].gather(1, when.clamp(min=0)).where(when >= 0, NO_TARGET)
-
-    states = grid**2 * colours
-    seen = place * colours + colour + torch.tensor([0, states])[:, None]
-    periods = steps // ask_every
-    shown = seen[..., : periods * ask_every].transpose(1, 2).reshape(batch, periods, -1)
-    tokens = torch.cat([shown, 2 * states + wanted[..., None]], -1)
-    targets = F.pad(answer[..., None], (2 * ask_every, 0), value=NO_TARGET)
-    # the answering token is the second particle's, at which the collision is complete
-    stride = 2 * ask_every + 1
-    shown_at = when // ask_every * stride + when % ask_every * 2 + 1
-    gap = torch.arange(periods) * stride + 2 * ask_every - shown_at
-    gaps = F.pad(gap.where(when >= 0, 0)[..., None], (2 * ask_every, 0))
-    vocab_size = 2 * states + colours**2
+    number = torch.arange(lines)
+    of_key = sets[:, None] & (key[:, None] == torch.arange(keys)[:, None])
+    last = torch.where(of_key, number, -1).cummax(-1).values.gather(1, asked[:, None])[:, 0]
+    known = last >= 0
+    targets = torch.full_like(tokens, NO_TARGET)
+    targets[..., -1] = torch.where(known, value.gather(1, last.clamp(min=0)), NO_TARGET)
+    gaps = torch.zeros_like(tokens)
+    gaps[..., -1] = torch.where(known, line * (number - last) + line - 2, 0)
+    vocab_size = filler + 2 * keys + values
     return Stream(tokens.flatten(1), targets.flatten(1), gaps.flatten(1), vocab_size)
 
 
-def information_bound(
-    gaps: Int[Tensor, "..."], spans: Sequence[int], answers: int = QUADRANTS
-) -> Float[Tensor, "spans"]:
-    """Return the error of a guesser that is perfect within each span and guesses beyond it.
+def copy(
+    batch: int, *, symbols: int, delay: int, alphabet: int = 8, generator: Generator
+) -> Stream:
+    """Return streams that show symbols, wait, and want them again in their order.
 
-    Args:
-        gaps: tokens back to the answer, of questions only.
-        answers: equally likely ones.
+    Tokens: the alphabet, then the blank of the wait, then the mark under which a symbol is to be named.
     """
-    beyond = gaps.flatten() > torch.tensor(spans)[:, None]
-    return beyond.double().mean(1) * (1 - 1 / answers)
+    shown = torch.randint(alphabet, (batch, symbols), generator=generator)
+    blank = torch.full((batch, delay), alphabet)
+    marks = torch.full((batch, symbols), alphabet + 1)
+    nothing = torch.full((batch, symbols + delay), NO_TARGET)
+    gap = torch.full_like(shown, symbols + delay)
+    return Stream(
+        torch.cat([shown, blank, marks], 1),
+        torch.cat([nothing, shown], 1),
+        torch.cat([torch.zeros_like(nothing), gap], 1),
+        alphabet + 2,
+    )

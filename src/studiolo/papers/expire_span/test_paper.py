@@ -2,22 +2,17 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from . import experiments, reference
-from .model import (
-    ExpireSpan,
-    ExpireSpanConfig,
-    ExpireSpanTransformer,
-    TransformerXL,
-    expire_span_attention,
-    memory_weight,
-    relative_scores,
-)
-from .tasks import NO_TARGET, collisions, cue_recall, information_bound
+from . import reference
+from .adaptive_span import HeadSpan
+from .attention import attend_by_span, expire_span_attention, memory_weight, relative_scores
+from .expire import ExpireSpan, ExpireSpanConfig, ExpireSpanTransformer
+from .generation import draw
+from .transformer_xl import FixedSpan, TransformerXL, TransformerXLConfig
 
 
 SMALL = ExpireSpanConfig(
@@ -70,13 +65,13 @@ def test_attention_worked_by_hand():
     # equal scores, weights 1 and 1/2: shares 2/3 and 1/3 of the values 3 and 9
     q, k = torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 2, 1)
     v = torch.tensor([3.0, 9.0]).view(1, 1, 2, 1)
-    mixed = expire_span_attention(q, k, v, torch.tensor([[[1.0, 0.5]]]))
+    mixed = expire_span_attention(q, k, v, torch.tensor([[[[1.0, 0.5]]]]))
     assert mixed.item() == pytest.approx(5.0)
 
 
 def test_span_starts_at_its_share_of_the_longest():
     spans = ExpireSpan(4, max_span=200, initial=0.25)(torch.randn(1, 3, 4))
-    torch.testing.assert_close(spans, torch.full((1, 3), 50.0))
+    torch.testing.assert_close(spans, torch.full((1, 1, 3), 50.0))
 
 
 def test_relative_scores_count_the_distance_from_query_to_key():
@@ -113,25 +108,23 @@ def test_model_equals_reference_in_values_and_gradients_block_by_block(change: d
         u = float(13 * torch.rand(())) / 13 if config.shorten_spans else 1.0
         torch.set_rng_state(state)
         ours = model(block, memory)
-        logits, everything, span_loss, sizes = reference.block(
+        logits, everything, on_ramp, sizes = reference.block(
             parameters,
             block,
             everything,
+            reference.expire(parameters, 13, config.span_divisor, u),
             K=2,
-            L=13,
             R=config.ramp,
-            alpha=0.01,
             pre_norm=config.pre_norm,
-            pre_div=config.span_divisor,
-            u=u,
             eps=0.0,
         )
-        assert_same([ours.logits, ours.span_loss], [logits, span_loss], 1e-12)
+        aux_loss = 0.01 / (config.ramp * block.shape[1]) * on_ramp
+        assert_same([ours.logits, ours.aux_loss], [logits, aux_loss], 1e-12)
         assert_same([ours.memory_size], [sizes], 1e-6)
         way = torch.randn(logits.shape, generator=generator(1), dtype=torch.float64)
         assert_same(
-            gradients(model, (ours.logits * way).sum() + ours.span_loss.sum()),
-            gradients(model, (logits * way).sum() + span_loss.sum()),
+            gradients(model, (ours.logits * way).sum() + ours.aux_loss.sum()),
+            gradients(model, (logits * way).sum() + aux_loss.sum()),
             1e-11,
         )
         memory = ours.memory
@@ -142,9 +135,11 @@ def test_model_equals_reference_in_values_and_gradients_block_by_block(change: d
 def test_softmax_with_log_weight_differs_from_the_published_form_by_its_epsilon():
     model = a_model()
     tokens = torch.randint(11, (2, 5), generator=generator())
-    settings = {"K": 2, "L": 13, "R": 3, "alpha": 0.01}
     start = [torch.zeros(2, 5, 6, dtype=torch.float64)] * 2
-    published = reference.block(dict(model.named_parameters()), tokens, start, **settings)[0]
+    parameters = dict(model.named_parameters())
+    published = reference.block(
+        parameters, tokens, start, reference.expire(parameters, 13), K=2, R=3
+    )[0]
     difference = (model(tokens).logits - published).abs().max()
     assert 0 < difference < 1e-6
 
@@ -158,9 +153,9 @@ def test_compaction_changes_neither_outputs_nor_gradients(length):
     for compact in (True, False):
         outputs = list(model.blocks(tokens, compact=compact))
         logits = torch.cat([output.logits for output in outputs], 1)
-        span_loss = torch.stack([output.span_loss for output in outputs])
-        loss = (logits * way).mean() + span_loss.mean()
-        results.append([logits, span_loss, *gradients(model, loss)])
+        aux_loss = torch.stack([output.aux_loss for output in outputs])
+        loss = (logits * way).mean() + aux_loss.mean()
+        results.append([logits, aux_loss, *gradients(model, loss)])
         held.append(outputs[-1].memory.sizes)
     assert_same(*results, tolerance=1e-6)
     assert sum(held[0]) < sum(held[1]) == 2 * (5 + length)
@@ -169,7 +164,7 @@ def test_compaction_changes_neither_outputs_nor_gradients(length):
 def test_last_block_is_never_deleted_and_ages_stay_in_order():
     model = a_model()
     for output in model.blocks(torch.randint(11, (4, 33), generator=generator())):
-        for ages in output.memory.ages:
+        for ages in output.memory.part("ages"):
             assert ages[:, -5:].tolist() == [[5, 4, 3, 2, 1]] * 4
             assert (ages.diff(dim=1) < 0).all()
 
@@ -192,9 +187,9 @@ def test_model_is_strictly_causal():
 
 
 def test_transformer_xl_sees_exactly_its_window():
-    config = replace(SMALL, num_layers=1)
+    sizes = {"vocab_size": 11, "d_model": 6, "num_layers": 1, "block_size": 5}
     torch.manual_seed(0)
-    model = TransformerXL(config, window=7).double()
+    model = TransformerXL(TransformerXLConfig(**sizes, window=7)).double()
     tokens = torch.randint(11, (1, 20), generator=generator())
     logits = torch.cat([output.logits for output in model.blocks(tokens)], 1)
     for seen in (True, False):
@@ -210,7 +205,7 @@ def test_transformer_xl_sees_exactly_its_window():
 
 def test_query_that_sees_nothing_gets_zeros_and_finite_gradients():
     q, k, v = (torch.randn(1, 2, 3, 4, requires_grad=True) for _ in range(3))
-    weight = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0.5, 1e-30, 0]]], requires_grad=True)
+    weight = torch.tensor([[[[0.0, 0, 0], [1, 0, 0], [0.5, 1e-30, 0]]]], requires_grad=True)
     mixed = expire_span_attention(q, k, v, weight)
     assert mixed[:, :, 0].abs().max() == 0
     mixed.sum().backward()
@@ -225,7 +220,7 @@ def test_stream_may_start_with_no_memory_at_all():
     assert output.memory.sizes == [5, 5]
 
 
-def test_span_loss_pulls_only_memories_on_the_ramp():
+def test_aux_loss_pulls_only_memories_on_the_ramp():
     # ages at the only query: 1, 2, 3, 4; span 2, ramp 2: weights 1, 1, 1/2, 0
     spans = torch.full((1, 4), 2.0, requires_grad=True)
     weight = memory_weight(spans, torch.tensor([[[1, 2, 3, 4]]]), ramp=2)
@@ -233,7 +228,7 @@ def test_span_loss_pulls_only_memories_on_the_ramp():
     assert on_ramp.flatten().tolist() == [False, False, True, False]
     model = a_model()
     tokens = torch.randint(11, (1, 5), generator=generator())
-    loss = model(tokens).span_loss.sum()
+    loss = model(tokens).aux_loss.sum()
     assert loss < 0
     assert any(gradient.abs().max() > 0 for gradient in gradients(model, loss))
 
@@ -247,17 +242,12 @@ def test_bfloat16_keeps_ages_exact():
     assert weights == [1, 0.75, 0.25]
 
 
-def test_bfloat16_model_follows_float32():
+def test_spans_stay_exact_under_autocast_and_in_bfloat16():
     model = a_model(dtype=torch.float32)
-    tokens = torch.randint(11, (3, 20), generator=generator())
-    exact = torch.cat([output.logits for output in model.blocks(tokens)], 1)
-    outputs = list(model.to(torch.bfloat16).blocks(tokens))
-    rough = torch.cat([output.logits for output in outputs], 1)
-    assert outputs[0].spans[0].dtype == torch.float32
-    # bfloat16 has 8 bits: logits of size 1 through two layers
-    assert (rough.float() - exact).abs().mean() < 0.03
-    rough.float().square().mean().backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    tokens = torch.randint(11, (3, 5), generator=generator())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(tokens).memory.layers[0]["spans"].dtype == torch.float32
+    assert model.to(torch.bfloat16)(tokens).memory.layers[0]["spans"].dtype == torch.float32
 
 
 def test_errors_are_sentences():
@@ -273,89 +263,47 @@ def test_errors_are_sentences():
         replace(SMALL, initial_span=1.0)
     with pytest.raises(ValueError, match="ramp = 0: must be at least 1"):
         replace(SMALL, ramp=0)
-    with pytest.raises(ValueError, match="length = 30 is not a multiple of block = 8"):
-        cue_recall(1, length=30, block=8, generator=generator())
 
 
-def test_cue_is_shown_once_and_its_gap_points_to_it():
-    stream = cue_recall(20, length=40, block=8, generator=generator())
-    assert ((stream.tokens < 4).sum(1) == 1).all()
-    rows, asked = (stream.targets != NO_TARGET).nonzero(as_tuple=True)
-    assert len(rows) == 20 * 32
-    assert asked.min() == 8
-    cue = stream.tokens[rows, asked - stream.gaps[rows, asked]]
-    assert cue.equal(stream.targets[rows, asked])
+def mixed_by_hand(values: list[float], spans: Tensor, ramp: int) -> Tensor:
+    """Return what one head reads with equal scores: the last value is the token before the query."""
+    count = len(values)
+    q, k = torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, count + 1, 1)
+    v = torch.tensor([*values, 1000.0]).view(1, 1, -1, 1)
+    ages = torch.arange(count, -1, -1)[None]
+    return attend_by_span(q, k, v, spans, ages, torch.zeros(1, 2), ramp)[0].flatten()
 
 
-def test_collision_answers_follow_from_the_tokens_alone():
-    grid, colours, ask_every = 4, 3, 4
-    for aliased in (False, True):
-        stream = collisions(3, steps=800, aliased=aliased, generator=generator())
-        states = grid**2 * colours
-        answered = 0
-        for tokens, targets, gaps in zip(stream.tokens, stream.targets, stream.gaps, strict=True):
-            last: dict[int, tuple[int, int]] = {}
-            at = 0
-            while at < len(tokens):
-                for _ in range(ask_every):
-                    (cell, first), (other, second) = (
-                        divmod(int(tokens[at + k]) - k * states, colours) for k in range(2)
-                    )
-                    if cell == other:
-                        row, column = divmod(cell, grid)
-                        half = grid // 2
-                        quadrant = 2 * (row >= half) + (column >= half)
-                        last[first * colours + second] = (quadrant, at + 1)
-                    at += 2
-                pair = int(tokens[at]) - 2 * states
-                if pair in last:
-                    assert (targets[at], at - gaps[at]) == last[pair]
-                    answered += 1
-                else:
-                    assert targets[at] == NO_TARGET
-                at += 1
-        assert answered > 400
+def test_window_worked_by_hand():
+    # a window of 2 sees 9 and 27, and neither what is older nor the token itself
+    assert mixed_by_hand([3.0, 9.0, 27.0], FixedSpan(2)(torch.zeros(1, 4, 1)), 1).tolist() == [18]
 
 
-def test_particles_move_one_cell_at_most():
-    stream = collisions(2, steps=100, ask_every=100, generator=generator())
-    cells = stream.tokens[:, :200:2] // 3
-    assert (cells // 4).diff(dim=1).abs().max() == 1
-    assert (cells % 4).diff(dim=1).abs().max() == 1
+def test_head_that_was_shut_can_open_again_and_none_wanders_off():
+    span = HeadSpan(3, max_span=10, initial=0.5)
+    span.share.data = torch.tensor([-0.5, 0.5, 1.5])
+    assert span(torch.zeros(1, 1, 1)).flatten().tolist() == [0, 5, 10]
+    span(torch.zeros(1, 1, 1)).sum().backward()
+    assert span.share.grad is not None
+    assert span.share.grad.tolist() == [10, 10, 10]
+    span.share.grad = None
+    span.mean().backward()
+    assert span.share.grad.tolist() == [0, pytest.approx(10 / 3), 0]
 
 
-def test_information_bound_worked_by_hand():
-    # two of four answers lie farther back than 10: half of 3/4
-    bound = information_bound(torch.tensor([3, 10, 11, 40]), [10, 40])
-    assert bound.tolist() == [0.375, 0]
-
-
-def test_cue_recall_repeats_itself_and_counts_what_a_window_sees():
-    small = {"steps": 12, "batch": 4, "length": 32, "block": 8, "tested": 64}
-    outcome = experiments.cue_recall(seed=0, **small)
-    assert 0 <= outcome.values["accuracy"] <= 1
-    assert 0 < outcome.values["memory"] <= 8 + 31 / 2
-    assert set(outcome.values) >= {"span_colour", "span_noise"}
-    assert len(outcome.arrays["gap"]) == len(outcome.arrays["accuracy"]) == 4
-    again = experiments.cue_recall(seed=0, **small)
-    assert outcome.values == again.values
-    window = experiments.cue_recall(seed=0, window=3, **small)
-    assert window.values["memory"] == pytest.approx(3, abs=0.01)
-
-
-def test_compaction_by_span_changes_nothing_where_by_age_it_does():
-    small = {"blocks": 5, "batch": 2, "max_span": 32, "ramp": 4, "block": 8}
-    by_span = experiments.compaction(seed=0, **small).values
-    by_age = experiments.compaction(seed=0, by="age", **small).values
-    assert by_span["change"] <= 1e-12 < 1e-3 < by_age["change"]
-    assert experiments.compaction(seed=0, dtype="float32", **small).values["change"] <= 1e-6
-    assert by_span["deleted_share"] == by_age["deleted_share"] > 0.2
-
-
-def test_collision_slip_hides_answers_farther_back():
-    right, slip = (
-        experiments.collision_bound(seed=0, aliased=aliased, batch=8, steps=2000)
-        for aliased in (False, True)
+def test_draws_follow_the_probabilities():
+    logits = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).log().expand(20_000, 4)
+    drawn = F.one_hot(draw(logits, 1.0, None, generator()), 4).double().mean(0)
+    torch.testing.assert_close(
+        drawn, torch.tensor([0.1, 0.2, 0.3, 0.4]).double(), rtol=0, atol=0.01
     )
-    assert slip.values["median_gap"] > 1.5 * right.values["median_gap"]
-    assert np.all(np.diff(right.arrays["bound"]) <= 0)
+    top = F.one_hot(draw(logits, 1.0, 2, generator()), 4).double().mean(0)
+    torch.testing.assert_close(top, torch.tensor([0, 0, 3 / 7, 4 / 7]).double(), rtol=0, atol=0.01)
+    assert draw(logits[:5], 0.0, None, None).tolist() == [3] * 5
+
+
+def test_adaptive_span_worked_by_hand():
+    # z = 2, R = 4: at the distances 3, 2, 1 the weights are 3/4, 1, 1, so (21 + 0 + 14) / 2.75
+    span = HeadSpan(1, max_span=8, initial=0.25)
+    mixed = mixed_by_hand([28.0, 0.0, 14.0], span(torch.zeros(1, 4, 1)), 4)
+    assert mixed.item() == pytest.approx(35 / 2.75)
