@@ -179,11 +179,13 @@ class Causal:
         phi: the feature map, scale and precision included.
         size: keys in a block.
         rescue: look for lost rows.
+        draw: says which w the features are made with now.
     """
 
     phi: Map
     size: int
     rescue: bool
+    draw: Callable[[], int | None]
 
     def run(
         self, rows: Rows, state: Parts, kept: Kept | None = None
@@ -221,7 +223,7 @@ class Recomputed(Function):
     @staticmethod
     def forward(ctx: Any, causal: Causal, *inputs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return the output and the next state; `inputs` are those of `Rows` and a state."""
-        ctx.causal, ctx.kept = causal, []
+        ctx.causal, ctx.kept, ctx.draw = causal, [], causal.draw()
         rows, state = _rows_and_state(inputs)
         out, weight, (log_max, sums) = causal.run(rows, state, ctx.kept)
         ctx.save_for_backward(*inputs, out, weight)
@@ -231,6 +233,11 @@ class Recomputed(Function):
     @staticmethod
     def backward(ctx: Any, d_out: Tensor, _: Tensor, d_sums: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients; gradients of gradients are those of `Causal.run` itself."""
+        if ctx.causal.draw() != ctx.draw:
+            raise RuntimeError(
+                "w was drawn anew between an output and its gradient, which needs the features again: "
+                "redraw after the backward pass."
+            )
         *inputs, out, weight = ctx.saved_tensors
         if torch.is_grad_enabled():
             return None, *_gradients(ctx.causal, inputs, d_out, d_sums)

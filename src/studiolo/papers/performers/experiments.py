@@ -13,12 +13,11 @@ from studiolo.runs import Outcome
 from studiolo.train import role_seeds
 
 from . import reference
+from .draws import iid_projection, orthogonal_projection
 from .features import (
     Features,
     RandomFeatures,
     hyperbolic_features,
-    iid_projection,
-    orthogonal_projection,
     positive_features,
     trigonometric_features,
 )

@@ -5,13 +5,12 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from . import experiments, reference
+from .draws import orthogonal_projection, regularized_projection
 from .features import (
     Features,
     RandomFeatures,
     hyperbolic_features,
-    orthogonal_projection,
     positive_features,
-    regularized_projection,
     trigonometric_features,
 )
 from .model import FavorState, favor_attention
@@ -304,7 +303,7 @@ def favor(q_shape, k_shape, v_shape, **options):
     ("call", "sentence"),
     [
         (lambda: favor((5, 4), (5, 3), (5, 2)), "Queries have 4 coordinates and keys 3"),
-        (lambda: favor((5, 3), (5, 3), (5, 2)), "x has 3 coordinates .* drawn for 4"),
+        (lambda: favor((5, 3), (5, 3), (5, 2)), "x has 3 coordinates .* made for 4"),
         (lambda: favor((5, 4), (5, 4), (6, 2)), r"Keys are \(5, 4\) and values \(6, 2\)"),
         (lambda: favor((2, 5, 4), (3, 5, 4), (3, 5, 2)), "leading axes do not fit"),
         (lambda: favor((0, 4), (5, 4), (5, 2)), "0 queries and 5 keys: at least one"),
