@@ -1,5 +1,7 @@
 """Rethinking Attention with Performers (arXiv 2009.14794): softmax attention in linear time."""
 
+from .convert import Conversion, convert
+from .distill import distill_attention
 from .draws import (
     iid_projection,
     orthogonal_projection,
@@ -24,12 +26,15 @@ from .redraw import RedrawSchedule
 
 
 __all__ = [
+    "Conversion",
     "FavorAttention",
     "FavorState",
     "Features",
     "LearnedFeatures",
     "RandomFeatures",
     "RedrawSchedule",
+    "convert",
+    "distill_attention",
     "elu_features",
     "favor_attention",
     "feature_map",
