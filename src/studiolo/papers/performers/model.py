@@ -178,7 +178,8 @@ def favor_attention(
     def phi(x: Tensor) -> Features:
         return features(x.to(dtype) * scale)
 
-    with nullcontext() if q.is_meta else torch.autocast(q.device.type, enabled=False):
+    cast = not q.is_meta and torch.is_autocast_enabled(q.device.type)
+    with torch.autocast(q.device.type, enabled=False) if cast else nullcontext():
         parts, recent = (now.log_max, now.sums), now.recent
         if recent and exact is None:
             parts, recent = absorb_recent(phi, parts, recent), ()
@@ -193,12 +194,13 @@ def favor_attention(
             if _recomputes(features, rows, parts[1]):
                 mixed, *parts = Recomputed.apply(attention, *rows, *parts)
             else:
-                mixed, _, parts = attention.run(rows, parts)
-        else:  # one query with its own key is no different
+                mixed, parts = attention.run(rows, parts)
+        else:  # one query and its own key are no different
             for block in Rows(k, k, v, hidden, bias, None).split(chunk_size):
                 parts = absorb(parts, block.keys(phi), with_ones(block.v, dtype))
-            outs = [read(parts, phi(part)).to(q.dtype) for part in q.split(chunk_size, -2)]
-            mixed = torch.cat(outs, -2)
+            few = q.shape[-2] <= chunk_size
+            outs = [read(parts, phi(x)) for x in ([q] if few else q.split(chunk_size, -2))]
+            mixed = (outs[0] if few else torch.cat(outs, -2)).to(q.dtype)
     if state is None:
         return mixed
     return mixed, FavorState(*parts, draw, recent, now.length + k.shape[-2])
