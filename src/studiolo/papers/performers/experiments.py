@@ -22,6 +22,7 @@ from .features import (
     trigonometric_features,
 )
 from .model import favor_attention
+from .redraw import RedrawSchedule
 
 
 def closed_form_ratio(*, seed: int, angle_deg: float = 135.0) -> Outcome:
@@ -360,6 +361,69 @@ def swap_and_recover(
             "dropped": accuracy[0] - accuracy[1],
             "behind": accuracy[2] - accuracy[3],
         }
+    )
+
+
+def features_in_training(
+    *,
+    seed: int,
+    better: str = "positive",
+    worse: str = "trigonometric",
+    num_features: int = 16,
+    length: int = 32,
+    steps: int = 200,
+) -> Outcome:
+    """Train a language model from the start with each of two kinds of features, and compare the last losses.
+
+    A kind is one of `feature_map`; with ", redrawn" behind it w is drawn anew every ten steps, with ", again" from
+    another seed. `lead` is the mean training loss of the last quarter with `worse` less that with `better`, in nats.
+    """
+    torch.set_num_threads(1)
+    seeds = role_seeds(seed)
+    loss, peak = {}, {}
+    for kind in (better, worse):
+        phi, _, how = kind.partition(", ")
+        torch.manual_seed(seeds.init)
+        model = training.linear(
+            training.LanguageModel(length),
+            phi,
+            num_features=num_features,
+            seed=seeds.data if how == "again" else seeds.init,
+        )
+        rows = training.text_rows(length, seeds.batches)
+        if how == "redrawn":
+            generator = torch.Generator().manual_seed(seeds.data)
+            rows = training.redrawing(rows, RedrawSchedule(model, 10, generator=generator))
+        losses = training.fit(model, training.language_loss, rows, steps).losses
+        loss[kind] = float(np.mean(losses[-steps // 4 :]))
+        peak[kind] = max(losses[steps // 4 :])
+    values = {f"loss_{kind}": nats for kind, nats in loss.items()}
+    return Outcome({**values, "lead": loss[worse] - loss[better], "peak_of_worse": peak[worse]})
+
+
+def reading(
+    *,
+    seed: int,
+    better: str = "relu",
+    worse: str = "positive",
+    num_features: Sequence[int] = (32, 32),
+    length: int = 24,
+    steps: int = 200,
+) -> Outcome:
+    """Train a reader of ListOps with each of two kinds of features; `lead` is the difference of their accuracies."""
+    torch.set_num_threads(1)
+    seeds = role_seeds(seed)
+    shares = []
+    for phi, number in zip((better, worse), num_features, strict=True):
+        torch.manual_seed(seeds.init)
+        model = training.linear(
+            training.Reader(length), phi, num_features=number, seed=seeds.data + len(shares)
+        )
+        rows = training.listops_rows(length, seeds.batches)
+        training.fit(model, training.reading_loss, rows, steps)
+        shares.append(training.value_accuracy(model, length))
+    return Outcome(
+        {"accuracy_better": shares[0], "accuracy_worse": shares[1], "lead": shares[0] - shares[1]}
     )
 
 

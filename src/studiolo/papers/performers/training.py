@@ -14,6 +14,7 @@ from studiolo.train import Budget, History, train
 
 from .convert import convert
 from .features import Features
+from .redraw import RedrawSchedule
 
 
 WIDTH, HEADS, DEPTH = 64, 2, 2
@@ -102,6 +103,14 @@ def text_rows(num_tokens: int, seed: int, *, held_out: bool = False) -> Iterator
         starts = torch.randint(len(text) - num_tokens, (16,), generator=generator)
         rows = text[starts[:, None] + torch.arange(num_tokens + 1)]
         yield rows[:, :-1], rows[:, 1:]
+
+
+def redrawing(rows: Iterator[Rows], schedule: RedrawSchedule) -> Iterator[Rows]:
+    """Give rows, and count a step of the schedule between one batch and the next."""
+    yield next(rows)
+    for batch in rows:
+        schedule.step()
+        yield batch
 
 
 def listops_rows(num_tokens: int, seed: int, num_rows: int = 32) -> Iterator[Rows]:
