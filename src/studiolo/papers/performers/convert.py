@@ -5,7 +5,7 @@ package that call its attention interface: BERT, GPT-2, Llama and their kin. `di
 """
 
 import copy
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -207,7 +207,9 @@ class FeatureAttention(nn.Module):
     def __init__(self, features: nn.Module, exact: int | None) -> None:
         super().__init__()
         self.features, self.exact = features, exact
-        self.attention = favor_attention  # what `distill_attention` exchanges for a while
+        self.attention: Callable[..., Any] = (
+            favor_attention  # what `distill_attention` exchanges for a while
+        )
 
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, *, causal: bool, key_mask: Tensor | None
@@ -231,7 +233,7 @@ def _switch(model: nn.Module, kept: dict[str, str]) -> None:
     AttentionMaskInterface.register(NAME, _padding)
     for module in model.modules():
         if hasattr(module, "set_attn_implementation"):
-            module.set_attn_implementation(NAME)
+            module.set_attn_implementation(NAME)  # type: ignore[operator]
 
 
 def _padding(

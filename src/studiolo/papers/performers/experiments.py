@@ -413,7 +413,7 @@ def reading(
     """Train a reader of ListOps with each of two kinds of features; `lead` is the difference of their accuracies."""
     torch.set_num_threads(1)
     seeds = role_seeds(seed)
-    shares = []
+    shares: list[float] = []
     for phi, number in zip((better, worse), num_features, strict=True):
         torch.manual_seed(seeds.init)
         model = training.linear(

@@ -165,8 +165,10 @@ class RandomFeatures(nn.Module):
 
     def _identify(self) -> None:
         w = self.projection
-        known = w is not None and not w.is_meta
-        self.draw_id = zlib.crc32(w.double().cpu().numpy().tobytes()) if known else 0
+        if w is None or w.is_meta:
+            self.draw_id = 0
+        else:
+            self.draw_id = zlib.crc32(w.double().cpu().numpy().tobytes())
 
     def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
         super()._load_from_state_dict(*args)

@@ -1,7 +1,8 @@
 """`FavorAttention`: FAVOR+ where a model has `torch.nn.MultiheadAttention`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -126,7 +127,9 @@ class FavorAttention(nn.Module):
             generator=generator,
             device=device,
         )
-        self.attention = favor_attention  # what `distill_attention` exchanges for a while
+        self.attention: Callable[..., Any] = (
+            favor_attention  # what `distill_attention` exchanges for a while
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

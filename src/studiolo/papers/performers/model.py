@@ -180,17 +180,14 @@ def favor_attention(
 
     cast = not q.is_meta and torch.is_autocast_enabled(q.device.type)
     with torch.autocast(q.device.type, enabled=False) if cast else nullcontext():
+        rows = Rows(q, k, v, hidden, bias, sees)
         parts, recent = (now.log_max, now.sums), now.recent
         if recent and exact is None:
             parts, recent = absorb_recent(phi, parts, recent), ()
         if exact is not None:
-            rows = Rows(q, k, v, hidden, bias, sees)
             mixed, parts, recent = nearby_exact(phi, rows, parts, recent, exact)
         elif causal and k.shape[-2] > 1:
-            attention, rows = (
-                Causal(phi, chunk_size, rescue, drawn),
-                Rows(q, k, v, hidden, bias, sees),
-            )
+            attention = Causal(phi, chunk_size, rescue, drawn)
             if _recomputes(features, rows, parts[1]):
                 mixed, *parts = Recomputed.apply(attention, *rows, *parts)
             else:
@@ -206,7 +203,7 @@ def favor_attention(
     return mixed, FavorState(*parts, draw, recent, now.length + k.shape[-2])
 
 
-def _recomputes(features: Callable[[Tensor], Features], rows: Rows, sums: Tensor | None) -> bool:
+def _recomputes(features: Map, rows: Rows, sums: Tensor | None) -> bool:
     """Whether the features are made again for the gradient; where torch looks inside, the plain program runs."""
     return (
         torch.is_grad_enabled()

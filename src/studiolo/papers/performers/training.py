@@ -1,6 +1,6 @@
 """Small models to train, and what they are trained on: a language model of bytes, a reader of ListOps."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from studiolo.data.listops import TOKENS
 from studiolo.nn import SelfAttention, Transformer
 from studiolo.train import Budget, History, train
 
-from .convert import convert
+from .convert import FeatureAttention, convert
 from .features import Features
 from .redraw import RedrawSchedule
 
@@ -87,8 +87,8 @@ def linear(
     made, _ = convert(model, phi, num_features=num_features, draw=draw, generator=generator)
     if factor != 1:
         for module in made.modules():
-            if hasattr(module, "favor"):
-                module.favor.features = Scaled(module.favor.features, factor)
+            if isinstance(module, FeatureAttention):
+                module.features = Scaled(module.features, factor)
     return made
 
 
@@ -118,7 +118,8 @@ def listops_rows(num_tokens: int, seed: int, num_rows: int = 32) -> Iterator[Row
     rng = np.random.default_rng(seed)
     code = {token: i for i, token in enumerate(TOKENS)}
     while True:
-        tokens, known = torch.zeros(num_rows, num_tokens, dtype=torch.long), []
+        tokens = torch.zeros(num_rows, num_tokens, dtype=torch.long)
+        known: list[list[int]] = []
         while len(known) < num_rows:
             expression, value = listops(rng, max_depth=3)
             if len(expression) <= num_tokens:
@@ -155,7 +156,13 @@ def value_accuracy(model: nn.Module, num_tokens: int) -> float:
     return float((model(tokens, known[:, 0]).argmax(-1) == known[:, 1]).double().mean())
 
 
-def fit(model: nn.Module, loss, rows: Iterator[Rows], steps: int, rate: float = 2e-3) -> History:  # type: ignore[no-untyped-def]
+def fit(
+    model: nn.Module,
+    loss: Callable[[nn.Module, Rows], Tensor],
+    rows: Iterator[Rows],
+    steps: int,
+    rate: float = 2e-3,
+) -> History:
     """Train with Adam as the paper does (β 0.9 and 0.98, gradients clipped at 0.5)."""
     return train(
         model,
