@@ -58,7 +58,7 @@ def written_out(outer: bool) -> Attention:
         for a, b, c in zip(*(torch.split(x, 64, -2) for x in (query, key, values)), strict=True):
             if outer:
                 sums = state + (b.unsqueeze(-1) * c.unsqueeze(-2)).cumsum(-3)
-                seen, state = (a.unsqueeze(-2) @ sums).squeeze(-2), sums[..., -1, :, :]
+                seen, state = (a.unsqueeze(-2) @ sums).squeeze(-2), sums[..., -1:, :, :]
             else:
                 seen = (a @ b.mT).tril() @ c
                 if state.ndim:
