@@ -65,7 +65,7 @@ RELATED = [
     ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"performers"}, {"reading"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
     ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "nade", "pruning_identified_exemplars"}, None),
-    ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet"}, None),
+    ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet", "performers"}, None),
 ]  # fmt: skip
 
 
