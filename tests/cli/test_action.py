@@ -28,7 +28,9 @@ def repository(tmp_path, monkeypatch):
     (folder / "notes").mkdir()
     (folder / "notes/a.md").write_text("# A note\n\nlabels: nlp\n\nWords.\n")
     git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "first")  # the day of a page is that of its commit, not of its file
+    git(
+        folder, "commit", "-q", "-m", "first"
+    )  # the day of a page is that of its commit, not of its file
     run("contents", "--write", "--yes")
     git(folder, "clone", "-q", "--bare", ".", tmp_path / "remote.git")
     git(folder, "remote", "add", "origin", tmp_path / "remote.git")

@@ -54,7 +54,6 @@ UNRELATED = [
     ("an import nobody uses", "train/loop.py", "import math\n", "import copy\nimport math\n"),
     ("a comment at the end", "papers/performers/features.py", None, "# the end\n"),
     ("a docstring", "train/seeds.py", "Derive independent", "Draw independent"),
-    ("an operation of ListOps", "data/listops.py", "MIN", "MINI"),
 ]  # fmt: skip
 
 # (what, file, old, new, the experiments that it silences: paper, and some of them)
@@ -63,9 +62,10 @@ RELATED = [
     ("the loop of training", "train/loop.py", "model.train()\n    start", "start", None, None),
     ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"factorized_layers", "nade", "pruning_identified_exemplars"}, None),
     ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"pruning_identified_exemplars"}, {"compare", "corruptions", "long_tail", "wrong_labels"}),
+    ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"performers"}, {"reading"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
     ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),
-    ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet"}, None),
+    ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet", "performers"}, None),
 ]  # fmt: skip
 
 

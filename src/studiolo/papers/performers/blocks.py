@@ -15,27 +15,26 @@ from torch.autograd import Function
 from .features import Features
 
 
-SEGMENT = 4  # blocks of which one state is kept for the gradient
 Map = Callable[[Tensor], Features]
 Parts = tuple[Tensor | None, Tensor | None]  # log_max and sums of a state
-Kept = list[tuple[list[int], Parts]]
 
 
 def log_max_with(log_max: Tensor | None, keys: Features) -> Tensor:
     """Return the largest log φ of each feature when `keys` are added."""
-    with torch.no_grad():
-        top = keys.log.amax(-2, keepdim=True)
-        return top if log_max is None else torch.maximum(log_max, top)
+    top = keys.log.detach()
+    if top.shape[-2] > 1:
+        top = top.amax(-2, keepdim=True)
+    return top if log_max is None else torch.maximum(log_max, top)
 
 
 def finite(log_max: Tensor) -> Tensor:
-    """Return 0 where nothing was seen: there is no scale to take out, and (−inf) − (−inf) would be NaN."""
-    return log_max.masked_fill(log_max == -torch.inf, 0)
+    """Return a number for the −inf of what was never seen: (−inf) − (−inf) would be NaN."""
+    return log_max.clamp(min=torch.finfo(log_max.dtype).min)
 
 
-def sums_at(log_max: Tensor | None, sums: Tensor | None, scale: Tensor) -> Tensor | float:
-    """Return `sums` with the larger exp(scale) taken out instead of exp(log_max)."""
-    return 0.0 if log_max is None or sums is None else (log_max - scale).exp_().mT * sums
+def shrunk(log_max: Tensor, scale: Tensor) -> Tensor:
+    """Return what sums with exp(log_max) taken out are multiplied by to have the larger exp(scale) taken out."""
+    return (log_max - scale).exp_().mT
 
 
 def key_weights(keys: Features, scale: Tensor) -> Tensor:
@@ -47,9 +46,7 @@ def key_weights(keys: Features, scale: Tensor) -> Tensor:
 def query_weights(queries: Features, scale: Tensor) -> Tensor:
     """Return φ(q) exp(scale), each row divided by its largest magnitude, which cancels later."""
     log = queries.log + scale
-    with torch.no_grad():
-        top = finite(log.amax(-1, keepdim=True))
-    weights = log.sub_(top).exp_()
+    weights = log.sub_(finite(log.detach().amax(-1, keepdim=True))).exp_()
     return weights if queries.sign is None else weights * queries.sign
 
 
@@ -69,13 +66,15 @@ class Rows(NamedTuple):
 
     def split(self, size: int) -> list["Rows"]:
         """Return blocks of rows. The gradient of a slice is as long as the whole; that of a split is not."""
+        if self.k.shape[-2] <= size:
+            return [self]
         none = (None,) * -(-self.k.shape[-2] // size)
         parts = (none if x is None else x.split(size, -2) for x in self)
         return [Rows(*block) for block in zip(*parts, strict=True)]
 
-    def between(self, start: int, stop: int) -> "Rows":
-        """Return the rows from `start` on, before `stop`."""
-        return Rows(*(x if x is None else x[..., start:stop, :] for x in self))  # type: ignore[arg-type]
+    def at(self, place: Any) -> "Rows":
+        """Return the rows of an index."""
+        return Rows(*(x if x is None else x[place] for x in self))  # type: ignore[arg-type]
 
     def keys(self, phi: Map) -> Features:
         """Return φ(k), with `bias` added to its logarithm, and nothing where a key is hidden."""
@@ -94,8 +93,7 @@ def with_ones(v: Tensor, dtype: torch.dtype) -> Tensor:
 
 def mean(seen: Tensor) -> tuple[Tensor, Tensor]:
     """Return sums of values over sums of weights (zeros where no key was seen), and these sums of weights."""
-    values, weight = seen.split([seen.shape[-1] - 1, 1], -1)
-    weight = weight.clone()  # a view would keep all of `seen`
+    values, weight = seen[..., :-1], seen[..., -1:]
     return values / weight.masked_fill(weight == 0, 1), weight
 
 
@@ -103,7 +101,13 @@ def absorb(state: Parts, keys: Features, values: Tensor) -> tuple[Tensor, Tensor
     """Return the state that has seen `keys` too."""
     log_max = log_max_with(state[0], keys)
     scale = finite(log_max)
-    return log_max, key_weights(keys, scale).mT @ values + sums_at(*state, scale)
+    key = key_weights(keys, scale)
+    if state[0] is None or state[1] is None:
+        return log_max, key.mT @ values
+    before = shrunk(state[0], scale) * state[1]
+    if key.shape[-2] == 1:  # decoding: no matrix product is as fast
+        return log_max, torch.addcmul(before, key.mT, values)
+    return log_max, before + key.mT @ values
 
 
 def read(state: Parts, queries: Features) -> Tensor:
@@ -126,46 +130,60 @@ def causal_block(phi: Map, rows: Rows, state: Parts) -> tuple[Tensor, Tensor, Pa
     log_max = log_max_with(state[0], keys)
     scale = finite(log_max)
     key, query = key_weights(keys, scale), query_weights(queries, scale)
-    before = sums_at(*state, scale)
     seen = (query @ key.mT).tril_() @ values
-    if isinstance(before, Tensor):
-        seen = seen + query @ before
-    return *mean(seen), (log_max, key.mT @ values + before)
+    sums = key.mT @ values
+    if state[0] is not None and state[1] is not None:
+        before = shrunk(state[0], scale) * state[1]
+        seen, sums = seen + query @ before, sums + before
+    return *mean(seen), (log_max, sums)
 
 
-def causal_block_gradient(
-    phi: Map,
-    rows: Rows,
-    state: Parts,
-    out: Tensor,
-    weight: Tensor,
-    d_out: Tensor,
-    d_sums: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of q, k, v and of the sums before `causal_block`, whose features are made again."""
-    log_max, sums = state
-    with torch.enable_grad():
-        q, k = rows.q.detach().requires_grad_(), rows.k.detach().requires_grad_()
-        queries, keys = phi(q), rows._replace(k=k).keys(phi)
-    values = with_ones(rows.v, keys.log.dtype)
-    scale = finite(log_max_with(log_max, keys))
-    key, query = key_weights(keys, scale), query_weights(queries, scale)
+class Upstream(NamedTuple):
+    """A block whose gradient is wanted: its rows, the scale of its keys, and the gradient of what queries saw."""
 
-    d_values = d_out / weight.masked_fill(weight == 0, 1)
-    d_weight = -(d_values * out).sum(-1, keepdim=True).masked_fill_(weight == 0, 0)
-    d_seen = torch.cat([d_values, d_weight], -1)
+    rows: Rows
+    scale: Tensor
+    d_seen: Tensor
+
+    @property
+    def values(self) -> Tensor:
+        """[v 1]."""
+        return with_ones(self.rows.v, self.scale.dtype)
+
+
+def query_gradient(phi: Map, block: Upstream, state: Parts) -> tuple[Tensor, Parts]:
+    """Return the gradient of q and the state after `causal_block`; features are made again."""
+    rows, scale, d_seen = block
+    key, values = key_weights(rows.keys(phi), scale), block.values
+    q, queries = _to_differentiate(phi, rows.q)
+    d_query = (d_seen @ values.mT).tril_() @ key
+    sums = key.mT @ values
+    if state[0] is not None and state[1] is not None:
+        before = shrunk(state[0], scale) * state[1]
+        d_query += d_seen @ before.mT
+        sums += before
+    d_query *= query_weights(Features(queries.log.detach()), scale)
+    return torch.autograd.grad(queries.log, q, d_query)[0], (scale, sums)
+
+
+def key_gradient(phi: Map, block: Upstream, d_sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of k, of v, and of the sums before `causal_block` with the block's scale taken out."""
+    rows, scale, d_seen = block
+    query, values = query_weights(phi(rows.q), scale), block.values
+    k, keys = _to_differentiate(lambda x: rows._replace(k=x).keys(phi), rows.k)
+    key = key_weights(Features(keys.log.detach()), scale)
     pairs = (query @ key.mT).tril_()
-    d_pairs = (d_seen @ values.mT).tril_()
-    d_query = d_pairs @ key
-    d_key = (d_pairs.mT @ query).sum_to_size(key.shape) + values @ d_sums.mT
     d_v = ((pairs.mT @ d_seen).sum_to_size(values.shape) + key @ d_sums)[..., :-1]
-    if log_max is not None:
-        d_query += d_seen @ cast(Tensor, sums_at(log_max, sums, scale)).mT
-        d_sums = (query.mT @ d_seen).sum_to_size(d_sums.shape) + d_sums
-        d_sums *= (log_max - scale).exp_().mT
-    d_q = torch.autograd.grad(queries.log, q, d_query.mul_(query))[0]
+    d_pairs = (d_seen @ values.mT).tril_()
+    d_key = (d_pairs.mT @ query).sum_to_size(key.shape) + values @ d_sums.mT
     d_k = torch.autograd.grad(keys.log, k, d_key.mul_(key))[0]
-    return d_q, d_k, d_v, d_sums
+    return d_k, d_v, (query.mT @ d_seen).sum_to_size(d_sums.shape) + d_sums
+
+
+def _to_differentiate(phi: Map, x: Tensor) -> tuple[Tensor, Features]:
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        return x, phi(x)
 
 
 @dataclass(frozen=True)
@@ -179,21 +197,23 @@ class Causal:
         phi: the feature map, scale and precision included.
         size: keys in a block.
         rescue: look for lost rows.
+        draw: says which w the features are made with now.
     """
 
     phi: Map
     size: int
     rescue: bool
+    draw: Callable[[], int | None]
 
     def run(
-        self, rows: Rows, state: Parts, kept: Kept | None = None
-    ) -> tuple[Tensor, Tensor, Parts]:
-        """Return the output, each row's sum of weights, and the next state.
+        self, rows: Rows, state: Parts, made: list[tuple[int, Tensor, Tensor]] | None = None
+    ) -> tuple[Tensor, Parts]:
+        """Return the output and the next state.
 
         Args:
-            kept: takes the lengths of every few blocks and the state before them.
+            made: takes the length of every block, the scale of its keys, and each row's sum of weights.
         """
-        outs, weights = [], []
+        outs = []
         blocks = rows.split(self.size)[::-1]
         while blocks:
             block = blocks.pop()
@@ -202,18 +222,15 @@ class Causal:
             if self.rescue and length > 1 and not out.is_meta and _lost(weight, block.sees):
                 blocks += block.split(-(-length // 2))[::-1]
                 continue
-            if kept is not None:
-                if not kept or len(kept[-1][0]) == SEGMENT:
-                    kept.append(([], state))
-                kept[-1][0].append(length)
+            if made is not None:
+                made.append((length, finite(cast(Tensor, after[0])), weight.clone()))
             outs.append(out.to(rows.q.dtype))
-            weights.append(weight)
             state = after
-        return torch.cat(outs, -2), torch.cat(weights, -2), state
+        return torch.cat(outs, -2), state
 
 
 class Recomputed(Function):
-    """`Causal.run` that keeps its inputs, its output and a few states, and makes the features again.
+    """`Causal.run` that keeps its inputs, its output and the scales of its blocks, and makes the features again.
 
     φ must be positive, and have no parameters that are trained.
     """
@@ -221,42 +238,48 @@ class Recomputed(Function):
     @staticmethod
     def forward(ctx: Any, causal: Causal, *inputs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return the output and the next state; `inputs` are those of `Rows` and a state."""
-        ctx.causal, ctx.kept = causal, []
-        rows, state = _rows_and_state(inputs)
-        out, weight, (log_max, sums) = causal.run(rows, state, ctx.kept)
-        ctx.save_for_backward(*inputs, out, weight)
+        ctx.causal, ctx.made, ctx.draw = causal, [], causal.draw()
+        out, (log_max, sums) = causal.run(*_rows_and_state(inputs), ctx.made)
+        ctx.save_for_backward(*inputs, out)
         ctx.mark_non_differentiable(log_max)
         return out, cast(Tensor, log_max), cast(Tensor, sums)
 
     @staticmethod
     def backward(ctx: Any, d_out: Tensor, _: Tensor, d_sums: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients; gradients of gradients are those of `Causal.run` itself."""
-        *inputs, out, weight = ctx.saved_tensors
+        """Return the gradients: of queries from the first block on, of keys and values from the last one back.
+
+        Gradients of gradients are those of `Causal.run` itself.
+        """
+        if ctx.causal.draw() != ctx.draw:
+            raise RuntimeError(
+                "w was drawn anew between an output and its gradient, which needs the features again: "
+                "redraw after the backward pass."
+            )
+        *inputs, out = ctx.saved_tensors
         if torch.is_grad_enabled():
             return None, *_gradients(ctx.causal, inputs, d_out, d_sums)
         rows, before = _rows_and_state(inputs)
         phi = ctx.causal.phi
-        d_q, d_k, d_v = torch.empty_like(rows.q), torch.empty_like(rows.k), torch.empty_like(rows.v)
-        end = rows.q.shape[-2]
-        for lengths, state in reversed(ctx.kept):
-            end -= sum(lengths)
-            edges = list(accumulate(lengths, initial=end))
-            states = [state]
-            for start, stop in pairwise(edges[:-1]):
-                block = rows.between(start, stop)
-                keys = block.keys(phi)
-                states.append(absorb(states[-1], keys, with_ones(block.v, keys.log.dtype)))
-            for start, stop in reversed(list(pairwise(edges))):
-                at = (..., slice(start, stop), slice(None))
-                d_q[at], d_k[at], d_v[at], d_sums = causal_block_gradient(
-                    phi,
-                    rows.between(start, stop),
-                    states.pop(),
-                    out[at],
-                    weight[at],
-                    d_out[at],
-                    d_sums,
-                )
+        lengths, scales, weights = zip(*ctx.made, strict=True)
+        places = [
+            (..., slice(*edges), slice(None)) for edges in pairwise(accumulate(lengths, initial=0))
+        ]
+
+        def block(i: int) -> Upstream:
+            at, nothing = places[i], weights[i] == 0
+            d_values = d_out[at] / weights[i].masked_fill(nothing, 1)
+            d_weight = -(d_values * out[at]).sum(-1, keepdim=True).masked_fill_(nothing, 0)
+            return Upstream(rows.at(at), scales[i], torch.cat([d_values, d_weight], -1))
+
+        d_q, d_k, d_v = (torch.empty_like(x) for x in (rows.q, rows.k, rows.v))
+        state = before
+        for i, at in enumerate(places):
+            d_q[at], state = query_gradient(phi, block(i), state)
+        for i, at in reversed(list(enumerate(places))):
+            d_k[at], d_v[at], d_sums = key_gradient(phi, block(i), d_sums)
+            earlier = scales[i - 1] if i else before[0]
+            if earlier is not None:
+                d_sums *= shrunk(earlier, scales[i])
         nothing = None, None, None
         return None, d_q, d_k, d_v, *nothing, None, None if before[0] is None else d_sums
 
@@ -270,7 +293,7 @@ def _gradients(
     causal: Causal, inputs: Sequence[Tensor | None], *upstream: Tensor
 ) -> list[Tensor | None]:
     """Return the gradients of `Causal.run`, which can be differentiated again."""
-    out, _, (_, sums) = causal.run(*_rows_and_state(inputs))
+    out, (_, sums) = causal.run(*_rows_and_state(inputs))
     wanted = [x for x in inputs if x is not None and x.requires_grad]
     found = iter(
         torch.autograd.grad([out, cast(Tensor, sums)], wanted, upstream, create_graph=True)

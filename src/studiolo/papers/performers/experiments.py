@@ -12,17 +12,17 @@ from studiolo.measure import abba, flops, peak_tensor_bytes, top_octave_exponent
 from studiolo.runs import Outcome
 from studiolo.train import role_seeds
 
-from . import reference
+from . import reference, training
+from .draws import DRAWS, iid_projection, orthogonal_projection
 from .features import (
     Features,
     RandomFeatures,
     hyperbolic_features,
-    iid_projection,
-    orthogonal_projection,
     positive_features,
     trigonometric_features,
 )
 from .model import favor_attention
+from .redraw import RedrawSchedule
 
 
 def closed_form_ratio(*, seed: int, angle_deg: float = 135.0) -> Outcome:
@@ -64,6 +64,120 @@ def kernel_errors(*, seed: int, draw: str = "iid", trials: int = 50_000) -> Outc
             "pos_over_theorem_2": measured["pos"] / reference.mse_ort_bound(x, y, m),
         }
     )
+
+
+def kernel_errors_over_grid(
+    *,
+    seed: int,
+    draw: str = "iid",
+    trials: int = 20_000,
+    pairs: Sequence[tuple[float, float]] = (
+        (0.5, 30.0), (0.5, 90.0), (0.5, 170.0), (1.0, 90.0), (1.0, 135.0), (2.0, 150.0), (3.0, 170.0),
+    ),
+) -> Outcome:  # fmt: skip
+    """`kernel_errors` at several norms and angles (degrees), up to where MSE(trig)/MSE(pos) is beyond 10^14.
+
+    The positive estimate's own error needs more draws than anyone has where |x + y|² is large, so that
+    norms grow only as the angle does.
+    """
+    m = d = 16
+    projections = _projections(draw, trials, m, d, role_seeds(seed).init)
+    worst = 1.0
+    for norm, angle in pairs:
+        x, y = _pair_at(angle, norm, dim=d)
+        sm = math.exp(float(x @ y))
+        for phi, mse in (
+            (trigonometric_features, reference.mse_trig),
+            (positive_features, reference.mse_pos),
+            (hyperbolic_features, reference.mse_hyp),
+        ):
+            measured = float((_estimates(phi, x, y, projections) - sm).square().mean())
+            worst = max(worst, measured / mse(x, y, m), mse(x, y, m) / measured)
+    x, y = _pair_at(pairs[-1][1], pairs[-1][0], dim=d)
+    ratio = reference.mse_trig(x, y, m) / reference.mse_pos(x, y, m)
+    return Outcome({"worst_factor": worst, "largest_ratio": ratio})
+
+
+def regularized_kernel(*, seed: int, draw: str = "regularized", trials: int = 5_000) -> Outcome:
+    """Mean positive estimate over exp(x·y), x = y of norm 1, m = d = 16; SMREG over SM for regularized draws."""
+    m = d = 16
+    x, _ = _pair_at(0.0, 1.0, dim=d)
+    generator = torch.Generator().manual_seed(role_seeds(seed).init)
+    projections = DRAWS[draw](trials * m, d, generator=generator).reshape(trials, m, d).double()
+    mean = float(_estimates(positive_features, x, x, projections).mean())
+    return Outcome(
+        {
+            "mean_over_softmax_kernel": mean / math.exp(float(x @ x)),
+            "closed_form": reference.smreg(x, x) / math.exp(float(x @ x)),
+        }
+    )
+
+
+def largest_error_by_length(
+    *,
+    seed: int,
+    measure: str = "largest entry",
+    lengths: Sequence[int] = (256, 2048),
+    trials: int = 4,
+) -> Outcome:
+    """Exponent in the length of the error of the matrix exp(x·y), 256 trigonometric orthogonal features.
+
+    x and y are uniform on the unit sphere of dimension 16. `measure` is "largest entry", the norm of Theorem 4,
+    or "largest row", the largest sum of a row's errors. Median over `trials` draws.
+    """
+    generator = torch.Generator().manual_seed(role_seeds(seed).init)
+    found: dict[int, list[float]] = {length: [] for length in lengths}
+    for _ in range(trials):
+        features = RandomFeatures(16, 256, phi="trigonometric", generator=generator)
+        for length in lengths:
+            x, y = torch.randn(2, length, 16, generator=generator, dtype=torch.float64)
+            x, y = (z / z.norm(dim=1, keepdim=True) for z in (x, y))
+            fx, fy = (
+                f.log.exp() * f.sign for f in (features(x), features(y)) if f.sign is not None
+            )
+            error = (fx @ fy.mT - (x @ y.mT).exp()).abs()
+            match measure:
+                case "largest entry":
+                    found[length].append(float(error.max()))
+                case "largest row":
+                    found[length].append(float(error.sum(1).max()))
+                case _:
+                    raise ValueError(f"measure is {measure!r}; known are largest entry and row.")
+    first, last = (float(np.median(found[length])) for length in (lengths[0], lengths[-1]))
+    return Outcome(
+        {
+            "exponent": math.log(last / first) / math.log(lengths[-1] / lengths[0]),
+            "error_at_first": first,
+            "error_at_last": last,
+        }
+    )
+
+
+def orthogonal_gain(
+    *,
+    seed: int,
+    draws: tuple[str, str] = ("iid", "orthogonal"),
+    num_features: int = 64,
+    length: int = 256,
+    trials: int = 400,
+) -> Outcome:
+    """Squared error of the attention output with the first kind of draw over that with the second.
+
+    Positive features; q, k ~ 0.5 · N(0, I_16), so that |x| is about 1. Ratio of geometric means over `trials`.
+    """
+    seeds = role_seeds(seed)
+    data = torch.Generator().manual_seed(seeds.data)
+    generator = torch.Generator().manual_seed(seeds.init)
+    logs: list[list[float]] = [[], []]
+    for _ in range(trials):
+        q, k, v = torch.randn(3, 1, length, 16, generator=data, dtype=torch.float64)
+        q, k = 0.5 * q, 0.5 * k
+        exact = scaled_dot_product_attention(q, k, v)
+        for draw, found in zip(draws, logs, strict=True):
+            features = RandomFeatures(16, num_features, draw=draw, generator=generator)
+            error = favor_attention(q, k, v, features=features) - exact
+            found.append(math.log(float(error.square().mean())))
+    return Outcome({"gain": math.exp(float(np.mean(logs[0]) - np.mean(logs[1])))})
 
 
 def kernel_bias(*, seed: int, draw: str = "orthogonal", trials: int = 2_000) -> Outcome:
@@ -151,10 +265,16 @@ def time_exponent(
     )
 
 
-def speed_over_fused(*, seed: int, length: int = 8192, pairs: int = 20) -> Outcome:
-    """CPU time of torch's fused causal attention over that of FAVOR+ with 256 features; one head of 64."""
+def speed_over_fused(
+    *, seed: int, length: int = 8192, pairs: int = 20, training: bool = False
+) -> Outcome:
+    """CPU time of torch's fused causal attention over that of FAVOR+ with 256 features; one head of 64.
+
+    With `training` the gradients of queries, keys and values are made too.
+    """
     fused, favor = (
-        _attention(method, length, role_seeds(seed).data) for method in ("fused softmax", "favor")
+        _attention(method, length, role_seeds(seed).data, training=training)
+        for method in ("fused softmax", "favor")
     )
     times = abba(fused, favor, pairs=pairs)
     return Outcome(
@@ -193,33 +313,146 @@ def flops_exponent(
     )
 
 
-def peak_bytes_over_fused(*, seed: int, length: int = 4096) -> Outcome:
+def peak_bytes_over_fused(
+    *, seed: int, length: int = 4096, training: bool = False, method: str = "favor"
+) -> Outcome:
     """Peak tensor bytes of causal FAVOR+ over those of torch's fused attention; eight heads of 64."""
     favor, fused = (
-        peak_tensor_bytes(_attention(method, length, role_seeds(seed).data, num_heads=8))
-        for method in ("favor", "fused softmax")
+        peak_tensor_bytes(
+            _attention(name, length, role_seeds(seed).data, num_heads=8, training=training)
+        )
+        for name in (method, "fused softmax")
     )
     return Outcome({"peak_bytes_ratio": favor / fused, "favor_bytes": favor, "fused_bytes": fused})
 
 
-def _attention(method: str, length: int, seed: int, num_heads: int = 1) -> Callable[[], Tensor]:
-    """Return a call of causal attention on inputs of its own, without gradients."""
+def swap_and_recover(
+    *,
+    seed: int,
+    factor: float = 1.0,
+    num_features: int = 64,
+    length: int = 32,
+    steps: int = 300,
+    more: int = 30,
+) -> Outcome:
+    """Train a language model with softmax attention, give it FAVOR+, and train `more` steps.
+
+    `factor` multiplies queries and keys before φ; 1 is right. `behind` is the accuracy on held-out bytes that
+    it lacks to the same model with softmax attention after as many steps more; `dropped` that right after the swap.
+    """
+    torch.set_num_threads(1)
+    seeds = role_seeds(seed)
+    torch.manual_seed(seeds.init)
+    exact = training.LanguageModel(length)
+    rows = training.text_rows(length, seeds.batches)
+    training.fit(exact, training.language_loss, rows, steps)
+    swapped = training.linear(
+        exact, "positive", num_features=num_features, seed=seeds.init, factor=factor
+    )
+    accuracy = [training.next_byte_accuracy(model, length) for model in (exact, swapped)]
+    for model in (exact, swapped):
+        rows = training.text_rows(length, seeds.data)
+        training.fit(model, training.language_loss, rows, more)
+        accuracy.append(training.next_byte_accuracy(model, length))
+    names = ("exact", "swapped", "exact_later", "swapped_later")
+    return Outcome(
+        {
+            **{f"accuracy_{name}": share for name, share in zip(names, accuracy, strict=True)},
+            "dropped": accuracy[0] - accuracy[1],
+            "behind": accuracy[2] - accuracy[3],
+        }
+    )
+
+
+def features_in_training(
+    *,
+    seed: int,
+    better: str = "positive",
+    worse: str = "trigonometric",
+    num_features: int = 16,
+    length: int = 32,
+    steps: int = 200,
+) -> Outcome:
+    """Train a language model from the start with each of two kinds of features, and compare the last losses.
+
+    A kind is one of `feature_map`; with ", redrawn" behind it w is drawn anew every ten steps, with ", again" from
+    another seed. `lead` is the mean training loss of the last quarter with `worse` less that with `better`, in nats.
+    """
+    torch.set_num_threads(1)
+    seeds = role_seeds(seed)
+    loss, peak = {}, {}
+    for kind in (better, worse):
+        phi, _, how = kind.partition(", ")
+        torch.manual_seed(seeds.init)
+        model = training.linear(
+            training.LanguageModel(length),
+            phi,
+            num_features=num_features,
+            seed=seeds.data if how == "again" else seeds.init,
+        )
+        rows = training.text_rows(length, seeds.batches)
+        if how == "redrawn":
+            generator = torch.Generator().manual_seed(seeds.data)
+            rows = training.redrawing(rows, RedrawSchedule(model, 10, generator=generator))
+        losses = training.fit(model, training.language_loss, rows, steps).losses
+        loss[kind] = float(np.mean(losses[-steps // 4 :]))
+        peak[kind] = max(losses[steps // 4 :])
+    values = {f"loss_{kind}": nats for kind, nats in loss.items()}
+    return Outcome({**values, "lead": loss[worse] - loss[better], "peak_of_worse": peak[worse]})
+
+
+def reading(
+    *,
+    seed: int,
+    better: str = "relu",
+    worse: str = "positive",
+    num_features: Sequence[int] = (32, 32),
+    length: int = 24,
+    steps: int = 200,
+) -> Outcome:
+    """Train a reader of ListOps with each of two kinds of features; `lead` is the difference of their accuracies."""
+    torch.set_num_threads(1)
+    seeds = role_seeds(seed)
+    shares: list[float] = []
+    for phi, number in zip((better, worse), num_features, strict=True):
+        torch.manual_seed(seeds.init)
+        model = training.linear(
+            training.Reader(length), phi, num_features=number, seed=seeds.data + len(shares)
+        )
+        rows = training.listops_rows(length, seeds.batches)
+        training.fit(model, training.reading_loss, rows, steps)
+        shares.append(training.value_accuracy(model, length))
+    return Outcome(
+        {"accuracy_better": shares[0], "accuracy_worse": shares[1], "lead": shares[0] - shares[1]}
+    )
+
+
+def _attention(
+    method: str, length: int, seed: int, num_heads: int = 1, training: bool = False
+) -> Callable[[], object]:
+    """Return a call of causal attention on inputs of its own, with or without their gradients."""
     generator = torch.Generator().manual_seed(seed)
     q, k, v = torch.randn(3, 1, num_heads, length, 64, generator=generator) * 0.5
     features = RandomFeatures(64, 256, generator=generator)
+    inputs = [x.clone().requires_grad_(training) for x in (q, k, v)]
 
-    @torch.no_grad()
-    def call() -> Tensor:
+    def output(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         match method:
             case "favor":
                 return favor_attention(q, k, v, features=features, causal=True)
+            case "favor, features kept":
+                return favor_attention(q, k, v, features=lambda x: features(x), causal=True)
             case "fused softmax":
                 return scaled_dot_product_attention(q, k, v, is_causal=True)
             case "written-out softmax":
                 return reference.softmax_attention(q[0, 0], k[0, 0], v[0, 0], causal=True)
         raise ValueError(
-            f"method is {method!r}; known are favor, fused softmax, written-out softmax."
+            f"method is {method!r}; known are favor (features kept), fused softmax, written-out softmax."
         )
+
+    def call() -> object:
+        out = output(*inputs)
+        return torch.autograd.grad(out.sum(), inputs) if training else out
 
     return call
 

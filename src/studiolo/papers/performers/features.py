@@ -1,7 +1,8 @@
-"""Random features of the softmax kernel exp(x·y): how w is drawn, and what is made of w·x.
+"""Feature maps φ, for which φ(x)·φ(y) stands for a similarity of x and y: exp(x·y), or one of its own.
 
 Every map returns φ(x) as `Features(log, sign)`, φ = sign · exp(log), because attention divides by a
 sum of features: with logarithms at hand the common scale is taken out exactly, and no epsilon is needed.
+A function of x that returns `Features` is all that `favor_attention` asks for.
 """
 
 import math
@@ -12,6 +13,8 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from .draws import DRAWS
 
 
 class Features(NamedTuple):
@@ -25,52 +28,12 @@ class Features(NamedTuple):
     sign: Tensor | None = None
 
 
-def iid_projection(
-    num_draws: int, dim: int, *, generator: torch.Generator | None = None
-) -> Float[Tensor, "m d"]:
-    """Return m independent rows w ~ N(0, I_d)."""
-    return torch.randn(num_draws, dim, generator=generator)
-
-
-def orthogonal_projection(
-    num_draws: int, dim: int, *, generator: torch.Generator | None = None
-) -> Float[Tensor, "m d"]:
-    """Return m rows, each N(0, I_d), orthogonal to each other inside every block of d rows.
-
-    The directions are the rows of a Haar matrix, the norms are drawn apart from them (chi with d
-    degrees of freedom). Blocks are independent; the last one may be cut short.
-
-    Source: https://arxiv.org/abs/2009.14794, section 2.4 and appendix B.2; Mezzadri,
-        https://arxiv.org/abs/math-ph/0609050, for the signs.
-    Differs: published implementations keep LAPACK's signs. Then w_11 < 0 always, no row is N(0, I_d),
-        and positive features are biased.
-    """
-    norms = torch.randn(num_draws, dim, generator=generator).norm(dim=1, keepdim=True)
-    return norms * _orthonormal_rows(num_draws, dim, generator)
-
-
-def regularized_projection(
-    num_draws: int, dim: int, *, generator: torch.Generator | None = None
-) -> Float[Tensor, "m d"]:
-    """Return orthogonal rows of norm √d: with positive features, the kernel SMREG of theorem 1."""
-    return math.sqrt(dim) * _orthonormal_rows(num_draws, dim, generator)
-
-
-def _orthonormal_rows(num_draws: int, dim: int, generator: torch.Generator | None) -> Tensor:
-    blocks = -(-num_draws // dim)
-    # float64: the Gram-Schmidt of a nearly dependent float32 block is not orthogonal to 1e-6
-    gaussian = torch.randn(blocks, dim, dim, generator=generator, dtype=torch.float64)
-    q, r = torch.linalg.qr(gaussian)
-    haar = q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)  # signs of columns, not of rows
-    return haar.reshape(blocks * dim, dim)[:num_draws].to(torch.get_default_dtype())
-
-
 def positive_features(
     x: Float[Tensor, "*batch n d"], projection: Float[Tensor, "*b m d"]
 ) -> Features:
     """Return φ(x) = exp(w·x − |x|²/2)/√m, Lemma 1 (FAVOR+). All positive; m features for m draws."""
-    half_norm = 0.5 * x.square().sum(-1, keepdim=True)
-    return Features((x @ projection.mT).sub_(half_norm + 0.5 * math.log(projection.shape[-2])))
+    norm = x.square().sum(-1, keepdim=True) + math.log(projection.shape[-2])
+    return Features((x @ projection.mT).sub_(norm, alpha=0.5))
 
 
 def hyperbolic_features(
@@ -99,43 +62,62 @@ def trigonometric_features(
     )
 
 
-_PHI: dict[str, tuple[Callable[[Tensor, Tensor], Features], int]] = {  # and features per draw
+def relu_features(
+    x: Float[Tensor, "*batch n d"], projection: Float[Tensor, "*b m d"] | None = None
+) -> Features:
+    """Return φ(x) = max(w·x, 0) + 0.001, or max(x, 0) + 0.001 without w: the Performer-ReLU of section 4.3.
+
+    A kernel of its own, which estimates no other. The constant is that of the published code.
+    """
+    wx = x if projection is None else x @ projection.mT
+    return Features((wx.relu() + 1e-3).log())
+
+
+def elu_features(
+    x: Float[Tensor, "*batch n d"], projection: Float[Tensor, "*b m d"] | None = None
+) -> Features:
+    """Return φ(x) = elu(w·x) + 1, or elu(x) + 1 without w: the Linear Transformer (arXiv 2006.16236)."""
+    wx = x if projection is None else x @ projection.mT
+    return Features(torch.where(wx < 0, wx, wx.clamp(min=0).log1p()))
+
+
+_PHI: dict[str, tuple[Callable[..., Features], int]] = {  # and features per draw
     "positive": (positive_features, 1),
     "hyperbolic": (hyperbolic_features, 2),
     "trigonometric": (trigonometric_features, 2),
+    "relu": (relu_features, 1),
+    "elu": (elu_features, 1),
 }
-_DRAW: dict[str, Callable[..., Tensor]] = {
-    "orthogonal": orthogonal_projection,
-    "iid": iid_projection,
-    "regularized": regularized_projection,
-}
+_OF_SOFTMAX = ("positive", "hyperbolic", "trigonometric")
 
 
 class RandomFeatures(nn.Module):
-    """A feature map with its draw of w: `phi(x) · phi(y)` estimates exp(x·y).
+    """A feature map with its draw of w.
 
     Args:
         dim: d, the length of x (the dimension of one head).
-        num_features: length of φ(x); two for each draw unless `phi` is "positive".
-        phi: "positive" (FAVOR+), "hyperbolic" (hyp+) or "trigonometric".
-        draw: "orthogonal", "iid", or "regularized" (orthogonal, norms √d: SMREG).
+        num_features: length of φ(x), 256 unless told; two for each draw where φ comes in pairs.
+        phi: "positive" (FAVOR+), "hyperbolic" (hyp+), "trigonometric": φ(x)·φ(y) estimates exp(x·y).
+            "relu" and "elu" are kernels of their own.
+        draw: "orthogonal", "iid"; "regularized" and "regularized_iid" with all norms √d (SMREG); and, for
+            relu and elu, "none": the d coordinates themselves.
         generator: source of the draw; None is torch's global one.
         device: where w lies; on "meta" nothing is drawn before `redraw_`.
 
     Raises:
-        ValueError: an unknown name (lists those known), or an odd number of paired features.
+        ValueError: an unknown name (lists those known), or a number of features that cannot be.
 
     `projection`, (m, d), is a buffer: saved with the model, moved with it, never trained. `draw_id` tells
     one draw from another, so that what was summed with one is not read with another.
     """
 
-    projection: Tensor
+    projection: Tensor | None
     draw_id: int
 
     def __init__(
         self,
         dim: int,
-        num_features: int = 256,
+        num_features: int | None = None,
         *,
         phi: str = "positive",
         draw: str = "orthogonal",
@@ -145,30 +127,48 @@ class RandomFeatures(nn.Module):
         super().__init__()
         if phi not in _PHI:
             raise ValueError(f"phi is {phi!r}; known are {', '.join(_PHI)}.")
-        if draw not in _DRAW:
-            raise ValueError(f"draw is {draw!r}; known are {', '.join(_DRAW)}.")
+        own = phi not in _OF_SOFTMAX
+        if draw not in DRAWS and not (own and draw == "none"):
+            known = [*DRAWS, "none"] if own else DRAWS
+            raise ValueError(f"draw is {draw!r}; known are {', '.join(known)}.")
         self._map, per_draw = _PHI[phi]
+        if num_features is None:
+            num_features = dim if draw == "none" else 256
         if num_features < 1 or num_features % per_draw:
             raise ValueError(
                 f"{num_features} {phi} features cannot be made: they come {per_draw} for each draw "
                 f"of w. Ask for a positive multiple of {per_draw}."
             )
+        if draw == "none" and num_features != dim:
+            raise ValueError(
+                f"Without a draw there are as many features as coordinates, {dim}, not {num_features}."
+            )
         self.dim, self.num_features, self.phi, self.draw = dim, num_features, phi, draw
         self.register_buffer(
-            "projection", torch.empty(num_features // per_draw, dim, device=device)
+            "projection",
+            None if draw == "none" else torch.empty(num_features // per_draw, dim, device=device),
         )
         self.redraw_(generator)
+
+    @property
+    def of_softmax(self) -> bool:
+        """Whether φ(x)·φ(y) estimates exp(x·y)."""
+        return self.phi in _OF_SOFTMAX
 
     @torch.no_grad()
     def redraw_(self, generator: torch.Generator | None = None) -> None:
         """Replace w by a new draw, in place, as section 4.2 does from time to time in training."""
-        if not self.projection.is_meta:
-            self.projection.copy_(_DRAW[self.draw](*self.projection.shape, generator=generator))
+        w = self.projection
+        if w is not None and not w.is_meta:
+            w.copy_(DRAWS[self.draw](*w.shape, generator=generator))
         self._identify()
 
     def _identify(self) -> None:
         w = self.projection
-        self.draw_id = 0 if w.is_meta else zlib.crc32(w.double().cpu().numpy().tobytes())
+        if w is None or w.is_meta:
+            self.draw_id = 0
+        else:
+            self.draw_id = zlib.crc32(w.double().cpu().numpy().tobytes())
 
     def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
         super()._load_from_state_dict(*args)
@@ -180,13 +180,96 @@ class RandomFeatures(nn.Module):
         Raises:
             ValueError: x is not d long; says both.
         """
-        if x.shape[-1] != self.dim:
-            raise ValueError(
-                f"x has {x.shape[-1]} coordinates and these features were drawn for {self.dim}. "
-                f"Draw RandomFeatures({x.shape[-1]}, ...)."
-            )
-        return self._map(x, self.projection.to(x.dtype))
+        _check_length(x, self.dim)
+        return self._map(x, None if self.projection is None else self.projection.to(x.dtype))
 
     def extra_repr(self) -> str:
         """Name the sizes and the draw in `print(model)`."""
         return f"{self.dim}, num_features={self.num_features}, phi={self.phi!r}, draw={self.draw!r}"
+
+
+class LearnedFeatures(nn.Module):
+    """φ(x) = [exp(W x), exp(−W x)] with a trained W: the feature map of Hedgehog (arXiv 2402.04347).
+
+    Args:
+        dim: d, the length of x.
+        num_features: length of φ(x), even; 2 d unless told.
+        heads: leading axes of W, which broadcast against those of x: (h, 1, 1) gives each of h heads its own.
+        device, dtype: of W.
+
+    Raises:
+        ValueError: an odd number of features, or none.
+
+    W begins as the identity (its rows again and again where there are more). It has no draw, so that a
+    state that was summed before an update of W goes on after it, as a cache of keys would.
+    """
+
+    of_softmax = False
+
+    def __init__(
+        self,
+        dim: int,
+        num_features: int | None = None,
+        *,
+        heads: tuple[int, ...] = (),
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        num_features = 2 * dim if num_features is None else num_features
+        if num_features < 2 or num_features % 2:
+            raise ValueError(
+                f"{num_features} learned features cannot be made: they come in pairs. "
+                "Ask for a positive multiple of 2."
+            )
+        self.dim, self.num_features = dim, num_features
+        self.weight = nn.Parameter(
+            torch.empty(*heads, num_features // 2, dim, device=device, dtype=dtype)
+        )
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Make W the identity."""
+        rows = torch.arange(self.num_features // 2, device=self.weight.device)
+        self.weight.zero_()[..., rows, rows % self.dim] = 1.0
+
+    def forward(self, x: Float[Tensor, "..."]) -> Features:
+        """Return φ(x) of x (..., n, d), in x's own precision.
+
+        Raises:
+            ValueError: x is not d long; says both.
+        """
+        _check_length(x, self.dim)
+        wx = x @ self.weight.to(x.dtype).mT
+        return Features(torch.cat([wx, -wx], -1))
+
+    def extra_repr(self) -> str:
+        """Name the sizes in `print(model)`."""
+        return (
+            f"{self.dim}, num_features={self.num_features}, heads={tuple(self.weight.shape[:-2])}"
+        )
+
+
+def feature_map(
+    phi: str,
+    dim: int,
+    num_features: int | None = None,
+    *,
+    draw: str = "orthogonal",
+    heads: tuple[int, ...] = (),
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+) -> RandomFeatures | LearnedFeatures:
+    """Return the map of a name: "learned", or one of `RandomFeatures`."""
+    if phi == "learned":
+        return LearnedFeatures(dim, num_features, heads=heads, device=device)
+    return RandomFeatures(dim, num_features, phi=phi, draw=draw, generator=generator, device=device)
+
+
+def _check_length(x: Tensor, dim: int) -> None:
+    if x.shape[-1] != dim:
+        raise ValueError(
+            f"x has {x.shape[-1]} coordinates and these features were made for {dim}: "
+            f"give them dim={x.shape[-1]}."
+        )

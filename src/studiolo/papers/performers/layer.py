@@ -1,13 +1,16 @@
 """`FavorAttention`: FAVOR+ where a model has `torch.nn.MultiheadAttention`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from .features import RandomFeatures
+from .features import feature_map
 from .model import FavorState, favor_attention
+from .positions import rotate
 
 
 class FavorAttention(nn.Module):
@@ -29,8 +32,10 @@ class FavorAttention(nn.Module):
         device, dtype: of the parameters.
         causal: position i sees positions 0..i in every call, whatever its `is_causal`.
         num_kv_heads: heads of keys and values, each shared by num_heads / num_kv_heads of the queries.
-        num_features, phi, draw: see `RandomFeatures`; one draw serves all heads.
-        rescue: see `favor_attention`.
+        phi, num_features, draw: see `RandomFeatures`; one draw serves all heads. phi="learned" is
+            `LearnedFeatures`, with a map for each head of keys.
+        exact, rescue: see `favor_attention`.
+        rotary_base: rotary positions, turned in before φ; see `rotate`. None: no positions.
         generator: source of the draw of w.
 
     Raises:
@@ -71,9 +76,11 @@ class FavorAttention(nn.Module):
         *,
         causal: bool = False,
         num_kv_heads: int | None = None,
-        num_features: int = 256,
+        num_features: int | None = None,
         phi: str = "positive",
         draw: str = "orthogonal",
+        exact: int | None = None,
+        rotary_base: float | None = None,
         rescue: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -90,7 +97,8 @@ class FavorAttention(nn.Module):
             )
         self.embed_dim, self.num_heads, self.num_kv_heads = embed_dim, num_heads, num_kv_heads
         self.head_dim = embed_dim // num_heads
-        self.dropout, self.rescue = dropout, rescue
+        self.dropout, self.exact, self.rescue = dropout, exact, rescue
+        self.rotary_base = rotary_base
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         self.batch_first, self.causal, self.add_zero_attn = batch_first, causal, add_zero_attn
 
@@ -110,8 +118,17 @@ class FavorAttention(nn.Module):
         }.items():
             self.register_parameter(name, parameter(*shape) if shape else None)
         self.out_proj = nn.Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
-        self.features = RandomFeatures(
-            self.head_dim, num_features, phi=phi, draw=draw, generator=generator, device=device
+        self.features = feature_map(
+            phi,
+            self.head_dim,
+            num_features,
+            draw=draw,
+            heads=(num_kv_heads, 1),
+            generator=generator,
+            device=device,
+        )
+        self.attention: Callable[..., Any] = (
+            favor_attention  # what `distill_attention` exchanges for a while
         )
         self.reset_parameters()
 
@@ -179,16 +196,19 @@ class FavorAttention(nn.Module):
         causal, key_mask = self._masks(query, key, key_padding_mask, attn_mask, is_causal)
 
         q, k, v = self._projected(query, key, value)
-        begins = state is None or state.sums is None
-        mixed, after = favor_attention(
+        if self.rotary_base is not None:
+            start = 0 if state is None else state.length
+            q, k = (rotate(x, start=start, base=self.rotary_base) for x in (q, k))
+        mixed, after = self.attention(
             q,
             k,
             v,
             features=self.features,
             causal=causal,
             key_mask=key_mask,
+            exact=self.exact if causal else None,
             rescue=self.rescue,
-            state=self._first_state(k) if begins else state,
+            state=state if state is not None and state.length else self._first_state(k),
         )
         out = self.out_proj(mixed.flatten(1, 2).transpose(1, 2).flatten(2))
         if not batched:
@@ -233,7 +253,7 @@ class FavorAttention(nn.Module):
         _, state = favor_attention(
             extra_k, extra_k, extra_v, features=self.features, state=FavorState()
         )
-        return state
+        return replace(state, length=0)  # they have no position
 
     def _masks(
         self,
@@ -275,8 +295,9 @@ class FavorAttention(nn.Module):
         return False, shared if added is None else shared + added
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:  # type: ignore[no-untyped-def]
-        # what torch's own attention saved has no w: ours stays
-        state_dict.setdefault(f"{prefix}features.projection", self.features.projection)
+        # what torch's own attention saved has no features: ours stay
+        for name, ours in self.features.state_dict().items():
+            state_dict.setdefault(f"{prefix}features.{name}", ours)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

@@ -7,14 +7,15 @@ cache of keys. `layer.py` makes a layer of both.
 import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from typing import overload
+from dataclasses import dataclass
+from typing import TypedDict, Unpack, overload
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import register_pytree_node
+from torch.utils._pytree import register_pytree_node, tree_map_only
 
-from .blocks import Causal, Recomputed, Rows, absorb, read, with_ones
+from .blocks import Causal, Map, Recomputed, Rows, absorb, read, with_ones
+from .exact import Recent, absorb_recent, nearby_exact
 from .features import Features, RandomFeatures
 
 
@@ -34,6 +35,10 @@ class FavorState:
     """(..., f, v + 1): Σ_j φ(k_j) exp(−log_max) [v_j 1]."""
     draw: int | None = None
     """Which w the features were made with; see `RandomFeatures.draw_id`."""
+    recent: Recent | tuple[()] = ()
+    """Keys that are not in the sums, where `exact` is used: keys, values, what is added to their scores."""
+    length: int = 0
+    """How many keys were seen, masked ones among them: the position of the next."""
 
     def detach(self) -> "FavorState":
         """Return the state without its history of gradients."""
@@ -52,61 +57,59 @@ class FavorState:
         return self._map(lambda x: x.index_select(0, rows))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "FavorState":
-        if self.log_max is None or self.sums is None:
-            return self
-        return replace(self, log_max=change(self.log_max), sums=change(self.sums))
+        return tree_map_only(Tensor, change, self)
 
 
-def _state_of(parts: Iterable[object], draw: int | None) -> FavorState:
+def _state_of(parts: Iterable[object], rest: tuple[int | None, int]) -> FavorState:
     state = object.__new__(FavorState)  # of whatever a tree is mapped to: sizes, axes
-    for name, value in zip(("log_max", "sums", "draw"), (*parts, draw), strict=True):
+    names = ("log_max", "sums", "recent", "draw", "length")
+    for name, value in zip(names, (*parts, *rest), strict=True):
         object.__setattr__(state, name, value)
     return state
 
 
-register_pytree_node(  # for vmap and compile; which draw it was is no tensor
+register_pytree_node(  # for vmap and compile; draw and length are no tensors
     FavorState,
-    lambda state: ([state.log_max, state.sums], state.draw),
+    lambda state: ([state.log_max, state.sums, state.recent], (state.draw, state.length)),
     _state_of,
     serialized_type_name="studiolo.papers.performers.FavorState",
 )
 
 
+class Options(TypedDict, total=False):
+    """What `favor_attention` takes beside its inputs."""
+
+    causal: bool
+    key_mask: Tensor | None
+    exact: int | None
+    chunk_size: int | None
+    rescue: bool
+
+
 @overload
 def favor_attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
     *,
-    features: Callable[[Tensor], Features],
-    causal: bool = ...,
-    key_mask: Tensor | None = ...,
-    state: None = ...,
-    chunk_size: int | None = ...,
-    rescue: bool = ...,
+    features: Map,
+    state: None = None,
+    **options: Unpack[Options],
 ) -> Tensor: ...
 @overload
 def favor_attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    *,
-    features: Callable[[Tensor], Features],
-    causal: bool = ...,
-    key_mask: Tensor | None = ...,
-    state: FavorState,
-    chunk_size: int | None = ...,
-    rescue: bool = ...,
+    q: Tensor, k: Tensor, v: Tensor, *, features: Map, state: FavorState, **options: Unpack[Options]
 ) -> tuple[Tensor, FavorState]: ...
 def favor_attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
     *,
-    features: Callable[[Tensor], Features],
+    features: Map,
     causal: bool = False,
     key_mask: Tensor | None = None,
     state: FavorState | None = None,
+    exact: int | None = None,
     chunk_size: int | None = None,
     rescue: bool = True,
 ) -> Tensor | tuple[Tensor, FavorState]:
@@ -123,6 +126,9 @@ def favor_attention(
             A query that sees no key, or whose features are all zero, gives zeros.
         state: the keys of earlier calls, seen by all queries; `FavorState()` to begin with. Feed a
             sequence piece by piece, or token by token, and hand on what is returned.
+        exact: a query of causal attention sees its last `exact` keys and more, up to twice as many, by their
+            exact weights, and only the keys before these by features: slower, and much closer to softmax.
+            φ must estimate exp(x·y). A state then holds these keys as well.
         chunk_size: keys per block; None takes 64, or up to 256 where there are few heads to fill a
             matrix product. It changes speed, not the result.
         rescue: compute rows of causal attention again in smaller blocks where a later key of their block is
@@ -144,15 +150,18 @@ def favor_attention(
         absent from numerator and denominator.
     """
     _check_shapes(q, k, v, causal, key_mask)
+    _check_exact(exact, causal, features)
     if chunk_size is None:
         chunk_size = min(256, max(64, 512 // max(1, math.prod(q.shape[:-2]))))
     elif chunk_size < 1:
         raise ValueError(f"chunk_size is {chunk_size}; it must be 1 or more.")
-    draw = getattr(features, "draw_id", None)
-    now = FavorState(draw=draw) if state is None else state
-    if now.sums is None:
-        now = replace(now, draw=draw)
-    else:
+
+    def drawn() -> int | None:
+        return getattr(features, "draw_id", None)
+
+    draw = drawn()
+    now = FavorState() if state is None else state
+    if now.sums is not None or now.recent:
         _check_state(now, draw, k, v)
     dtype = torch.promote_types(q.dtype, torch.float32)
     scale = q.shape[-1] ** -0.25
@@ -169,24 +178,32 @@ def favor_attention(
     def phi(x: Tensor) -> Features:
         return features(x.to(dtype) * scale)
 
-    with nullcontext() if q.is_meta else torch.autocast(q.device.type, enabled=False):
-        if causal:
-            attention, rows = Causal(phi, chunk_size, rescue), Rows(q, k, v, hidden, bias, sees)
-            if _recomputes(features, rows, now.sums):
-                mixed, *parts = Recomputed.apply(attention, *rows, now.log_max, now.sums)
+    cast = not q.is_meta and torch.is_autocast_enabled(q.device.type)
+    with torch.autocast(q.device.type, enabled=False) if cast else nullcontext():
+        rows = Rows(q, k, v, hidden, bias, sees)
+        parts, recent = (now.log_max, now.sums), now.recent
+        if recent and exact is None:
+            parts, recent = absorb_recent(phi, parts, recent), ()
+        if exact is not None:
+            mixed, parts, recent = nearby_exact(phi, rows, parts, recent, exact)
+        elif causal and k.shape[-2] > 1:
+            attention = Causal(phi, chunk_size, rescue, drawn)
+            if _recomputes(features, rows, parts[1]):
+                mixed, *parts = Recomputed.apply(attention, *rows, *parts)
             else:
-                mixed, _, parts = attention.run(rows, (now.log_max, now.sums))
-        else:
-            parts = (now.log_max, now.sums)
+                mixed, parts = attention.run(rows, parts)
+        else:  # one query and its own key are no different
             for block in Rows(k, k, v, hidden, bias, None).split(chunk_size):
                 parts = absorb(parts, block.keys(phi), with_ones(block.v, dtype))
-            outs = [read(parts, phi(part)).to(q.dtype) for part in q.split(chunk_size, -2)]
-            mixed = torch.cat(outs, -2)
-    now = replace(now, log_max=parts[0], sums=parts[1])
-    return mixed if state is None else (mixed, now)
+            few = q.shape[-2] <= chunk_size
+            outs = [read(parts, phi(x)) for x in ([q] if few else q.split(chunk_size, -2))]
+            mixed = (outs[0] if few else torch.cat(outs, -2)).to(q.dtype)
+    if state is None:
+        return mixed
+    return mixed, FavorState(*parts, draw, recent, now.length + k.shape[-2])
 
 
-def _recomputes(features: Callable[[Tensor], Features], rows: Rows, sums: Tensor | None) -> bool:
+def _recomputes(features: Map, rows: Rows, sums: Tensor | None) -> bool:
     """Whether the features are made again for the gradient; where torch looks inside, the plain program runs."""
     return (
         torch.is_grad_enabled()
@@ -237,21 +254,38 @@ def _check_shapes(q: Tensor, k: Tensor, v: Tensor, causal: bool, key_mask: Tenso
         )
 
 
+def _check_exact(exact: int | None, causal: bool, features: Map) -> None:
+    if exact is None:
+        return
+    if exact < 1:
+        raise ValueError(f"exact is {exact}; it must be 1 key or more, or None.")
+    if not causal:
+        raise ValueError("exact weights are those of the last keys, so exact needs causal=True.")
+    if not getattr(features, "of_softmax", True):
+        raise ValueError(
+            "These features are a kernel of their own, not an estimate of exp(x·y): exact weights beside "
+            "theirs would be on another scale. Use exact=None."
+        )
+
+
 def _broadcast(a: Tensor, b: Tensor) -> bool:
     pairs = zip(reversed(a.shape[:-2]), reversed(b.shape[:-2]), strict=False)
     return all(m == n or 1 in (m, n) for m, n in pairs)
 
 
 def _check_state(state: FavorState, draw: int | None, k: Tensor, v: Tensor) -> None:
-    assert state.sums is not None
     if draw != state.draw:
         raise ValueError(
             "This state was made with another draw of w: its sums mean nothing to these features. "
             "Begin with FavorState() after a redraw."
         )
-    if state.sums.shape[:-2] != k.shape[:-2] or state.sums.shape[-1] != v.shape[-1] + 1:
+    if state.recent:
+        axes, width = state.recent[1].shape[:-2], state.recent[1].shape[-1]
+    else:
+        assert state.sums is not None
+        axes, width = state.sums.shape[:-2], state.sums.shape[-1] - 1
+    if axes != k.shape[:-2] or width != v.shape[-1]:
         raise ValueError(
-            f"The state has seen keys of leading axes {tuple(state.sums.shape[:-2])} and values of "
-            f"{state.sums.shape[-1] - 1}; these are {tuple(k.shape[:-2])} and {v.shape[-1]}. "
-            "Take rows of a state with `reorder`."
+            f"The state has seen keys of leading axes {tuple(axes)} and values of {width}; these are "
+            f"{tuple(k.shape[:-2])} and {v.shape[-1]}. Take rows of a state with `reorder`."
         )

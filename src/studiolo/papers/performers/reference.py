@@ -42,6 +42,21 @@ def phi_trig(x: Float[Tensor, "d"], W: Float[Tensor, "m d"]) -> Float[Tensor, "n
     return torch.stack([h * torch.sin(w @ x) for w in W] + [h * torch.cos(w @ x) for w in W])
 
 
+def phi_relu(x: Float[Tensor, "d"], W: Float[Tensor, "m d"]) -> Float[Tensor, "m"]:
+    """Return [max(w_r·x, 0) + 0.001], the generalised attention of section 2.2 with f = ReLU, h = 1."""
+    return torch.stack([torch.clamp(w @ x, min=0) + 0.001 for w in W])
+
+
+def phi_elu(x: Float[Tensor, "d"], W: Float[Tensor, "m d"]) -> Float[Tensor, "m"]:
+    """Return [elu(w_r·x) + 1]: u + 1 where u = w_r·x is positive, else exp(u)."""
+    return torch.stack([w @ x + 1 if w @ x > 0 else torch.exp(w @ x) for w in W])
+
+
+def phi_learned(x: Float[Tensor, "d"], W: Float[Tensor, "m d"]) -> Float[Tensor, "n"]:
+    """Return [exp(w_r·x), exp(−w_r·x)], the feature map of Hedgehog (arXiv 2402.04347, equation 3)."""
+    return torch.stack([torch.exp(w @ x) for w in W] + [torch.exp(-(w @ x)) for w in W])
+
+
 def favor_attention(
     Qp: Float[Tensor, "t f"],
     Kp: Float[Tensor, "s f"],
@@ -73,6 +88,39 @@ def favor_attention_by_prefix_sums(
     return torch.stack(rows)
 
 
+def favor_attention_with_exact_chunks(
+    Q: Float[Tensor, "t d"],
+    K: Float[Tensor, "t d"],
+    V: Float[Tensor, "t v"],
+    Qp: Float[Tensor, "t f"],
+    Kp: Float[Tensor, "t f"],
+    C: int,
+) -> Float[Tensor, "t v"]:
+    """Return causal attention with weights exp(q·k/√d) inside a chunk of C keys and the one before, else Q'·K'."""
+    rows = []
+    for i in range(len(Q)):
+        weights = [
+            torch.exp(Q[i] @ K[j] / math.sqrt(Q.shape[1]))
+            if i // C - j // C <= 1
+            else Qp[i] @ Kp[j]
+            for j in range(i + 1)
+        ]
+        A_i = torch.stack(weights)
+        rows.append(A_i @ V[: i + 1] / A_i.sum())
+    return torch.stack(rows)
+
+
+def rotate(x: Float[Tensor, "d"], position: int, base: float = 10_000.0) -> Float[Tensor, "d"]:
+    """Return x with (x_i, x_{i + d/2}) turned by position · base^(−2i/d) radians."""
+    half = len(x) // 2
+    out = x.clone()
+    for i in range(half):
+        angle = position * base ** (-2 * i / len(x))
+        out[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
+        out[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
+    return out
+
+
 def gram_schmidt(A: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
     """Return the rows of A made orthonormal one after the other, section 2.4. No sign is free here."""
     rows: list[Tensor] = []
@@ -99,6 +147,20 @@ def mse_hyp(x: Tensor, y: Tensor, m: int) -> float:
     """Return the variance of the hyperbolic estimate of SM with m draws (2m features), Lemma 2."""
     z, _, _ = _pair(x, y)
     return (1 - math.exp(-z)) / 2 * mse_pos(x, y, m)
+
+
+def smreg(x: Tensor, y: Tensor) -> float:
+    """Return SMREG: the mean of the positive estimate with w uniform on the sphere of radius √d, Theorem 1.
+
+    exp(−(|x|² + |y|²)/2) Σ_k E[(w·z)^2k]/(2k)!, where E[(w·z)^2k] = (d|z|²)^k (2k − 1)!!/(d(d + 2)...(d + 2k − 2)).
+    """
+    d = len(x)
+    z, _, _ = _pair(x, y)
+    term, total = 1.0, 1.0
+    for k in range(1, 1000):
+        term *= d * z / 2 / k / (d + 2 * k - 2)
+        total += term
+    return math.exp(-float(x @ x + y @ y) / 2) * total
 
 
 def mse_ort_bound(x: Tensor, y: Tensor, m: int) -> float:

@@ -4,14 +4,13 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from . import experiments, reference
+from . import reference
+from .draws import orthogonal_projection, regularized_projection
 from .features import (
     Features,
     RandomFeatures,
     hyperbolic_features,
-    orthogonal_projection,
     positive_features,
-    regularized_projection,
     trigonometric_features,
 )
 from .model import FavorState, favor_attention
@@ -304,7 +303,7 @@ def favor(q_shape, k_shape, v_shape, **options):
     ("call", "sentence"),
     [
         (lambda: favor((5, 4), (5, 3), (5, 2)), "Queries have 4 coordinates and keys 3"),
-        (lambda: favor((5, 3), (5, 3), (5, 2)), "x has 3 coordinates .* drawn for 4"),
+        (lambda: favor((5, 3), (5, 3), (5, 2)), "x has 3 coordinates .* made for 4"),
         (lambda: favor((5, 4), (5, 4), (6, 2)), r"Keys are \(5, 4\) and values \(6, 2\)"),
         (lambda: favor((2, 5, 4), (3, 5, 4), (3, 5, 2)), "leading axes do not fit"),
         (lambda: favor((0, 4), (5, 4), (5, 2)), "0 queries and 5 keys: at least one"),
@@ -325,49 +324,11 @@ def favor(q_shape, k_shape, v_shape, **options):
         (lambda: RandomFeatures(4, 7, phi="trigonometric"), "7 trigonometric features cannot"),
         (lambda: RandomFeatures(4, 8, phi="other"), "phi is 'other'; known are positive"),
         (lambda: RandomFeatures(4, 8, draw="other"), "draw is 'other'; known are orthogonal"),
-        (lambda: experiments.kernel_bias(seed=0, draw="other", trials=1), "draw is 'other'"),
-        (lambda: experiments.bytes_exponent(seed=0, method="other", length=8), "method is 'other'"),
     ],
 )
 def test_errors_are_sentences(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
-
-
-def test_closed_form_ratio_grows_only_where_the_kernel_shrinks():
-    assert experiments.closed_form_ratio(seed=0).values["growth"] > 1
-    assert experiments.closed_form_ratio(seed=0, angle_deg=45.0).values["growth"] < 1
-
-
-def test_kernel_experiments_at_their_smallest():
-    iid = experiments.kernel_errors(seed=0, trials=2000).values
-    assert 0.8 < iid["trig_over_lemma_2"] < 1.25
-    orthogonal = experiments.kernel_errors(seed=0, draw="orthogonal", trials=2000).values
-    assert orthogonal["trig_over_lemma_2"] < 0.5
-    bias = [
-        experiments.kernel_bias(seed=0, draw=draw, trials=300).values["mean_over_truth"]
-        for draw in ("orthogonal", "orthogonal, LAPACK's signs")
-    ]
-    assert abs(bias[0] - 1) < abs(bias[1] - 1)
-
-
-def test_output_errors_at_their_smallest():
-    found = experiments.output_errors(seed=0, scales=(0.25, 0.5, 1.0), length=128, trials=2)
-    assert found.values["trig_over_pos_at_last"] > 1 > found.values["trig_over_pos_smallest"]
-    assert 0.5 < found.values["crossover_norm"] < 2
-    assert len(found.arrays["norm"]) == len(found.arrays["trigonometric_iid"]) == 3
-
-
-def test_cost_experiments_at_their_smallest():
-    favor, written = (
-        experiments.flops_exponent(seed=0, method=m, length=256).values["exponent"]
-        for m in ("favor", "written-out softmax")
-    )
-    assert favor < 1.1 < 1.9 < written
-    assert experiments.bytes_exponent(seed=0, length=256).values["exponent"] < 1.1
-    assert experiments.peak_bytes_over_fused(seed=0, length=256).values["peak_bytes_ratio"] > 0
-    assert math.isfinite(experiments.time_exponent(seed=0, length=128, pairs=2).values["exponent"])
-    assert experiments.speed_over_fused(seed=0, length=128, pairs=2).values["speed_ratio"] > 0
 
 
 @pytest.mark.parametrize("phi", ["positive", "hyperbolic"])

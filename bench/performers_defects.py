@@ -1,0 +1,216 @@
+"""Faults of published implementations of FAVOR+, each shown by a call, beside the same call of ours: one Markdown table.
+
+    python bench/performers_defects.py
+
+performer-pytorch 1.1.4 is asked where it is installed. Where a fault belongs to a program that has no package
+(google-research's JAX and TensorFlow code, xformers before 0.0.29), its rule is written out here. Nothing is timed.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from types import ModuleType
+
+import torch
+from side_by_side import print_head, print_row
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from studiolo.papers.performers import RandomFeatures, favor_attention, orthogonal_projection
+
+
+DIM, FEATURES = 64, 256
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def seeded(seed: int) -> torch.Generator:
+    """Return a generator."""
+    return torch.Generator().manual_seed(seed)
+
+
+def inputs(length: int = 512, scale: float = 0.5) -> list[Tensor]:
+    """Return q, k ~ scale · N(0, I) and v ~ N(0, I), two heads."""
+    q, k, v = torch.randn(3, 1, 2, length, DIM, generator=seeded(0))
+    return [scale * q, scale * k, v]
+
+
+def change(a: Tensor, b: Tensor) -> str:
+    """Return |a − b| / |b| in per cent."""
+    return f"{100 * float((a - b).norm() / b.norm()):.3g} %"
+
+
+def first_entry_of_q(signs: bool) -> str:
+    """Return the share of 4,000 draws whose w_11 is negative: 0.5 for a Gaussian."""
+    if signs:
+        rows = orthogonal_projection(4000 * 16, 16, generator=seeded(0)).reshape(4000, 16, 16)
+    else:  # as google-research, performer-pytorch and HKUNLP draw them
+        rows = torch.linalg.qr(torch.randn(4000, 16, 16, generator=seeded(0))).Q.mT
+    return f"{float((rows[:, 0, 0] < 0).double().mean()):.2f}"
+
+
+def last_key_changes_earlier_rows(attention: Attention) -> str:
+    """Return how much rows before the last change when the last key is six times as long."""
+    q, k, v = inputs()
+    before = attention(q, k, v)[..., :-1, :]
+    k = k.clone()
+    k[..., -1, :] *= 6
+    return change(attention(q, k, v)[..., :-1, :], before)
+
+
+def drowned(package: ModuleType) -> str:
+    """Return the share of key features that performer-pytorch's epsilon at least doubles, keys ~ N(0, I)."""
+    _, k, _ = inputs(scale=1.0)
+    attention = package.FastAttention(DIM, FEATURES)
+    made = package.softmax_kernel(k, projection_matrix=attention.projection_matrix, is_query=False)
+    return f"{float((made < 2e-4 * FEATURES**-0.5).double().mean()):.3f}"
+
+
+def lost() -> str:
+    """Return the share of our key features whose logarithm is no number: nothing is added to any."""
+    _, k, _ = inputs(scale=1.0)
+    log = RandomFeatures(DIM, FEATURES, generator=seeded(1))(k * DIM**-0.25).log
+    return f"{float((~log.isfinite()).double().mean()):.3f}"
+
+
+def padding(attention: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> str:
+    """Return how much an output changes by 128 masked keys behind 384."""
+    q, k, v = inputs()
+    shown = torch.arange(512) < 384
+    a, b, c = (x[..., :384, :] for x in (q, k, v))
+    all_shown = torch.ones(384, dtype=torch.bool)
+    return change(attention(q, k, v, shown)[..., :384, :], attention(a, b, c, all_shown))
+
+
+def xformers_causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Return what xformers' FavorAttention computed: q·k first, then a running sum along the width of values."""
+    key = torch.einsum("...nf,...ne->...nfe", k, v)
+    return torch.einsum("...nfe,...nf->...ne", key, q).cumsum(-1)
+
+
+def xformers_row(ours: bool) -> str:
+    """Return the error against causal FAVOR written out with the same features."""
+    q, k, v = inputs(64)
+    features = RandomFeatures(DIM, FEATURES, generator=seeded(1))
+    a, b = (features(x * DIM**-0.25).log.exp() for x in (q, k))
+    weights = (a @ b.mT).tril()
+    exact = weights @ v / weights.sum(-1, keepdim=True)
+    out = (
+        favor_attention(q, k, v, features=features, causal=True)
+        if ours
+        else xformers_causal(a, b, v)
+    )
+    return change(out, exact)
+
+
+def givens_blocks(same_seed: bool) -> str:
+    """Return the share of blocks of one draw that are equal to the first: TensorFlow's Givens blocks share a seed."""
+    blocks = [
+        orthogonal_projection(8, 8, generator=seeded(0 if same_seed else i)) for i in range(4)
+    ]
+    return f"{sum(torch.equal(b, blocks[0]) for b in blocks[1:])} of 3"
+
+
+def dpfp(fixed: bool) -> str:
+    """Return the share of negative features of flash-linear-attention's DPFP, cat(relu(x), −relu(x))."""
+    x = torch.randn(1000, generator=seeded(0)).relu()
+    if fixed:
+        x = RandomFeatures(8, phi="relu", generator=seeded(0))(torch.randn(100, 8)).log.exp()
+        return f"{float((x < 0).double().mean()):.2f}"
+    return f"{float((torch.cat([x, -x]) < 0).double().mean()):.2f}"
+
+
+def ours(causal: bool) -> Attention:
+    """Return our attention."""
+    features = RandomFeatures(DIM, FEATURES, generator=seeded(1))
+    return lambda q, k, v: favor_attention(q, k, v, features=features, causal=causal)
+
+
+def ours_masked(q: Tensor, k: Tensor, v: Tensor, shown: Tensor) -> Tensor:
+    """Return our attention with a mask of padding."""
+    features = RandomFeatures(DIM, FEATURES, generator=seeded(1))
+    return favor_attention(q, k, v, features=features, key_mask=shown.expand(k.shape[:-1]))
+
+
+def exact(causal: bool) -> Attention:
+    """Return softmax attention."""
+    return lambda q, k, v: scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+
+def performer_pytorch() -> ModuleType | None:
+    """Return performer-pytorch, or None where it is not installed."""
+    if importlib.util.find_spec("performer_pytorch") is None:
+        return None
+    return importlib.import_module("performer_pytorch.performer_pytorch")
+
+
+def theirs(package: ModuleType, causal: bool) -> Attention:
+    """Return performer-pytorch's attention."""
+    torch.manual_seed(1)
+    attention: Attention = package.FastAttention(DIM, FEATURES, causal=causal)
+    return lambda q, k, v: attention(q, k, v)
+
+
+def theirs_masked(package: ModuleType) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """Return performer-pytorch's attention with its mask: values are zeroed, keys stay."""
+    attention = theirs(package, causal=False)
+    return lambda q, k, v, shown: attention(q, k, v.masked_fill(~shown[:, None], 0.0))
+
+
+def main() -> None:
+    """Print the table."""
+    package = performer_pytorch()
+    absent = "not installed"
+    print_head("fault, and whose", "what is measured", "theirs", "ours", "right")
+    print_row(
+        "LAPACK's signs: google-research, performer-pytorch, HKUNLP",
+        "`w[0, 0] < 0`, share of 4,000 draws",
+        first_entry_of_q(signs=False),
+        first_entry_of_q(signs=True),
+        "0.50",
+    )
+    print_row(
+        "future keys in the scale: performer-pytorch, google-research, fast-transformers",
+        "earlier rows after `k[-1] *= 6`",
+        last_key_changes_earlier_rows(theirs(package, True)) if package else absent,
+        last_key_changes_earlier_rows(ours(True)),
+        last_key_changes_earlier_rows(exact(True)),
+    )
+    print_row(
+        "epsilon swamps the features: performer-pytorch",
+        "share of key features below epsilon, k ~ N(0, I)",
+        drowned(package) if package else absent,
+        lost(),
+        "0.000",
+    )
+    print_row(
+        "masked keys stay in the denominator: performer-pytorch, flash-linear-attention #1263",
+        "384 tokens with and without 128 masked ones",
+        padding(theirs_masked(package)) if package else absent,
+        padding(ours_masked),
+        "0 %",
+    )
+    print_row(
+        "causal sum along the wrong axis: xformers, until removed",
+        "error against the formula, same features",
+        xformers_row(ours=False),
+        xformers_row(ours=True),
+        "0 %",
+    )
+    print_row(
+        "one seed for all blocks: google-research (TensorFlow, Givens)",
+        "later blocks equal to the first",
+        givens_blocks(same_seed=True),
+        givens_blocks(same_seed=False),
+        "0 of 3",
+    )
+    print_row(
+        "cat(relu(x), −relu(x)): flash-linear-attention, DPFP",
+        "share of negative features",
+        dpfp(fixed=False),
+        dpfp(fixed=True),
+        "0.00",
+    )
+
+
+if __name__ == "__main__":
+    main()
