@@ -240,10 +240,17 @@ PAPER = "/paper/arxiv:2001.00001"
 
 def test_figures_of_a_paper_are_live_under_a_policy_that_allows_nothing_inline(open_page, measured):
     page = open_page(measured[0] + PAPER)
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     for kind in ("lines", "points"):
-        page.locator(f".plot.{kind}").scroll_into_view_if_needed()
-        page.wait_for_selector(f".plot.{kind} .live svg", timeout=30_000)
+        page.wait_for_function(  # the page may be put in its own place meanwhile, as its files were just written
+            """kind => {
+                document.querySelectorAll("details").forEach((one) => { one.open = true; });
+                const plot = document.querySelector(`.plot.${kind}`);
+                plot?.scrollIntoView();
+                return plot?.querySelector(".live svg");
+            }""",
+            arg=kind,
+            timeout=30_000,
+        )
     before = page.inner_text(".plot.lines .live")
     page.locator("button.scale-switch").first.click()
     page.wait_for_function(
