@@ -125,7 +125,9 @@ def test_error_is_a_sentence_with_an_exit_code(example, arguments, code, sentenc
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["my_paper", "arxiv:2105.03824"])
+@pytest.mark.parametrize(
+    "name", ["my_paper", pytest.param("arxiv:2105.03824", marks=pytest.mark.slow)]
+)
 def test_new_paper_passes_its_own_tests_and_runs(example, name):
     library = example.parents[1]
     folder = studiolo("new-paper", name, "--library", library).stdout.splitlines()[0].split(": ")[1]

@@ -143,6 +143,7 @@ def test_following_offline_uses_what_is_there(here, server):
     assert "2 papers" in studiolo("follow", "--update", "--offline")
 
 
+@pytest.mark.slow
 def test_command_that_is_killed_goes_on(here, server):
     """A real process, with Ctrl-C and kill -9 in the middle."""
     archive = Archive(*records(60))

@@ -64,7 +64,7 @@ def items(count, start=0):
     ]
 
 
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("half", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_collecting_survives_death_at_every_write(tmp_path, monkeypatch, half):
     monkeypatch.setattr(inbox_module, "BATCH", 3)
     first = [SavedFolder("bookmarks", ("F",)), *items(4)]
@@ -98,7 +98,7 @@ def test_collecting_survives_death_at_every_write(tmp_path, monkeypatch, half):
     assert not died
 
 
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("half", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_adding_to_a_list_survives_death_at_every_write(tmp_path, half):
     died = deaths = 0
     for nth in range(1, 60):

@@ -95,7 +95,7 @@ def is_quiet(page, site):
 PATHS = [LIST, "/paper/arxiv:2105.03824", "/lookup?key=arxiv:2105.03824", "/change/same?key=arxiv:2105.03824&other=arxiv:1706.03762", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_pages_are_quiet_fit_and_axe_finds_no_serious_violation(open_page, site, scheme):
     page = open_page(LIST, color_scheme=scheme, bypass_csp=True)  # axe itself is injected
     for path in PATHS:
