@@ -278,8 +278,9 @@ def test_durations_are_read_at_a_glance():
     assert (about(0.2), about(12.3)) == ("less than a second", "about 12 s")
 
 
-def test_papers_run_without_what_only_makes_them_faster(monkeypatch):
-    monkeypatch.setattr(running, "find_spec", lambda name: None if name == "numba" else name)
+def test_papers_run_without_what_only_makes_them_faster_or_reads_models_of_readers(monkeypatch):
+    absent = {"numba", "transformers"}
+    monkeypatch.setattr(running, "find_spec", lambda name: None if name in absent else name)
     running._require_packages(discover())
     monkeypatch.setattr(running, "find_spec", lambda name: None if name == "torch" else name)
     with pytest.raises(RunError, match="These papers need torch, which is not installed"):

@@ -381,6 +381,7 @@ def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
 
 
 FASTER = frozenset({"numba"})  # of the extra `fast`: without them everything runs
+READERS = frozenset({"transformers"})  # imported only where a reader's own model comes from there
 
 
 def _require_packages(papers: Sequence[Paper]) -> None:
@@ -388,7 +389,7 @@ def _require_packages(papers: Sequence[Paper]) -> None:
     from studiolo.runs import code_of
 
     wanted = {name for paper in papers for name in code_of(paper.folder).imports}
-    missing = sorted(name for name in wanted - FASTER if find_spec(name) is None)
+    missing = sorted(name for name in wanted - FASTER - READERS if find_spec(name) is None)
     if missing:
         raise RunError(
             f"These papers need {', '.join(missing)}, which is not installed. To install everything: pip install 'studiolo[run]'"

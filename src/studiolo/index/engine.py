@@ -36,14 +36,14 @@ class Index:
     ...     {"key": "c", "title": "Causal inference", "abstract": "What would have been.", "date": "2009"},
     ... ]
     >>> with Index.build(rows) as index:
-    ...     [hit.key for hit in index.search("linear atten").hits]
-    ...     [one.key for one in index.suggest(["a"])]
-    ...     [one.key for one in index.suggest(heading=["Statistics", "Causal Inference"])]
-    ...     [(one.key, one.lists) for one in index.suggest(["a"], lists={"ada/list": ["a", "b"]})]
-    ['b']
-    ['b']
-    ['c']
-    [('b', ('ada/list',))]
+    ...     print(*(hit.key for hit in index.search("linear atten").hits))
+    ...     print(*(one.key for one in index.suggest(["a"])))
+    ...     print(*(one.key for one in index.suggest(heading=["Statistics", "Causal Inference"])))
+    ...     print(*(one.lists for one in index.suggest(["a"], lists={"ada/list": ["a", "b"]})))
+    b
+    b
+    c
+    ('ada/list',)
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:

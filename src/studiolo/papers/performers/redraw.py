@@ -25,8 +25,8 @@ class RedrawSchedule:
     Example:
         >>> features = RandomFeatures(4, 8)
         >>> schedule = RedrawSchedule(features, every=2)
-        >>> [schedule.step() for _ in range(4)]
-        [False, True, False, True]
+        >>> print(*(schedule.step() for _ in range(4)))
+        False True False True
     """
 
     def __init__(
