@@ -190,7 +190,8 @@ def test_seed_that_is_killed_each_time_is_left_for_the_next_run(make_paper, libr
     assert not any(isinstance(e, SeedFinished) for e in events)
     assert evidence.verdicts()["x-is-large"].word == "not run"
     _, evidence = drive(paper, library)
-    assert evidence.verdicts()["x-is-large"].word == "holds"
+    verdict = evidence.verdicts()["x-is-large"]
+    assert verdict.word == "holds", verdict.why
     assert notes(paper, library) == {"x-is-large": "20 attempts came to no outcome"}
 
 
