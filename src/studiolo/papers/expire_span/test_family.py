@@ -347,6 +347,7 @@ def test_half_precision_follows_single(make):
     ],
     ids=lambda make: make.__name__,
 )
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiled_model_is_compiled_at_most_three_times_for_thirty_blocks(make, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     for made in (
@@ -355,7 +356,6 @@ def test_compiled_model_is_compiled_at_most_three_times_for_thirty_blocks(make, 
     ):  # the checks of a dataclass stay even so, and cannot be traced
         plain = inspect.unwrap(made.__init__)
         monkeypatch.setattr(made, "__init__", plain)
-    torch._dynamo.reset()
     model = spread(make())
     counter = CompileCounter()
     compiled = torch.compile(model, backend=counter, fullgraph=True)

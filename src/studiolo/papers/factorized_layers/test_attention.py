@@ -211,6 +211,7 @@ def test_calibrated_forms_are_closer_on_the_data():
     assert factorize(bertlike, 0.7, data=[{"input_ids": tokens}])(tokens) is not None
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_attention_compiles_exports_and_lives_on_the_meta_device(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     layer = FactorizedMultiheadAttention(8, 2, batch_first=True, rank=2).eval()

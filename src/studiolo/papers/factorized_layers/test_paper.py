@@ -331,6 +331,7 @@ def test_arguments_are_those_of_torch_with_the_rank_by_name_alone():
 
 
 @pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.usefixtures("fresh_compiler")
 def test_layers_compile_export_copy_and_pickle(deep, tmp_path, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     torch.manual_seed(0)

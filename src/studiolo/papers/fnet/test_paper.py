@@ -119,6 +119,7 @@ def test_padding_of_nan_is_never_read():
 
 # torch.compile traces autograd functions through an instance, which torch itself deprecates
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiles_without_a_graph_break():
     if hasattr(fourier_mix, "__wrapped__"):
         pytest.skip("the shape hook wraps functions in what torch.compile cannot trace")

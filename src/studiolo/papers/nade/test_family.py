@@ -233,6 +233,7 @@ def test_copies_pickles_and_types(name):
 
 
 @pytest.mark.parametrize("name", ["made", "rnade", "deep-real"])
+@pytest.mark.usefixtures("fresh_compiler")
 def test_torch_func_compile_and_export(name, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     model = (REAL | BINARY)[name]()

@@ -359,6 +359,7 @@ def test_second_gradient_is_refused_in_a_sentence():
 # torch.compile traces autograd functions through an instance, which torch itself deprecates
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiles_without_a_break_and_exports(order, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     for name in ("forward", "setup_context", "backward"):  # without the checks of types around them

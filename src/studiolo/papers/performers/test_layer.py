@@ -384,6 +384,7 @@ def test_batch_of_none_gives_none():
 
 
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"key_padding_mask": "last"}])
+@pytest.mark.usefixtures("fresh_compiler")
 def test_without_rescue_it_compiles_to_one_graph(options):
     if hasattr(favor_attention, "__wrapped__"):
         pytest.skip("the shape hook wraps functions in what torch.compile cannot trace")
