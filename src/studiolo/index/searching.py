@@ -128,6 +128,8 @@ def finish_tables(database: sqlite3.Connection) -> None:
         for setting, value in (("hashsize", _HASH_BYTES), ("automerge", 0)):
             database.execute(f"INSERT INTO {table} ({table}, rank) VALUES (?, ?)", (setting, value))
         database.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
+        # one piece: a search reads every row of each word, a third quicker where no pieces are joined meanwhile
+        database.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
     database.execute("CREATE INDEX keys ON rows (key)")
 
 
@@ -238,13 +240,13 @@ def _add(
     if len(hits) >= limit:
         return
     where, values = _where(query, f"({expression})")
+    # a row that is there already is skipped before its snippet is made, which takes longer than its rank
     sql = (
         f"SELECT rows.id, -rank, {SHOWN}, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
-        f"WHERE {where} ORDER BY rank LIMIT ?"
+        f"WHERE {where} AND +rows.id NOT IN ({','.join('?' * len(hits))}) ORDER BY rank LIMIT ?"
     )
-    for number, score, *row in database.execute(sql, (*values, limit + len(hits))):
-        if number not in hits and len(hits) < limit:
-            hits[number] = _hit(row, has, (has == "all") + score / (1 + score))
+    for number, score, *row in database.execute(sql, (*values, *hits, limit - len(hits))):
+        hits[number] = _hit(row, has, (has == "all") + score / (1 + score))
 
 
 def _by_fields(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from .words import fold, is_telling, tokens
@@ -19,12 +20,12 @@ MARKED = re.compile(f"({OPEN}[^{CLOSE}]*{CLOSE}?)")
 _Match = tuple[int, int]  # its place among the words of the title, and which typed word it matches
 
 
-def typed_words(texts: Sequence[str]) -> list[bytes]:
+def typed_words(texts: Sequence[str]) -> tuple[bytes, ...]:
     """Return the words of a search as `title_order` takes them."""
-    return [b" ".join(tokens(fold(text))) for text in texts]
+    return tuple(b" ".join(tokens(fold(text))) for text in texts)
 
 
-def title_order(marked: str, typed: Sequence[bytes]) -> tuple[bool, int, int, int]:
+def title_order(marked: str, typed: tuple[bytes, ...]) -> tuple[bool, int, int, int]:
     """Return what titles are sorted by, best first.
 
     Args:
@@ -38,18 +39,25 @@ def title_order(marked: str, typed: Sequence[bytes]) -> tuple[bool, int, int, in
     as_typed = set()
     length = 0
     for number, piece in enumerate(MARKED.split(marked)):
-        words = tokens(fold(piece.strip(OPEN + CLOSE)))
         if number % 2 == 0:
-            length += sum(1 for word in words if is_telling(word) or word.isdigit())
+            words = tokens(fold(piece))
+            length += len([word for word in words if is_telling(word) or word.isdigit()])
             continue
-        word = b" ".join(words)
-        which = max(range(len(typed)), key=lambda n: _in_common(word, typed[n]))
-        if word == typed[which]:
+        which, is_as_typed = _meant(piece, typed)
+        if is_as_typed:
             as_typed.add(which)
         matches.append((length, which))
         length += 1
     between = _fewest_between(matches)
     return between is None, len(typed) - len(as_typed), between or 0, length
+
+
+@lru_cache(maxsize=1 << 12)  # hundreds of titles have the same few words
+def _meant(match: str, typed: tuple[bytes, ...]) -> tuple[int, bool]:
+    """Return which typed word a marked piece of a title matches, and whether it stands there as typed."""
+    word = b" ".join(tokens(fold(match.strip(OPEN + CLOSE))))
+    which = max(range(len(typed)), key=lambda n: _in_common(word, typed[n]))
+    return which, word == typed[which]
 
 
 def _in_common(word: bytes, other: bytes) -> tuple[int, int]:
