@@ -61,6 +61,10 @@ def test_find_says_what_it_corrected_and_how_to_insist(library):
         "To search for it as typed: studiolo find '\"attenttion\"'",
     ]
     assert run("find", '"attenttion"') == "Nothing was found.\n"
+    result = CliRunner().invoke(app, ["find", "rethinking", "attenttion", "year:2020.."])
+    assert result.stderr.splitlines()[1:] == [
+        "To search for it as typed: studiolo find 'rethinking \"attenttion\" year:2020..'"
+    ]
 
 
 def test_find_for_programs(library):

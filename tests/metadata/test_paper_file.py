@@ -98,6 +98,16 @@ def test_csl_json_is_read(tmp_path):
     assert (facts.published, facts.venue) == ("2020-09-30", "ICLR")
 
 
+@pytest.mark.parametrize("wrap", [list, lambda items: {"data": items}])
+def test_document_of_one_long_line_is_read(tmp_path, wrap):
+    items = [
+        {"title": f"T{n}", "arxivId": f"2105.{n:05}", "abstract": "word " * 300} for n in range(800)
+    ]
+    text = json.dumps(wrap(items))
+    assert len(text) > 1.1e6
+    assert [facts.title for facts in read(tmp_path, text)] == [item["title"] for item in items]
+
+
 def test_bibtex_is_read(tmp_path):
     text = """@article{a, title={{FNet}: Mixing}, author={Lee-Thorp, James and Joshua Ainslie}, year={2021},
       eprint={2105.03824}, archivePrefix={arXiv}, doi={10.1000/x}, abstract={Fourier.}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -75,8 +76,11 @@ def find(
     else:
         for sentence in says:
             say(sentence, to_err=True)
-        for typed, _ in found.corrected:
-            say(f"To search for it as typed: studiolo find '\"{typed}\"'", to_err=True)
+        if found.corrected:
+            as_typed = " ".join(query)
+            for typed, _ in found.corrected:
+                as_typed = re.sub(rf"(?<![\w\"]){re.escape(typed)}(?![\w\"])", f'"{typed}"', as_typed)
+            say(f"To search for it as typed: studiolo find {shlex.quote(as_typed)}", to_err=True)
         for number, hit in enumerate(found.hits, 1):
             _say_thing(number, hit)
             if hit.snippet:

@@ -143,7 +143,7 @@ class _Progress:
     def show(self, counts: Counts) -> None:
         """Say it, unless it was said just now."""
         now = time.monotonic()
-        if now - self._said < (0.2 if sys.stderr.isatty() else _SAY_EVERY_S):
+        if not counts.read or now - self._said < (0.2 if sys.stderr.isatty() else _SAY_EVERY_S):
             return
         self._said = now
         of = f" of {counts.total:,}" if counts.total else ""

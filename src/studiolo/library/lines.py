@@ -89,25 +89,33 @@ def lines_of(
     return [_line(entry, sayings, can_run) for entry in document.entries]
 
 
+_NO_TAGS: tuple[tuple[str, ...], frozenset[str], tuple[str, ...]] = (), frozenset(), ()
+
+
 def _line(entry: Entry, sayings: Sayings, can_run: frozenset[str]) -> Line:
-    keys = sayings.keys(entry.key) if entry.key else []
+    key = entry.key
+    keys = sayings.keys(key) if key else []
     known = next((f for key in keys if (f := sayings.facts.get(key)) and f.title), None)
     kept = next((sayings.kept[key] for key in (*keys, *entry.keys) if key in sayings.kept), None)
     state, since = state_of(entry, sayings.kept)
     tags = tags_of(entry, sayings.kept)
-    every = (str(key) for own in entry.keys for key in sayings.keys(own))
-    has = [*things_of(entry, frozenset(key for key in every if key in can_run))]
+    every = (str(key) for own in entry.keys for key in sayings.keys(own)) if can_run else ()
+    has = [*things_of(entry, can_run.intersection(every))]
     if entry.notes or (kept and kept.notes):
         has.append("note")
     sources = tuple(sorted({item.source for item in sayings.items(keys)})) or (FROM_THE_LIST,)
-    vocabulary = sayings.vocabulary
+    meant, names, alike = _NO_TAGS  # as most have
+    if tags:
+        vocabulary = sayings.vocabulary
+        meant, alike = vocabulary.all_meant(tags), vocabulary.all_alike(tags)
+        names = frozenset(map(vocabulary.name, tags))
     return Line(
         entry,
         state or "",
         since,
-        vocabulary.all_meant(tags),
-        frozenset(map(vocabulary.name, tags)),
-        vocabulary.all_alike(tags),
+        meant,
+        names,
+        alike,
         sources,
         tuple(has),
         kept,

@@ -175,7 +175,8 @@ class Suggester:
         with library_index(self.library, says=says) as index:
             own = {str(key) for row in rows for key in self._works_of(row.key)}
             here = index.suggest(seeds, leave_out=own, only=self._things(), limit=limit)
-        return Suggested(here, says), Suggested(there)
+        # what only stands on a list that is followed is like nothing
+        return Suggested(here, says), Suggested([one for one in there if one.reasons])
 
     def next_unread(self, wanted: Wanted, *, limit: int = 20) -> Suggested:
         """Return which of the unread entries come next, and of the inbox where no headings are given: like what was read.

@@ -99,8 +99,8 @@ class Works:
 
     def keys(self, key: Key) -> frozenset[Key]:
         """Return all keys of a key's work, itself included."""
-        root = self._root(key)
-        return frozenset(self._members.get(root, {root}))
+        members = self._members.get(self._root(key)) if self._members else None
+        return frozenset(members or (key,))
 
     def papers(self, key: Key) -> tuple[Key, ...]:
         """Return the works that a repository, talk or post is attached to, two steps deep (a comment on a post about a paper)."""

@@ -34,6 +34,7 @@ from studiolo.sources import (
 from .facts import Facts
 
 
+_FIRST_BYTES = 1_000_001  # of the first line, which tells records on lines from one document
 WHOLE_BYTES = 256 * 1024**2  # of JSON that is not one record a line
 _PACKED = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError)  # fmt: skip
 _NAMES = {
@@ -113,21 +114,21 @@ def _unpacked(counted: BinaryIO, stream: BinaryIO, stack: ExitStack, name: str) 
 
 
 def _json(stream: BinaryIO, name: str) -> Iterator[Facts | str]:
-    lines = bounded_lines(stream)
-    number, first = next(
-        ((at, line) for at, line in lines if line is None or line.strip()), (1, b"")
-    )
-    if first is None or not _starts_a_row(first):
-        if first is not None and not first.strip():
+    before, first = 0, stream.readline(_FIRST_BYTES)
+    while first and not first.strip():
+        before, first = before + 1, stream.readline(_FIRST_BYTES)
+    if not _starts_a_row(first):  # one document, which may be one long line
+        if not first:
             raise SourceError(f"{name} is empty.")
-        if first is None or not first.lstrip(b"\xef\xbb\xbf \t").startswith((b"[", b"{")):
+        if not first.lstrip(b"\xef\xbb\xbf \t").startswith((b"[", b"{")):
             raise SourceError(
                 f"{name} is neither JSON nor BibTeX. Give arXiv's dump, JSON lines, CSL-JSON or a .bib file."
             )
         yield from _document(first + stream.read(WHOLE_BYTES + 1), name)
         return
-    yield _row(first, f"{name}:{number}")
-    for number, line in lines:
+    yield _row(first, f"{name}:{before + 1}")
+    for number, line in bounded_lines(stream):
+        number += before + 1
         if line is None:
             yield f"{name}:{number}: a line longer than a million bytes"
         elif line.strip():
