@@ -40,6 +40,7 @@ def open_page(browser):
     def visit(place, **settings):
         context = browser.new_context(**settings)
         opened.append(context)
+        context.set_default_timeout(120_000)  # of a machine where much else runs
         page = context.new_page()
         page.said, page.asked = [], []
         page.on("console", lambda message: page.said.append(message.text))

@@ -1,3 +1,4 @@
+import time
 import unicodedata
 
 import pytest
@@ -285,3 +286,14 @@ def test_of_very_many_titles_those_with_the_one_letter_as_a_word_come_first():
 def test_a_field_beside_words_of_titles(index):
     assert keys(index.search("section:review rethinking at")) == ["performers"]
     assert keys(index.search("-section:review attention transf")) == ["fnet"]
+
+
+def test_long_text_that_has_a_word_thousands_of_times_is_shown_from_there():
+    rows = [{"key": "page", "notes": "first words " * 3000 + "attention is all " * 9000}]
+    with Index.build(rows) as index:
+        start = time.process_time()
+        [hit] = index.search("attention").hits
+        assert time.process_time() - start < 1
+        [same] = index.search("note:attention").hits
+    assert "attention is all" in hit.snippet
+    assert (same.snippet, len(hit.snippet) < 200) == (hit.snippet, True)

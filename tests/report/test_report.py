@@ -289,6 +289,7 @@ def test_strip_shades_the_region_and_marks_the_interval():
     assert "agrees if at least 1.5" in strip
 
 
+@pytest.mark.slow
 def test_nine_papers_with_sixty_claims_and_forty_figures_are_small_and_fast(library):
     lines = ["# Many"]
     for number in range(9):
@@ -303,6 +304,7 @@ def test_nine_papers_with_sixty_claims_and_forty_figures_are_small_and_fast(libr
     assert page.stat().st_size < 6e6
 
 
+@pytest.mark.slow
 def test_list_of_five_thousand_entries_is_rendered_in_three_seconds(library):
     items = (
         f"* [Paper {i}](https://arxiv.org/abs/2101.{i:05d})\n  * note {i}\n" for i in range(5000)

@@ -17,11 +17,14 @@ from .words import STOP_WORDS, fold, tokens
 COLUMNS = ("key", "title", "authors", "notes", "section", "abstract")
 _WEIGHTS = (10, 10, 5, 2, 2, 1)
 _FEW = 3  # with fewer hits that have all words, those that have all but one follow
-# what a hit may show
+# What a hit may show. FTS5 takes seconds for a text that has a word thousands of times: a long one is shown from the word on.
+_LONG = 20_000  # letters
 _SNIPPETS = ", ".join(
-    f"snippet(fts, {COLUMNS.index(column)}, '{OPEN}', '{CLOSE}', '…', 16)"
+    f"CASE WHEN length(rows.{column}) <= {_LONG} THEN snippet(fts, {COLUMNS.index(column)}, '{OPEN}', '{CLOSE}', '…', 16) "
+    f"ELSE substr(rows.{column}, max(1, instr(lower(rows.{column}), ?) - 20), 120) END"
     for column in ("notes", "abstract")
 )
+_NUM_SNIPPETS = 2
 _BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
 _MANY = 200  # titles with all words that are put in order; of more, those that BM25 finds best
 READ = "key, title, authors, abstract, notes, categories, date"  # of a row by suggestions
@@ -245,7 +248,8 @@ def _add(
         f"SELECT rows.id, -rank, {SHOWN}, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
         f"WHERE {where} AND +rows.id NOT IN ({','.join('?' * len(hits))}) ORDER BY rank LIMIT ?"
     )
-    for number, score, *row in database.execute(sql, (*values, *hits, limit - len(hits))):
+    word = _word_of_snippets(query)
+    for number, score, *row in database.execute(sql, (*word, *values, *hits, limit - len(hits))):
         hits[number] = _hit(row, has, (has == "all") + score / (1 + score))
 
 
@@ -253,11 +257,17 @@ def _by_fields(database: sqlite3.Connection, query: Query, limit: int) -> list[H
     """Return the rows that fields alone ask for, newest first."""
     where, values = _where(query, "")
     of = "fts JOIN rows ON rows.id = fts.rowid" if query.needed else "rows"
-    texts = _SNIPPETS if query.needed else _BEGINNINGS
+    texts, word = (_SNIPPETS, _word_of_snippets(query)) if query.needed else (_BEGINNINGS, [])
     sql = (
         f"SELECT {SHOWN}, {texts} FROM {of} WHERE {where} ORDER BY rows.date DESC, rows.id LIMIT ?"
     )
-    return [_hit(row, "all", 0.0) for row in database.execute(sql, (*values, limit))]
+    return [_hit(row, "all", 0.0) for row in database.execute(sql, (*word, *values, limit))]
+
+
+def _word_of_snippets(query: Query) -> list[str]:
+    """Return the word that a long text is shown from, the longest that was typed, once for each of `_SNIPPETS`."""
+    texts = (word.text for word in (query.words or query.needed))
+    return [max(texts, key=len).lower()] * _NUM_SNIPPETS
 
 
 def _where(query: Query, expression: str, table: str = "fts") -> tuple[str, list[str | int]]:
