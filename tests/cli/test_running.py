@@ -124,9 +124,15 @@ def path(library):
     return path
 
 
-def test_run_says_sentences_and_folds_the_control_into_its_claim(path):
+def test_run_says_sentences_folds_the_control_into_its_claim_and_shows_ids_on_request(path):
     done = studiolo("run", path)
     lines = done.stdout.splitlines()
+    assert "x-is-large" not in done.stdout
+    again = studiolo("run", path, "--verbose")
+    assert "    tiny x-is-large" in again.stdout.splitlines()
+    for said in (done, again):  # nothing from a paper folder writes over the terminal
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", said.stdout + said.stderr)
+        assert "[/x]" in said.stdout
     [says] = [number for number, line in enumerate(lines) if line.startswith("  The value is")]
     assert lines[says + 1] == "    holds; toy scale; control: absent, as it must be"
     assert "Control:" not in done.stdout
@@ -135,11 +141,6 @@ def test_run_says_sentences_and_folds_the_control_into_its_claim(path):
     )
     assert "Claims of the papers (2): 1 holds, 1 does not hold." in lines
     assert lines[-1] == str(path.parent / ".studiolo" / "report" / "list.html")
-
-
-def test_ids_are_shown_on_request(path):
-    assert "x-is-large" not in studiolo("run", path).stdout
-    assert "    tiny x-is-large" in studiolo("run", path, "--verbose").stdout.splitlines()
 
 
 def test_what_is_left_is_one_line_and_what_comes_next_is_said(path):
@@ -161,12 +162,6 @@ def test_events_are_what_their_schema_says(path):
     assert [events[0]["event"], events[-1]["event"]] == ["Planned", "report"]
     judged = {event["claim"] for event in events if event["event"] == "ClaimJudged"}
     assert judged == {"x-is-large", "x-without-effect", "y-is-large"}
-
-
-def test_nothing_from_a_paper_folder_writes_over_the_terminal(path):
-    done = studiolo("run", path, "--verbose")
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
-    assert "[/x]" in done.stdout
 
 
 @pytest.mark.parametrize(

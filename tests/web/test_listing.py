@@ -235,3 +235,12 @@ def test_no_entry_of_a_list_is_lost_on_its_page(library):
     (library / "list.md").write_text(text)
     page = TestClient(app_of(room_for(library)), base_url=HOST).get("/list/list.md").text
     assert titles(page) == [entry.title for entry in Document(text.encode()).entries]
+
+
+def test_page_that_is_not_there_and_a_filter_that_means_nothing_say_so_and_lead_on(client):
+    gone = client.get("/list/nothing.md").text
+    assert "There is no such page" in gone
+    assert '<a href="/">To the list</a>' in gone
+    wrong = client.get(f"{LIST}?year=abc").text
+    assert "That did not work" in wrong
+    assert f'<a href="{LIST}">To the list</a>' in wrong

@@ -78,9 +78,9 @@ def readiness(rows: Sequence[Row]) -> str:
     rest = [row for row in rows if row.paper is None]
     linked = sum(row.code_linked for row in rest)
     papers = [row.entry.key for row in rest if row.entry.key and row.entry.key.names_paper]
-    parts = [f"{runnable} of {len(rows)} {'entry' if len(rows) == 1 else 'entries'} can run"]
+    parts = [f"{runnable:,} of {len(rows):,} {'entry' if len(rows) == 1 else 'entries'} can run"]
     if linked:
-        parts.append(f"code is linked for {linked} of the others")
+        parts.append(f"code is linked for {linked:,} of the others")
     if papers:
         parts.append(f"start one with: studiolo new-paper {quote(str(papers[0]))}")
         return "; ".join(parts)  # a full stop would become a part of the command

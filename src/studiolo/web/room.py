@@ -233,7 +233,10 @@ def posted(
 
 def sorry(request: Request, status: int, why: str) -> Response:
     """Return a page that says why something was not done."""
-    return page(request, "sorry.html.j2", status=status, why=why)
+    asked = bool(request.url.query)  # what was asked of a list is wrong, and the list is there
+    whole = request.url.path if asked and request.url.path.startswith("/list/") else "/"
+    is_gone = status == 404 and not asked
+    return page(request, "sorry.html.j2", status=status, why=why, whole=whole, is_gone=is_gone)
 
 
 def go(place: str, **query: object) -> Response:
