@@ -79,7 +79,9 @@ def find(
         if found.corrected:
             as_typed = " ".join(query)
             for typed, _ in found.corrected:
-                as_typed = re.sub(rf"(?<![\w\"]){re.escape(typed)}(?![\w\"])", f'"{typed}"', as_typed)
+                as_typed = re.sub(
+                    rf"(?<![\w\"]){re.escape(typed)}(?![\w\"])", f'"{typed}"', as_typed
+                )
             say(f"To search for it as typed: studiolo find {shlex.quote(as_typed)}", to_err=True)
         for number, hit in enumerate(found.hits, 1):
             _say_thing(number, hit)
