@@ -12,7 +12,7 @@ BUDGET ?= 200s
 ON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run report test fmt lint types imports docs check bench clean
+.PHONY: help setup run report test fmt lint types imports docs check bench gpu clean
 
 help:    ## Show this help
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ check: lint types imports test docs ## All of the above; CI also runs the slow t
 
 bench: .venv/dev ## Side by side with the strongest peers: make bench ON=nade
 	@$(BIN)/python bench/$(ON).py
+
+gpu: $(if $(filter .venv/bin,$(BIN)),.venv/dev) ## On a GPU: its tests, bench and claims, in 8 minutes; DRY=1 tries them on a CPU; BIN=/usr/bin takes that python
+	@$(BIN)/python3 bench/gpu.py $(if $(DRY),--dry)
 
 clean: ## Remove what make made
 	rm -rf .venv library .pytest_cache .mypy_cache .ruff_cache .hypothesis

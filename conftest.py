@@ -10,6 +10,38 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+DRY = "STUDIOLO_GPU_DRY"  # set: tests marked gpu that take `device` run on the CPU
+
+
+def pytest_collection_modifyitems(items):
+    """Skip the tests marked gpu where there is none."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked or _has_gpu():
+        return
+    skip = pytest.mark.skip(
+        reason="needs a GPU that torch can use; make gpu DRY=1 tries it on the CPU"
+    )
+    for item in marked:
+        if not (os.environ.get(DRY) and "device" in item.fixturenames):
+            item.add_marker(skip)
+
+
+def _has_gpu():
+    from studiolo.runs import this_machine
+
+    if this_machine().gpu is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture
+def device():
+    """Where a test marked gpu computes: "cuda", or "cpu" in a dry run."""
+    return "cpu" if os.environ.get(DRY) else "cuda"
+
+
 @pytest.fixture
 def fresh_compiler():
     """Forget what torch compiled: its limit of recompilations counts what earlier tests compiled."""

@@ -174,6 +174,11 @@ def test_events_are_what_their_schema_says(path):
         ),
         ("--replay", "0", "--replay 0 would compare nothing. Give a number of seeds, from 1."),
         ("--scale", "banana", "'banana' is not a scale. Choose from toy, reduced, paper."),
+        (
+            "--needs",
+            "gpu",
+            '\'gpu\' is not a need. Write "cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on.',
+        ),
         ("--budget", "soon", "'soon' is not a duration. Write 90s, 4m or 1.5h."),
         ("--memory", "lots", "'lots' is not an amount of memory. Write 800MiB or 4GiB."),
         ("--only", "other", "There is no paper folder 'other' for this list. There are: tiny."),

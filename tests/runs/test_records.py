@@ -1,6 +1,7 @@
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from studiolo.runs import (
 )
 from studiolo.runs.evidence import results_folder
 from studiolo.runs.fingerprint import code_of, fingerprint
-from studiolo.runs.machine import save_machine
+from studiolo.runs.machine import _gpu, save_machine
 from studiolo.runs.records import Record, append_record, load_records, record_files, save_content
 
 from .conftest import claim
@@ -130,6 +131,32 @@ def test_machine_comes_back_and_another_under_its_name_is_refused(tmp_path):
     path.write_text("[]")
     with pytest.raises(RunError, match="does not say what the machine is"):
         load_machine(path)
+
+
+def test_graphics_driver_and_memory_are_described_and_leave_the_name_as_it_is(tmp_path):
+    plain = Machine("AMD EPYC", 2, 24, "NVIDIA H100")
+    save_machine(tmp_path, replace(plain, gpu_gib=80, driver="580.1"))
+    save_machine(tmp_path, newer := replace(plain, gpu_gib=80, driver="590.1"))
+    assert load_machine(tmp_path / f"{plain.slug}.json") == newer
+    assert newer.slug == plain.slug
+    save_machine(tmp_path / "cpu", cpu := Machine("AMD EPYC", 2, 24, None))
+    kept = json.loads((tmp_path / "cpu" / f"{cpu.slug}.json").read_text())
+    assert list(kept) == ["cpu", "cores", "ram_gib", "gpu"]
+
+
+@pytest.mark.parametrize(
+    ("listing", "found"),
+    [
+        ("NVIDIA H100 80GB HBM3, 81559, 580.159.04", ("NVIDIA H100 80GB HBM3", 80, "580.159.04")),
+        ("No devices were found", None),
+    ],
+)
+def test_graphics_card_is_what_its_driver_says(tmp_path, monkeypatch, listing, found):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho '{listing}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert _gpu() == found
 
 
 def test_committed_machines_are_described():

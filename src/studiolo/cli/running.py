@@ -56,6 +56,10 @@ def run(
     scale: Annotated[
         list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
     ] = None,
+    needs: Annotated[
+        list[str] | None,
+        typer.Option(help="Only claims that need this: cuda, quiet, data:NAME or world:N."),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
     retry: Annotated[
         bool,
@@ -105,6 +109,7 @@ def run(
     memory_bytes = None if memory is None else _bytes(memory)
     _check_numbers(jobs, replay)
     _check_scales(scale or ())
+    _check_needs(needs or ())
 
     from studiolo import runs
     from studiolo.lists import Document
@@ -145,6 +150,7 @@ def run(
             jobs=jobs,
             budget_s=budget_s,
             scales=scale or (),
+            needs=needs or (),
             retry=retry,
             memory_bytes=memory_bytes,
             tell=tell,
@@ -159,7 +165,9 @@ def run(
         return
     measured = [view.papers[slug] for slug in chosen]
     rest = runs.plan_next(
-        {one.paper.slug: [one.evidence, *one.reference] for one in measured}, scales=scale or ()
+        {one.paper.slug: [one.evidence, *one.reference] for one in measured},
+        scales=scale or (),
+        needs=needs or (),
     )
     show_verdicts(measured, ids=verbose)
     show_left(measured, why_left)
@@ -346,6 +354,14 @@ def _check_scales(scales: Sequence[str]) -> None:
     for scale in scales:
         if scale not in SCALES:
             raise UsageError(f"{scale!r} is not a scale. Choose from {', '.join(SCALES)}.")
+
+
+def _check_needs(needs: Sequence[str]) -> None:
+    from studiolo.claims import NEED, NEEDS
+
+    for need in needs:
+        if NEED.fullmatch(need) is None:
+            raise UsageError(f"{need!r} is not a need. Write {NEEDS}.")
 
 
 def _only(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:

@@ -136,6 +136,7 @@ def run(
     jobs: int | None = None,
     budget_s: float | None = None,
     scales: Sequence[str] = (),
+    needs: Sequence[str] = (),
     retry: bool = False,
     memory_bytes: int | None = None,
     tell: Callable[[Event], None] = lambda event: None,
@@ -148,6 +149,7 @@ def run(
         jobs: seeds at a time; default: one for each usable core.
         budget_s: seconds on the wall; claims that do not fit are left for the next run.
         scales: only claims at these scales; empty for all.
+        needs: only claims that need all of this, such as "cuda"; empty for all.
         retry: run seeds again that ended in a timeout, where the claim's limit is longer now.
         memory_bytes: a worker that uses more is killed.
         tell: is called with every event, in this thread.
@@ -164,7 +166,7 @@ def run(
         for slug, source in evidence.items()
     }
     ledgers = {paper.slug: load_ledger(paper, library) for paper in papers}
-    chosen = plan(list(evidence.values()), typical, scales=scales, retry=retry)
+    chosen = plan(list(evidence.values()), typical, scales=scales, needs=needs, retry=retry)
     tell(Planned(chosen, jobs, budget_s))
     for left in chosen.left_out:
         tell(ClaimLeft(left))

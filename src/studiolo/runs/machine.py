@@ -7,15 +7,17 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from studiolo.errors import RunError
-from studiolo.files import save_bytes
+from studiolo.files import load_bytes, save_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,15 @@ class Machine:
         cores: logical cores this process may use.
         ram_gib: main memory, rounded to whole GiB.
         gpu: the model's name, or None.
+        gpu_gib: its memory, rounded to whole GiB. driver: the version of its driver. Neither is part of the name.
     """
 
     cpu: str
     cores: int
     ram_gib: int
     gpu: str | None
+    gpu_gib: int | None = None
+    driver: str | None = None
 
     @property
     def slug(self) -> str:
@@ -47,14 +52,19 @@ class Machine:
 
 
 def save_machine(folder: Path, machine: Machine) -> None:
-    """Write what a machine is to `<slug>.json`, beside its records, where that is missing.
+    """Write what a machine is to `<slug>.json`, beside its records, where that is missing or was another driver's.
 
     Raises:
         FileError: it cannot be written; says why.
     """
     path = folder / f"{machine.slug}.json"
-    if not path.exists():
-        save_bytes(path, json.dumps(asdict(machine), indent=2).encode() + b"\n")
+    fields = asdict(machine)
+    for name in ("gpu_gib", "driver"):
+        if fields[name] is None:
+            del fields[name]
+    content = json.dumps(fields, indent=2).encode() + b"\n"
+    if load_bytes(path) != content:
+        save_bytes(path, content)
 
 
 def load_machine(path: Path) -> Machine:
@@ -79,21 +89,43 @@ def this_machine() -> Machine:
     """Describe the machine this process runs on."""
     pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return Machine(
-        cpu=_cpu_name(),
-        cores=_usable_cores(),
-        ram_gib=round(pages * page_bytes / 2**30),
-        gpu=_gpu_name(),
+        _cpu_name(), _usable_cores(), round(pages * page_bytes / 2**30), *(_gpu() or (None,))
     )
 
 
 @cache
 def this_environment() -> str:
-    """Return the versions that change results: Python's and torch's, such as `python 3.11, torch 2.13.0`."""
-    python = f"python {sys.version_info.major}.{sys.version_info.minor}"
+    """Return the versions that change results: Python's and torch's, such as `python 3.11, torch 2.13.0`.
+
+    Where there is a GPU also those of what computes there: `..., cuda 13.0, triton 3.6.0`.
+    """
+    found = [f"python {sys.version_info.major}.{sys.version_info.minor}"]
+    torch = _version("torch")
+    found.append(f"torch {torch}" if torch else "no torch")
+    if this_machine().gpu is not None:
+        found += [
+            f"{name} {number}"
+            for name, number in (("cuda", _cuda()), ("triton", _version("triton")))
+            if number
+        ]
+    return ", ".join(found)
+
+
+def _version(package: str) -> str | None:
     try:
-        return f"{python}, torch {version('torch').partition('+')[0]}"
+        return version(package).partition("+")[0]
     except PackageNotFoundError:
-        return f"{python}, no torch"
+        return None
+
+
+def _cuda() -> str | None:
+    """Return the version of CUDA that torch was built for, without importing torch."""
+    torch = find_spec("torch")
+    if torch is None or torch.origin is None:
+        return None
+    said = load_bytes(Path(torch.origin).with_name("version.py")) or b""
+    found = re.search(rb"^cuda\b.*= *'([\d.]+)'", said, re.MULTILINE)
+    return found[1].decode() if found else None
 
 
 def _usable_cores() -> int:
@@ -111,18 +143,19 @@ def _cpu_name() -> str:
     return re.sub(r"\s*(\(R\)|\(TM\)|CPU|Processor|@.*|\d+-Core)", "", name).strip()
 
 
-def _gpu_name() -> str | None:
-    if not Path("/proc/driver/nvidia/version").exists():
+def _gpu() -> tuple[str, int, str] | None:
+    """Return the first GPU's name, its memory in GiB and the version of its driver."""
+    if shutil.which("nvidia-smi") is None:
         return None
     try:
         listing = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
             timeout=20,
             check=True,
-        ).stdout
+        ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    names = listing.split("\n")
-    return names[0].strip() or None
+    found = re.match(r"(.+), (\d+), (\S+)", listing)
+    return (found[1], round(int(found[2]) / 1024), found[3]) if found else None

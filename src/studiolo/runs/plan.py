@@ -98,6 +98,7 @@ def plan(
     typical_wall_s: Mapping[str, Mapping[Setting, float]],
     *,
     scales: Collection[str] = (),
+    needs: Collection[str] = (),
     retry: bool = False,
 ) -> Plan:
     """Choose the seeds to run; whether the time allows a bundle is decided when its turn comes.
@@ -109,6 +110,7 @@ def plan(
         evidence: one for each paper, in the order of the list.
         typical_wall_s: by paper slug, then (run, config): what a seed took before.
         scales: only claims at these scales; empty for all.
+        needs: only claims that need all of this, such as "cuda", and no figures; empty for all.
         retry: run seeds again that ended in a timeout, where the limit is longer now.
     """
     left_out: list[LeftOut] = []
@@ -117,12 +119,13 @@ def plan(
         typical = typical_wall_s.get(source.paper.slug, {})
         bundles = []
         for claims in bundles_of(source.paper):
-            why = _cannot_run(claims, scales)
+            why = _cannot_run(claims, scales, needs)
             if why is not None:
                 left_out.append(LeftOut(source.paper, claims[0].id, why))
                 continue
             bundles.append(_claims_bundle(source, claims, typical, retry))
-        bundles += [_figure_bundle(source, figure, typical) for figure in source.paper.figures]
+        if not needs:
+            bundles += [_figure_bundle(source, figure, typical) for figure in source.paper.figures]
         queues.append(list(_cheapest_first(bundles, typical)))
     first = [[bundle for bundle in queue if bundle.first] for queue in queues]
     later = [[bundle for bundle in queue if not bundle.first] for queue in queues]
@@ -144,14 +147,19 @@ def kept_timeouts(source: Evidence) -> list[str]:
     ]
 
 
-def plan_next(evidence: Mapping[str, Sequence[Evidence]], *, scales: Collection[str] = ()) -> Plan:
+def plan_next(
+    evidence: Mapping[str, Sequence[Evidence]],
+    *,
+    scales: Collection[str] = (),
+    needs: Collection[str] = (),
+) -> Plan:
     """Plan what a run has left, without the bundles that this machine cannot answer for lack of data.
 
     Args:
         evidence: by paper slug, this machine's evidence and then that of reference machines.
     """
     typical = {slug: typical_wall_s(sources) for slug, sources in evidence.items()}
-    rest = plan([sources[0] for sources in evidence.values()], typical, scales=scales)
+    rest = plan([sources[0] for sources in evidence.values()], typical, scales=scales, needs=needs)
     lacking = {
         (slug, id)
         for slug, sources in evidence.items()
@@ -181,7 +189,12 @@ def _with_dependents(paper: Paper, head: Claim) -> Iterable[Claim]:
     return found.values()
 
 
-def _cannot_run(claims: Sequence[Claim], scales: Collection[str]) -> str | None:
+def _cannot_run(
+    claims: Sequence[Claim], scales: Collection[str], needs: Collection[str]
+) -> str | None:
+    for need in needs:
+        if not any(need in claim.needs for claim in claims):
+            return f"does not need {need}"
     if lacking := next(filter(None, map(lacks, claims)), None):
         return lacking
     if scales and claims[0].scale.kind not in scales:
