@@ -31,6 +31,7 @@ class StackedLayer(nn.Module):
         self.weight = nn.Parameter(torch.zeros(shape))
         self.register_buffer("mask", torch.ones(shape))
         self.register_buffer("activation_bits", torch.zeros(shape[0], dtype=torch.int64))
+        self._asked: tuple[Tensor | None, int | None, list[int]] = (None, None, [])
 
     @torch.no_grad()
     def draw_(self, k: int, generator: torch.Generator) -> None:
@@ -55,12 +56,21 @@ class StackedLayer(nn.Module):
         self.weight.copy_(round_to_bits(self.weight * self.mask, bits, self.summed))
         self.activation_bits.fill_(bits if activations else 0)
 
+    def _numbers_of_bits(self) -> list[int]:
+        """To how many bits some member rounds, asked of the buffer once after each change: on a GPU that is a wait."""
+        bits = self.activation_bits
+        version = None if bits.is_inference() else bits._version
+        asked, then, found = self._asked
+        if asked is not bits or version is None or then != version:
+            found = [number for number in bits.unique().tolist() if number]
+            self._asked = (bits, version, found)
+        return found
+
     def _rounded(self, x: Float[Tensor, "k ..."]) -> Float[Tensor, "k ..."]:
         """The inputs of every member, rounded where it rounds them, with a scale for each example."""
-        bits = self.activation_bits
         axes = tuple(range(2, x.ndim))
-        for number in bits[bits > 0].unique().tolist():
-            those = (bits == number).view(-1, *[1] * (x.ndim - 1))
+        for number in self._numbers_of_bits():
+            those = (self.activation_bits == number).view(-1, *[1] * (x.ndim - 1))
             x = torch.where(those, round_to_bits(x, number, axes), x)
         return x
 
@@ -108,7 +118,7 @@ class StackedConvNorm(StackedLayer):
         """Map (b, in, h, w) for all members or (b, K in, h, w), channels by member, to (b, K out, h, w)."""
         members, _, channels = self.weight.shape[:3]
         shared = x.shape[1] == channels
-        if self.activation_bits.any():
+        if self._numbers_of_bits():
             own = x.unflatten(1, (-1, channels)).transpose(0, 1)
             own = self._rounded(own.expand(members, *own.shape[1:]))
             x, shared = own.transpose(0, 1).flatten(1, 2), members == 1

@@ -512,3 +512,19 @@ def test_numbers_of_any_type_will_do(sparsity, dtype):
 def test_pixels_that_are_no_numbers_are_said():
     with pytest.raises(RunError, match="The loss is nan at update 1"):
         trained(x=torch.full((2, 3), torch.nan))
+
+
+def test_rounding_is_asked_of_the_device_once_and_again_after_each_change():
+    population = Population([4, 3, 2], [torch.Generator().manual_seed(k) for k in range(2)])
+    layer = population.stack()[0]
+    assert layer._numbers_of_bits() is layer._numbers_of_bits() == []
+    rounded = population.quantize(4)
+    assert [one.stack()[0]._numbers_of_bits() for one in (rounded, population)] == [[4], []]
+    population.load_state_dict(rounded.state_dict())
+    assert layer._numbers_of_bits() == [4]
+    assert copy.deepcopy(population).double().stack()[0]._numbers_of_bits() == [4]
+    layer.activation_bits = torch.tensor([0, 8])
+    assert layer._numbers_of_bits() == [8]
+    with torch.inference_mode():
+        both = Population.cat([population, population.quantize(6)])
+        assert both.stack()[1]._numbers_of_bits() == [4, 6]
