@@ -9,7 +9,9 @@ b batch   k heads   d head size   t new tokens   n memories   s = n + t   m dist
 ```
 """
 
+import importlib
 from functools import partial
+from types import ModuleType
 
 import torch
 from jaxtyping import Float, Int
@@ -104,6 +106,8 @@ def attend_by_span(
         ages: of memories and new tokens, as the first query sees them.
         reach: no memory is seen from farther than this, if it is known beforehand.
     """
+    if q.is_cuda and (gpu := _gpu()).serves(q, dropout_p):
+        return gpu.attend_by_span(q, k, v, spans, ages, positions, ramp)
     num_memories = k.shape[2] - q.shape[2]
     spans = spans.expand(-1, -1, k.shape[2])
     chunk = partial(_chunk, ramp=ramp, dropout_p=dropout_p)
@@ -130,6 +134,11 @@ def attend_by_span(
     if len(mixed) == 1:
         return mixed[0], on_ramp[0], seen[0] / q.shape[2]
     return torch.cat(mixed, 2), torch.stack(on_ramp).sum(0), torch.stack(seen).sum(0) / q.shape[2]
+
+
+def _gpu() -> ModuleType:
+    """What only CUDA tensors reach: a record made on the CPU does not depend on it."""
+    return importlib.import_module(".gpu", __package__)
 
 
 def _chunk(
