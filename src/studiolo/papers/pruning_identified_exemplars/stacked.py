@@ -1,6 +1,8 @@
 """Layers of many networks side by side: the first axis of every parameter and buffer is the member's."""
 
+import importlib
 import math
+from types import ModuleType
 
 import torch
 from jaxtyping import Float
@@ -8,6 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .pruning import magnitude_mask, round_to_bits
+
+
+def _gpu() -> ModuleType:
+    """What only CUDA tensors reach: a record made on the CPU does not depend on it."""
+    return importlib.import_module(".gpu", __package__)
 
 
 class StackedLayer(nn.Module):
@@ -122,8 +129,11 @@ class StackedConvNorm(StackedLayer):
             own = x.unflatten(1, (-1, channels)).transpose(0, 1)
             own = self._rounded(own.expand(members, *own.shape[1:]))
             x, shared = own.transpose(0, 1).flatten(1, 2), members == 1
-        kernels = (self.weight * self.mask).flatten(0, 1)
-        x = F.conv2d(x, kernels, padding=1, groups=1 if shared else members)
+        kernels = self.weight * self.mask
+        if x.is_cuda and (gpu := _gpu()).serves(x):
+            x = gpu.convolve(x, kernels)
+        else:
+            x = F.conv2d(x, kernels.flatten(0, 1), padding=1, groups=1 if shared else members)
         # norms are per channel, and no two members share one
         return F.batch_norm(
             x,
