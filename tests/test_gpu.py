@@ -222,7 +222,6 @@ DENSITIES: dict[str, tuple[Callable[[], nn.Module], Callable[[], dict[str, torch
     "eonade": (lambda: nade.EoNADE(20, [12], num_orders=2), bits(6, 20)),
     "convnade": (lambda: nade.ConvNADE(6, 6, kernels=(3, 3), channels=4), bits(3, 36)),
 }
-WAITING = {"convnade": "the order in which dimensions are read is asked of the device"}
 
 CASES: dict[str, Case] = {
     "self-attention": Case(lambda: SelfAttention(16, 2), rows(2, 12, 16), one),
@@ -251,10 +250,10 @@ CASES: dict[str, Case] = {
     ),
     "rotate": Case(lambda: Of(performers.rotate), rows(2, 2, 12, 8), one),
     **{
-        name: Case(make, inputs, log_prob, waits=WAITING.get(name, ""))
+        name: Case(make, inputs, log_prob, waits="asks whether each value is one that it can have")
         for name, (make, inputs) in DENSITIES.items()
     },
-    "nade-logits": Case(NadeLogits, bits(6, 20), one),
+    "nade-logits": Case(NadeLogits, bits(6, 20), one, waits="asks how far its recursion goes"),
     "fourier-mix": Case(lambda: Of(fnet.fourier_mix), rows(2, 16, 16), one),
     "matrix-mixing": Case(lambda: fnet.MatrixMixing(16, 16), rows(2, 16, 16), one),
     "fnet": Case(
@@ -286,10 +285,10 @@ CASES: dict[str, Case] = {
         points,
         bound,
     ),
-    "kernel-regression": Case(
-        lambda: Of(partial(anp.kernel_regression, length_scale=0.5)),
+    "kernel-attention": Case(
+        lambda: Of(partial(anp.kernel_attention, kernel="gaussian", scale=0.5)),
         points,
-        lambda model, given: [model(given["x"], given["y"], given["t"])],
+        lambda model, given: [model(given["t"], given["x"], given["y"])],
         FLOATS,
     ),
     "factorized-linear": Case(lambda: factorized.FactorizedLinear(16, 8, rank=4), rows(3, 16), one),
@@ -314,6 +313,7 @@ CASES: dict[str, Case] = {
             partial(lambda m: factorized.substitute(convnet(), m, 0.8), method),
             rows(4, 3, 6, 6),
             one,
+            waits="copies ones to the device" * (method == "acdc"),
         )
         for method in factorized.METHODS
     },
@@ -458,7 +458,7 @@ def test_step_is_captured_in_a_graph_and_replayed(name, device):
 
     def step() -> list[torch.Tensor]:
         found = case.call(model, given)
-        return [*found, *gradients(model, found)]
+        return [x.detach() for x in (*found, *gradients(model, found))]  # no graph stays alive
 
     captured, replay = step(), step
     if device == "cuda":

@@ -130,12 +130,13 @@ class CompressiveTransformer(MemoryTransformer):
             hidden = layer.finish(hidden, mixed)
             kept.append(stored)
             losses.append(loss)
-        sizes = torch.full((len(kept),), float(memory.sizes[0]) + (length - 1) / 2)
+        seen = float(memory.sizes[0]) + (length - 1) / 2
+        sizes = torch.full((len(kept),), seen, device=tokens.device)
         return BlockOutput(
             self.logits(hidden),
             Memory(tuple(kept)),
             torch.stack(losses).sum(0),
-            sizes.to(tokens.device),
+            sizes,
         )
 
     def _old_keys_and_values(self, layer: Layer, past: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -106,7 +106,7 @@ class SpanStep(Step):
 
     def __call__(self, tokens: Int[Tensor, b]) -> Float[Tensor, "b v"]:
         """Read one token of every stream and return the logits of the next."""
-        hidden = F.embedding(tokens, self.embedding)
+        hidden = torch.embedding(self.embedding, tokens)
         for number in range(len(self.weights)):
             hidden = self._layer(hidden, number)
         self.time += 1
@@ -117,33 +117,36 @@ class SpanStep(Step):
     def _layer(self, hidden: Tensor, number: int) -> Tensor:
         weights, model, (batch, heads, head_size) = self.weights[number], self.spanned, self.shape
         inputs = weights.norm1(hidden) if self.pre_norm else hidden
-        new = F.linear(inputs, weights.packed).view(batch, 3, heads, head_size)
-        new = new.transpose(0, 1).reshape(3, batch * heads, head_size)
-        stored = self.stored[number]
+        new = torch._C._nn.linear(inputs, weights.packed)
+        if batch == 1:
+            new = new.view(3, heads, head_size)
+        else:
+            new = new.view(batch, 3, heads, head_size).transpose(0, 1).reshape(3, -1, head_size)
+        query, stored = new[0], self.stored[number]
         end = stored.shape[2] - self.block + self.time
         first = 0 if model.reach is None else max(end - model.reach, 0)
-        keys, values = stored[:, :, first:end].unbind()
+        keys, values = stored.narrow(2, first, end - first).unbind()
         near = min(end - first, self.known)
-        by_distance = torch.mm(new[0], self.key_pe)[:, None]
+        by_distance = query.mm(self.key_pe)
+        query = query.unsqueeze(1)
         if model.is_window:  # all slots from `first` on are seen
-            scores = torch.bmm(new[0][:, None], keys.mT)
+            scores = query.bmm(keys.mT)
         else:
-            scores = torch.baddbmm(self._mask(number, first, end), new[0][:, None], keys.mT)
-        if near < end - first:
-            scores[..., -near:].add_(by_distance)
-        else:
-            scores.add_(by_distance[..., self.known - near :])
+            scores = torch.baddbmm(self._mask(number, first, end), query, keys.mT)
+        if near < self.known:
+            by_distance = by_distance.narrow(1, self.known - near, near)
+        scores.narrow(2, end - first - near, near).add_(by_distance.unsqueeze(1))
         share = scores.softmax(-1)
         if model.ramp == 1:  # only then may a query see nothing at all, and gets zeros
             share.nan_to_num_(0)
-        mixed = torch.bmm(share, values).view(batch, -1)
-        stored[:, :, end] = new[1:]
+        mixed = share.bmm(values).view(batch, -1)
+        stored.select(2, end).copy_(new.narrow(0, 1, 2))
         if model.span_for_each_memory:
             predictor = self.span[number]
             spans = (
                 predictor.of(inputs)[:, None] if self.exact else predictor(inputs[:, None])[:, 0]
             )
-            self.left[number][..., end].add_(spans, alpha=1 / model.ramp)
+            self.left[number].select(2, end).add_(spans, alpha=1 / model.ramp)
             self.new_spans[number].append(spans)
         hidden = torch.addmm(hidden, mixed, weights.out)
         if not self.pre_norm:

@@ -48,10 +48,10 @@ def magnitude_mask(
     """
     flat = weight.detach().abs().flatten(1)
     removed = (sparsity.double() * flat.shape[1]).round().long()
+    numbers = [number for number in removed.unique().tolist() if number]
+    removed = removed.to(flat.device)
     last = flat.new_full((len(flat), 1), -1)  # the largest magnitude that goes; below all of them
-    for number in (
-        removed[removed > 0].unique().tolist()
-    ):  # a selection is four times faster than a sort
+    for number in numbers:  # a selection is four times faster than a sort
         rows = removed == number
         last[rows] = flat[rows].kthvalue(number, dim=1, keepdim=True).values
     equal = flat == last
