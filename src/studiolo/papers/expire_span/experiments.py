@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from studiolo.data import enwiki, standard_library_text
+from studiolo.data import enwiki, standard_library_text, tinyshakespeare
 from studiolo.runs import Outcome
 from studiolo.train import Budget, role_seeds, train
 
@@ -19,6 +19,7 @@ from .compressive import CompressiveConfig, CompressiveTransformer
 from .expire import ExpireSpan, ExpireSpanConfig, ExpireSpanTransformer
 from .memory import Memory
 from .model import BlockOutput, MemoryTransformer
+from .on_gpu import step_on_gpu as step_on_gpu
 from .tasks import NO_TARGET, Stream, cue_recall as cue_stream
 from .text import Curve, as_tokens, bits_per_byte, gain_in_equal_time, pieces, read
 from .transformer_xl import TransformerXL, TransformerXLConfig
@@ -191,6 +192,7 @@ def alpha_sweep(
 TEXTS: dict[str, Callable[[], bytes]] = {
     "standard_library": standard_library_text,
     "enwiki": enwiki,
+    "tinyshakespeare": tinyshakespeare,
 }
 
 
@@ -219,14 +221,14 @@ def language(
     gets as many slots as that, half of them compressed.
 
     Args:
-        data: "enwiki", or "standard_library", which needs no download.
+        data: "enwiki", "tinyshakespeare", or "standard_library", which needs no download.
         every: updates between two evaluations; in between, equal times are interpolated.
 
     Returns:
         `bits_expire_span`, `bits_window_of_equal_memory`, `bits_window_of_equal_reach` and
         `bits_compressive`, at equal steps; `gain_over_window`, bits that the window of equal memory needs
         more, and likewise `gain_over_compressive` and `gain_over_reach`; `gain_in_equal_time` over the window
-        of equal memory and `compressivegain_in_equal_time`, at the time when the faster one is done;
+        of equal memory and `gain_over_compressive_in_equal_time`, at the time when the faster one is done;
         `memory`, memories that a query of Expire-Span sees; `memory_share` of `max_span`. Arrays: bits by
         `step` for each; `kept_1`, `kept_2`, ..., the share of its memories that a layer keeps to an `age`.
     """
@@ -295,7 +297,7 @@ def language(
             "gain_over_reach": reach.bits[-1] - expire.bits[-1],
             "gain_over_compressive": compressive.bits[-1] - expire.bits[-1],
             "gain_in_equal_time": gain_in_equal_time(window, expire),
-            "compressivegain_in_equal_time": gain_in_equal_time(compressive, expire),
+            "gain_over_compressive_in_equal_time": gain_in_equal_time(compressive, expire),
             "memory": expire.memory,
             "memory_share": expire.memory / max_span,
         },

@@ -69,6 +69,7 @@ def draw(
         least = logits.topk(top_k).values[:, -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
     # torch.multinomial does the same with eight times the operations
-    up_to = (logits.float() / temperature).softmax(-1).cumsum(-1)
+    logits = logits.float() if temperature == 1 else logits.float() / temperature
+    up_to = logits.softmax(-1).cumsum(-1)
     at = torch.rand(len(logits), 1, generator=generator, device=logits.device) * up_to[:, -1:]
     return torch.searchsorted(up_to, at, right=True)[:, 0].clamp_(max=logits.shape[-1] - 1)

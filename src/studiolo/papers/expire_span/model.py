@@ -199,8 +199,8 @@ class MemoryTransformer(nn.Module, ABC):
                 again, and then only a kept memory can return. `forget(output.memory)` deletes later.
 
         Raises:
-            ValueError: tokens are not one block, or the memory is of another batch, another depth, or
-                of inference while gradients are wanted; says what was found.
+            ValueError: tokens are not one block, or the memory is of another batch, another depth, another
+                width, or of inference while gradients are wanted; says what was found.
         """
         if tokens.ndim != 2 or not 1 <= tokens.shape[1] <= self.config.block_size:
             raise ValueError(
@@ -279,6 +279,13 @@ class MemoryTransformer(nn.Module, ABC):
                 f"The memory is of {len(memory.layers)} layers and the model's of "
                 f"{self.memory_layers}: it belongs to another model."
             )
+        held = memory.layers[0]
+        width = held["hidden" if "hidden" in held else "keys"].shape[-1]
+        if width != self.memory_width:
+            raise ValueError(
+                f"The memory is of width {width} and the model's of {self.memory_width}: it belongs to "
+                "another model."
+            )
         if len(memory) != batch:
             raise ValueError(
                 f"The memory is of {len(memory)} streams and the tokens are of {batch}: "
@@ -299,6 +306,11 @@ class MemoryTransformer(nn.Module, ABC):
     def memory_layers(self) -> int:
         """How many layers a memory of this model has."""
         return len(self.layers)
+
+    @property
+    def memory_width(self) -> int:
+        """How many numbers a layer keeps of a token."""
+        return self.config.d_model
 
     @property
     def learns(self) -> bool:

@@ -53,11 +53,15 @@ class StaircaseTransformer(MemoryTransformer):
     def __init__(self, config: StaircaseConfig) -> None:
         super().__init__(config, lambda _: Layer(config), 0)
 
+    @property
+    def memory_width(self) -> int:
+        """How many numbers a layer keeps of a token: those of every pass."""
+        return self.config.passes * self.config.d_model
+
     def initial_memory(self, batch: int, length: int | None = None) -> Memory:
         """Return an empty memory, or `length` zero vectors a layer and pass."""
         length = self.initial_length if length is None else length
-        size = self.config.passes * self.config.d_model
-        hidden = self.embedding.weight.new_zeros(batch, length, size)
+        hidden = self.embedding.weight.new_zeros(batch, length, self.memory_width)
         ages = torch.arange(length, 0, -1, device=hidden.device).expand(batch, -1)
         return Memory(({"hidden": hidden, "ages": ages},) * len(self.layers))
 

@@ -41,19 +41,26 @@ class _Weights(NamedTuple):
 
     norm1: _Norm
     norm2: _Norm
-    packed: Tensor  # queries divided by √d, keys, values
+    packed: Tensor  # queries divided by √d, keys, values; and a row that scores spans, where there is one
+    shift: Tensor | None  # what is added to all of these
     out: Tensor
     expand: tuple[Tensor, Tensor]
     contract: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(cls, layer: Layer, head_size: int) -> _Weights:
+    def of(cls, layer: Layer, head_size: int, spans: Any) -> _Weights:
+        """Look up the weights of a layer, with those of `spans`, an `ExpireSpan`, if it is not None."""
         parts = layer.attention
         query = parts.query.weight * head_size**-0.5
+        packed, shift = torch.cat([query, parts.key.weight, parts.value.weight]), None
+        if spans is not None:
+            shift = torch.cat([packed.new_zeros(len(packed)), spans.bias[None]])
+            packed = torch.cat([packed, spans.weight[None] / spans.divisor])
         return cls(
             _Norm.of(layer.norm1),
             _Norm.of(layer.norm2),
-            torch.cat([query, parts.key.weight, parts.value.weight]),
+            packed,
+            shift,
             parts.out.weight.T,
             (layer.expand.weight, layer.expand.bias),
             (layer.contract.weight, layer.contract.bias),
@@ -76,10 +83,14 @@ class SpanStep(Step):
             config.num_positions,
             config.pre_norm,
         )
-        self.weights = [_Weights.of(layer, self.shape[2]) for layer in model.stack]
         self.span: list[Any] = [layer.span for layer in model.stack]
-        self.exact = self.weights[0].packed.dtype == span_dtype(self.weights[0].packed.dtype)
         self.embedding, self.key_pe = model.embedding.weight, model.key_pe
+        self.exact = self.key_pe.dtype == span_dtype(self.key_pe.dtype)
+        self.scored = self.exact and model.span_for_each_memory
+        self.weights = [
+            _Weights.of(layer, self.shape[2], layer.span if self.scored else None)
+            for layer in model.stack
+        ]
         self.norm = _Norm.of(model.norm) if config.pre_norm else None
         self.readout = (model.readout.weight, model.readout.bias)
         self._fill(memory)
@@ -117,7 +128,8 @@ class SpanStep(Step):
     def _layer(self, hidden: Tensor, number: int) -> Tensor:
         weights, model, (batch, heads, head_size) = self.weights[number], self.spanned, self.shape
         inputs = weights.norm1(hidden) if self.pre_norm else hidden
-        new = torch._C._nn.linear(inputs, weights.packed)
+        flat = F.linear(inputs, weights.packed, weights.shift)
+        new = flat.narrow(1, 0, 3 * heads * head_size)
         if batch == 1:
             new = new.view(3, heads, head_size)
         else:
@@ -143,9 +155,10 @@ class SpanStep(Step):
         stored.select(2, end).copy_(new.narrow(0, 1, 2))
         if model.span_for_each_memory:
             predictor = self.span[number]
-            spans = (
-                predictor.of(inputs)[:, None] if self.exact else predictor(inputs[:, None])[:, 0]
-            )
+            if self.scored:
+                spans = flat.narrow(1, flat.shape[1] - 1, 1).sigmoid().mul_(predictor.max_span)
+            else:
+                spans = predictor(inputs[:, None])[:, 0]
             self.left[number].select(2, end).add_(spans, alpha=1 / model.ramp)
             self.new_spans[number].append(spans)
         hidden = torch.addmm(hidden, mixed, weights.out)

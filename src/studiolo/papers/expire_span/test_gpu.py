@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.attention import flex_attention as flex
 
-from . import attention, gpu
+from . import attention, experiments, gpu
 from .adaptive_span import AdaptiveSpanConfig, AdaptiveSpanTransformer
 from .expire import ExpireSpanConfig, ExpireSpanTransformer
 from .transformer_xl import TransformerXL, TransformerXLConfig
@@ -157,3 +157,11 @@ def test_model_trains_alike_with_both_programs_and_compiles_few(kind):
             torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
         )
     assert (gradients[0] - gradients[1]).norm() / gradients[0].norm() < 2e-3
+
+
+@pytest.mark.gpu
+def test_experiment_of_the_claims_runs_at_any_size(device):
+    outcome = experiments.step_on_gpu(
+        seed=1, device=device, batch=1, block=8, span=16, d_model=8, num_layers=1, ramp=4, pairs=1
+    )
+    assert all(value > 0 for value in outcome.values.values())

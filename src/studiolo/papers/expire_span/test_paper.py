@@ -257,6 +257,15 @@ def test_errors_are_sentences():
     memory = model(torch.zeros(2, 5, dtype=torch.long)).memory
     with pytest.raises(ValueError, match="memory is of 2 streams and the tokens are of 3"):
         model(torch.zeros(3, 5, dtype=torch.long), memory)
+    wider = a_model(replace(SMALL, d_model=8))
+    with pytest.raises(
+        ValueError, match="memory is of width 6 and the model's of 8: it belongs to"
+    ):
+        wider(torch.zeros(2, 5, dtype=torch.long), memory)
+    with pytest.raises(
+        ValueError, match="memory is of width 6 and the model's of 8: it belongs to"
+    ):
+        next(wider.eval().generate(torch.zeros(2, 5, dtype=torch.long), 2, memory=memory))
     with pytest.raises(ValueError, match="d_model = 6 cannot be split into 4 heads"):
         replace(SMALL, num_heads=4)
     with pytest.raises(ValueError, match=r"initial_span = 1\.0 is a share of max_span strictly"):

@@ -15,6 +15,7 @@ from studiolo.train import role_seeds
 from .exemplars import held_out_excess, pies
 from .inputs import Split, corrupted, people, pictures, thinned
 from .model import Population, Recipe, train_population
+from .on_gpu import stack_on_gpu as stack_on_gpu
 
 
 Array = np.ndarray

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from . import gpu
+from . import experiments, gpu
 from .model import Population
 
 
@@ -45,3 +45,11 @@ def test_population_computes_the_same_by_every_program(name, dtype, device):
         found = population.to(device, dtype)(x.to(device, dtype)).cpu().double()
     limit = {torch.float32: 2e-3, torch.bfloat16: 4e-2, torch.float16: 5e-3}[dtype]
     assert (found - wanted).norm() / wanted.norm() <= limit
+
+
+@pytest.mark.gpu
+def test_experiment_of_the_claims_runs_at_any_size(device):
+    outcome = experiments.stack_on_gpu(
+        seed=1, device=device, members=2, batch=4, channels=(2, 3), side=8, pairs=1
+    )
+    assert all(value > 0 for value in outcome.values.values())
