@@ -20,6 +20,9 @@ from studiolo.report import (
     write_site,
 )
 from studiolo.report.pictures import badge, interval_strip
+from studiolo.runs import Machine
+from studiolo.runs.machine import save_machine
+from studiolo.runs.records import record_files
 
 from .synthetic import make_paper, make_records
 
@@ -124,6 +127,25 @@ def test_honesty_box_counts_what_a_reader_must_know(view):
     assert honesty.recalled == [("made_up", "claim-1")]
     page = render_html(view)
     assert "Of the 2 claims that were decided, 2 hold, and at most 0.1 are expected" in page
+
+
+def test_column_of_a_gpu_shows_what_it_measured_and_nothing_else(library):
+    """A machine that was lent for its GPU decides a few claims; under the others it says nothing."""
+    paper = make_paper(library)
+    make_records(library, paper)
+    gpu = Machine("Some CPU", 16, 126, "Some GPU", 80, "580.1")
+    [path] = record_files(library / ".studiolo" / "results" / "made_up")
+    lines = [
+        line for line in path.read_text().splitlines() if json.loads(line)["rules"].get("claim-0")
+    ]
+    save_machine(paper.folder / "results", gpu)
+    (paper.folder / "results" / f"{gpu.slug}.jsonl").write_text("\n".join(lines) + "\n")
+    path.unlink()
+    page = render_html(load_view(Document(LIST.encode(), library / "list.md"), library))
+    shown = re.findall(r'<p class="meta">some cpu 16 cores 126 gib some gpu: (.*?)</p>', page)
+    assert shown
+    assert all("holds" in one for one in shown)
+    assert "not run" not in " ".join(shown)
 
 
 def test_busy_dirty_and_second_rules_are_said(library):
