@@ -10,7 +10,7 @@ Imported only when a CUDA tensor asks, or by name.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, no_type_check
 
 import torch
 from jaxtyping import Float, Int
@@ -79,10 +79,12 @@ def attend_by_span(
     farthest = positions.shape[1]
     shared = spans.shape[1] == 1
 
+    @no_type_check  # torch traces these two, and could not trace a check of shapes
     def visible(b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
         head = h * 0 if shared else h
         return (still[b, head, j] - i + ramp > 0) & (since[b, j] + i >= 1)
 
+    @no_type_check
     def score(s: Tensor, b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
         weight = torch.clamp(1 + (left[b, h, j] - i) / ramp, max=1)
         faded = torch.where(weight > 0, torch.log(torch.where(weight > 0, weight, 1.0)), -torch.inf)
