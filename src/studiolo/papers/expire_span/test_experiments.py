@@ -146,7 +146,7 @@ def test_cue_recall_without_room_is_refused():
 
 
 def test_cue_recall_repeats_itself_and_counts_what_a_window_sees():
-    small = {"steps": 12, "batch": 4, "length": 32, "block": 8, "tested": 64}
+    small = {"steps": 3, "batch": 4, "length": 32, "block": 8, "tested": 16}
     outcome = experiments.cue_recall(seed=0, **small)
     assert 0 <= outcome.values["accuracy"] <= 1
     assert 0 < outcome.values["memory"] <= 8 + 31 / 2
@@ -185,10 +185,10 @@ def test_alpha_sweep_gives_a_point_for_each_weight(monkeypatch):
 
 
 def test_language_compares_models_of_equal_memory():
-    small = {"steps": 4, "every": 2, "batch": 2, "length": 33, "d_model": 8, "block": 8}
+    small = {"steps": 2, "every": 1, "batch": 2, "length": 17, "d_model": 8, "block": 8}
     outcome = experiments.language(seed=0, data="standard_library", max_span=24, ramp=4, **small)
     values, arrays = outcome.values, outcome.arrays
-    assert arrays["step"] == [2, 4]
+    assert arrays["step"] == [1, 2]
     # text is made of fewer than 256 bytes, and nothing was learned yet
     assert 5 < values["bits_expire_span"] < 9
     assert values["gain_over_window"] == pytest.approx(

@@ -53,14 +53,9 @@ NOT_LEAVES = "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarn
 
 
 @pytest.mark.filterwarnings(NOT_LEAVES)
-@pytest.mark.parametrize(
-    ("size", "shared"),
-    [
-        pytest.param(size, shared, marks=[pytest.mark.slow] * (size != SIZES[0] or not shared))
-        for size in SIZES
-        for shared in (True, False)
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [True, False], ids=["span-a-memory", "span-a-head"])
+@pytest.mark.parametrize("size", SIZES, ids=str)
 def test_flex_attention_is_the_dense_program(uncompiled, size, shared):
     queries, keys, positions, ramp = size
     parts, ages = drawn(queries, keys, positions, shared=shared)
@@ -78,6 +73,17 @@ def test_query_that_sees_nothing_gets_zeros_and_passes_no_gradient(uncompiled):
         parts[3].zero_()
     mixed, on_ramp, seen, *gradients = values_and_gradients(uncompiled, parts, ages + 30, 1)
     assert not any(x.any() for x in (mixed, on_ramp, seen, *gradients))
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["span-a-memory", "span-a-head"])
+def test_price_and_number_of_memories_need_no_scores(shared):
+    for queries, keys, positions, ramp in SIZES:
+        (q, k, v, spans, at), ages = drawn(queries, keys, positions, shared=shared)
+        _, *wanted = attention.attend_by_span(q, k, v, spans, ages, at, ramp)
+        on_ramp, seen = gpu._sums(spans, ages, queries, ramp)
+        torch.testing.assert_close([on_ramp, seen / queries], wanted, atol=1e-9, rtol=1e-6)
+        gradients = [torch.autograd.grad(x.sum(), spans)[0] for x in (on_ramp, wanted[0])]
+        torch.testing.assert_close(*gradients, atol=1e-12, rtol=1e-12)
 
 
 def test_a_tile_is_read_if_and_only_if_some_query_sees_a_memory_of_it():
