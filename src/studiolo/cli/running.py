@@ -71,6 +71,13 @@ def run(
             help="Measure nothing new: run N finished seeds again and compare bit by bit.",
         ),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="Run seeds on a cluster: ray, ray:ADDRESS, slurm or slurm:PARTITION; default: on this machine.",
+        ),
+    ] = None,
     example: Annotated[
         bool,
         typer.Option(
@@ -100,6 +107,8 @@ def run(
       studiolo run lists/recent-ml-research.md
 
       studiolo run lists/recent-ml-research.md --only nade --budget 90s
+
+      studiolo run lists/recent-ml-research.md --on ray:10.0.0.1:6379
     """
     budget_s = None if budget is None else seconds(budget)
     memory_bytes = None if memory is None else _bytes(memory)
@@ -130,9 +139,11 @@ def run(
     if replay is not None:
         _replay(papers, home, replay)
         return
-    jobs = jobs or runs.this_machine().cores
     why_left: dict[tuple[str, str], str] = {}
-    with progress(as_json=as_json) as show:
+    with runs.start_engine(on, papers, home) as engine, progress(as_json=as_json) as show:
+        if engine.says:
+            say(engine.says, to_err=True)
+        jobs = jobs or engine.jobs
 
         def tell(event: runs.Event) -> None:
             if isinstance(event, runs.ClaimLeft):
@@ -148,12 +159,14 @@ def run(
             retry=retry,
             memory_bytes=memory_bytes,
             tell=tell,
+            place=engine.place,
+            executor=engine.executor,
         )
     view = view.with_evidence(evidence)
     if retry:
         _say_kept(evidence)
     with working("Writing the report"):
-        report = write_report(view)
+        report = write_report(view if on is None else load_view(document, home))
     if as_json:
         say_event({"event": "report", "path": str(report)})
         return

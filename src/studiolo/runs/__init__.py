@@ -14,6 +14,7 @@ from .drive import (
     Warned,
     run,
 )
+from .engine import Engine, start_engine
 from .evidence import (
     Evidence,
     experiment_of,
@@ -25,7 +26,7 @@ from .evidence import (
 from .fingerprint import code_of
 from .keep import save_reference
 from .ledger import NO_HISTORY, Ledger, load_ledger
-from .machine import Machine, load_machine, this_environment, this_machine
+from .machine import Machine, Place, load_machine, this_environment, this_machine, this_place
 from .outcome import Outcome
 from .plan import LeftOut, Plan, SeedToRun, bundles_of, kept_timeouts, plan_next
 from .records import Record
@@ -36,6 +37,7 @@ __all__ = [
     "NO_HISTORY",
     "ClaimJudged",
     "ClaimLeft",
+    "Engine",
     "Event",
     "Evidence",
     "Finished",
@@ -43,6 +45,7 @@ __all__ = [
     "LeftOut",
     "Machine",
     "Outcome",
+    "Place",
     "Plan",
     "Planned",
     "Record",
@@ -70,6 +73,8 @@ __all__ = [
     "replay",
     "run",
     "save_reference",
+    "start_engine",
     "this_environment",
     "this_machine",
+    "this_place",
 ]
