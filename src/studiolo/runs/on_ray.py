@@ -61,6 +61,7 @@ def join_cluster(address: str, papers: Sequence[Paper]) -> Iterator[Engine]:
             )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise RunError(f"Ray {_at(address)} cannot be used: {_first_line(error)}") from error
+    _quieten()
     try:
         kinds = _kinds()
         if not kinds:
@@ -78,6 +79,13 @@ def join_cluster(address: str, papers: Sequence[Paper]) -> Iterator[Engine]:
         yield Engine(place, jobs, lambda jobs, torch: RayExecutor(least, only, torch=torch), says)
     finally:
         ray.shutdown()
+
+
+def _quieten() -> None:
+    """Keep Ray from printing: what it says of a lost node is no line of ours, and would spoil the lines of --json."""
+    import ray._private.worker as private
+
+    private.print_to_stdstream = lambda *args, **kwargs: None
 
 
 def _kinds() -> Mapping[tuple[Any, str], dict[str, float]]:
