@@ -73,16 +73,56 @@ def test_a_node_that_is_lost_costs_its_seed_in_flight_and_nothing_else(cluster, 
     seen = events_until(process, 12)
     time.sleep(0.15)
     lose(cluster)
-    t = time.monotonic()
     output, errors = process.communicate(timeout=300)
-    print("done", time.monotonic() - t)
     seen += [json.loads(line) for line in output.splitlines()]
     assert seen[-1]["event"] == "report", errors
     begun = attempts(path)
-    print(Counter(begun.values()))
-    ledger = path.parent / ".studiolo" / "results" / "chaos" / LEDGER
-    print([json.loads(x) for x in ledger.read_text().splitlines() if "interrupted" in x])
     assert len(begun) == len(records_of(path.parent)) == 54
     assert 1 <= sum(begun.values()) - 54 <= 2
     assert verdicts(path) == expected
     cluster.spare = cluster.add_node(num_cpus=1)
+
+
+def finish(processes):
+    """Wait for runs that must reach their ends; return their events."""
+    told = []
+    for process in processes:
+        output, errors = process.communicate(timeout=300)
+        told.append([json.loads(line) for line in output.splitlines()])
+        assert told[-1][-1]["event"] == "report", errors
+    return told
+
+
+def test_kill_9_and_ctrl_c_of_two_drivers_on_one_cluster_lose_nothing(cluster, tmp_path):
+    expected = verdicts(make_library(tmp_path / "here", seed_s=0.2))
+    paths = [make_library(tmp_path / name, seed_s=0.2) for name in ("killed", "stopped")]
+    killed, stopped = (run_on(cluster, path) for path in paths)
+    seen = events_until(killed, 5) + events_until(stopped, 5)
+    os.killpg(killed.pid, signal.SIGKILL)
+    os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does
+    killed.communicate()
+    [events] = finish([stopped])
+    ended = next(e for e in events if e["event"] == "Finished")
+    assert ended["stopped"]
+    finished = [e["record"] for e in [*seen, *events] if e["event"] == "SeedFinished"]
+    kept = [r for path in paths for r in records_of(path.parent)]
+    assert {(r["started"], *key(r)) for r in finished} <= {(r["started"], *key(r)) for r in kept}
+    finish([run_on(cluster, path) for path in paths])
+    assert [verdicts(path) for path in paths] == [expected, expected]
+    assert sum(attempts(paths[1]).values()) == 54  # Ctrl-C let them finish
+
+
+def test_five_hundred_seeds_of_no_work_are_spread_without_loss(cluster, tmp_path):
+    path = make_library(tmp_path / "many", seed_s=0, claims=28)
+    begun, took_s = {}, []
+    with run_on(cluster, path) as process:
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "SeedStarted":
+                begun[event["index"]] = time.monotonic()  # of one claim after the other
+            elif event["event"] == "SeedFinished":
+                record = event["record"]
+                took_s.append(time.monotonic() - begun[record["index"]] - record["wall_s"])
+    print(f"{statistics.median(took_s):.3f} s for each seed, load {os.getloadavg()[0]:.1f}")
+    assert len(records_of(path.parent)) == 504
+    assert set(attempts(path).values()) == {1}

@@ -54,7 +54,7 @@ def start_engine(on: str | None, papers: Sequence[Paper], library: Path) -> Iter
     elif name == "slurm":
         from .on_slurm import ask_slurm
 
-        with ask_slurm(where, library) as engine:
+        with ask_slurm(where, papers, library) as engine:
             yield engine
     else:
         raise UsageError(f"--on {on}: write ray, ray:ADDRESS, slurm or slurm:PARTITION.")
