@@ -5,6 +5,7 @@ import signal
 import textwrap
 import time
 
+import psutil
 import pytest
 
 from studiolo import runs
@@ -130,17 +131,19 @@ def test_job_that_is_lost_is_an_interrupted_seed_and_resume_asks_for_the_rest(
 @pytest.mark.slow
 def test_kill_cancels_the_jobs(make_paper, library, slurm):
     paper = make_paper(DRAWS.replace("return", "import time; time.sleep(600); return"))
+    began = []
     with ask_slurm("", [paper], library) as engine:
 
         def stop(event):
             if isinstance(event, runs.SeedStarted):
+                job = psutil.Process(int((slurm / "2.pid").read_text()))
+                began.extend([job, *job.children(recursive=True)])
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             run_at(paper, library, engine, tell=stop)
-    time.sleep(0.5)
-    with pytest.raises(ProcessLookupError):
-        os.killpg(int((slurm / "2.pid").read_text()), 0)
+    _, alive = psutil.wait_procs(began, timeout=10)
+    assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_no_slurm_is_a_sentence(make_paper, library, tmp_path, monkeypatch):
