@@ -14,7 +14,7 @@ import pytest
 
 from studiolo.runs.records import LEDGER
 
-from .chaos import key, make_library, records_of, start, verdicts
+from .chaos import key, make_library, records_of, verdicts
 
 
 ray = pytest.importorskip("ray", reason="needs ray: pip install 'studiolo[cluster]'")
