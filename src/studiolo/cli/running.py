@@ -113,7 +113,7 @@ def run(
     budget_s = None if budget is None else seconds(budget)
     memory_bytes = None if memory is None else _bytes(memory)
     _check_numbers(jobs, replay)
-    _check_scales(scale or ())
+    check_scales(scale or ())
 
     from studiolo import runs
     from studiolo.lists import Document
@@ -130,7 +130,7 @@ def run(
         view = load_view(document, home)
     for problem in view.problems:
         say(f"Left out: {problem}", to_err=True)
-    chosen = _only(view.papers, only) if only else dict(view.papers)
+    chosen = only_of(view.papers, only) if only else dict(view.papers)
     papers = [one.paper for one in chosen.values()]
     if not as_json:
         say(view.readiness)
@@ -273,7 +273,7 @@ def keep_records(
         say(f"Left out: {problem}", to_err=True)
     papers = {paper.slug: paper for paper in papers_on(rows)}
     failed = False
-    for paper in (_only(papers, only) if only else papers).values():
+    for paper in (only_of(papers, only) if only else papers).values():
         try:
             kept = runs.save_reference(paper, home.folder)
         except StudioloError as error:  # the others' records are kept all the same
@@ -353,7 +353,8 @@ def _check_numbers(jobs: int | None, replay: int | None) -> None:
         )
 
 
-def _check_scales(scales: Sequence[str]) -> None:
+def check_scales(scales: Sequence[str]) -> None:
+    """Refuse what is not a scale, with a sentence."""
     from studiolo.claims import SCALES
 
     for scale in scales:
@@ -361,7 +362,7 @@ def _check_scales(scales: Sequence[str]) -> None:
             raise UsageError(f"{scale!r} is not a scale. Choose from {', '.join(SCALES)}.")
 
 
-def _only(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
+def only_of(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
     """Return the papers of the folders asked for, in the order of the list."""
     for name in names:
         if name not in papers:

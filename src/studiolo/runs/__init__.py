@@ -24,6 +24,7 @@ from .evidence import (
     load_reference_evidence,
 )
 from .fingerprint import code_of
+from .forecast import Expected, Forecast, forecast
 from .keep import save_reference
 from .ledger import NO_HISTORY, Ledger, load_ledger
 from .machine import Machine, Place, load_machine, this_environment, this_machine, this_place
@@ -40,7 +41,9 @@ __all__ = [
     "Engine",
     "Event",
     "Evidence",
+    "Expected",
     "Finished",
+    "Forecast",
     "Ledger",
     "LeftOut",
     "Machine",
@@ -61,6 +64,7 @@ __all__ = [
     "discover",
     "experiment_of",
     "experiment_of_figure",
+    "forecast",
     "is_readers_own",
     "kept_timeouts",
     "load_evidence",

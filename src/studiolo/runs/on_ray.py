@@ -38,6 +38,10 @@ def join_cluster(address: str, papers: Sequence[Paper]) -> Iterator[Engine]:
     Raises:
         RunError: Ray is not installed, cannot be reached, or its machines cannot run this code.
     """
+    if address.startswith("ray://"):
+        raise RunError(
+            f"{address} is an address for Ray's client. Start the run on a machine of the cluster, with --on ray."
+        )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
     try:
         import ray
@@ -45,10 +49,6 @@ def join_cluster(address: str, papers: Sequence[Paper]) -> Iterator[Engine]:
         raise RunError(
             "Ray is not installed. To install it: pip install 'studiolo[cluster]'"
         ) from error
-    if address.startswith("ray://"):
-        raise RunError(
-            f"{address} is an address for Ray's client. Start the run on a machine of the cluster, with --on ray."
-        )
     with packed(paper.folder for paper in papers) as folder:
         sent = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         try:
