@@ -150,11 +150,13 @@ def test_what_travels_is_the_package_and_the_librarys_own_papers(make_paper, lib
 @pytest.mark.parametrize("on", ["ray", "slurm"])
 def test_engine_that_is_not_installed_says_how_to_get_it(library, monkeypatch, on):
     monkeypatch.setitem(__import__("sys").modules, {"ray": "ray", "slurm": "submitit"}[on], None)
-    with pytest.raises(
-        RunError, match=r"is not installed. To install it: pip install 'studiolo\[cluster\]'"
-    ):  # noqa: SIM117
-        with runs.start_engine(on, [], library):
-            pass
+    with (
+        pytest.raises(
+            RunError, match=r"is not installed. To install it: pip install 'studiolo\[cluster\]'"
+        ),
+        runs.start_engine(on, [], library),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -162,9 +164,16 @@ def test_engine_that_is_not_installed_says_how_to_get_it(library, monkeypatch, o
     [
         ("dask", UsageError, r"^--on dask: write ray, ray:ADDRESS, slurm or slurm:PARTITION\.$"),
         ("ray:ray://far:10001", RunError, "Start the run on a machine of the cluster"),
+        (
+            "ray:127.0.0.1:1",
+            RunError,
+            r"^Ray at 127.0.0.1:1 cannot be used: nobody answers \(.*\)\.$",
+        ),
     ],
 )
 def test_engine_that_there_is_not_is_a_sentence(library, on, error, says):
+    if on.endswith(":1"):
+        pytest.importorskip("ray", reason="needs ray: pip install 'studiolo[cluster]'")
     with pytest.raises(error, match=says):  # noqa: SIM117
         with runs.start_engine(on, [], library):
             pass

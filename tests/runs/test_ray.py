@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import psutil
 import pytest
 
+from studiolo.runs.on_ray import join_cluster
 from studiolo.runs.records import LEDGER
+from studiolo.runs.worker import Task
 
 from .chaos import key, make_library, records_of, verdicts
 
@@ -23,13 +26,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of two nodes with one CPU each; a test may kill the second, and then adds another."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    """A cluster of two nodes with a CPU and what it takes for a GPU each; a test may kill the second, and adds another."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "include_dashboard": False}
+    node = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False}
     made = Cluster(initialize_head=True, head_node_args=node)
-    made.spare = made.add_node(num_cpus=1)
+    made.spare = made.add_node(num_cpus=1, num_gpus=1)
     yield made
     made.shutdown()
 
@@ -80,7 +83,7 @@ def test_a_node_that_is_lost_costs_its_seed_in_flight_and_nothing_else(cluster, 
     assert len(begun) == len(records_of(path.parent)) == 54
     assert 1 <= sum(begun.values()) - 54 <= 2
     assert verdicts(path) == expected
-    cluster.spare = cluster.add_node(num_cpus=1)
+    cluster.spare = cluster.add_node(num_cpus=1, num_gpus=1)
 
 
 def finish(processes):
@@ -126,3 +129,20 @@ def test_five_hundred_seeds_of_no_work_are_spread_without_loss(cluster, tmp_path
     print(f"{statistics.median(took_s):.3f} s for each seed, load {os.getloadavg()[0]:.1f}")
     assert len(records_of(path.parent)) == 504
     assert set(attempts(path).values()) == {1}
+
+
+def test_seed_that_needs_a_gpu_sees_the_one_that_ray_gave_it(cluster, make_paper, library):
+    paper = make_paper(
+        """
+        import os
+
+
+        def f(*, seed):
+            return Outcome({"x": float(os.environ.get("CUDA_VISIBLE_DEVICES") or -1)})
+        """
+    )
+    task = Task(folder=paper.folder, run="f", config={}, seed=1, timeout_s=60)
+    with join_cluster(cluster.address, [paper]) as engine, engine.executor(2, False) as executor:
+        seen = [executor.submit(replace(task, gpus=gpus)).result() for gpus in (1, 0)]
+    assert [result.values for result in seen] == [{"x": 0.0}, {"x": -1.0}]
+    assert (engine.jobs, engine.place.processes) == (2, 1)

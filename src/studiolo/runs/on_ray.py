@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from .worker import Result, Task
 
 NODE_ID = "ray.io/node-id"
 PASSED_ON = ("STUDIOLO_DATA",)  # what the nodes are told of the driver's environment
+ANSWERS_S = 10.0
 LONGEST_REASON = 300  # characters
 
 
@@ -49,6 +51,7 @@ def join_cluster(address: str, papers: Sequence[Paper]) -> Iterator[Engine]:
         raise RunError(
             "Ray is not installed. To install it: pip install 'studiolo[cluster]'"
         ) from error
+    _refuse_nobody(address)
     with packed(paper.folder for paper in papers) as folder:
         sent = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         try:
@@ -79,6 +82,21 @@ def join_cluster(address: str, papers: Sequence[Paper]) -> Iterator[Engine]:
         yield Engine(place, jobs, lambda jobs, torch: RayExecutor(least, only, torch=torch), says)
     finally:
         ray.shutdown()
+
+
+def _refuse_nobody(address: str) -> None:
+    """Refuse an address where nobody answers, for which Ray itself would wait many minutes.
+
+    Raises:
+        RunError: nobody answers there.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS_S).close()
+    except (OSError, OverflowError) as error:
+        raise RunError(f"Ray {_at(address)} cannot be used: nobody answers ({error}).") from error
 
 
 def _quieten() -> None:
