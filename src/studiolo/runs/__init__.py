@@ -14,7 +14,7 @@ from .drive import (
     Warned,
     run,
 )
-from .engine import Engine, start_engine
+from .engine import start_engine
 from .evidence import (
     Evidence,
     experiment_of,
@@ -23,6 +23,7 @@ from .evidence import (
     load_library_evidence,
     load_reference_evidence,
 )
+from .executor import Engine
 from .fingerprint import code_of
 from .forecast import Expected, Forecast, forecast
 from .keep import save_reference

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from studiolo.claims import Paper
 from studiolo.errors import UsageError
 
-from .executor import Executor, LocalExecutor
-from .machine import Place, this_place
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What runs seeds, and where.
-
-    Attributes:
-        says: what it found there, in a sentence; empty for this machine.
-        jobs: how many seeds it can run at a time.
-        executor: makes the executor from (seeds at a time, whether torch is needed).
-    """
-
-    place: Place
-    jobs: int
-    executor: Callable[[int, bool], Executor]
-    says: str = ""
+from .executor import Engine, LocalExecutor
+from .machine import this_place
 
 
 @contextmanager

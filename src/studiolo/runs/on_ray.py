@@ -20,7 +20,7 @@ from studiolo.claims import Paper
 from studiolo.errors import RunError
 
 from .afar import packed, place_here, run_packed
-from .engine import Engine
+from .executor import Engine
 from .machine import Place
 from .worker import Result, Task
 

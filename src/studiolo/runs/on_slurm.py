@@ -17,8 +17,8 @@ from studiolo.claims import Paper
 from studiolo.errors import RunError
 
 from .afar import place_here, run_here
-from .engine import Engine
 from .evidence import experiment_of
+from .executor import Engine
 from .machine import Place
 from .worker import Result, Task
 
