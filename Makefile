@@ -29,7 +29,7 @@ setup: .venv/dev ## Make .venv with everything a developer needs
 
 .venv/dev: .venv/run
 	@echo "Adding what the tests need ..."
-	@$(PIP_INSTALL) --editable '.[fast]' --group dev
+	@$(PIP_INSTALL) --editable '.[fast,cluster]' --group dev
 	@touch $@
 
 library/lists/recent-ml-research.md: | .venv/run

@@ -60,8 +60,8 @@ scale = {{ kind = "toy", paper = "large", here = "small" }}
 VICTIMS = ("driver", "worker", "fork server")
 
 
-def make_library(folder: Path, seed_s: float = 0.05) -> Path:
-    """Write a library with one list and one paper of its own, whose seeds last so long; return the list."""
+def make_library(folder: Path, seed_s: float = 0.05, claims: int = 3) -> Path:
+    """Write a library with one list and one paper of its own, whose seeds last so long, 18 for each claim; return the list."""
     paper = folder / "papers" / "chaos"
     paper.mkdir(parents=True)
     (folder / ".studiolo").mkdir()
@@ -69,7 +69,7 @@ def make_library(folder: Path, seed_s: float = 0.05) -> Path:
     (paper / "experiments.py").write_text(
         EXPERIMENTS.replace("SEED_S = 0.05", f"SEED_S = {seed_s}")
     )
-    (paper / "paper.toml").write_text(PAPER + "".join(CLAIM.format(n=n) for n in range(3)))
+    (paper / "paper.toml").write_text(PAPER + "".join(CLAIM.format(n=n) for n in range(claims)))
     (folder / "list.md").write_text("* https://arxiv.org/abs/2001.00001\n")
     return folder / "list.md"
 

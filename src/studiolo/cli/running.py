@@ -75,6 +75,13 @@ def run(
             help="Measure nothing new: run N finished seeds again and compare bit by bit.",
         ),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="Run seeds on a cluster: ray, ray:ADDRESS, slurm or slurm:PARTITION; default: on this machine.",
+        ),
+    ] = None,
     example: Annotated[
         bool,
         typer.Option(
@@ -104,11 +111,13 @@ def run(
       studiolo run lists/recent-ml-research.md
 
       studiolo run lists/recent-ml-research.md --only nade --budget 90s
+
+      studiolo run lists/recent-ml-research.md --on ray:10.0.0.1:6379
     """
     budget_s = None if budget is None else seconds(budget)
     memory_bytes = None if memory is None else _bytes(memory)
     _check_numbers(jobs, replay)
-    _check_scales(scale or ())
+    check_scales(scale or ())
     _check_needs(needs or ())
 
     from studiolo import runs
@@ -126,7 +135,7 @@ def run(
         view = load_view(document, home)
     for problem in view.problems:
         say(f"Left out: {problem}", to_err=True)
-    chosen = _only(view.papers, only) if only else dict(view.papers)
+    chosen = only_of(view.papers, only) if only else dict(view.papers)
     papers = [one.paper for one in chosen.values()]
     if not as_json:
         say(view.readiness)
@@ -135,9 +144,11 @@ def run(
     if replay is not None:
         _replay(papers, home, replay)
         return
-    jobs = jobs or runs.this_machine().cores
     why_left: dict[tuple[str, str], str] = {}
-    with progress(as_json=as_json) as show:
+    with runs.start_engine(on, papers, home) as engine, progress(as_json=as_json) as show:
+        if engine.says:
+            say(engine.says, to_err=True)
+        jobs = jobs or engine.jobs
 
         def tell(event: runs.Event) -> None:
             if isinstance(event, runs.ClaimLeft):
@@ -154,12 +165,14 @@ def run(
             retry=retry,
             memory_bytes=memory_bytes,
             tell=tell,
+            place=engine.place,
+            executor=engine.executor,
         )
     view = view.with_evidence(evidence)
     if retry:
         _say_kept(evidence)
     with working("Writing the report"):
-        report = write_report(view)
+        report = write_report(view if on is None else load_view(document, home))
     if as_json:
         say_event({"event": "report", "path": str(report)})
         return
@@ -268,7 +281,7 @@ def keep_records(
         say(f"Left out: {problem}", to_err=True)
     papers = {paper.slug: paper for paper in papers_on(rows)}
     failed = False
-    for paper in (_only(papers, only) if only else papers).values():
+    for paper in (only_of(papers, only) if only else papers).values():
         try:
             kept = runs.save_reference(paper, home.folder)
         except StudioloError as error:  # the others' records are kept all the same
@@ -348,7 +361,8 @@ def _check_numbers(jobs: int | None, replay: int | None) -> None:
         )
 
 
-def _check_scales(scales: Sequence[str]) -> None:
+def check_scales(scales: Sequence[str]) -> None:
+    """Refuse what is not a scale, with a sentence."""
     from studiolo.claims import SCALES
 
     for scale in scales:
@@ -364,7 +378,7 @@ def _check_needs(needs: Sequence[str]) -> None:
             raise UsageError(f"{need!r} is not a need. Write {NEEDS}.")
 
 
-def _only(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
+def only_of(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
     """Return the papers of the folders asked for, in the order of the list."""
     for name in names:
         if name not in papers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ class Pending:
     on_list: str = ""
     papers: tuple[Key, ...] = ()
     guesses: tuple[Key, ...] = ()
-    keys: frozenset[Key] = frozenset()
+    keys: Collection[Key] = ()
 
     @property
     def own(self) -> list[SavedItem]:
@@ -212,7 +212,9 @@ def load_waiting(library: Library, *, with_passed: bool = False) -> Waiting:
             )
         pending.items.append(item)
     for pending in groups.values():
-        pending.keys = works.keys(pending.key) if pending.key else frozenset()
+        if pending.key:
+            keys = works.keys(pending.key)
+            pending.keys = keys if len(keys) > 1 else (pending.key,)  # a set takes 200 bytes
         pending.title = title_of(pending, facts)
         pending.guesses = works.guesses(pending.key) if pending.key else ()
     ordered = sorted(groups.values(), key=lambda pending: pending.saved_at, reverse=True)

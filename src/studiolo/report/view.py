@@ -48,6 +48,7 @@ from studiolo.runs import (
     experiment_of_figure,
     load_evidence,
     load_ledger,
+    load_library_evidence,
     load_reference_evidence,
     this_environment,
     this_machine,
@@ -65,7 +66,7 @@ Tally = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class PaperView:
-    """One paper with what this machine and reference machines measured."""
+    """One paper with what this machine and others measured, in this library or in the paper folder."""
 
     paper: Paper
     evidence: Evidence
@@ -415,7 +416,9 @@ def load_paper(paper: Paper, library: Path) -> PaperView:
             raise PaperError(
                 f"{paper.folder / 'experiments.py'} is not Python: {evidence.code.problem}."
             )
-        reference = load_reference_evidence(paper)
+        others = [e for e in load_library_evidence(paper, library) if e.machine != evidence.machine]
+        known = sorted([*load_reference_evidence(paper), *others], key=lambda e: len(e.current))
+        reference = list({e.machine: e for e in known}.values())
         return PaperView(paper, evidence, reference, load_ledger(paper, library))
     except PaperError:
         raise
@@ -432,7 +435,8 @@ def _tried(view: PaperView, claim: Claim) -> str:
 def _of_folder(view: PaperView) -> Iterator[tuple[str, str]]:
     """What the rules of a whole paper folder have behind them."""
     slug = view.paper.slug
-    if not view.ledger.has_history(view.evidence, view.reference):
+    kept = [e for e in view.reference if e.folder.is_relative_to(view.paper.folder)]
+    if not view.ledger.has_history(view.evidence, kept):
         yield slug, NO_HISTORY
     yield from ((slug, sentence) for sentence in view.histories.deleted)
     for id, history in view.histories.claims.items():

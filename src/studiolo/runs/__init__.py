@@ -14,6 +14,7 @@ from .drive import (
     Warned,
     run,
 )
+from .engine import start_engine
 from .evidence import (
     Evidence,
     experiment_of,
@@ -22,10 +23,12 @@ from .evidence import (
     load_library_evidence,
     load_reference_evidence,
 )
+from .executor import Engine
 from .fingerprint import code_of
+from .forecast import Expected, Forecast, forecast
 from .keep import save_reference
 from .ledger import NO_HISTORY, Ledger, load_ledger
-from .machine import Machine, load_machine, this_environment, this_machine
+from .machine import Machine, Place, load_machine, this_environment, this_machine, this_place
 from .outcome import Outcome
 from .plan import LeftOut, Plan, SeedToRun, bundles_of, kept_timeouts, plan_next
 from .records import Record
@@ -36,13 +39,17 @@ __all__ = [
     "NO_HISTORY",
     "ClaimJudged",
     "ClaimLeft",
+    "Engine",
     "Event",
     "Evidence",
+    "Expected",
     "Finished",
+    "Forecast",
     "Ledger",
     "LeftOut",
     "Machine",
     "Outcome",
+    "Place",
     "Plan",
     "Planned",
     "Record",
@@ -58,6 +65,7 @@ __all__ = [
     "discover",
     "experiment_of",
     "experiment_of_figure",
+    "forecast",
     "is_readers_own",
     "kept_timeouts",
     "load_evidence",
@@ -70,6 +78,8 @@ __all__ = [
     "replay",
     "run",
     "save_reference",
+    "start_engine",
     "this_environment",
     "this_machine",
+    "this_place",
 ]

@@ -33,7 +33,7 @@ from .evidence import (
 from .executor import Executor, LocalExecutor
 from .fingerprint import fingerprint, seed_of
 from .ledger import Ledger, load_ledger
-from .machine import save_machine, this_machine
+from .machine import Place, save_machine, this_place
 from .plan import UNKNOWN_SEED_S, LeftOut, Plan, SeedToRun, bundles_of, plan
 from .records import Record, Status, append_record, save_content
 from .worker import Result, Task
@@ -140,9 +140,10 @@ def run(
     retry: bool = False,
     memory_bytes: int | None = None,
     tell: Callable[[Event], None] = lambda event: None,
+    place: Place | None = None,
     executor: Callable[[int, bool], Executor] | None = None,
 ) -> list[Evidence]:
-    """Run what the papers' claims still need on this machine, and return what is then known.
+    """Run what the papers' claims still need at a place, and return what is then known of it.
 
     Args:
         library: the folder whose `.studiolo/` takes the records.
@@ -153,14 +154,16 @@ def run(
         retry: run seeds again that ended in a timeout, where the claim's limit is longer now.
         memory_bytes: a worker that uses more is killed.
         tell: is called with every event, in this thread.
+        place: where `executor` measures; default: this machine.
         executor: makes the executor from (jobs, whether torch is needed); default: processes on this machine.
 
     Raises:
         RunError: records cannot be read.
         FileError: records cannot be written.
     """
-    jobs = jobs or this_machine().cores
-    evidence = {paper.slug: load_evidence(paper, library) for paper in papers}
+    place = place or this_place()
+    jobs = jobs or place.machine.cores
+    evidence = {paper.slug: load_evidence(paper, library, place) for paper in papers}
     typical = {
         slug: dict(typical_wall_s([source, *load_reference_evidence(source.paper)]))
         for slug, source in evidence.items()
@@ -170,7 +173,7 @@ def run(
     tell(Planned(chosen, jobs, budget_s))
     for left in chosen.left_out:
         tell(ClaimLeft(left))
-    drive = _Drive(chosen, evidence, ledgers, typical, jobs, budget_s, memory_bytes, tell)
+    drive = _Drive(chosen, evidence, ledgers, typical, place, jobs, budget_s, memory_bytes, tell)
     for slug, source in evidence.items():
         drive.warn(ledgers[slug].note(source, found=True))
     if chosen.bundles:
@@ -194,6 +197,7 @@ class _Drive:
         evidence: dict[str, Evidence],
         ledgers: dict[str, Ledger],
         typical: dict[str, dict[Setting, float]],
+        place: Place,
         jobs: int,
         budget_s: float | None,
         memory_bytes: int | None,
@@ -203,6 +207,7 @@ class _Drive:
         self.evidence = evidence
         self.ledgers = ledgers
         self.typical = typical
+        self.place = place
         self.jobs = jobs
         self.deadline = None if budget_s is None else time.monotonic() + budget_s
         self.memory_bytes = memory_bytes
@@ -251,8 +256,11 @@ class _Drive:
             self.total -= 1
 
     def _has_room(self, seed: SeedToRun) -> bool:
-        """A timing experiment needs the run to itself."""
-        return len(self.in_flight) < (1 if seed.experiment.timing else self.jobs)
+        """A timing experiment needs the run to itself; one of many processes the place of as many others."""
+        if not self.in_flight:
+            return True
+        taken = sum(other.experiment.processes for other, _ in self.in_flight.values())
+        return not seed.experiment.timing and taken + seed.experiment.processes <= self.jobs
 
     def _seeds_within_budget(self) -> Iterator[SeedToRun]:
         while self.bundles:
@@ -299,6 +307,8 @@ class _Drive:
             code=source.code.of(wanted.run),
             timing=wanted.timing,
             memory_bytes=self.memory_bytes,
+            gpus=wanted.gpus,
+            processes=wanted.processes,
         )
         key = wanted.key(seed.index)
         self.attempts[seed.paper.slug, key] += 1
@@ -393,7 +403,7 @@ class _Drive:
             peak_mem_bytes=result.peak_mem_bytes,
         )
         save_machine(source.folder, result.machine)
-        folder, source = source.folder, source.with_record(record)
+        folder, source = source.folder, self._with_record(source, record)
         bundles, ids = self._touched(seed)
         # before anybody can see the value
         self.warn(self.ledgers[seed.paper.slug].note(source.only(ids)))
@@ -405,6 +415,14 @@ class _Drive:
         left_s = self._cost_s(waiting[max(0, len(waiting) - self.total + self.done) :])
         self.tell(SeedFinished(seed, record, self.done, self.total, left_s))
         self._tell_verdicts(source.only(ids), bundles)
+
+    def _with_record(self, source: Evidence, record: Record) -> Evidence:
+        """Return the evidence with one more record; one that was measured somewhere else stands apart, and is told."""
+        if (record.machine, record.environment) == (self.place.machine.slug, self.place.environment):  # fmt: skip
+            return source.with_record(record)
+        where = f"{record.machine} ({record.environment})"
+        self.warn([f"Some seeds ran on {where}: they are recorded there, and do not count here."])
+        return source
 
     def _touched(self, seed: SeedToRun) -> tuple[list[tuple[Claim, ...]], set[str]]:
         """Return the bundles of claims that a seed speaks for, and the ids of all that is in them."""

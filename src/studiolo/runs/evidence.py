@@ -12,7 +12,7 @@ from typing import Any
 from studiolo.claims import Claim, Figure, Paper, Seed, Verdict, judge_paper, rule_of, runs_of
 
 from .fingerprint import Code, canonical, code_of, digest_of, fingerprint
-from .machine import this_environment, this_machine
+from .machine import Place, this_place
 from .records import Record, load_records, record_files
 
 
@@ -40,6 +40,8 @@ class Experiment:
     timeout_s: float
     timing: bool
     quiet: bool = False
+    gpus: int = 0
+    processes: int = 1
 
     @property
     def setting(self) -> Setting:
@@ -53,9 +55,16 @@ class Experiment:
 
 def experiment_of(claim: Claim) -> Experiment:
     """Return what a claim that measures wants measured."""
-    quiet = "quiet" in claim.needs
     return Experiment(
-        claim.run, claim.config, claim.series, claim.seeds, claim.timeout_s, claim.timing, quiet
+        run=claim.run,
+        config=claim.config,
+        series=claim.series,
+        seeds=claim.seeds,
+        timeout_s=claim.timeout_s,
+        timing=claim.timing,
+        quiet="quiet" in claim.needs,
+        gpus=int("cuda" in claim.needs),
+        processes=max((int(n[6:]) for n in claim.needs if n.startswith("world:")), default=1),
     )
 
 
@@ -84,7 +93,7 @@ class Evidence:
         machine: the slug of the machine they were measured on.
         records: all of them, oldest first, those of older code included.
         folder: where their arrays lie.
-        here: True for this machine, whose verdicts count; others are shown beside them.
+        place: where the run that they are for measures, so that its verdicts count; None for records shown beside them.
         current: by seed, the records that the present code would give again and that therefore speak.
     """
 
@@ -92,9 +101,14 @@ class Evidence:
     machine: str
     records: Sequence[Record]
     folder: Path
-    here: bool
+    place: Place | None
     code: Code
     current: Mapping[SeedKey, Record]
+
+    @property
+    def here(self) -> bool:
+        """Whether its verdicts count."""
+        return self.place is not None
 
     def records_of(self, experiment: Experiment) -> list[Record]:
         """Return the records of an experiment's seeds that speak, in seed order."""
@@ -104,7 +118,7 @@ class Evidence:
 
     def seeds_of(self, claim: Claim) -> list[Seed]:
         """Return the seeds that a claim is judged by."""
-        lacking = lacks(claim) if self.here else None
+        lacking = self.place.lacks(claim.needs) if self.place else None
         if lacking is not None:
             return [Seed(0, "needs", None, lacking)]
         return [_seed(claim, record) for record in self.records_of(experiment_of(claim))]
@@ -136,41 +150,42 @@ class Evidence:
         return digests[0] if len(digests) == 1 else digest_of(digests)
 
 
-def load_evidence(paper: Paper, library: Path) -> Evidence:
-    """Load what this machine measured for a paper in a library."""
-    folder = results_folder(library, paper)
-    return _evidence(paper, folder / f"{this_machine().slug}.jsonl", here=True)
+def load_evidence(paper: Paper, library: Path, place: Place | None = None) -> Evidence:
+    """Load what one machine measured for a paper in a library: that of `place`, or this one."""
+    place = place or this_place()
+    path = results_folder(library, paper) / f"{place.machine.slug}.jsonl"
+    return _evidence(paper, path, place)
 
 
 def load_reference_evidence(paper: Paper) -> list[Evidence]:
     """Load the committed records of reference machines: their own columns, never evidence for this machine."""
     files = record_files(paper.folder / "results")
-    return [_evidence(paper, path, here=False) for path in files]
+    return [_evidence(paper, path) for path in files]
 
 
 def load_library_evidence(paper: Paper, library: Path) -> list[Evidence]:
     """Load what every machine measured for a paper in a library, each as its own, whichever this one is."""
     files = record_files(results_folder(library, paper))
-    return [_evidence(paper, path, here=False) for path in files]
+    return [_evidence(paper, path) for path in files]
 
 
-def _evidence(paper: Paper, path: Path, *, here: bool) -> Evidence:
-    """Read a file of records; those of other code, or here of another environment, do not speak.
+def _evidence(paper: Paper, path: Path, place: Place | None = None) -> Evidence:
+    """Read a file of records; those of other code, or of another environment than the place has now, do not speak.
 
     Of several records of a seed the first speaks: no completed value is ever replaced.
     """
     code, records = code_of(paper.folder), load_records(path)
-    environment, limits, quiet = this_environment(), time_limits(paper), _quiet(paper)
+    limits, quiet = time_limits(paper), _quiet(paper)
     current: dict[SeedKey, Record] = {}
     for r in records:
         key = record_key(r)
         if (
             r.fingerprint == fingerprint(code, r.run, r.config, r.series, r.index)
-            and (not here or r.environment == environment)
+            and (place is None or r.environment == place.environment)
             and _speaks_first(current.get(key), limits.get(key[:3], 0.0), key[:3] in quiet)
         ):
             current[key] = r
-    return Evidence(paper, path.stem, records, path.parent, here, code, current)
+    return Evidence(paper, path.stem, records, path.parent, place, code, current)
 
 
 def time_limits(paper: Paper) -> dict[tuple[str, str, int], float]:
@@ -207,17 +222,6 @@ def _speaks_first(earlier: Record | None, limit_s: float, is_quiet: bool) -> boo
         or timed_out_at(earlier) < limit_s
         or (is_quiet and earlier.busy)
     )
-
-
-def lacks(claim: Claim) -> str | None:
-    """Say what this machine lacks that a claim needs, as far as one can say beforehand; None if nothing."""
-    for need in claim.needs:
-        kind, _, count = need.partition(":")
-        if need == "cuda" and this_machine().gpu is None:
-            return "needs cuda"
-        if kind == "world" and int(count) > this_machine().cores:
-            return f"needs {count} processes at a time"
-    return None
 
 
 def typical_wall_s(evidence: Iterable[Evidence]) -> Mapping[Setting, float]:

@@ -13,15 +13,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, get_args
 
-from .machine import Machine
+from .machine import Machine, Place
 from .records import Status
 from .worker import Result, Task, Waiting, main
 
@@ -87,6 +88,22 @@ class Executor(Protocol):
     ) -> None:
         """Wait for what was submitted; kill it if an error is on its way."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs seeds, and where.
+
+    Attributes:
+        says: what it found there, in a sentence; empty for this machine.
+        jobs: how many seeds it can run at a time.
+        executor: makes the executor from (seeds at a time, whether torch is needed).
+    """
+
+    place: Place
+    jobs: int
+    executor: Callable[[int, bool], Executor]
+    says: str = ""
 
 
 class LocalExecutor:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -49,6 +50,30 @@ class Machine:
     def __str__(self) -> str:
         parts = [self.cpu, f"{self.cores} cores", f"{self.ram_gib} GiB"]
         return ", ".join([*parts, self.gpu] if self.gpu else parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run measures. Its records alone are judged and resumed from; a claim's seeds are never of two machines.
+
+    Attributes:
+        environment: as `this_environment` says it there.
+        processes: how many one seed may have at a time.
+    """
+
+    machine: Machine
+    environment: str
+    processes: int
+
+    def lacks(self, needs: Iterable[str]) -> str | None:
+        """Say what it lacks of what a claim needs, as far as one can say beforehand; None if nothing."""
+        for need in needs:
+            kind, _, count = need.partition(":")
+            if need == "cuda" and self.machine.gpu is None:
+                return "needs cuda"
+            if kind == "world" and int(count) > self.processes:
+                return f"needs {count} processes at a time"
+        return None
 
 
 def save_machine(folder: Path, machine: Machine) -> None:
@@ -91,6 +116,12 @@ def this_machine() -> Machine:
     return Machine(
         _cpu_name(), _usable_cores(), round(pages * page_bytes / 2**30), *(_gpu() or (None,))
     )
+
+
+def this_place() -> Place:
+    """Describe where this process runs as a place to measure at."""
+    machine = this_machine()
+    return Place(machine, this_environment(), machine.cores)
 
 
 @cache

@@ -14,11 +14,11 @@ from .evidence import (
     Setting,
     experiment_of,
     experiment_of_figure,
-    lacks,
     time_limits,
     timed_out_at,
     typical_wall_s,
 )
+from .machine import Place, this_place
 
 
 UNKNOWN_SEED_S = 5.0  # what a seed is taken to cost before any machine has measured it
@@ -119,7 +119,7 @@ def plan(
         typical = typical_wall_s.get(source.paper.slug, {})
         bundles = []
         for claims in bundles_of(source.paper):
-            why = _cannot_run(claims, scales, needs)
+            why = _cannot_run(claims, source.place, scales, needs)
             if why is not None:
                 left_out.append(LeftOut(source.paper, claims[0].id, why))
                 continue
@@ -190,12 +190,16 @@ def _with_dependents(paper: Paper, head: Claim) -> Iterable[Claim]:
 
 
 def _cannot_run(
-    claims: Sequence[Claim], scales: Collection[str], needs: Collection[str]
+    claims: Sequence[Claim],
+    place: Place | None,
+    scales: Collection[str],
+    needs: Collection[str],
 ) -> str | None:
     for need in needs:
         if not any(need in claim.needs for claim in claims):
             return f"does not need {need}"
-    if lacking := next(filter(None, map(lacks, claims)), None):
+    place = place or this_place()
+    if lacking := next(filter(None, (place.lacks(claim.needs) for claim in claims)), None):
         return lacking
     if scales and claims[0].scale.kind not in scales:
         kind = claims[0].scale.kind

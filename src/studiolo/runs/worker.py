@@ -52,6 +52,8 @@ class Task:
         code: digest of the code that the experiment is to reach; a worker that finds another one runs nothing. Empty
             where nobody knows it.
         timing: it needs the machine to itself: it waits until nothing else is timed there.
+        gpus, processes: what it needs at a time, for an engine that gives them out.
+        visible_gpus: the accelerators that an engine gave it, as CUDA_VISIBLE_DEVICES names them; None for all there are.
     """
 
     folder: Path
@@ -62,6 +64,9 @@ class Task:
     code: str = ""
     timing: bool = False
     memory_bytes: int | None = None
+    gpus: int = 0
+    processes: int = 1
+    visible_gpus: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,8 @@ def main(task: Task, results: connection.Connection, output: connection.Connecti
     _die_with_the_driver()
     _leave_the_fork_server()
     _redirect_output(output)
+    if task.visible_gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = task.visible_gpus
     if task.timing:
         hold_timing_lock(lambda over: results.send(Waiting(over)))
     results.send(_checked(task))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 
@@ -146,7 +148,7 @@ class SavedItem:
         texts = {name: record.get(name, "") for name in _TEXTS}
         texts |= {name: record[name] for name in ("source", "url")}
         folder, tags, authors = (record.get(name, []) for name in ("folder", "tags", "authors"))
-        extra, year, state = record.get("extra", {}), record.get("year"), record.get("state")
+        extra, year, state = record.get("extra", _NO_EXTRA), record.get("year"), record.get("state")
         links = tuple(SavedLink(*link) for link in record.get("links", ()))
         saved_at, read_at = record.get("saved_at"), record.get("read_at")
         of_links = (text for link in links for text in (link.role, link.url, link.title))
@@ -158,8 +160,9 @@ class SavedItem:
             and all(isinstance(text, str) for text in (*words, *folder, *tags, *authors))
         ):
             raise TypeError("what should be text is not")
+        texts["source"] = sys.intern(texts["source"])
         item = cls(
-            folder=tuple(folder),
+            folder=_shared(tuple(folder)),
             tags=tuple(tags),
             saved_at=saved_at,
             links=links,
@@ -179,6 +182,15 @@ class SavedItem:
         record.pop("place", None)
         text = json.dumps(record, sort_keys=True, ensure_ascii=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+_NO_EXTRA: dict[str, str] = {}  # one for all: an inbox holds hundreds of thousands of items
+
+
+@lru_cache(maxsize=1 << 12)
+def _shared(folder: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the same object for equal folders."""
+    return folder
 
 
 _TEXTS = ("title", "note", "about", "native", "venue", "entry_type", "cite_key", "place")

@@ -1,0 +1,179 @@
+"""A run that measures elsewhere: what its executor says of the place decides what runs, what counts and what is left."""
+
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+
+from studiolo import runs
+from studiolo.errors import RunError, UsageError
+from studiolo.report import load_paper
+from studiolo.runs import ClaimLeft, Machine, Place, SeedStarted, Warned
+from studiolo.runs.afar import packed, run_packed
+from studiolo.runs.records import load_records, record_files
+from studiolo.runs.worker import Result, Task
+
+from .conftest import claim
+
+
+THERE = Place(Machine("Some CPU", 4, 512, "Some GPU"), "python 3.99, torch 9.9", 4)
+ONE = "def f(*, seed, **config):\n    return Outcome({'x': 1.0})\n"
+
+
+class Afar:
+    """Gives every task the same result, as from a machine; remembers what it was asked."""
+
+    def __init__(self, place=THERE, strays=()):
+        self.place, self.strays, self.tasks, self.most = place, strays, [], 0
+
+    def submit(self, task):
+        self.tasks.append(task)
+        stray = len(self.tasks) in self.strays
+        machine = replace(self.place.machine, gpu="Another GPU") if stray else self.place.machine
+        future = Future()
+        future.set_result(
+            Result(
+                status="ok", values={"x": 1.0}, machine=machine, environment=self.place.environment
+            )
+        )
+        return future
+
+    def kill(self):
+        pass
+
+    def waits_for_timing(self):
+        return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+def run_there(paper, library, afar, **options):
+    told = []
+    [evidence] = runs.run(
+        [paper], library, place=afar.place, executor=lambda jobs, torch: afar, tell=told.append, **options
+    )  # fmt: skip
+    return told, evidence
+
+
+def needs(word, **settings):
+    return claim(**settings).replace("scale =", f'needs = ["{word}"]\nscale =')
+
+
+def test_records_of_a_place_are_resumed_from_and_judged_there_and_not_here(make_paper, library):
+    paper = make_paper(ONE)
+    first, second = Afar(), Afar()
+    _, evidence = run_there(paper, library, first)
+    assert str(evidence.verdicts()["x-is-large"]) == "holds"
+    assert (len(first.tasks), evidence.machine) == (5, THERE.machine.slug)
+    run_there(paper, library, second)
+    assert second.tasks == []
+    assert str(runs.load_evidence(paper, library).verdicts()["x-is-large"]) == "not run"
+    newer = Afar(replace(THERE, environment="python 3.99, torch 10.0"))
+    run_there(paper, library, newer)
+    assert len(newer.tasks) == 5
+
+
+def test_another_machine_of_the_library_is_a_column_of_the_report(make_paper, library):
+    paper = make_paper(ONE)
+    run_there(paper, library, Afar())
+    view = load_paper(paper, library)
+    assert str(view.verdicts["x-is-large"]) == "not run"
+    assert str(view.elsewhere[THERE.machine.slug]["x-is-large"]) == "holds"
+
+
+def test_seed_that_ran_on_another_machine_is_recorded_there_and_does_not_count(make_paper, library):
+    paper = make_paper(ONE)
+    told, evidence = run_there(paper, library, Afar(strays=[2]))
+    assert len(evidence.current) == 4
+    [says] = [event.says for event in told if isinstance(event, Warned)]
+    assert says.startswith("Some seeds ran on some-cpu-4-cores-512-gib-another-gpu-")
+    assert {len(load_records(path)) for path in record_files(evidence.folder)} == {1, 4}
+    again = Afar()
+    _, evidence = run_there(paper, library, again)
+    assert (len(again.tasks), len(evidence.current)) == (1, 5)
+
+
+def test_what_a_claim_needs_is_asked_of_the_place(make_paper, library):
+    paper = make_paper(
+        ONE,
+        needs("cuda", id="on-a-gpu"),
+        needs("world:4", id="four", config="{ n = 4 }"),
+        needs("world:5", id="five", config="{ n = 5 }"),
+    )
+    afar = Afar()
+    told, evidence = run_there(paper, library, afar)
+    assert {(task.gpus, task.processes) for task in afar.tasks} == {(1, 1), (0, 4)}
+    [left] = [event.left for event in told if isinstance(event, ClaimLeft)]
+    assert (left.name, left.why) == ("five", "needs 5 processes at a time")
+    assert evidence.verdicts()["five"].word == "not testable here"
+
+
+def test_seed_of_many_processes_takes_the_room_of_as_many_others(make_paper, library):
+    paper = make_paper(ONE, needs("world:3"), claim(id="alone", config="{ n = 1 }"))
+    running, most = 0, 0
+
+    def tell(event):
+        nonlocal running, most
+        if isinstance(event, SeedStarted | runs.SeedFinished):
+            step = 1 if isinstance(event, SeedStarted) else -1
+            running += step * event.seed.experiment.processes
+            most = max(most, running)
+
+    runs.run([paper], library, jobs=4, place=THERE, executor=lambda jobs, torch: Afar(), tell=tell)
+    assert most == 4
+
+
+def test_what_travels_is_the_package_and_the_librarys_own_papers(make_paper, library, monkeypatch):
+    own = make_paper(ONE, slug="own").folder
+    (own / "results").mkdir()
+    (own / ".secret").write_text("mine")
+    built_in = next(f for f in runs.paper_folders() if f.name == "nade")
+    with packed([own, built_in]) as folder:
+        assert {path.name for path in folder.iterdir()} == {"studiolo", "readers"}
+        assert {path.name for path in (folder / "readers" / "own").iterdir()} == {
+            "__init__.py", "paper.toml", "experiments.py",
+        }  # fmt: skip
+        assert (folder / "studiolo" / "papers" / "nade" / "experiments.py").is_file()
+        assert not (folder / "studiolo" / "papers" / "nade" / "results").exists()
+        monkeypatch.setattr("studiolo.runs.afar.PACKAGE_ROOT", folder / "studiolo")
+        code = runs.code_of(own).of("f")
+        result = run_packed(
+            Task(folder=own, run="f", config={}, seed=1, timeout_s=60, code=code), False
+        )
+    assert (result.status, result.values) == ("ok", {"x": 1.0})  # the same digest in another place
+
+
+@pytest.mark.parametrize("on", ["ray", "slurm"])
+def test_engine_that_is_not_installed_says_how_to_get_it(library, monkeypatch, on):
+    monkeypatch.setitem(__import__("sys").modules, {"ray": "ray", "slurm": "submitit"}[on], None)
+    with (
+        pytest.raises(
+            RunError, match=r"is not installed. To install it: pip install 'studiolo\[cluster\]'"
+        ),
+        runs.start_engine(on, [], library),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("on", "error", "says"),
+    [
+        ("dask", UsageError, r"^--on dask: write ray, ray:ADDRESS, slurm or slurm:PARTITION\.$"),
+        ("ray:ray://far:10001", RunError, "Start the run on a machine of the cluster"),
+        (
+            "ray:127.0.0.1:1",
+            RunError,
+            r"^Ray at 127.0.0.1:1 cannot be used: nobody answers \(.*\)\.$",
+        ),
+    ],
+)
+def test_engine_that_there_is_not_is_a_sentence(library, on, error, says):
+    if on.endswith(":1"):
+        pytest.importorskip("ray", reason="needs ray: pip install 'studiolo[cluster]'")
+    with pytest.raises(error, match=says):  # noqa: SIM117
+        with runs.start_engine(on, [], library):
+            pass
