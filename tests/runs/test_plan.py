@@ -2,10 +2,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from studiolo import runs
-from studiolo.runs import evidence
 from studiolo.runs.evidence import record_key, typical_wall_s
 from studiolo.runs.fingerprint import canonical
-from studiolo.runs.machine import Machine
+from studiolo.runs.machine import Machine, Place
 from studiolo.runs.plan import FIRST_VERDICTS_S, UNKNOWN_SEED_S, plan, plan_next
 
 from .conftest import claim
@@ -14,8 +13,8 @@ from .conftest import claim
 NOTHING = "def f(*, seed, **config):\n    return Outcome({'x': 1.0})\n"
 
 
-def evidence_of(papers, library):
-    return [runs.load_evidence(paper, library) for paper in papers]
+def evidence_of(papers, library, place=None):
+    return [runs.load_evidence(paper, library, place) for paper in papers]
 
 
 def names(chosen):
@@ -123,11 +122,11 @@ def test_what_comes_next_leaves_out_what_lacks_data(make_paper, library):
     assert names(plan_next({"tiny": [evidence]})) == []
 
 
-def test_only_claims_that_need_a_gpu_can_be_asked_for(make_paper, library, monkeypatch):
-    monkeypatch.setattr(evidence, "this_machine", lambda: Machine("Some CPU", 2, 8, "Some GPU"))
+def test_only_claims_that_need_a_gpu_can_be_asked_for(make_paper, library):
+    place = Place(Machine("Some CPU", 2, 8, "Some GPU"), "python 3.11, no torch", 2)
     on_gpu = claim("on-a-gpu").replace("seeds = 5", 'seeds = 5\nneeds = ["cuda"]')
     papers = [make_paper(NOTHING, claim("anywhere", config="{ n = 1 }"), on_gpu)]
-    chosen = plan(evidence_of(papers, library), {}, needs=["cuda"])
+    chosen = plan(evidence_of(papers, library, place), {}, needs=["cuda"])
     assert names(chosen) == [("tiny", "on-a-gpu")]
     assert [(left.name, left.why) for left in chosen.left_out] == [
         ("anywhere", "does not need cuda")
