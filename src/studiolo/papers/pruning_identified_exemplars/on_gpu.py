@@ -33,6 +33,8 @@ def stack_on_gpu(
     Returns:
         `speedup`, time of the loop over that of the stack; `speedup_of_one`, the same with a single network.
     """
+    # all of gpu.py counts as reached: CUDA tensors find it by a name that a fingerprint does not follow
+    assert "convolve" in vars(gpu)
     # this times and compares no bits; asked for determinism, torch also fills what it allocates
     torch.use_deterministic_algorithms(False)
     seeds = role_seeds(seed)
