@@ -12,7 +12,6 @@ from torch import Tensor
 from studiolo.runs import Outcome
 from studiolo.train import role_seeds
 
-from .conv import ConvNADE
 from .deep import DeepNADE, EoNADE
 from .density import BERNOULLI
 from .inputs import Split, binary_rows, real_rows
@@ -326,53 +325,6 @@ def pixels(
     )
 
 
-def convolutions(
-    *,
-    seed: int,
-    shuffle_pixels: bool = False,
-    channels: int = 32,
-    kernels: Sequence[int] = (3, 3),
-    hidden: Sequence[int] = (256, 256),
-    epochs: int = 200,
-    learning_rate: float = 2e-3,
-    train_rows: int | None = None,
-) -> Outcome:
-    """Train a ConvNADE and a DeepNADE on digits, from equal masks.
-
-    Args:
-        shuffle_pixels: the control; one shuffle of the pixels for all images, after which neighbours are strangers.
-
-    Returns:
-        conv_nats, deep_nats: mean over test rows, orders and steps, estimated with 16 masks a row, equal for both.
-        gain_nats: what the convolutions save.
-    """
-    seeds = role_seeds(seed)
-    parts = binary_rows("digits", seeds.data)
-    generator = torch.Generator().manual_seed(seeds.init)
-    if shuffle_pixels:
-        shuffled = torch.randperm(64, generator=generator)
-        parts = Split(*(part[:, shuffled] for part in parts))
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seeds.init)
-        conv = ConvNADE(8, 8, kernels=kernels, channels=channels)
-    nats = {}
-    for name, model in (
-        ("conv_nats", conv),
-        ("deep_nats", DeepNADE(64, hidden, generator=generator)),
-    ):
-        model.fit(
-            parts.train[:train_rows],
-            parts.valid,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            seed=seeds.batches,
-        )
-        masks = torch.Generator().manual_seed(seeds.batches)
-        with torch.no_grad():
-            nats[name] = model.loss(parts.test.repeat(_TEST_MASKS, 1), None, masks).item()
-    return Outcome({**nats, "gain_nats": nats["deep_nats"] - nats["conv_nats"]})
-
-
 def missing_values(
     *,
     seed: int,
@@ -477,6 +429,27 @@ def real_values(
         nats["gaussian_nats"].append(-log_prob(gaussian(parts), test).mean().item())
         nats["mixture_nats"].append(_gaussian_mixture_nats(parts, seeds.init))
     return Outcome({name: sum(values) / folds for name, values in nats.items()})
+
+
+def one_gaussian(
+    *, seed: int, data: str = "red_wine", folds: int = 10, diagonal: bool = False
+) -> Outcome:
+    """Fit one Gaussian to a UCI table, fold by fold: a check of data, folds and scaling before anything is trained.
+
+    Args:
+        diagonal: the control; no covariances.
+
+    Returns:
+        nats: mean -log p of the test rows.
+    """
+    nats = 0.0
+    for fold in range(folds):
+        parts = real_rows(data, role_seeds(seed).data, fold)
+        law = gaussian(parts)
+        if diagonal:
+            law = type(law)(law.mean, law.covariance_matrix.diagonal().diag())
+        nats -= log_prob(law, parts.test).mean().item() / folds
+    return Outcome({"nats": nats})
 
 
 def _gaussian_mixture_nats(rows: Split, seed: int) -> float:

@@ -82,14 +82,6 @@ def test_pixels_experiment_draws_a_curve_with_its_time():
     assert outcome.values["nade_nats"] < outcome.values["bernoulli_nats"] + 1
 
 
-def test_convolution_experiment_runs_on_images_and_on_shuffled_pixels():
-    for shuffled in (False, True):
-        values = experiments.convolutions(
-            seed=0, shuffle_pixels=shuffled, channels=4, hidden=(8,), epochs=1, train_rows=200
-        ).values
-        assert values["gain_nats"] == values["deep_nats"] - values["conv_nats"]
-
-
 def test_missing_values_experiment_hides_what_it_is_judged_by():
     real, shuffled = (
         experiments.missing_values(
@@ -153,6 +145,17 @@ def test_every_published_row_trains_a_model_of_the_papers_size(row, monkeypatch)
     if hasattr(result.model, "hidden") and "rnade" not in model:
         widths = result.model.hidden
         assert set(np.atleast_1d(widths)) <= {500}
+
+
+def test_one_gaussian_needs_more_without_covariances(monkeypatch):
+    noise = table_of_noise()
+    noise[:, 3] = noise[:, 2] + 0.5 * noise[:, 3]
+    monkeypatch.setattr(inputs, "table", lambda name: noise)
+    whole, diagonal = (
+        experiments.one_gaussian(seed=0, diagonal=d).values["nats"] for d in (False, True)
+    )
+    assert whole == pytest.approx(10 * 1.42 + math.log(0.5 / 1.118), abs=0.2)
+    assert diagonal == pytest.approx(10 * 1.42, abs=0.2)
 
 
 def test_reproduce_lists_its_rows_when_asked_for_another():
