@@ -396,9 +396,11 @@ def real_values(
     kind: Literal["gaussian", "laplace"] = "gaussian",
     hidden: int = 50,
     components: int = 10,
+    activation: str = "relu",
     epochs: int = 200,
     learning_rate: float = 5e-3,
     weight_decay: float = 0.0,
+    patience: int = 7,
     folds: int = 1,
 ) -> Outcome:
     """Fit RNADE, one Gaussian and mixtures of Gaussians to a UCI table, and take the mean over folds.
@@ -416,13 +418,16 @@ def real_values(
     for fold in range(folds):
         train, valid, test = parts = real_rows(data, seeds.data, fold)
         order = torch.randperm(train.shape[1], generator=generator)
-        model = RNADE(len(order), hidden, components, kind, order=order, generator=generator)
+        model = RNADE(
+            len(order), hidden, components, kind, activation, order=order, generator=generator
+        )
         model.fit(
             train,
             valid,
             epochs=epochs,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
+            patience=patience,
             seed=seeds.batches,
         )
         nats["rnade_nats"].append(-log_prob(model, test).mean().item())

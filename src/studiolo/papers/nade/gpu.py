@@ -1,0 +1,401 @@
+"""NADE's recurrence on a GPU: every chunk of dimensions is a program of its own, and its state never leaves registers.
+
+The states at the starts of chunks, A_i = c + Σ_{d < iK} x_d W_d, are a product of matrices, so that the chunks need
+not wait for each other. Four programs in Triton:
+
+- `_starts`: A for all chunks, and W transposed.
+- `_chunk_logits`: a few rows and all hidden units of a chunk, dimension after dimension; the sum over units is inside.
+- `_chunk_gradients`: a few units and all rows of a chunk, forward from A again; the sum over rows is inside.
+- `_finish`: adds to W's gradient what later chunks contribute, x_i^T Σ_{later} δ, again a product.
+
+A sigmoid layer is carried as E = exp(-a), so that a step is E *= exp(-W_d) and a layer one reciprocal. A program whose
+states could leave ±80, or whose x is not 0 and 1, carries `a` itself; so does ReLU. Nothing here waits for the host.
+
+Letters: B rows, D dimensions, H hidden units, K dimensions of a chunk, n chunks; e the gradient of the logits, δ of the
+states. Float32 alone; everything else is served by the program in torch (`recurrence.py`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+
+class Tiles(NamedTuple):
+    """How the work is cut.
+
+    Attributes:
+        chunk: K. rows: of a program of `_chunk_logits`. units, batch: units and rows of one of `_chunk_gradients`.
+        logits_warps, gradients_warps: of a program. stages: of loads ahead of their use.
+    """
+
+    chunk: int = 32
+    rows: int = 4
+    logits_warps: int = 4
+    units: int = 8
+    batch: int = 128
+    gradients_warps: int = 4
+    stages: int = 1
+
+
+TILES = Tiles()
+CHUNK = TILES.chunk
+_WIDEST = 2048  # units that a program holds
+_use = False  # until a record of a device shows that the kernels win
+
+
+@contextmanager
+def kernels(use: bool = True) -> Iterator[None]:
+    """Let the kernels serve, or not, what they can serve: in this block, and in every thread of this process."""
+    global _use
+    before, _use = _use, use
+    try:
+        yield
+    finally:
+        _use = before
+
+
+def serves(x: Tensor, V: Tensor) -> bool:
+    """Return whether the kernels take these rows and weights."""
+    return (
+        _use
+        and x.dtype == V.dtype == torch.float32
+        and x.numel() > 0
+        and V.shape[1] <= _WIDEST
+        and triton.cdiv(x.shape[1], CHUNK) * len(x) * V.shape[1] < 2**31  # indices are 32 bits
+    )
+
+
+def logits(
+    x: Tensor, V: Tensor, W: Tensor, c: Tensor, activation: str, tiles: Tiles = TILES
+) -> tuple[Tensor, Tensor]:
+    """Return the (B, D) logits but for b, and the (n, B, H) states at the starts of the chunks.
+
+    Args:
+        x: (B, D). V: (D, H). W: (H, D). c: (H,). All float32.
+    """
+    (rows, dim), hidden = x.shape, len(c)
+    x, V, W, c = (t.contiguous() for t in (x, V, W, c))
+    chunks = triton.cdiv(dim, tiles.chunk)
+    z, steps = torch.empty_like(x), torch.empty_like(V)
+    states, reach = x.new_empty(chunks, rows, hidden), x.new_empty(chunks, hidden)
+    with torch.cuda.device_of(x):
+        _starts[triton.cdiv(hidden, 16), triton.cdiv(rows, 16)](
+            x, W, c, states, steps, reach, rows, dim, hidden, K=tiles.chunk, R=16, U=16, num_warps=4
+        )
+        _chunk_logits[chunks, triton.cdiv(rows, tiles.rows)](
+            x,
+            V,
+            steps,
+            states,
+            reach,
+            z,
+            rows,
+            dim,
+            hidden,
+            K=tiles.chunk,
+            R=tiles.rows,
+            U=triton.next_power_of_2(hidden),
+            RELU=activation == "relu",
+            STAGES=tiles.stages,
+            num_warps=tiles.logits_warps,
+        )
+    return z, states
+
+
+def gradients(
+    grad: Tensor,
+    x: Tensor,
+    V: Tensor,
+    W: Tensor,
+    states: Tensor,
+    activation: str,
+    tiles: Tiles = TILES,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of V (D, H), W (H, D) and c (H,) from that of the logits and what `logits` kept."""
+    chunks, rows, hidden = states.shape
+    dim = x.shape[1]
+    grad, x, V, W, states = (t.contiguous() for t in (grad, x, V, W, states))
+    batch = min(tiles.batch, max(16, triton.next_power_of_2(rows)))
+    parts = triton.cdiv(rows, batch)
+    grad_V, within = V.new_empty(parts, dim, hidden), V.new_empty(parts, dim, hidden)
+    totals = torch.empty_like(states)
+    grad_W, grad_c = torch.empty_like(W), V.new_empty(hidden)
+    with torch.cuda.device_of(x):
+        _chunk_gradients[triton.cdiv(hidden, tiles.units), chunks, parts](
+            grad,
+            x,
+            V,
+            W,
+            states,
+            grad_V,
+            within,
+            totals,
+            rows,
+            dim,
+            hidden,
+            K=tiles.chunk,
+            R=batch,
+            U=tiles.units,
+            RELU=activation == "relu",
+            STAGES=tiles.stages,
+            num_warps=tiles.gradients_warps,
+        )
+        _finish[triton.cdiv(hidden, 16), chunks](
+            x,
+            totals,
+            within,
+            grad_W,
+            grad_c,
+            rows,
+            dim,
+            hidden,
+            chunks,
+            parts,
+            K=tiles.chunk,
+            R=min(batch, 64),
+            U=16,
+            num_warps=4,
+        )
+    return grad_V[0] if parts == 1 else grad_V.sum(0), grad_W, grad_c
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _starts(
+    x, W, c, states, steps, reach, B, D, H, K: tl.constexpr, R: tl.constexpr, U: tl.constexpr
+):  # type: ignore[no-untyped-def]
+    """Fill states (n, B, H), steps (D, H) with W transposed, reach (n, H) with Σ_d |W_d| over a chunk."""
+    j = tl.program_id(0) * U + tl.arange(0, U)
+    r = tl.program_id(1) * R + tl.arange(0, R)
+    inside = (r[:, None] < B) & (j[None, :] < H)
+    a = tl.zeros((R, U), tl.float32) + tl.load(c + j, j < H, 0.0)[None, :]
+    for i in range(tl.cdiv(D, K)):
+        d = i * K + tl.arange(0, K)
+        tl.store(states + (i * B + r[:, None]) * H + j[None, :], a, inside)
+        w = tl.load(W + j[:, None] * D + d[None, :], (j[:, None] < H) & (d[None, :] < D), 0.0)
+        seen = tl.load(x + r[:, None] * D + d[None, :], (r[:, None] < B) & (d[None, :] < D), 0.0)
+        if tl.program_id(1) == 0:
+            here = (d[:, None] < D) & (j[None, :] < H)
+            tl.store(steps + d[:, None] * H + j[None, :], tl.trans(w), here)
+            tl.store(reach + i * H + j, tl.sum(tl.abs(w), 1), j < H)
+        a += tl.dot(seen, tl.trans(w), input_precision="ieee")
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _is_safe(a, reach, x, r, first, B, D, K: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return whether exp(-a) stays within float32 in this chunk, and x is 0 and 1."""
+    d = first + tl.arange(0, K)
+    seen = tl.load(x + r[:, None] * D + d[None, :], (r[:, None] < B) & (d[None, :] < D), 0.0)
+    others = tl.sum(tl.sum(((seen != 0.0) & (seen != 1.0)).to(tl.int32), 1), 0)
+    farthest = tl.max(tl.max(tl.abs(a) + reach[None, :], 1), 0)
+    return (farthest < 80.0) & (others == 0)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _layer(state, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
+    if FORM == "ratio":
+        h = 1.0 / (1.0 + state)
+    elif FORM == "sum":
+        small = tl.exp(-tl.abs(state))  # never overflows
+        h = tl.where(state >= 0.0, 1.0, small) / (1.0 + small)
+    else:
+        h = tl.maximum(state, 0.0)
+    return h
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _step(state, x_d, w, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
+    if FORM == "ratio":
+        state *= tl.where(x_d[:, None] != 0.0, tl.exp(-w)[None, :], 1.0)
+    else:
+        state += x_d[:, None] * w[None, :]
+    return state
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _logits_along(
+    state,
+    x,
+    V,
+    steps,
+    z,
+    r,
+    j,
+    first,
+    B,
+    D,
+    H,
+    K: tl.constexpr,
+    FORM: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # type: ignore[no-untyped-def]
+    for d in tl.range(first, tl.minimum(first + K, D), num_stages=STAGES):
+        v = tl.load(V + d * H + j, j < H, 0.0)
+        w = tl.load(steps + d * H + j, j < H, 0.0)
+        x_d = tl.load(x + r * D + d, r < B, 0.0)
+        tl.store(z + r * D + d, tl.sum(_layer(state, FORM) * v[None, :], 1), r < B)
+        state = _step(state, x_d, w, FORM)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _chunk_logits(
+    x,
+    V,
+    steps,
+    states,
+    reach,
+    z,
+    B,
+    D,
+    H,
+    K: tl.constexpr,
+    R: tl.constexpr,
+    U: tl.constexpr,
+    RELU: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # type: ignore[no-untyped-def]
+    """Fill z (B, D) for R rows of a chunk; U covers all hidden units."""
+    i = tl.program_id(0)
+    r = tl.program_id(1) * R + tl.arange(0, R)
+    j = tl.arange(0, U)
+    at = (i * B + r[:, None]) * H + j[None, :]
+    a = tl.load(states + at, (r[:, None] < B) & (j[None, :] < H), 0.0)
+    if RELU:
+        _logits_along(a, x, V, steps, z, r, j, i * K, B, D, H, K, "relu", STAGES)
+    else:
+        span = tl.load(reach + i * H + j, j < H, 0.0)
+        if _is_safe(a, span, x, r, i * K, B, D, K):
+            _logits_along(tl.exp(-a), x, V, steps, z, r, j, i * K, B, D, H, K, "ratio", STAGES)
+        else:
+            _logits_along(a, x, V, steps, z, r, j, i * K, B, D, H, K, "sum", STAGES)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _gradients_along(
+    state,
+    grad,
+    x,
+    V,
+    W,
+    grad_V,
+    within,
+    r,
+    j,
+    first,
+    B,
+    D,
+    H,
+    K: tl.constexpr,
+    FORM: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # type: ignore[no-untyped-def]
+    """Return Σ δ over the chunk, and fill its part of grad_V and within: what `_finish` takes off W's gradient."""
+    total = tl.zeros_like(state)
+    for d in tl.range(first, tl.minimum(first + K, D), num_stages=STAGES):
+        v = tl.load(V + d * H + j, j < H, 0.0)
+        w = tl.load(W + j * D + d, j < H, 0.0)
+        x_d = tl.load(x + r * D + d, r < B, 0.0)
+        e = tl.load(grad + r * D + d, r < B, 0.0)
+        h = _layer(state, FORM)
+        if FORM == "relu":
+            slope = tl.where(h > 0.0, 1.0, 0.0)
+        else:
+            slope = h - h * h
+        tl.store(grad_V + d * H + j, tl.sum(e[:, None] * h, 0), j < H)
+        total += e[:, None] * v[None, :] * slope
+        tl.store(within + d * H + j, tl.sum(x_d[:, None] * total, 0), j < H)
+        state = _step(state, x_d, w, FORM)
+    return total
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _chunk_gradients(
+    grad,
+    x,
+    V,
+    W,
+    states,
+    grad_V,
+    within,
+    totals,
+    B,
+    D,
+    H,
+    K: tl.constexpr,
+    R: tl.constexpr,
+    U: tl.constexpr,
+    RELU: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # type: ignore[no-untyped-def]
+    """Fill grad_V and within (parts, D, H) and totals (n, B, H) for R rows and U units of a chunk."""
+    i = tl.program_id(1)
+    r = tl.program_id(2) * R + tl.arange(0, R)
+    j = tl.program_id(0) * U + tl.arange(0, U)
+    at = (i * B + r[:, None]) * H + j[None, :]
+    inside = (r[:, None] < B) & (j[None, :] < H)
+    a = tl.load(states + at, inside, 0.0)
+    grad_V += tl.program_id(2).to(tl.int64) * D * H
+    within += tl.program_id(2).to(tl.int64) * D * H
+    if RELU:
+        total = _gradients_along(
+            a, grad, x, V, W, grad_V, within, r, j, i * K, B, D, H, K, "relu", STAGES
+        )
+        tl.store(totals + at, total, inside)
+    else:
+        d = i * K + tl.arange(0, K)
+        w = tl.load(W + j[:, None] * D + d[None, :], (j[:, None] < H) & (d[None, :] < D), 0.0)
+        if _is_safe(a, tl.sum(tl.abs(w), 1), x, r, i * K, B, D, K):
+            total = _gradients_along(
+                tl.exp(-a), grad, x, V, W, grad_V, within, r, j, i * K, B, D, H, K, "ratio", STAGES
+            )
+            tl.store(totals + at, total, inside)
+        else:
+            total = _gradients_along(
+                a, grad, x, V, W, grad_V, within, r, j, i * K, B, D, H, K, "sum", STAGES
+            )
+            tl.store(totals + at, total, inside)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _finish(
+    x,
+    totals,
+    within,
+    grad_W,
+    grad_c,
+    B,
+    D,
+    H,
+    n,
+    parts,
+    K: tl.constexpr,
+    R: tl.constexpr,
+    U: tl.constexpr,
+):  # type: ignore[no-untyped-def]
+    """Fill grad_W (H, D) for a chunk, x_i^T Σ_{this and later} δ less what comes before a step, and grad_c (H,)."""
+    i = tl.program_id(1)
+    j = tl.program_id(0) * U + tl.arange(0, U)
+    d = i * K + tl.arange(0, K)
+    here = (d[:, None] < D) & (j[None, :] < H)
+    total = tl.zeros((K, U), tl.float32)
+    first = tl.zeros((U,), tl.float32)
+    at = within + d[:, None] * H + j[None, :]
+    for _ in range(parts):
+        total -= tl.load(at, here, 0.0)
+        at += D * H
+    for block in range(tl.cdiv(B, R)):
+        r = block * R + tl.arange(0, R)
+        inside = (r[:, None] < B) & (j[None, :] < H)
+        s = tl.zeros((R, U), tl.float32)
+        for m in range(i, n):
+            s += tl.load(totals + (m * B + r[:, None]) * H + j[None, :], inside, 0.0)
+        seen = tl.load(x + r[None, :] * D + d[:, None], (r[None, :] < B) & (d[:, None] < D), 0.0)
+        total += tl.dot(seen, s, input_precision="ieee")
+        first += tl.sum(s, 0)
+    tl.store(grad_W + j[None, :] * D + d[:, None], total, here)
+    if i == 0:
+        tl.store(grad_c + j, first, j < H)
