@@ -1,6 +1,7 @@
 """What is measured of arXiv 1605.02226; every function is one seed. Nats are per row, natural logarithm."""
 
 import math
+import time
 import warnings
 from collections.abc import Sequence
 from itertools import permutations, product
@@ -15,7 +16,7 @@ from studiolo.train import role_seeds
 from .deep import DeepNADE, EoNADE
 from .density import BERNOULLI
 from .inputs import Split, binary_rows, real_rows
-from .masked import MADE
+from .masked import FVBN, MADE
 from .mixtures import BernoulliMixture
 from .model import NADE
 from .published import PUBLISHED, gaussian, log_prob
@@ -321,6 +322,64 @@ def pixels(
             "cpu_s": list(cpu_s),
             "valid_nats": list(valid_nats),
             "published_nats": [PUBLISHED["mnist"]["nade"]] * len(cpu_s),
+        },
+    )
+
+
+def images_on_a_gpu(
+    *,
+    seed: int,
+    data: str = "mnist",
+    hidden: int = 500,
+    epochs: int = 30,
+    learning_rate: float = 2e-3,
+    patience: int = 2,
+    net_epochs: int = 10,
+    train_rows: int | None = None,
+    device: str = "cuda",
+) -> Outcome:
+    """Fit NADE to images in one random order by the programs of `gpu.py`, and a belief net beside it.
+
+    Returns:
+        nade_nats, belief_net_nats: mean -log p of the test images.
+        train_wall_s: of NADE.
+        epochs, valid_nats, published_nats: a value for each epoch of NADE.
+    """
+    from .gpu import kernels
+
+    seeds = role_seeds(seed)
+    generator = torch.Generator().manual_seed(seeds.init)
+    parts = binary_rows(data, seeds.data)
+    order = torch.randperm(parts.train.shape[1], generator=generator)
+    # columns once, and not parameters at every step
+    train, valid, test = (part[:, order].to(device) for part in parts)
+    train = train[:train_rows]
+    model = NADE(len(order), hidden, generator=generator).to(device)
+    net = FVBN(len(order), generator=generator).to(device)
+    started = time.monotonic()
+    with kernels():
+        history = model.fit(
+            train,
+            valid,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            patience=patience,
+            seed=seeds.batches,
+        )
+        train_wall_s = time.monotonic() - started
+        nade = -log_prob(model, test).mean().item()
+    net.fit(train, valid, epochs=net_epochs, learning_rate=learning_rate, seed=seeds.batches)
+    valid_nats = [nats for _, _, nats in history.evaluations]
+    return Outcome(
+        {
+            "nade_nats": nade,
+            "belief_net_nats": -log_prob(net, test).mean().item(),
+            "train_wall_s": train_wall_s,
+        },
+        {
+            "epochs": list(range(1, len(valid_nats) + 1)),
+            "valid_nats": valid_nats,
+            "published_nats": [PUBLISHED["mnist"]["nade"]] * len(valid_nats),
         },
     )
 

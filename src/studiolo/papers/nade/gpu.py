@@ -15,9 +15,11 @@ Letters: B rows, D dimensions, H hidden units, K dimensions of a chunk, n chunks
 states. Float32 alone; everything else is served by the program in torch (`recurrence.py`).
 """
 
+import inspect
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -45,7 +47,13 @@ class Tiles(NamedTuple):
 TILES = Tiles()
 CHUNK = TILES.chunk
 _WIDEST = 2048  # units that a program holds
+_COMPILED = tl.constexpr(os.environ.get("TRITON_INTERPRET") != "1")
 _use = False  # until a record of a device shows that the kernels win
+
+
+def _program(function: Any) -> Any:
+    """Return `function` for Triton, without the checks of types that tests put around it."""
+    return triton.jit(inspect.unwrap(function))
 
 
 @contextmanager
@@ -164,7 +172,7 @@ def gradients(
     return grad_V[0] if parts == 1 else grad_V.sum(0), grad_W, grad_c
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _starts(
     x, W, c, states, steps, reach, B, D, H, K: tl.constexpr, R: tl.constexpr, U: tl.constexpr
 ):  # type: ignore[no-untyped-def]
@@ -185,7 +193,7 @@ def _starts(
         a += tl.dot(seen, tl.trans(w), input_precision="ieee")
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _is_safe(a, reach, x, r, first, B, D, K: tl.constexpr):  # type: ignore[no-untyped-def]
     """Return whether exp(-a) stays within float32 in this chunk, and x is 0 and 1."""
     d = first + tl.arange(0, K)
@@ -195,19 +203,31 @@ def _is_safe(a, reach, x, r, first, B, D, K: tl.constexpr):  # type: ignore[no-u
     return (farthest < 80.0) & (others == 0)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
+def _reciprocal(y):  # type: ignore[no-untyped-def]
+    """Return 1 / y for y from 1 to exp(80): one instruction, where `/` also scales for what is not in that range."""
+    if _COMPILED:
+        inverse = tl.inline_asm_elementwise(
+            "rcp.approx.ftz.f32 $0, $1;", "=f,f", [y], dtype=tl.float32, is_pure=True, pack=1
+        )
+    else:
+        inverse = 1.0 / y
+    return inverse
+
+
+@_program
 def _layer(state, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
     if FORM == "ratio":
-        h = 1.0 / (1.0 + state)
+        h = _reciprocal(1.0 + state)
     elif FORM == "sum":
         small = tl.exp(-tl.abs(state))  # never overflows
-        h = tl.where(state >= 0.0, 1.0, small) / (1.0 + small)
+        h = tl.where(state >= 0.0, 1.0, small) * _reciprocal(1.0 + small)
     else:
         h = tl.maximum(state, 0.0)
     return h
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _step(state, x_d, w, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
     if FORM == "ratio":
         state *= tl.where(x_d[:, None] != 0.0, tl.exp(-w)[None, :], 1.0)
@@ -216,7 +236,7 @@ def _step(state, x_d, w, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
     return state
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _logits_along(
     state,
     x,
@@ -241,7 +261,7 @@ def _logits_along(
         state = _step(state, x_d, w, FORM)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _chunk_logits(
     x,
     V,
@@ -274,7 +294,7 @@ def _chunk_logits(
             _logits_along(a, x, V, steps, z, r, j, i * K, B, D, H, K, "sum", STAGES)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _gradients_along(
     state,
     grad,
@@ -312,7 +332,7 @@ def _gradients_along(
     return total
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _chunk_gradients(
     grad,
     x,
@@ -360,7 +380,7 @@ def _chunk_gradients(
             tl.store(totals + at, total, inside)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _finish(
     x,
     totals,
