@@ -102,7 +102,7 @@ def graph_ms(run: Callable[[], object], repeat_ms: int = 300) -> float:
     """Return the median milliseconds of a replay of the call as a CUDA graph."""
     if DRY:
         return ms(run)
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):

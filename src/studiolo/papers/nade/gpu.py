@@ -15,6 +15,8 @@ Letters: B rows, D dimensions, H hidden units, K dimensions of a chunk, n chunks
 states. Float32 alone; everything else is served by the program in torch (`recurrence.py`).
 """
 
+# mypy: disable-error-code="no-untyped-def"
+
 import inspect
 import os
 from collections.abc import Iterator
@@ -175,7 +177,7 @@ def gradients(
 @_program
 def _starts(
     x, W, c, states, steps, reach, B, D, H, K: tl.constexpr, R: tl.constexpr, U: tl.constexpr
-):  # type: ignore[no-untyped-def]
+):
     """Fill states (n, B, H), steps (D, H) with W transposed, reach (n, H) with Σ_d |W_d| over a chunk."""
     j = tl.program_id(0) * U + tl.arange(0, U)
     r = tl.program_id(1) * R + tl.arange(0, R)
@@ -194,7 +196,7 @@ def _starts(
 
 
 @_program
-def _is_safe(a, reach, x, r, first, B, D, K: tl.constexpr):  # type: ignore[no-untyped-def]
+def _is_safe(a, reach, x, r, first, B, D, K: tl.constexpr):
     """Return whether exp(-a) stays within float32 in this chunk, and x is 0 and 1."""
     d = first + tl.arange(0, K)
     seen = tl.load(x + r[:, None] * D + d[None, :], (r[:, None] < B) & (d[None, :] < D), 0.0)
@@ -204,7 +206,7 @@ def _is_safe(a, reach, x, r, first, B, D, K: tl.constexpr):  # type: ignore[no-u
 
 
 @_program
-def _reciprocal(y):  # type: ignore[no-untyped-def]
+def _reciprocal(y):
     """Return 1 / y for y from 1 to exp(80): one instruction, where `/` also scales for what is not in that range."""
     if _COMPILED:
         inverse = tl.inline_asm_elementwise(
@@ -216,7 +218,7 @@ def _reciprocal(y):  # type: ignore[no-untyped-def]
 
 
 @_program
-def _layer(state, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
+def _layer(state, FORM: tl.constexpr):
     if FORM == "ratio":
         h = _reciprocal(1.0 + state)
     elif FORM == "sum":
@@ -228,7 +230,7 @@ def _layer(state, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
 
 
 @_program
-def _step(state, x_d, w, FORM: tl.constexpr):  # type: ignore[no-untyped-def]
+def _step(state, x_d, w, FORM: tl.constexpr):
     if FORM == "ratio":
         state *= tl.where(x_d[:, None] != 0.0, tl.exp(-w)[None, :], 1.0)
     else:
@@ -252,7 +254,7 @@ def _logits_along(
     K: tl.constexpr,
     FORM: tl.constexpr,
     STAGES: tl.constexpr,
-):  # type: ignore[no-untyped-def]
+):
     for d in tl.range(first, tl.minimum(first + K, D), num_stages=STAGES):
         v = tl.load(V + d * H + j, j < H, 0.0)
         w = tl.load(steps + d * H + j, j < H, 0.0)
@@ -277,7 +279,7 @@ def _chunk_logits(
     U: tl.constexpr,
     RELU: tl.constexpr,
     STAGES: tl.constexpr,
-):  # type: ignore[no-untyped-def]
+):
     """Fill z (B, D) for R rows of a chunk; U covers all hidden units."""
     i = tl.program_id(0)
     r = tl.program_id(1) * R + tl.arange(0, R)
@@ -312,7 +314,7 @@ def _gradients_along(
     K: tl.constexpr,
     FORM: tl.constexpr,
     STAGES: tl.constexpr,
-):  # type: ignore[no-untyped-def]
+):
     """Return Σ δ over the chunk, and fill its part of grad_V and within: what `_finish` takes off W's gradient."""
     total = tl.zeros_like(state)
     for d in tl.range(first, tl.minimum(first + K, D), num_stages=STAGES):
@@ -350,7 +352,7 @@ def _chunk_gradients(
     U: tl.constexpr,
     RELU: tl.constexpr,
     STAGES: tl.constexpr,
-):  # type: ignore[no-untyped-def]
+):
     """Fill grad_V and within (parts, D, H) and totals (n, B, H) for R rows and U units of a chunk."""
     i = tl.program_id(1)
     r = tl.program_id(2) * R + tl.arange(0, R)
@@ -395,7 +397,7 @@ def _finish(
     K: tl.constexpr,
     R: tl.constexpr,
     U: tl.constexpr,
-):  # type: ignore[no-untyped-def]
+):
     """Fill grad_W (H, D) for a chunk, x_i^T Σ_{this and later} δ less what comes before a step, and grad_c (H,)."""
     i = tl.program_id(1)
     j = tl.program_id(0) * U + tl.arange(0, U)
