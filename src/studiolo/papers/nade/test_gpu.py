@@ -97,18 +97,41 @@ def test_chunks_are_the_same_states_that_the_program_in_torch_keeps():
     torch.testing.assert_close(states.cpu(), expected)
 
 
-def test_kernels_serve_only_float32_and_when_asked():
+def test_kernels_serve_float32_unless_told_not_to():
     x, V, *_ = case(3, 5, 4)
-    assert not gpu.serves(x, V)
-    with gpu.kernels():
-        assert gpu.serves(x, V)
-        assert not gpu.serves(x.double(), V.double())
-        assert not gpu.serves(x[:0], V)
-        assert not gpu.serves(x, V.new_empty(5, 4096))
-        with gpu.kernels(use=False):
-            assert not gpu.serves(x, V)
-        assert gpu.serves(x, V)
-    assert not gpu.serves(x, V)
+    assert gpu.serves(x, V)
+    assert not gpu.serves(x.double(), V.double())
+    assert not gpu.serves(x[:0], V)
+    assert not gpu.serves(x, V.new_empty(5, 4096))
+    with gpu.kernels(use=False):
+        assert not gpu.serves(x, V)
+        with gpu.kernels(use=True):
+            assert gpu.serves(x, V)
+        assert not gpu.serves(x, V)
+    assert gpu.serves(x, V)
+
+
+def test_direct_call_has_the_values_and_gradients_of_the_other():
+    x, *parameters = case(2, 5, 3)
+    found = []
+    for call in (gpu.nade_logits, nade_logits):
+        for p in parameters:
+            p.requires_grad_().grad = None
+        z = call(x, *parameters)
+        found.append([z.detach(), *torch.autograd.grad(z.square().sum(), parameters)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_model_with_graphs_learns_as_any_other_where_there_is_no_gpu():
+    x = (torch.rand(30, 5, generator=torch.Generator().manual_seed(0)) < 0.4).float()
+    losses = []
+    for kind in (NADE, gpu.GraphedNADE):
+        model = kind(5, 3, generator=torch.Generator().manual_seed(1))
+        losses.append(model.fit(x[:20], x[20:], epochs=2, batch_size=10).losses)
+    assert losses[0] == losses[1]
+    with pytest.raises(ValueError, match="shuffle the columns"):
+        gpu.GraphedNADE(5, 3, order=torch.arange(5).flip(0))
 
 
 def test_experiment_on_images_runs_where_it_is_told_to():
@@ -187,7 +210,7 @@ def test_a_forward_by_one_program_is_followed_by_the_backward_of_the_other():
 @pytest.mark.gpu
 def test_kernels_run_in_a_cuda_graph_and_compiled_without_break():
     x, V, b, W, c = bench_case()
-    with gpu.kernels(), torch.no_grad():
+    with torch.no_grad():
         expected = nade_logits(x, V, b, W, c)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
@@ -197,6 +220,20 @@ def test_kernels_run_in_a_cuda_graph_and_compiled_without_break():
         torch.testing.assert_close(z, expected)
         compiled = torch.compile(nade_logits, fullgraph=True)(x, V, b, W, c)
         torch.testing.assert_close(compiled, expected)
+
+
+@pytest.mark.gpu
+def test_a_graph_of_the_loss_follows_the_parameters_and_the_rows():
+    torch.manual_seed(0)
+    graphed = gpu.GraphedNADE(130, 65).to("cuda")
+    plain = NADE(130, 65).to("cuda")
+    plain.load_state_dict(graphed.state_dict())
+    histories = []
+    for model in (graphed, plain):
+        rows = torch.rand(300, 130, generator=torch.Generator().manual_seed(2)) < 0.3
+        fitted = model.fit(rows[:250], rows[250:], epochs=2, batch_size=50, learning_rate=0.01)
+        histories.append(torch.tensor(fitted.losses))
+    torch.testing.assert_close(*histories, rtol=1e-4, atol=0)
 
 
 @pytest.mark.gpu
@@ -216,9 +253,8 @@ def test_every_density_of_the_family_works_on_a_device():
         RNADE(16, 8, components=2, device="cuda"),
     ]
     known = torch.arange(16, device="cuda") < 5
-    with gpu.kernels():
-        for model in models:
-            model.fit(rows[:30], rows[30:], epochs=1, batch_size=10)
-            assert model.log_prob(rows).isfinite().all()
-            drawn = model.sample(4, given=rows[0], observed=known)
-            assert torch.equal(drawn[:, :5], rows[:1, :5].expand(4, -1))
+    for model in models:
+        model.fit(rows[:30], rows[30:], epochs=1, batch_size=10)
+        assert model.log_prob(rows).isfinite().all()
+        drawn = model.sample(4, given=rows[0], observed=known)
+        assert torch.equal(drawn[:, :5], rows[:1, :5].expand(4, -1))
