@@ -61,7 +61,7 @@ RELATED = [
     ("the outcome", "runs/outcome.py", "values: Mapping[str, float]", "values: dict[str, float]", "*", None),
     ("the loop of training", "train/loop.py", "model.train()\n    start", "start", None, None),
     ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"factorized_layers", "nade", "pruning_identified_exemplars"}, None),
-    ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"pruning_identified_exemplars"}, {"compare", "corruptions", "long_tail", "wrong_labels"}),
+    ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"nade", "pruning_identified_exemplars"}, {"compare", "corruptions", "density", "long_tail", "mask_input", "neighbour", "orders", "wrong_labels"}),
     ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"performers"}, {"reading"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
     ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),

@@ -7,6 +7,7 @@ from .laws import Bernoulli, Mixture
 from .masked import FVBN, MADE
 from .mixtures import BernoulliMixture
 from .model import NADE
+from .published import Reproduction, reproduce
 from .real import RNADE
 from .recurrence import nade_logits
 
@@ -23,5 +24,7 @@ __all__ = [
     "Density",
     "EoNADE",
     "Mixture",
+    "Reproduction",
     "nade_logits",
+    "reproduce",
 ]

@@ -1,6 +1,5 @@
 """DeepNADE: one network for every order, of 0 and 1 or of real values; EoNADE: its mixture over several orders."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from .density import BERNOULLI, Order, check_activation, check_size
+from .density import BERNOULLI, Order, check_activation, check_size, uniform_parameter
 from .laws import Law
 from .orderless import Orderless
 from .recurrence import ACTIVATIONS
@@ -58,20 +57,14 @@ class DeepNADE(Orderless):
         self.mask_input, self.widest = mask_input, max(widths)
         fan_in = (2 * dim if mask_input else dim, *widths)
 
-        def uniform(out: int, size: int) -> nn.Parameter:
-            bound = 1 / math.sqrt(size)
-            empty = torch.empty(out, size, device=device, dtype=dtype)
-            return nn.Parameter(empty.uniform_(-bound, bound, generator=generator))
-
-        def zeros(size: int) -> nn.Parameter:
-            return nn.Parameter(torch.zeros(size, device=device, dtype=dtype))
-
+        factory = {"device": device, "dtype": dtype}
         self.W = nn.ParameterList(
-            uniform(width, size) for width, size in zip(widths, fan_in[:-1], strict=True)
+            uniform_parameter(width, size, generator, **factory)
+            for width, size in zip(widths, fan_in[:-1], strict=True)
         )
-        self.c = nn.ParameterList(zeros(width) for width in widths)
-        self.V = uniform(dim * law.width, fan_in[-1])
-        self.b = zeros(dim * law.width)
+        self.c = nn.ParameterList(torch.zeros(width, **factory) for width in widths)
+        self.V = uniform_parameter(dim * law.width, fan_in[-1], generator, **factory)
+        self.b = nn.Parameter(torch.zeros(dim * law.width, **factory))
 
     def _predict(self, x: Tensor, m: Tensor) -> Tensor:
         z = nn.functional.linear(

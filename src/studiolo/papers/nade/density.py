@@ -48,7 +48,7 @@ class Density(nn.Module, ABC):
     ) -> distributions.Distribution:
         """Return the law of every dimension, (rows, D), given what is observed of those that the order puts before."""
 
-    @abstractmethod
+    @torch.no_grad()
     def sample(
         self,
         num: int,
@@ -58,7 +58,32 @@ class Density(nn.Module, ABC):
         order: Order | None = None,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "num d"]:
-        """Draw rows that keep what `observed` shows of `given`, (D,) or (num, D)."""
+        """Draw rows that keep what is given.
+
+        Args:
+            given: (D,) or (num, D), read where `observed` is True. In a fixed order these are its first dimensions; an
+                orderless model takes any, in each row others.
+            order: of an orderless model, in which the other dimensions are drawn; default random. Of several, (K, D),
+                each row takes one.
+            generator: on the model's device.
+
+        Raises:
+            ValueError: only one of `given` and `observed`; shapes; not a permutation, or not the model's own; a
+                dimension to be drawn before one that is given.
+        """
+        x, seen = self._as_given(num, given, observed)
+        return self._draw(x, seen, order, generator)
+
+    @abstractmethod
+    def _draw(
+        self, x: Tensor, seen: Tensor, order: Order | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """Return x, which may be written to, with values drawn where `seen` is False."""
+
+    @property
+    def _rank(self) -> Int[Tensor, "d"] | None:
+        """The place of each dimension in the order that is built in."""
+        return None
 
     def loss(
         self,
@@ -137,9 +162,7 @@ class Density(nn.Module, ABC):
             checkpoint=checkpoint,
         )
 
-    def _as_data(
-        self, x: Rows, observed: Rows | None = None, rank: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _as_data(self, x: Rows, observed: Rows | None = None) -> tuple[Tensor, Tensor | None]:
         """Return x in the model's type and on its device, 0 where it is missing, and a mask of its shape."""
         x = torch.as_tensor(x, device=self.b.device)
         if x.ndim != 2 or x.shape[1] != self.dim:
@@ -153,7 +176,7 @@ class Density(nn.Module, ABC):
                 f"observed is {seen.dtype} {tuple(seen.shape)}; needed is a bool {tuple(x.shape)} or ({self.dim},)."
             )
         seen = seen.expand_as(x)
-        _check(x.detach(), seen, rank, self.law.binary)
+        _check(x.detach(), seen, self._rank, self.law.binary)
         return x.to(self.b.dtype).where(seen, 0), seen
 
     def _as_given(
@@ -161,7 +184,6 @@ class Density(nn.Module, ABC):
         num: int,
         given: Rows | None,
         observed: Rows | None,
-        rank: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return (num, D) values, 0 where they are to be drawn, and where they are known."""
         if num < 0:
@@ -179,7 +201,7 @@ class Density(nn.Module, ABC):
                 f"given is {tuple(values.shape)}; needed is ({self.dim},) or ({num}, {self.dim}), with `observed` "
                 "where a value counts."
             )
-        x, seen = self._as_data(values.expand(num, -1), observed, rank)
+        x, seen = self._as_data(values.expand(num, -1), observed)
         assert seen is not None
         return x.clone(), seen
 
@@ -219,7 +241,7 @@ class FixedOrder(Density):
             ValueError: shape or value of x; a value is missing before one that is observed; another order.
         """
         self._check_own(order)
-        x, seen = self._as_data(x, observed, self.inverse)
+        x, seen = self._as_data(x, observed)
         log_p = self.law.log_prob(self._outputs(x), x)
         return (log_p if seen is None else log_p.where(seen, 0)).sum(1)
 
@@ -228,7 +250,7 @@ class FixedOrder(Density):
     ) -> distributions.Distribution:
         """Return p(x_d | those before it) for every d, nan after a missing value."""
         self._check_own(order)
-        x, seen = self._as_data(x, observed, self.inverse)
+        x, seen = self._as_data(x, observed)
         z = self._outputs(x)
         if seen is not None:
             first = torch.where(seen, self.dim, self.inverse).amin(1, keepdim=True)
@@ -236,32 +258,19 @@ class FixedOrder(Density):
             z = z.masked_fill(unknown if self.law.width == 1 else unknown.unsqueeze(-1), math.nan)
         return self.law.distribution(z)
 
-    @torch.no_grad()
-    def sample(
-        self,
-        num: int,
-        *,
-        given: Rows | None = None,
-        observed: Rows | None = None,
-        order: Order | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "num d"]:
-        """Draw rows, one pass of the model for every dimension.
-
-        Args:
-            given: (D,) or (num, D), read where `observed` is True: the first dimensions of the model's order.
-            generator: on the model's device.
-
-        Raises:
-            ValueError: only one of `given` and `observed`; shapes; a dimension to be drawn before one that is given.
-        """
+    def _draw(
+        self, x: Tensor, seen: Tensor, order: Order | None, generator: torch.Generator | None
+    ) -> Tensor:
         self._check_own(order)
-        x, seen = self._as_given(num, given, observed, self.inverse)
-        for i in self.order.tolist():
+        for i in self.order.tolist():  # one pass of the model each
             if not seen[:, i].all():
                 drawn = self.law.draw(self._outputs(x)[:, i], generator)
                 x[:, i] = torch.where(seen[:, i], x[:, i], drawn)
         return x
+
+    @property
+    def _rank(self) -> Int[Tensor, "d"]:
+        return self.inverse
 
     def _check_own(self, order: Order | None) -> None:
         if order is not None and not torch.equal(check_order(order, self.dim), self.order.cpu()):
@@ -334,6 +343,23 @@ def check_order(order: Order, dim: int) -> Int[Tensor, "d"]:
     ):
         raise ValueError(f"An order holds each of 0 to {dim - 1} once; this one is {o.tolist()}.")
     return o.to(torch.int64)
+
+
+def normal_parameter(
+    shape: Sequence[int], generator: torch.Generator | None, **factory: Any
+) -> nn.Parameter:
+    """Draw a parameter from N(0, 0.01²)."""
+    return nn.Parameter(torch.empty(*shape, **factory).normal_(0, 0.01, generator=generator))
+
+
+def uniform_parameter(
+    out: int, fan_in: int, generator: torch.Generator | None, **factory: Any
+) -> nn.Parameter:
+    """Draw an (out, fan_in) parameter uniformly within ±1/√fan_in."""
+    bound = 1 / math.sqrt(fan_in)
+    return nn.Parameter(
+        torch.empty(out, fan_in, **factory).uniform_(-bound, bound, generator=generator)
+    )
 
 
 def check_activation(name: str, known: Sequence[str]) -> str:

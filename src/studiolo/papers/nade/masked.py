@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .density import BERNOULLI, FixedOrder, Order, check_activation, check_size
+from .density import BERNOULLI, FixedOrder, Order, check_activation, check_size, uniform_parameter
 from .recurrence import ACTIVATIONS
 
 
@@ -49,9 +49,9 @@ class MADE(FixedOrder):
             last = layer == len(widths)
             allowed = out[:, None] > into if last else out[:, None] >= into
             self.register_buffer(f"mask{layer}", allowed.to(device), persistent=True)
-            bound = len(into) ** -0.5
-            weight = torch.empty(allowed.shape, device=device, dtype=dtype)
-            self.W.append(nn.Parameter(weight.uniform_(-bound, bound, generator=generator)))
+            self.W.append(
+                uniform_parameter(len(out), len(into), generator, device=device, dtype=dtype)
+            )
         self.b = nn.Parameter(torch.zeros(dim, device=device, dtype=dtype))
 
     def _outputs(self, x: Tensor) -> Float[Tensor, "b d"]:

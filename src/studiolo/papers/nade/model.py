@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .density import BERNOULLI, FixedOrder, Order, Rows, check_activation, check_size
+from .density import BERNOULLI, FixedOrder, Order, check_activation, check_size, normal_parameter
 from .recurrence import ACTIVATIONS, nade_logits
 
 
@@ -51,14 +51,11 @@ class NADE(FixedOrder):
         self.hidden = check_size("hidden", hidden)
         self.activation = check_activation(activation, tuple(ACTIVATIONS))
 
-        def normal(*shape: int) -> nn.Parameter:
-            empty = torch.empty(shape, device=device, dtype=dtype)
-            return nn.Parameter(empty.normal_(0, 0.01, generator=generator))
-
-        self.V = normal(dim, hidden)
-        self.b = nn.Parameter(torch.zeros(dim, device=device, dtype=dtype))
-        self.W = normal(hidden, dim)
-        self.c = nn.Parameter(torch.zeros(hidden, device=device, dtype=dtype))
+        factory = {"device": device, "dtype": dtype}
+        self.V = normal_parameter((dim, hidden), generator, **factory)
+        self.b = nn.Parameter(torch.zeros(dim, **factory))
+        self.W = normal_parameter((hidden, dim), generator, **factory)
+        self.c = nn.Parameter(torch.zeros(hidden, **factory))
 
     def _outputs(self, x: Tensor) -> Float[Tensor, "b d"]:
         if self.is_natural:
@@ -69,19 +66,10 @@ class NADE(FixedOrder):
         )
         return ordered[:, self.inverse]
 
-    @torch.no_grad()
-    def sample(
-        self,
-        num: int,
-        *,
-        given: Rows | None = None,
-        observed: Rows | None = None,
-        order: Order | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "num d"]:
-        """Draw rows, O(DH) each; arguments and errors as in `FixedOrder.sample`."""
+    def _draw(
+        self, x: Tensor, seen: Tensor, order: Order | None, generator: torch.Generator | None
+    ) -> Float[Tensor, "b d"]:
         self._check_own(order)
-        x, seen = self._as_given(num, given, observed, self.inverse)
         dtype = torch.promote_types(self.b.dtype, torch.float32)
         o = self.order
         V, b, W = (p[o].to(dtype) for p in (self.V, self.b, self.W.t()))
@@ -89,7 +77,7 @@ class NADE(FixedOrder):
         k = int(known.all(1).sum())  # known to every row
         a = self.c.to(dtype) + columns[:k].t() @ W[:k]
         # x = 1 iff u < p iff logit(u) < logit(p): no sigmoid of the output
-        threshold = torch.rand(self.dim, num, generator=generator, device=b.device, dtype=dtype)
+        threshold = torch.rand(self.dim, len(x), generator=generator, device=b.device, dtype=dtype)
         threshold.logit_().sub_(b[:, None])
         for d in range(k, self.dim):
             drawn = torch.mv(ACTIVATIONS[self.activation](a), V[d]) > threshold[d]

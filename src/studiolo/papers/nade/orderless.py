@@ -140,29 +140,11 @@ class Orderless(Density):
         outputs = [z[0] for _, z in self._walk(x, orders, None, seen)]
         return self.law.distribution(torch.stack(outputs, 1)[:, orders[0].argsort()])
 
-    @torch.no_grad()
-    def sample(
-        self,
-        num: int,
-        *,
-        given: Rows | None = None,
-        observed: Rows | None = None,
-        order: Order | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "num d"]:
-        """Draw rows, of which any part may be given, in each row another.
-
-        Args:
-            given: (D,) or (num, D), read where `observed` is True.
-            order: (D,), in which the hidden dimensions are drawn; default random. Of several, (K, D), each row takes one.
-            generator: on the model's device.
-
-        Raises:
-            ValueError: only one of `given` and `observed`; shapes that do not fit; not a permutation.
-        """
-        x, seen = self._as_given(num, given, observed)
+    def _draw(
+        self, x: Tensor, seen: Tensor, order: Order | None, generator: torch.Generator | None
+    ) -> Tensor:
         orders = self._sample_orders(order, generator)
-        which = torch.randint(len(orders), (num,), generator=generator, device=x.device)
+        which = torch.randint(len(orders), (len(x),), generator=generator, device=x.device)
         for k, o in enumerate(orders):
             rows = (which == k).nonzero().flatten()
             part, known = x[rows], seen[rows]

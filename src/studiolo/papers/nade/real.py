@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .density import FixedOrder, Order, check_activation, check_size
+from .density import FixedOrder, Order, check_activation, check_size, normal_parameter
 from .laws import Kind, Mixture
 from .recurrence import ACTIVATIONS
 
@@ -53,14 +53,11 @@ class RNADE(FixedOrder):
         self.hidden = check_size("hidden", hidden)
         self.activation = check_activation(activation, tuple(ACTIVATIONS))
 
-        def normal(*shape: int) -> nn.Parameter:
-            empty = torch.empty(shape, device=device, dtype=dtype)
-            return nn.Parameter(empty.normal_(0, 0.01, generator=generator))
-
-        self.V = normal(dim, law.width, hidden)
-        self.b = nn.Parameter(torch.zeros(dim * law.width, device=device, dtype=dtype))
-        self.W = normal(hidden, dim)
-        self.c = nn.Parameter(torch.zeros(hidden, device=device, dtype=dtype))
+        factory = {"device": device, "dtype": dtype}
+        self.V = normal_parameter((dim, law.width, hidden), generator, **factory)
+        self.b = nn.Parameter(torch.zeros(dim * law.width, **factory))
+        self.W = normal_parameter((hidden, dim), generator, **factory)
+        self.c = nn.Parameter(torch.zeros(hidden, **factory))
         steps = torch.arange(1, dim + 1, device=device, dtype=self.b.dtype)
         self.rho = nn.Parameter(1 / steps)  # in the model's order
 

@@ -6,11 +6,13 @@ backward goes from them forward again, so that it meets bit by bit the layers th
 a_d = a_{d+1} - W_d x_d does not return to 0, where the slope of ReLU jumps.
 
 Inside a chunk two programs are equal up to rounding: `kernels.py`, compiled by numba (extra `fast`), and the one below
-in torch. The second serves where numba is missing, on a GPU, and in a chunk that could overflow exp(-a).
+in torch. The second serves where numba is missing, and in a chunk that could overflow exp(-a). On a GPU `gpu.py` runs
+all chunks at once where its kernels serve, and the program in torch serves where they do not; both keep the same states.
 
 Letters: B rows, D dimensions, H hidden units, K dimensions of a chunk, N hidden layers that are computed in a chunk.
 """
 
+import importlib
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -59,6 +61,8 @@ def nade_logits(
 @torch.library.custom_op("studiolo::nade_logits", mutates_args=())
 def _logits(x: Tensor, V: Tensor, W: Tensor, c: Tensor, activation: str) -> tuple[Tensor, Tensor]:
     """Return the (B, D) logits but for b, and the (D / K, B, H) states at the starts of the chunks."""
+    if (gpu := _gpu(x)) and gpu.serves(x, V):
+        return gpu.logits(x, V, W, c, activation)
     steps = W.t().contiguous()  # (D, H)
     z, a = torch.empty_like(x), c.expand(len(x), -1)
     states = a.new_empty(len(_columns(x)), *a.shape)
@@ -77,6 +81,8 @@ def _gradients(
     grad: Tensor, x: Tensor, V: Tensor, W: Tensor, states: Tensor, activation: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of V (D, H), W (H, D) and c (H,)."""
+    if (gpu := _gpu(x)) and gpu.serves(x, V):
+        return gpu.gradients(grad, x, V, W, states, activation)
     steps = W.t().contiguous()
     grad_V, grad_W = torch.zeros_like(steps), torch.zeros_like(steps)
     s = torch.zeros_like(states[0])  # dL/da of all later dimensions
@@ -98,6 +104,8 @@ def _gradients(
 def _columns(x: Tensor) -> list[slice]:
     """Return the columns of each chunk."""
     k = COMPILED_CHUNK if x.device.type == "cpu" and _kernels() else TORCH_CHUNK
+    if gpu := _gpu(x):
+        k = gpu.CHUNK
     return [slice(d, min(d + k, x.shape[1])) for d in range(0, x.shape[1], k)]
 
 
@@ -207,6 +215,16 @@ def _kernels() -> ModuleType | None:
     except ImportError:
         return None
     return kernels
+
+
+def _gpu(x: Tensor) -> ModuleType | None:
+    """Return `gpu.py` for CUDA tensors, unless triton is missing: by name, so that no record of a CPU depends on it."""
+    if not x.is_cuda:
+        return None
+    try:
+        return importlib.import_module(".gpu", __package__)
+    except ImportError:
+        return None
 
 
 class _NadeLogits(torch.autograd.Function):
