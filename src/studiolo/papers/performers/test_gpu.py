@@ -24,7 +24,9 @@ TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 3e-2, torch.float16: 3e-2}
 
 
 @pytest.fixture(autouse=True)
-def interpreted_or_on_a_device():
+def interpreted_or_on_a_device(request):
+    if request.node.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU that torch can use")
     if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
         pytest.skip("triton was imported before it could be told to interpret")
 
