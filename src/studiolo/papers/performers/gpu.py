@@ -10,6 +10,10 @@ All logarithms are to the base 2, and w is multiplied by d^-¼ log₂ e first, s
 exponential. A feature's scale is its running maximum, as in `blocks.py`. A query's scale is its largest
 feature on the way there, and on the way back log₂ of its sum of weights (`log_weight`), so that products
 of features are attention weights. The column of ones of [V 1] is kept apart, as `counts`.
+
+`if left > 0` is always true. Triton gives all warps to the rows of a product whose result goes into another one,
+and the 64 rows of a chunk are work for four warps: the other four would do the same again. It does not look
+through a branch.
 """
 
 import math
@@ -241,32 +245,39 @@ def _attend(
             key = wide_key.to(OPERAND)
             shrink = tl.exp2(log_max - scale)
             counts *= shrink
+            more = tl.sum(wide_key, 1)
             sums *= shrink[:, None]
             log_max = scale
             if SAVE:
                 slot = (n.to(tl.int64) * chunks + start // C) * BM
                 tl.store(CHUNK_MAX + slot + r, log_max)
                 tl.store(CHUNK_COUNTS + slot + r, counts)
-        wide = tl.dot(q, tl.trans(w), input_precision=PRECISION) + log_max[None, :]
+        wide = tl.dot(q, tl.trans(w), input_precision=PRECISION)
+        if left > 0:
+            wide += log_max[None, :]
         if M != BM:
             wide = tl.where(r[None, :] < M, wide, -_HIDDEN)
         top = tl.max(wide, 1)
         wide = tl.exp2(wide - top[:, None])
-        query = wide.to(OPERAND)
         weight = tl.sum(wide * counts[None, :], 1)
+        query = wide.to(OPERAND)
         seen = tl.dot(query, sums.to(OPERAND), input_precision=PRECISION)
         if CAUSAL:
             pairs = tl.dot(query, key, input_precision=PRECISION)
-            pairs = tl.where(c[:, None] >= c[None, :], pairs, 0.0)
-            weight += tl.sum(pairs, 1)
+            if left > 0:
+                pairs = tl.where(c[:, None] >= c[None, :], pairs, 0.0)
+                weight += tl.sum(pairs, 1)
+                inverse = 1.0 / tl.where(weight == 0.0, 1.0, weight)
+                pairs *= inverse[:, None]
+                seen *= inverse[:, None]
             seen = tl.dot(pairs.to(OPERAND), v, seen, input_precision=PRECISION)
-            counts += tl.sum(wide_key, 1)
+            counts += more
             sums = tl.dot(key, v, sums, input_precision=PRECISION)
-        empty = weight == 0.0
-        seen = seen / tl.where(empty, 1.0, weight)[:, None]
+        else:
+            seen = seen / tl.where(weight == 0.0, 1.0, weight)[:, None]
         _put(OUT + at * o_t, o_t, c, e, left, seen, E, BE)
         if SAVE:
-            log_weight = tl.where(empty, _HIDDEN, top + tl.log2(tl.where(empty, 1.0, weight)))
+            log_weight = tl.where(weight == 0.0, _HIDDEN, top + tl.log2(weight))
             tl.store(LOG_WEIGHT + start + c, log_weight, mask=c < left)
 
 
@@ -322,21 +333,30 @@ def _query_gradient(
             counts = tl.load(CHUNK_COUNTS + slot + r)
             sums *= tl.exp2(log_max - scale)[:, None]
             log_max = scale
-        d_query = tl.dot(d_out, tl.trans(sums.to(OPERAND)), input_precision=PRECISION)
-        d_query -= delta[:, None] * counts[None, :]
+        narrow = tl.trans(sums.to(OPERAND))
         if CAUSAL:
             wide = tl.dot(k, tl.trans(w), input_precision=PRECISION)
-            wide -= _half_norms(k, c, left, half)[:, None] + log_max[None, :]
+            norms = _half_norms(k, c, left, half)
+            if left > 0:
+                wide -= norms[:, None] + log_max[None, :]
             key = tl.exp2(wide).to(OPERAND)
-            d_pairs = tl.dot(d_out, tl.trans(v), input_precision=PRECISION) - delta[:, None]
-            d_pairs = tl.where(c[:, None] >= c[None, :], d_pairs, 0.0).to(OPERAND)
-            d_query = tl.dot(d_pairs, key, d_query, input_precision=PRECISION)
+            d_pairs = tl.dot(d_out, tl.trans(v), input_precision=PRECISION)
+            if left > 0:
+                d_pairs = tl.where(c[:, None] >= c[None, :], d_pairs - delta[:, None], 0.0)
+            d_pairs = d_pairs.to(OPERAND)
             sums = tl.dot(tl.trans(key), v, sums, input_precision=PRECISION)
+        d_query = tl.dot(d_out, narrow, input_precision=PRECISION)
+        if left > 0:
+            d_query -= delta[:, None] * counts[None, :]
+        if CAUSAL:
+            d_query = tl.dot(d_pairs, key, d_query, input_precision=PRECISION)
         wide = tl.dot(q, tl.trans(w), input_precision=PRECISION)
-        wide += log_max[None, :] - log_weight[:, None]
-        if M != BM:
-            wide = tl.where(r[None, :] < M, wide, -_HIDDEN)
-        d_log = (d_query * tl.exp2(wide)).to(OPERAND)
+        if left > 0:
+            wide += log_max[None, :] - log_weight[:, None]
+            if M != BM:
+                wide = tl.where(r[None, :] < M, wide, -_HIDDEN)
+            d_query *= tl.exp2(wide)
+        d_log = d_query.to(OPERAND)
         d_q = tl.dot(d_log, w.to(OPERAND), input_precision=PRECISION) * turn
         _put(D_Q + at * D, D, c, x, left, d_q, D, BD)
 
@@ -375,7 +395,8 @@ def _sum_queries(
         log_weight = tl.load(LOG_WEIGHT + start + c, mask=c < left, other=_HIDDEN)
         delta = tl.load(DELTA + start + c, mask=c < left, other=0.0)
         wide = tl.dot(q, tl.trans(w), input_precision=PRECISION)
-        wide += log_max[None, :] - log_weight[:, None]
+        if left > 0:
+            wide += log_max[None, :] - log_weight[:, None]
         if M != BM:
             wide = tl.where(r[None, :] < M, wide, -_HIDDEN)
         query = tl.trans(tl.exp2(wide).to(OPERAND))
@@ -432,38 +453,48 @@ def _key_gradient(
             sums *= shrink[:, None]
             back *= shrink
             log_max = scale
-        wide = tl.dot(k, tl.trans(w), input_precision=PRECISION)
-        wide -= _half_norms(k, c, left, half)[:, None] + log_max[None, :]
-        wide_key = tl.exp2(wide)
+        wide_key = tl.dot(k, tl.trans(w), input_precision=PRECISION)
+        norms = _half_norms(k, c, left, half)
+        if left > 0:
+            wide_key -= norms[:, None] + log_max[None, :]
+        wide_key = tl.exp2(wide_key)
         key = wide_key.to(OPERAND)
         narrow = sums.to(OPERAND)
         d_v = tl.dot(key, narrow, input_precision=PRECISION)
-        d_key = tl.dot(v, tl.trans(narrow), input_precision=PRECISION) + back[None, :]
         if CAUSAL:
             q = _tile(Q + at * q_t, q_t, c, x, left, D, BD)
             d_out = _tile(D_OUT + at * E, E, c, e, left, E, BE).to(OPERAND)
             log_weight = tl.load(LOG_WEIGHT + start + c, mask=c < left, other=_HIDDEN)
             delta = tl.load(DELTA + start + c, mask=c < left, other=0.0)
             wide = tl.dot(q, tl.trans(w), input_precision=PRECISION)
-            wide += log_max[None, :] - log_weight[:, None]
+            if left > 0:
+                wide += log_max[None, :] - log_weight[:, None]
             if M != BM:
                 wide = tl.where(r[None, :] < M, wide, -_HIDDEN)
             query = tl.exp2(wide).to(OPERAND)
             later = c[:, None] <= c[None, :]  # rows are keys
             pairs = tl.dot(key, tl.trans(query), input_precision=PRECISION)
-            pairs = tl.where(later, pairs, 0.0).to(OPERAND)
-            d_v = tl.dot(pairs, d_out, d_v, input_precision=PRECISION)
-            d_pairs = tl.dot(v, tl.trans(d_out), input_precision=PRECISION) - delta[None, :]
-            d_pairs = tl.where(later, d_pairs, 0.0).to(OPERAND)
-            d_key = tl.dot(d_pairs, query, d_key, input_precision=PRECISION)
+            d_pairs = tl.dot(v, tl.trans(d_out), input_precision=PRECISION)
+            if left > 0:
+                pairs = tl.where(later, pairs, 0.0)
+                d_pairs = tl.where(later, d_pairs - delta[None, :], 0.0)
+                d_v += 0.0
+            d_v = tl.dot(pairs.to(OPERAND), d_out, d_v, input_precision=PRECISION)
             sums = tl.dot(tl.trans(query), d_out, sums, input_precision=PRECISION)
+        _put(D_V + at * E, E, c, e, left, d_v, E, BE)
+        d_key = tl.dot(v, tl.trans(narrow), input_precision=PRECISION)
+        if left > 0:
+            d_key += back[None, :]
+        if CAUSAL:
+            d_key = tl.dot(d_pairs.to(OPERAND), query, d_key, input_precision=PRECISION)
             column = tl.where(one[None, :] == 0, -delta[:, None], 0.0).to(OPERAND)
             back += tl.sum(tl.dot(tl.trans(query), column, input_precision=PRECISION), 1)
-        d_log = d_key * wide_key
+        if left > 0:
+            d_key *= wide_key
+        d_log = d_key
         d_k = tl.dot(d_log.to(OPERAND), w.to(OPERAND), input_precision=PRECISION) * turn
         d_k -= k.to(tl.float32) * (tl.sum(d_log, 1) * pull)[:, None]
         _put(D_K + at * D, D, c, x, left, d_k, D, BD)
-        _put(D_V + at * E, E, c, e, left, d_v, E, BE)
 
 
 def refusal(
