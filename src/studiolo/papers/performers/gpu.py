@@ -453,14 +453,7 @@ def _key_gradient(
             sums *= shrink[:, None]
             back *= shrink
             log_max = scale
-        wide_key = tl.dot(k, tl.trans(w), input_precision=PRECISION)
-        norms = _half_norms(k, c, left, half)
-        if left > 0:
-            wide_key -= norms[:, None] + log_max[None, :]
-        wide_key = tl.exp2(wide_key)
-        key = wide_key.to(OPERAND)
         narrow = sums.to(OPERAND)
-        d_v = tl.dot(key, narrow, input_precision=PRECISION)
         if CAUSAL:
             q = _tile(Q + at * q_t, q_t, c, x, left, D, BD)
             d_out = _tile(D_OUT + at * E, E, c, e, left, E, BE).to(OPERAND)
@@ -472,6 +465,16 @@ def _key_gradient(
             if M != BM:
                 wide = tl.where(r[None, :] < M, wide, -_HIDDEN)
             query = tl.exp2(wide).to(OPERAND)
+            sums = tl.dot(tl.trans(query), d_out, sums, input_precision=PRECISION)
+            column = tl.where(one[None, :] == 0, -delta[:, None], 0.0).to(OPERAND)
+            more = tl.sum(tl.dot(tl.trans(query), column, input_precision=PRECISION), 1)
+        wide = tl.dot(k, tl.trans(w), input_precision=PRECISION)
+        norms = _half_norms(k, c, left, half)
+        if left > 0:
+            wide -= norms[:, None] + log_max[None, :]
+        key = tl.exp2(wide).to(OPERAND)
+        d_v = tl.dot(key, narrow, input_precision=PRECISION)
+        if CAUSAL:
             later = c[:, None] <= c[None, :]  # rows are keys
             pairs = tl.dot(key, tl.trans(query), input_precision=PRECISION)
             d_pairs = tl.dot(v, tl.trans(d_out), input_precision=PRECISION)
@@ -480,17 +483,15 @@ def _key_gradient(
                 d_pairs = tl.where(later, d_pairs - delta[None, :], 0.0)
                 d_v += 0.0
             d_v = tl.dot(pairs.to(OPERAND), d_out, d_v, input_precision=PRECISION)
-            sums = tl.dot(tl.trans(query), d_out, sums, input_precision=PRECISION)
         _put(D_V + at * E, E, c, e, left, d_v, E, BE)
         d_key = tl.dot(v, tl.trans(narrow), input_precision=PRECISION)
         if left > 0:
             d_key += back[None, :]
         if CAUSAL:
             d_key = tl.dot(d_pairs.to(OPERAND), query, d_key, input_precision=PRECISION)
-            column = tl.where(one[None, :] == 0, -delta[:, None], 0.0).to(OPERAND)
-            back += tl.sum(tl.dot(tl.trans(query), column, input_precision=PRECISION), 1)
+            back += more
         if left > 0:
-            d_key *= wide_key
+            d_key *= key.to(tl.float32)
         d_log = d_key
         d_k = tl.dot(d_log.to(OPERAND), w.to(OPERAND), input_precision=PRECISION) * turn
         d_k -= k.to(tl.float32) * (tl.sum(d_log, 1) * pull)[:, None]
