@@ -136,10 +136,10 @@ def _sum_parts(
 
 @triton.jit(do_not_specialize=["parts"])
 def _accumulate(
-    LOG_MAX, COUNTS, SUMS, parts,
+    PART_MAX, PART_COUNTS, PART_SUMS, LOG_MAX, COUNTS, SUMS, parts,
     BE: tl.constexpr, BM: tl.constexpr, ROWS: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Replace the sums of each part by those of all parts before; slot `parts` gets those of all."""
+    """Write for each part the sums of all parts before, and for part `parts` those of all."""
     r, e = tl.program_id(1) * ROWS + tl.arange(0, ROWS), tl.arange(0, BE)
     log_max = tl.full((ROWS,), _NONE, tl.float32)
     counts = tl.zeros((ROWS,), tl.float32)
@@ -147,16 +147,14 @@ def _accumulate(
     begin = tl.program_id(0).to(tl.int64) * (parts + 1) * BM
     for p in range(parts):
         slot = begin + p * BM
-        of_sums = SUMS + (slot + r[:, None]) * BE + e[None, :]
-        more_max = tl.load(LOG_MAX + slot + r)
-        more_counts = tl.load(COUNTS + slot + r)
-        more = tl.load(of_sums)
         tl.store(LOG_MAX + slot + r, log_max)
         tl.store(COUNTS + slot + r, counts)
-        tl.store(of_sums, sums)
+        tl.store(SUMS + (slot + r[:, None]) * BE + e[None, :], sums)
+        more_max = tl.load(PART_MAX + slot + r)
         scale = tl.maximum(log_max, more_max)
         old, new = tl.exp2(log_max - scale), tl.exp2(more_max - scale)
-        counts = counts * old + more_counts * new
+        counts = counts * old + tl.load(PART_COUNTS + slot + r) * new
+        more = tl.load(PART_SUMS + (slot + r[:, None]) * BE + e[None, :])
         sums = sums * old[:, None] + more * new[:, None]
         log_max = scale
     slot = begin + parts * BM
@@ -167,34 +165,30 @@ def _accumulate(
 
 @triton.jit(do_not_specialize=["parts"])
 def _accumulate_back(
-    LOG_MAX, COUNTS, SUMS, parts,
+    LOG_MAX, PART_COUNTS, PART_SUMS, COUNTS, SUMS, parts,
     BE: tl.constexpr, BM: tl.constexpr, ROWS: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Replace what the queries of each part send back by that of all later parts.
+    """Write for each part what the queries of all later parts send back; without `CAUSAL`, of all parts, in slot 0.
 
     Part p was summed with the scale in LOG_MAX[p], and gets the later ones with the scale of part p + 1.
-    Where all have one scale, slot 0 gets the sum of all.
     """
     r, e = tl.program_id(1) * ROWS + tl.arange(0, ROWS), tl.arange(0, BE)
     counts = tl.zeros((ROWS,), tl.float32)
     sums = tl.zeros((ROWS, BE), tl.float32)
     begin = tl.program_id(0).to(tl.int64) * (parts + 1) * BM
-    log_max = tl.load(LOG_MAX + begin + parts * BM + r)
+    log_max = tl.load(LOG_MAX + begin + parts * BM + r) if CAUSAL else counts
     for i in range(parts):
         slot = begin + (parts - 1 - i) * BM
-        of_sums = SUMS + (slot + r[:, None]) * BE + e[None, :]
-        more_counts = tl.load(COUNTS + slot + r)
-        more = tl.load(of_sums)
         if CAUSAL:
             tl.store(COUNTS + slot + r, counts)
-            tl.store(of_sums, sums)
+            tl.store(SUMS + (slot + r[:, None]) * BE + e[None, :], sums)
             scale = tl.load(LOG_MAX + slot + r)
             shrink = tl.exp2(scale - log_max)
             counts *= shrink
             sums *= shrink[:, None]
             log_max = scale
-        counts += more_counts
-        sums += more
+        counts += tl.load(PART_COUNTS + slot + r)
+        sums += tl.load(PART_SUMS + (slot + r[:, None]) * BE + e[None, :])
     if not CAUSAL:
         tl.store(COUNTS + begin + r, counts)
         tl.store(SUMS + (begin + r[:, None]) * BE + e[None, :], sums)
@@ -677,14 +671,15 @@ class _Attention(Function):
         be, bm = _padded(run.e), _padded(run.m)
         sums = run.sums(run.parts, be)
         if not begins:
+            of_parts = tuple(torch.empty_like(x) for x in (log_max, counts, sums))
             _sum_parts[(run.heads, run.parts)](
-                run.k, run.v, scaled, log_max, counts, sums,
+                run.k, run.v, scaled, *of_parts,
                 *_strides(run.k, run.v),
                 run.q.shape[1], run.group, k.shape[-2], run.part, run.parts, run.half,
                 **run.options("_sum_parts"),
             )  # fmt: skip
             _accumulate[(run.heads, bm // 16)](
-                log_max, counts, sums, run.parts, BE=be, BM=bm, ROWS=16
+                *of_parts, log_max, counts, sums, run.parts, BE=be, BM=bm, ROWS=16
             )
         # laid out as (batch, length, heads, width), which a layer flattens without a copy
         out = torch.empty(
@@ -747,16 +742,18 @@ class _Attention(Function):
         if begins:
             log_max = torch.full_like(log_max, HIDDEN)  # zeros shrink to zeros
         else:
+            of_parts = torch.zeros_like(back_counts), torch.zeros_like(back_sums)
             _sum_queries[(run.heads, run.q_parts - skipped)](
-                run.q, run.w, d_out, log_weight, delta, log_max, back_counts, back_sums,
+                run.q, run.w, d_out, log_weight, delta, log_max, *of_parts,
                 *_strides(run.q),
                 run.q.shape[1], q.shape[-2], run.q_part, run.q_parts, run.parts, skipped,
                 CAUSAL=causal,
                 **run.options("_sum_queries"),
             )  # fmt: skip
             _accumulate_back[(run.heads, bm // 16)](
-                log_max, back_counts, back_sums, run.q_parts, BE=be, BM=bm, ROWS=16, CAUSAL=causal
-            )
+                log_max, *of_parts, back_counts, back_sums, run.q_parts,
+                BE=be, BM=bm, ROWS=16, CAUSAL=causal,
+            )  # fmt: skip
         d_k = q.new_empty(run.heads, k.shape[-2], run.d)
         d_v = q.new_empty(run.heads, k.shape[-2], run.e)
         _key_gradient[(run.heads, run.parts)](
