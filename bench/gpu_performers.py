@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -111,11 +112,9 @@ def tune() -> None:
     inputs = draw(LENGTH)
     base = gpu.TILES
 
-    def under(chunk: int, warps: int, stages: int, programs: int = base.programs) -> gpu.Tiles:
-        return gpu.Tiles(chunk, programs, (warps,) * 5, (stages,) * 5)
-
-    tried = [base, under(128, 8, 1), under(64, 4, 1), under(64, 8, 1), under(64, 8, 3)]
-    tried += [under(128, 8, 2), under(32, 4, 2), under(64, 8, 2, 256), under(64, 8, 2, 1024)]
+    tried = [base, replace(base, segments=4), replace(base, segments=8)]
+    tried += [replace(base, stages=(s,) * 5) for s in (1, 3)]
+    tried += [replace(base, per=n) for n in (2, 16)]
     tried = list(dict.fromkeys(tried))
     started = time.monotonic()
     if CUDA:
@@ -125,7 +124,7 @@ def tune() -> None:
         tried, faults = tried[:1], [""]
     print(f"{len(tried)} settings compiled in {time.monotonic() - started:.0f} s")
     for tiles, fault in zip(tried, faults, strict=True):
-        said = f"chunk {tiles.chunk} programs {tiles.programs} warps {tiles.warps[0]} stages {tiles.stages[0]}"
+        said = f"segments {tiles.segments} per {tiles.per} warps {tiles.warps[0]} stages {tiles.stages[0]}"
         if not fault:
             try:
                 found = kernels(inputs, tiles)

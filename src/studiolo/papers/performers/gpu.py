@@ -1,10 +1,10 @@
 """FAVOR+ with positive features on a CUDA device, in Triton: features live in registers and are never written.
 
 `favor_attention` here is the twin of the one in `model.py`, which asks `refusal` whether a case is served.
-A sequence is cut into parts, so that all multiprocessors have work: `_sum_parts` sums the keys of each part,
-`_accumulate` adds the sums of the parts before, and `_attend` goes through a part in chunks. The gradient of
-the queries goes the same way (`_query_gradient`); for that of keys and values `_sum_queries` sums what
-queries send back, and `_key_gradient` goes through each part from its end.
+A sequence is cut into segments, so that all multiprocessors have work, and these into parts. `_sum_parts` sums the
+keys of each part, `_accumulate` adds the sums of the parts before, and `_attend` goes through a segment in chunks.
+The gradient of the queries goes the same way (`_query_gradient`); for that of keys and values `_sum_queries` sums
+what queries send back, and `_key_gradient` goes through each segment from its end.
 
 All logarithms are to the base 2, and w is multiplied by d^-¼ log₂ e first, so that a feature costs one
 exponential. A feature's scale is its running maximum, as in `blocks.py`. A query's scale is its largest
@@ -45,8 +45,10 @@ class Tiles:
 
     chunk: int = 64
     """Tokens that are turned into a matrix product at a time; a power of 2, at least 16."""
-    programs: int = 512
-    """Parts of all heads together, at least; 132 multiprocessors want a few each."""
+    segments: int | None = None
+    """How many programs share the length of a head; None takes what leaves the fewest multiprocessors idle."""
+    per: int | None = None
+    """In how many parts a segment is summed; None takes two programs for each multiprocessor in all."""
     warps: tuple[int, ...] = (8, 8, 8, 8, 8)
     stages: tuple[int, ...] = (2, 2, 2, 2, 2)
 
@@ -134,18 +136,18 @@ def _sum_parts(
     tl.store(SUMS + (slot + r[:, None]) * BE + e[None, :], sums)
 
 
-@triton.jit(do_not_specialize=["parts"])
+@triton.jit(do_not_specialize=["summed", "parts"])
 def _accumulate(
-    PART_MAX, PART_COUNTS, PART_SUMS, LOG_MAX, COUNTS, SUMS, parts,
+    PART_MAX, PART_COUNTS, PART_SUMS, LOG_MAX, COUNTS, SUMS, summed, parts,
     BE: tl.constexpr, BM: tl.constexpr, ROWS: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Write for each part the sums of all parts before, and for part `parts` those of all."""
+    """Write for each part that was summed the sums of all parts before, and for the next one those of all."""
     r, e = tl.program_id(1) * ROWS + tl.arange(0, ROWS), tl.arange(0, BE)
     log_max = tl.full((ROWS,), _NONE, tl.float32)
     counts = tl.zeros((ROWS,), tl.float32)
     sums = tl.zeros((ROWS, BE), tl.float32)
     begin = tl.program_id(0).to(tl.int64) * (parts + 1) * BM
-    for p in range(parts):
+    for p in range(summed):
         slot = begin + p * BM
         tl.store(LOG_MAX + slot + r, log_max)
         tl.store(COUNTS + slot + r, counts)
@@ -157,48 +159,53 @@ def _accumulate(
         more = tl.load(PART_SUMS + (slot + r[:, None]) * BE + e[None, :])
         sums = sums * old[:, None] + more * new[:, None]
         log_max = scale
-    slot = begin + parts * BM
+    slot = begin + summed * BM
     tl.store(LOG_MAX + slot + r, log_max)
     tl.store(COUNTS + slot + r, counts)
     tl.store(SUMS + (slot + r[:, None]) * BE + e[None, :], sums)
+    if summed < parts:  # nothing comes after the last segment: zeros shrink to zeros
+        tl.store(LOG_MAX + begin + parts * BM + r, tl.full((ROWS,), _HIDDEN, tl.float32))
 
 
-@triton.jit(do_not_specialize=["parts"])
+@triton.jit(do_not_specialize=["parts", "per"])
 def _accumulate_back(
-    LOG_MAX, PART_COUNTS, PART_SUMS, COUNTS, SUMS, parts,
+    LOG_MAX, PART_COUNTS, PART_SUMS, COUNTS, SUMS, parts, per,
     BE: tl.constexpr, BM: tl.constexpr, ROWS: tl.constexpr, CAUSAL: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Write for each part what the queries of all later parts send back; without `CAUSAL`, of all parts, in slot 0.
+    """Write for the last part of each segment what the queries of all later ones send back.
 
-    Part p was summed with the scale in LOG_MAX[p], and gets the later ones with the scale of part p + 1.
+    The parts of a segment were summed with the scale at its begin; an earlier segment gets them with that of
+    the segment after it. Without `CAUSAL` slot 0 gets the sum of all.
     """
     r, e = tl.program_id(1) * ROWS + tl.arange(0, ROWS), tl.arange(0, BE)
     counts = tl.zeros((ROWS,), tl.float32)
     sums = tl.zeros((ROWS, BE), tl.float32)
     begin = tl.program_id(0).to(tl.int64) * (parts + 1) * BM
-    log_max = tl.load(LOG_MAX + begin + parts * BM + r) if CAUSAL else counts
-    for i in range(parts):
-        slot = begin + (parts - 1 - i) * BM
+    log_max = tl.full((ROWS,), _HIDDEN, tl.float32)
+    first = per if CAUSAL else 0
+    for i in range(parts - first):
+        p = parts - 1 - i
+        slot = begin + p * BM
         if CAUSAL:
             tl.store(COUNTS + slot + r, counts)
             tl.store(SUMS + (slot + r[:, None]) * BE + e[None, :], sums)
-            scale = tl.load(LOG_MAX + slot + r)
+            scale = tl.load(LOG_MAX + begin + p // per * per * BM + r)
             shrink = tl.exp2(scale - log_max)
             counts *= shrink
             sums *= shrink[:, None]
             log_max = scale
         counts += tl.load(PART_COUNTS + slot + r)
         sums += tl.load(PART_SUMS + (slot + r[:, None]) * BE + e[None, :])
-    if not CAUSAL:
-        tl.store(COUNTS + begin + r, counts)
-        tl.store(SUMS + (begin + r[:, None]) * BE + e[None, :], sums)
+    slot = begin + (per - 1 if CAUSAL else 0) * BM
+    tl.store(COUNTS + slot + r, counts)
+    tl.store(SUMS + (slot + r[:, None]) * BE + e[None, :], sums)
 
 
-@triton.jit(do_not_specialize=["heads", "group", "length", "part", "parts", "chunks"])
+@triton.jit(do_not_specialize=["heads", "group", "length", "part", "parts", "per", "chunks"])
 def _attend(
     Q, K, V, W, OUT, LOG_WEIGHT, LOG_MAX, COUNTS, SUMS, CHUNK_MAX, CHUNK_COUNTS,
     q_b, q_h, q_t, k_b, k_h, k_t, v_b, v_h, v_t, o_b, o_h, o_t,
-    heads, group, length, part, parts, chunks, half,
+    heads, group, length, part, parts, per, chunks, half,
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr,
@@ -220,7 +227,7 @@ def _attend(
         counts = tl.zeros((BM,), tl.float32)
         sums = tl.zeros((BM, BE), tl.float32)
     else:
-        slot = (n * (parts + 1) + (p if CAUSAL else parts)).to(tl.int64) * BM
+        slot = (n * (parts + 1) + (p * per if CAUSAL else parts)).to(tl.int64) * BM
         log_max = tl.load(LOG_MAX + slot + r)
         counts = tl.load(COUNTS + slot + r)
         sums = tl.load(SUMS + (slot + r[:, None]) * BE + e[None, :])
@@ -275,11 +282,11 @@ def _attend(
             tl.store(LOG_WEIGHT + start + c, log_weight, mask=c < left)
 
 
-@triton.jit(do_not_specialize=["heads", "group", "length", "part", "parts", "chunks"])
+@triton.jit(do_not_specialize=["heads", "group", "length", "part", "parts", "per", "chunks"])
 def _query_gradient(
     Q, K, V, W, OUT, D_OUT, LOG_WEIGHT, DELTA, LOG_MAX, COUNTS, SUMS, CHUNK_MAX, CHUNK_COUNTS, D_Q,
     q_b, q_h, q_t, k_b, k_h, k_t, v_b, v_h, v_t, o_b, o_h, o_t,
-    heads, group, length, part, parts, chunks, half, turn,
+    heads, group, length, part, parts, per, chunks, half, turn,
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr, CAUSAL: tl.constexpr, BEGINS: tl.constexpr,
@@ -299,7 +306,7 @@ def _query_gradient(
     D_Q += rows * D
     LOG_WEIGHT += rows
     DELTA += rows
-    slot = (n * (parts + 1) + (p if CAUSAL else parts)).to(tl.int64) * BM
+    slot = (n * (parts + 1) + (p * per if CAUSAL else parts)).to(tl.int64) * BM
     if BEGINS:
         log_max = tl.full((BM,), _NONE, tl.float32)
         counts = tl.zeros((BM,), tl.float32)
@@ -355,11 +362,13 @@ def _query_gradient(
         _put(D_Q + at * D, D, c, x, left, d_q, D, BD)
 
 
-@triton.jit(do_not_specialize=["heads", "length", "part", "parts", "scale_parts", "first_part"])
+@triton.jit(
+    do_not_specialize=["heads", "length", "part", "parts", "per", "scale_parts", "first_part"]
+)
 def _sum_queries(
     Q, W, D_OUT, LOG_WEIGHT, DELTA, LOG_MAX, COUNTS, SUMS,
     q_b, q_h, q_t,
-    heads, length, part, parts, scale_parts, first_part,
+    heads, length, part, parts, per, scale_parts, first_part,
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr, CAUSAL: tl.constexpr,
@@ -376,7 +385,7 @@ def _sum_queries(
     D_OUT += rows * E
     LOG_WEIGHT += rows
     DELTA += rows
-    slot = (n * (scale_parts + 1) + (p if CAUSAL else scale_parts)).to(tl.int64) * BM
+    slot = (n * (scale_parts + 1) + (p // per * per if CAUSAL else scale_parts)).to(tl.int64) * BM
     log_max = tl.load(LOG_MAX + slot + r)
     counts = tl.zeros((BM, 16), tl.float32)
     sums = tl.zeros((BM, BE), tl.float32)
@@ -402,11 +411,13 @@ def _sum_queries(
     tl.store(SUMS + (slot + r[:, None]) * BE + e[None, :], sums)
 
 
-@triton.jit(do_not_specialize=["heads", "group", "length", "part", "parts", "back_parts", "chunks"])
+@triton.jit(
+    do_not_specialize=["heads", "group", "length", "part", "parts", "per", "back_parts", "chunks"]
+)
 def _key_gradient(
     Q, K, V, W, D_OUT, LOG_WEIGHT, DELTA, LOG_MAX, BACK_COUNTS, BACK_SUMS, CHUNK_MAX, D_K, D_V,
     q_b, q_h, q_t, k_b, k_h, k_t, v_b, v_h, v_t,
-    heads, group, length, part, parts, back_parts, chunks, half, turn, pull,
+    heads, group, length, part, parts, per, back_parts, chunks, half, turn, pull,
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr, CAUSAL: tl.constexpr,
@@ -427,10 +438,10 @@ def _key_gradient(
     D_V += rows * E
     LOG_WEIGHT += rows
     DELTA += rows
-    slot = (n * (back_parts + 1) + (p if CAUSAL else 0)).to(tl.int64) * BM
+    slot = (n * (back_parts + 1) + ((p + 1) * per - 1 if CAUSAL else 0)).to(tl.int64) * BM
     back = tl.load(BACK_COUNTS + slot + r)
     sums = tl.load(BACK_SUMS + (slot + r[:, None]) * BE + e[None, :])
-    slot = (n * (parts + 1) + (p + 1 if CAUSAL else parts)).to(tl.int64) * BM
+    slot = (n * (parts + 1) + ((p + 1) * per if CAUSAL else parts)).to(tl.int64) * BM
     log_max = tl.load(LOG_MAX + slot + r)
     first = p * part
     last = tl.minimum(first + part, length)
@@ -601,6 +612,19 @@ def _heads(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """A length in segments, each of them in `per` parts of `part` tokens."""
+
+    segments: int
+    per: int
+    part: int
+
+    @property
+    def parts(self) -> int:
+        return self.segments * self.per
+
+
 @dataclass
 class _Run:
     """Sizes, and how each kernel is launched."""
@@ -621,15 +645,25 @@ class _Run:
         self.chunk = chunk
         scale = self.d**-0.5 * math.log2(math.e)
         self.half = 0.5 * scale
-        self.parts, self.part = self._cut(self.k.shape[-2])
-        self.q_parts, self.q_part = self._cut(self.q.shape[-2])
+        self.keys, self.queries = self._cut(self.k.shape[-2]), self._cut(self.q.shape[-2])
         self.chunks = triton.cdiv(self.k.shape[-2], chunk)
+        self.begins = self.plan.causal and self.keys.segments == 1
 
-    def _cut(self, length: int) -> tuple[int, int]:
-        chunks = triton.cdiv(length, self.chunk)
-        parts = max(1, min(triton.cdiv(self.plan.tiles.programs, self.heads), chunks // 2))
-        part = triton.cdiv(chunks, parts)
-        return triton.cdiv(chunks, part), part * self.chunk
+    def _cut(self, length: int) -> "_Cut":
+        chunks, tiles, here = triton.cdiv(length, self.chunk), self.plan.tiles, 132
+        if self.q.is_cuda:
+            here = torch.cuda.get_device_properties(self.q.device).multi_processor_count
+
+        def cost(segments: int) -> float:  # in passes over a head; a pass of sums is half of one
+            rounds = triton.cdiv(self.heads * segments, here)
+            return rounds / segments + (1 - 1 / segments) * self.heads / here / 2
+
+        segments = tiles.segments or min(range(1, max(2, min(64, chunks // 2))), key=cost)
+        wanted = triton.cdiv(2 * here, self.heads * max(1, segments - 1))
+        per = max(1, min(tiles.per or wanted, chunks // segments // 2))
+        fine = triton.cdiv(chunks, segments * per)
+        segments = triton.cdiv(chunks, fine * per)
+        return _Cut(segments, per, fine * self.chunk)
 
     def options(self, kernel: str) -> dict[str, Any]:
         i, tiles = KERNELS.index(kernel), self.plan.tiles
@@ -647,8 +681,8 @@ class _Run:
             "num_stages": tiles.stages[i],
         }
 
-    def sums(self, parts: int, *more: int) -> Tensor:
-        shape = (self.heads, parts + 1, _padded(self.m), *more)
+    def sums(self, cut: _Cut, *more: int) -> Tensor:
+        shape = (self.heads, cut.parts + 1, _padded(self.m), *more)
         return torch.empty(shape, device=self.q.device, dtype=torch.float32)
 
     def per_chunk(self) -> Tensor:
@@ -666,20 +700,20 @@ class _Attention(Function):
         scaled = (w.float() * (q.shape[-1] ** -0.25 * math.log2(math.e))).to(q.dtype).contiguous()
         run = _Run(_heads(q), _heads(k), _heads(v), scaled, plan)
         saves = any(ctx.needs_input_grad[:3])
-        causal, begins = plan.causal, plan.causal and run.parts == 1
-        log_max, counts = run.sums(run.parts), run.sums(run.parts)
+        causal, keys, queries = plan.causal, run.keys, run.queries
         be, bm = _padded(run.e), _padded(run.m)
-        sums = run.sums(run.parts, be)
-        if not begins:
+        log_max, counts, sums = run.sums(keys), run.sums(keys), run.sums(keys, be)
+        if not run.begins:
+            summed = keys.parts - (keys.per if causal else 0)
             of_parts = tuple(torch.empty_like(x) for x in (log_max, counts, sums))
-            _sum_parts[(run.heads, run.parts)](
+            _sum_parts[(run.heads, summed)](
                 run.k, run.v, scaled, *of_parts,
                 *_strides(run.k, run.v),
-                run.q.shape[1], run.group, k.shape[-2], run.part, run.parts, run.half,
+                run.q.shape[1], run.group, k.shape[-2], keys.part, keys.parts, run.half,
                 **run.options("_sum_parts"),
             )  # fmt: skip
             _accumulate[(run.heads, bm // 16)](
-                *of_parts, log_max, counts, sums, run.parts, BE=be, BM=bm, ROWS=16
+                *of_parts, log_max, counts, sums, summed, keys.parts, BE=be, BM=bm, ROWS=16
             )
         # laid out as (batch, length, heads, width), which a layer flattens without a copy
         out = torch.empty(
@@ -691,12 +725,13 @@ class _Attention(Function):
         per_chunk = saves and causal
         chunk_max = run.per_chunk() if per_chunk else log_max
         chunk_counts = run.per_chunk() if per_chunk else log_max
-        _attend[(run.heads, run.q_parts)](
+        _attend[(run.heads, queries.segments)](
             run.q, run.k, run.v, scaled, out, log_weight, log_max, counts, sums,
             chunk_max, chunk_counts,
             *_strides(run.q, run.k, run.v, out),
-            run.q.shape[1], run.group, q.shape[-2], run.q_part, run.parts, run.chunks, run.half,
-            CAUSAL=causal, BEGINS=begins, SAVE=saves,
+            run.q.shape[1], run.group, q.shape[-2], queries.part * queries.per, keys.parts,
+            keys.per, run.chunks, run.half,
+            CAUSAL=causal, BEGINS=run.begins, SAVE=saves,
             **run.options("_attend"),
         )  # fmt: skip
         out = out.reshape(*q.shape[:-1], run.e)
@@ -722,46 +757,48 @@ class _Attention(Function):
             found = iter(torch.autograd.grad(plan.twin(q, k, v), inputs, d_out, create_graph=True))
             return *(next(found) if x.requires_grad else None for x in (q, k, v)), None, None
         run, out = _Run(_heads(q), _heads(k), _heads(v), scaled, plan), _heads(out)
-        causal, begins = plan.causal, plan.causal and run.parts == 1
+        causal, keys, queries = plan.causal, run.keys, run.queries
         d_out = d_out.reshape(run.heads, q.shape[-2], run.e).contiguous()
         delta = torch.empty_like(log_weight)
         d_q = q.new_empty(run.heads, q.shape[-2], run.d)
         turn, pull = math.log(2), run.d**-0.5
-        _query_gradient[(run.heads, run.q_parts)](
+        _query_gradient[(run.heads, queries.segments)](
             run.q, run.k, run.v, run.w, out, d_out, log_weight, delta, log_max, counts, sums,
             chunk_max, chunk_counts, d_q,
             *_strides(run.q, run.k, run.v, out),
-            run.q.shape[1], run.group, q.shape[-2], run.q_part, run.parts, run.chunks,
-            run.half, turn,
-            CAUSAL=causal, BEGINS=begins,
+            run.q.shape[1], run.group, q.shape[-2], queries.part * queries.per, keys.parts,
+            keys.per, run.chunks, run.half, turn,
+            CAUSAL=causal, BEGINS=run.begins,
             **run.options("_query_gradient"),
         )  # fmt: skip
         be, bm = _padded(run.e), _padded(run.m)
-        back_counts, back_sums = run.sums(run.q_parts).zero_(), run.sums(run.q_parts, be).zero_()
-        skipped = int(causal)  # nothing is before the first part
-        if begins:
+        back_counts, back_sums = run.sums(queries), run.sums(queries, be)
+        if run.begins:
+            back_counts.zero_(), back_sums.zero_()
             log_max = torch.full_like(log_max, HIDDEN)  # zeros shrink to zeros
         else:
-            of_parts = torch.zeros_like(back_counts), torch.zeros_like(back_sums)
-            _sum_queries[(run.heads, run.q_parts - skipped)](
+            of_parts = tuple(torch.empty_like(x) for x in (back_counts, back_sums))
+            skipped = queries.per if causal else 0  # nothing is before the first segment
+            _sum_queries[(run.heads, queries.parts - skipped)](
                 run.q, run.w, d_out, log_weight, delta, log_max, *of_parts,
                 *_strides(run.q),
-                run.q.shape[1], q.shape[-2], run.q_part, run.q_parts, run.parts, skipped,
+                run.q.shape[1], q.shape[-2], queries.part, queries.parts, queries.per, keys.parts,
+                skipped,
                 CAUSAL=causal,
                 **run.options("_sum_queries"),
             )  # fmt: skip
             _accumulate_back[(run.heads, bm // 16)](
-                log_max, *of_parts, back_counts, back_sums, run.q_parts,
+                log_max, *of_parts, back_counts, back_sums, queries.parts, queries.per,
                 BE=be, BM=bm, ROWS=16, CAUSAL=causal,
             )  # fmt: skip
         d_k = q.new_empty(run.heads, k.shape[-2], run.d)
         d_v = q.new_empty(run.heads, k.shape[-2], run.e)
-        _key_gradient[(run.heads, run.parts)](
+        _key_gradient[(run.heads, keys.segments)](
             run.q, run.k, run.v, run.w, d_out, log_weight, delta, log_max, back_counts, back_sums,
             chunk_max, d_k, d_v,
             *_strides(run.q, run.k, run.v),
-            run.q.shape[1], run.group, k.shape[-2], run.part, run.parts, run.q_parts, run.chunks,
-            run.half, turn, pull,
+            run.q.shape[1], run.group, k.shape[-2], keys.part * keys.per, keys.parts, keys.per,
+            queries.parts, run.chunks, run.half, turn, pull,
             CAUSAL=causal,
             **run.options("_key_gradient"),
         )  # fmt: skip

@@ -19,7 +19,7 @@ from studiolo.papers.performers import (
 )
 
 
-TILES = gpu.Tiles(chunk=16, programs=6)
+TILES = gpu.Tiles(chunk=16, segments=3, per=2)
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 3e-2, torch.float16: 3e-2}
 
 
@@ -78,9 +78,9 @@ def errors(q, k, v, features, causal, tiles=None):
 @pytest.mark.parametrize(
     ("m", "causal", "shape"),
     [
-        pytest.param(32, True, {"heads": (1, 2), "t": 85}, id="three parts, an odd length"),
-        pytest.param(20, True, {"t": 40, "d": 9, "e": 5}, id="one part, odd widths"),
-        pytest.param(32, True, {"t": 70, "scale": 6.0}, id="long keys, which need the log-max"),
+        pytest.param(32, True, {"t": 187}, id="three segments, an odd length"),
+        pytest.param(20, True, {"t": 20, "d": 9, "e": 5}, id="one segment, odd widths"),
+        pytest.param(32, True, {"t": 97, "scale": 6.0}, id="long keys, which need the log-max"),
         pytest.param(24, False, {"t": 45, "s": 71}, id="all keys, more than queries"),
         pytest.param(
             16,
