@@ -109,44 +109,43 @@ def flash_linear_attention(forward: float, both: float) -> Iterator[tuple[str, f
 
 def tune() -> None:
     """Print the milliseconds of each of our kernels under other settings, within about 40 seconds."""
-    inputs = draw(LENGTH)
     base = gpu.TILES
-
     tried = [base, replace(base, segments=4), replace(base, segments=8)]
-    tried += [replace(base, stages=(s,) * 5) for s in (1, 3)]
-    tried += [replace(base, per=n) for n in (2, 16)]
-    tried = list(dict.fromkeys(tried))
+    tried += [replace(base, per=2), *(replace(base, stages=(s,) * 5) for s in (1, 3))]
     started = time.monotonic()
-    if CUDA:
-        with ProcessPoolExecutor(12, get_context("spawn")) as pool:
-            faults = list(pool.map(compiled, tried))
-    else:
-        tried, faults = tried[:1], [""]
+    if not CUDA:
+        print(measured(base))
+        return
+    with ProcessPoolExecutor(8, get_context("spawn")) as pool:
+        list(pool.map(compiled, tried))
     print(f"{len(tried)} settings compiled in {time.monotonic() - started:.0f} s")
-    for tiles, fault in zip(tried, faults, strict=True):
-        said = f"segments {tiles.segments} per {tiles.per} warps {tiles.warps[0]} stages {tiles.stages[0]}"
-        if not fault:
-            try:
-                found = kernels(inputs, tiles)
-                fault = ", ".join(f"{name} {ms:.2f}" for name, ms in found.items())
-                fault += f", all {sum(found.values()):.2f}"
-            except Exception as error:  # noqa: BLE001 - too much shared memory, mostly
-                fault = f"{type(error).__name__}: {str(error)[:100]}"
-        print(f"  {said}: {fault}", flush=True)
+    pool = ProcessPoolExecutor(1, get_context("spawn"))  # a fault ends its process, not ours
+    for tiles in tried:
         if time.monotonic() - started > 40:
             print("  no time for more")
             break
+        said = pool.submit(measured, tiles).result()
+        print(f"  segments {tiles.segments} per {tiles.per} stages {tiles.stages[0]}: {said}")
+        if "Error" in said:
+            pool.shutdown()
+            pool = ProcessPoolExecutor(1, get_context("spawn"))
+    pool.shutdown()
 
 
-def compiled(tiles: gpu.Tiles) -> str:
-    """Compile our kernels in a process of its own, for all processes; return what went wrong."""
+def measured(tiles: gpu.Tiles) -> str:
+    """Return the milliseconds of each kernel under a setting, or what went wrong."""
     try:
-        out = program(tiles)(*draw(16 * tiles.chunk))
-        with suppress(triton.runtime.errors.OutOfResources):
-            out.sum().backward()
+        found = kernels(draw(LENGTH), tiles)
     except Exception as error:  # noqa: BLE001 - said in the table
         return f"{type(error).__name__}: {str(error)[:100]}"
-    return ""
+    each = ", ".join(f"{name} {ms:.2f}" for name, ms in found.items())
+    return f"{each}, all {sum(found.values()):.2f}"
+
+
+def compiled(tiles: gpu.Tiles) -> None:
+    """Compile our kernels in a process of its own, for all processes."""
+    with suppress(Exception):  # `measured` says it
+        program(tiles)(*draw(64 * tiles.chunk)).sum().backward()
 
 
 def kernels(inputs: list[Tensor], tiles: gpu.Tiles) -> dict[str, float]:

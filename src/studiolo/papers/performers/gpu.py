@@ -522,12 +522,11 @@ def refusal(
     if not q.dtype == k.dtype == v.dtype or q.dtype not in _OPERANDS:
         return f"The Triton programs take q, k, v of one dtype out of {', '.join(map(str, _OPERANDS))}."
     d, m, e = q.shape[-1], features.num_features, v.shape[-1]
-    if max(_padded(d), _padded(e)) * _padded(m) > (
-        64 * 256 if q.dtype != torch.float32 else 64 * 128
-    ):
+    widest = 64 if q.dtype == torch.float32 else 256
+    if max(_padded(d), _padded(e)) * _padded(m) > 64 * widest:
         return (
             f"{m} features with heads of {d} and values of {e} do not fit into one multiprocessor: "
-            "256 features with heads of 64 do, in float32 half of them."
+            f"{widest} features with heads of 64 do, in {q.dtype}."
         )
     if q.shape[:-2] != k.shape[:-2] and not (
         q.ndim == k.ndim > 3 and q.shape[:-3] == k.shape[:-3] and k.shape[-3] == 1
@@ -678,7 +677,7 @@ class _Run:
             "OPERAND": _OPERANDS[self.q.dtype],
             "PRECISION": "tf32x3" if self.q.dtype == torch.float32 else "tf32",
             "num_warps": tiles.warps[i],
-            "num_stages": tiles.stages[i],
+            "num_stages": 1 if self.q.dtype == torch.float32 else tiles.stages[i],
         }
 
     def sums(self, cut: _Cut, *more: int) -> Tensor:
