@@ -22,6 +22,7 @@ from .features import (
     trigonometric_features,
 )
 from .model import favor_attention
+from .on_a_gpu import speed_on_a_gpu  # noqa: F401 - a claim runs it
 from .redraw import RedrawSchedule
 
 

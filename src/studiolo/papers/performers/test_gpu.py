@@ -17,6 +17,7 @@ from studiolo.papers.performers import (
     favor_attention,
     gpu,
 )
+from studiolo.papers.performers.experiments import speed_on_a_gpu
 
 
 TILES = gpu.Tiles(chunk=16, segments=3, per=2)
@@ -214,3 +215,9 @@ def test_device_run_can_be_captured_in_a_graph():
             out = gpu.favor_attention(q, k, v, features=features, causal=True)
         graph.replay()
     torch.testing.assert_close(out, right)
+
+
+def test_experiment_of_the_device_measures_both_programs():
+    values = speed_on_a_gpu(seed=1, length=16, heads=1, pairs=1, device="cpu").values
+    assert min(values["speed_ratio"], values["training_speed_ratio"], values["favor_ms"]) > 0
+    assert {"exponent", "exponent_of_fused"} <= values.keys()
