@@ -150,7 +150,7 @@ def compiled(tiles: gpu.Tiles) -> None:
 
 def kernels(inputs: list[Tensor], tiles: gpu.Tiles) -> dict[str, float]:
     """Return the milliseconds of each kernel in one forward and backward pass, median of 5."""
-    names = [*gpu.KERNELS, "_accumulate", "_accumulate_back"]
+    names = [*gpu.KERNELS, "accumulate", "accumulate_back"]
     before = {name: getattr(gpu, name) for name in names}
     spans: dict[str, list[Any]] = {name: [] for name in names}
 
