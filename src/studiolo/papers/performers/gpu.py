@@ -138,7 +138,7 @@ def favor_attention(
         return features.draw_id == drawn
 
     plan = _Plan(causal, tiles or TILES, twin, same_draw)
-    out: Tensor = _Attention.apply(q, k, v, features.projection, plan)  # type: ignore[no-untyped-call]
+    out: Tensor = _Attention.apply(q, k, v, features.projection, plan)
     return out
 
 

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def,untyped-decorator"
 """FAVOR+ with positive features in Triton; `gpu.py` launches these programs and says how they share the work.
 
 All logarithms are to the base 2, and w is multiplied by d^-¼ log₂ e first, so that a feature costs one
@@ -24,7 +25,7 @@ _HIDDEN = tl.constexpr(HIDDEN)
 
 
 @triton.jit
-def tile(base, stride, rows, columns, left, WIDTH: tl.constexpr, PADDED: tl.constexpr):  # type: ignore[no-untyped-def]
+def tile(base, stride, rows, columns, left, WIDTH: tl.constexpr, PADDED: tl.constexpr):
     """Load rows of a matrix; zeros from row `left` on and beyond its width."""
     seen = rows[:, None] < left
     if WIDTH != PADDED:
@@ -33,7 +34,7 @@ def tile(base, stride, rows, columns, left, WIDTH: tl.constexpr, PADDED: tl.cons
 
 
 @triton.jit
-def put(base, stride, rows, columns, left, x, WIDTH: tl.constexpr, PADDED: tl.constexpr):  # type: ignore[no-untyped-def]
+def put(base, stride, rows, columns, left, x, WIDTH: tl.constexpr, PADDED: tl.constexpr):
     """Store what `tile` loads."""
     seen = rows[:, None] < left
     if WIDTH != PADDED:
@@ -43,7 +44,7 @@ def put(base, stride, rows, columns, left, x, WIDTH: tl.constexpr, PADDED: tl.co
 
 
 @triton.jit
-def square(base, D: tl.constexpr, BM: tl.constexpr, BD: tl.constexpr, M: tl.constexpr):  # type: ignore[no-untyped-def]
+def square(base, D: tl.constexpr, BM: tl.constexpr, BD: tl.constexpr, M: tl.constexpr):
     """Load w, (BM, BD)."""
     r = tl.arange(0, BM)
     x = tl.arange(0, BD)
@@ -55,7 +56,7 @@ def square(base, D: tl.constexpr, BM: tl.constexpr, BD: tl.constexpr, M: tl.cons
 
 
 @triton.jit
-def half_norms(k, rows, left, half):  # type: ignore[no-untyped-def]
+def half_norms(k, rows, left, half):
     """Return log₂ e |y|²/2 of every key, and `_HIDDEN` for one that is not there."""
     wide = k.to(tl.float32)
     return tl.where(rows < left, tl.sum(wide * wide, 1) * half, _HIDDEN)
@@ -69,7 +70,7 @@ def sum_parts(
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Sum φ(k) [v 1] over the keys of one part of one head."""
     n = tl.program_id(0)
     p = tl.program_id(1)
@@ -104,7 +105,7 @@ def sum_parts(
 def accumulate(
     PART_MAX, PART_COUNTS, PART_SUMS, LOG_MAX, COUNTS, SUMS, summed, parts,
     BE: tl.constexpr, BM: tl.constexpr, ROWS: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Write for each part that was summed the sums of all parts before, and for the next one those of all."""
     r, e = tl.program_id(1) * ROWS + tl.arange(0, ROWS), tl.arange(0, BE)
     log_max = tl.full((ROWS,), _NONE, tl.float32)
@@ -135,7 +136,7 @@ def accumulate(
 def accumulate_back(
     LOG_MAX, PART_COUNTS, PART_SUMS, COUNTS, SUMS, parts, per,
     BE: tl.constexpr, BM: tl.constexpr, ROWS: tl.constexpr, CAUSAL: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Write for the last part of each segment what the queries of all later ones send back.
 
     The parts of a segment were summed with the scale at its begin; an earlier segment gets them with that of
@@ -174,7 +175,7 @@ def attend(
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr,
     CAUSAL: tl.constexpr, BEGINS: tl.constexpr, SAVE: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Write the output of one part of one head, and log₂ of each row's sum of weights."""
     n = tl.program_id(0)
     p = tl.program_id(1)
@@ -254,7 +255,7 @@ def query_gradient(
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr, CAUSAL: tl.constexpr, BEGINS: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Write the gradient of the queries of one part of one head, and delta, the product of output and its gradient."""
     n = tl.program_id(0)
     p = tl.program_id(1)
@@ -336,7 +337,7 @@ def sum_queries(
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr, CAUSAL: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Sum over the queries of one part what they send back to earlier keys, [d_out −delta] by features."""
     n = tl.program_id(0)
     p = tl.program_id(1) + first_part
@@ -385,7 +386,7 @@ def key_gradient(
     D: tl.constexpr, E: tl.constexpr, M: tl.constexpr,
     BD: tl.constexpr, BE: tl.constexpr, BM: tl.constexpr, C: tl.constexpr,
     OPERAND: tl.constexpr, PRECISION: tl.constexpr, CAUSAL: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Write the gradients of keys and values of one part of one head, from its last chunk to its first."""
     n = tl.program_id(0)
     p = tl.program_id(1)
