@@ -13,6 +13,7 @@ from studiolo.runs import Outcome
 from studiolo.train import role_seeds
 
 from . import reference, training
+from .crossing import crossing_length, time_over_identity  # noqa: F401 - claims run them
 from .draws import DRAWS, iid_projection, orthogonal_projection
 from .features import (
     Features,
