@@ -111,7 +111,7 @@ def tune() -> None:
     """Print the milliseconds of each of our kernels under other settings, within about 40 seconds."""
     base = gpu.TILES
     tried = [base, replace(base, segments=4), replace(base, segments=8)]
-    tried += [replace(base, per=2), *(replace(base, stages=(s,) * 5) for s in (1, 3))]
+    tried += [replace(base, per=4), *(replace(base, stages=(s,) * 5) for s in (1, 2))]
     started = time.monotonic()
     if not CUDA:
         print(measured(base))

@@ -42,15 +42,15 @@ class Tiles:
     segments: int | None = None
     """How many programs share the length of a head; None takes what leaves the fewest multiprocessors idle."""
     per: int | None = None
-    """In how many parts a segment is summed; None takes two programs for each multiprocessor in all."""
+    """In how many parts a segment is summed; None takes as many as all run at the same time."""
     warps: tuple[int, ...] = (8, 8, 8, 8, 8)
-    stages: tuple[int, ...] = (2, 2, 2, 2, 2)
+    stages: tuple[int, ...] = (3, 3, 2, 2, 2)
 
 
 KERNELS = ("sum_parts", "attend", "query_gradient", "sum_queries", "key_gradient")
 TILES = Tiles()
 WINS = False
-"""Whether "auto" takes these programs. Not before a device's record shows that they are faster."""
+"""Whether "auto" takes these programs: not before a device has shown that they are right, beside fast."""
 
 
 def refusal(
@@ -208,7 +208,7 @@ class _Run:
             return rounds / segments + (1 - 1 / segments) * self.heads / here / 2
 
         segments = tiles.segments or min(range(1, max(2, min(64, chunks // 2))), key=cost)
-        wanted = triton.cdiv(2 * here, self.heads * max(1, segments - 1))
+        wanted = here // (self.heads * max(1, segments - 1))
         per = max(1, min(tiles.per or wanted, chunks // segments // 2))
         fine = triton.cdiv(chunks, segments * per)
         segments = triton.cdiv(chunks, fine * per)
