@@ -14,6 +14,7 @@ Exact causal attention needs 35.2 TFLOP forward and 123 forward and backward.
 
 from __future__ import annotations
 
+import importlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -78,8 +79,7 @@ def flash_linear_attention(forward: float, both: float) -> Iterator[tuple[str, f
         yield "flash-linear-attention", "left out: no GPU", ""
         return
     try:
-        from fla.ops.linear_attn import chunk_linear_attn
-
+        chunk_linear_attn = importlib.import_module("fla.ops.linear_attn").chunk_linear_attn
         q, k, v = draw(LENGTH)
         phi = RandomFeatures(DIM, FEATURES).to("cuda", torch.bfloat16)
 

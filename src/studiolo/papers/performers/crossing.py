@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from studiolo.measure import abba
-from studiolo.runs import Outcome
-from studiolo.train import role_seeds
+from studiolo.train import RoleSeeds
 
 from .features import RandomFeatures
 from .model import favor_attention
@@ -20,45 +19,38 @@ from .model import favor_attention
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def crossing_length(
-    *,
-    seed: int,
-    num_features: int = 256,
-    lengths: Sequence[int] = (1024, 2048, 4096, 8192),
-    pairs: int = 8,
-) -> Outcome:
-    """The length from which causal FAVOR+ takes less CPU time than torch's fused attention; one head of 64.
+def crossing(
+    seeds: RoleSeeds, num_features: int, lengths: Sequence[int], pairs: int
+) -> dict[str, float]:
+    """Return the length from which causal FAVOR+ is faster than fused attention, and the ratio at each length.
 
     `crossing` is interpolated on logarithms between the two lengths beside it, and prolonged beyond the outer ones.
     """
-    favor = _favor(num_features, role_seeds(seed).init)
+    favor = _favor(num_features, seeds.init)
     logs = []
     for length in lengths:
-        inputs = _inputs(1, length, role_seeds(seed).data)
+        inputs = _inputs(1, length, seeds.data)
         fused, ours = partial(_fused, *inputs), partial(favor, *inputs)
         logs.append(math.log(abba(fused, ours, pairs=pairs).ratio))
     later = next((i for i, log in enumerate(logs) if log > 0), len(logs) - 1)
     at = slice(max(later, 1) - 1, max(later, 1) + 1)
     (x, y), (low, high) = np.log(lengths[at]), logs[at]
     values = {f"speed_ratio_{n}": math.exp(log) for n, log in zip(lengths, logs, strict=True)}
-    return Outcome({"crossing": math.exp(x - low * (y - x) / max(high - low, 1e-3)), **values})
+    return {"crossing": math.exp(x - low * (y - x) / max(high - low, 1e-3)), **values}
 
 
-def time_over_identity(
-    *, seed: int, method: str = "favor", length: int = 8192, num_heads: int = 4, pairs: int = 5
-) -> Outcome:
-    """CPU time of a Transformer layer, over that of the layer whose attention returns the values: the line X.
-
-    Heads of 64, 256 features, causal, without gradients; the inner layer is four times as wide.
-    """
+def over_identity(
+    seeds: RoleSeeds, method: str, length: int, num_heads: int, pairs: int
+) -> dict[str, float]:
+    """Return the time of a layer over that of one whose attention returns the values; four times as wide inside."""
     width = 64 * num_heads
-    torch.manual_seed(role_seeds(seed).init)
+    torch.manual_seed(seeds.init)
     into, out = nn.Linear(width, 3 * width), nn.Linear(width, width)
     inner = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
     norms = nn.LayerNorm(width), nn.LayerNorm(width)
-    x = torch.randn(1, length, width, generator=torch.Generator().manual_seed(seed))
+    x = torch.randn(1, length, width, generator=torch.Generator().manual_seed(seeds.data))
     attentions: dict[str, Attention] = {
-        "favor": _favor(256, role_seeds(seed).init),
+        "favor": _favor(256, seeds.init),
         "fused softmax": _fused,
         "identity": lambda q, k, v: v,
     }
@@ -71,7 +63,7 @@ def time_over_identity(
 
     ours, identity = attentions[method], attentions["identity"]
     times = abba(lambda: layer(ours), lambda: layer(identity), pairs=pairs)
-    return Outcome({"time_ratio": times.ratio, "identity_s": float(np.median(times.b_s))})
+    return {"time_ratio": times.ratio, "identity_s": float(np.median(times.b_s))}
 
 
 def _inputs(num_heads: int, length: int, seed: int) -> Tensor:
