@@ -12,7 +12,7 @@ from studiolo.measure import abba, flops, peak_tensor_bytes, top_octave_exponent
 from studiolo.runs import Outcome
 from studiolo.train import role_seeds
 
-from . import reference, training
+from . import crossing, on_a_gpu, reference, training
 from .draws import DRAWS, iid_projection, orthogonal_projection
 from .features import (
     Features,
@@ -285,6 +285,34 @@ def speed_over_fused(
             "busy": float(times.busy),
         }
     )
+
+
+def crossing_length(
+    *,
+    seed: int,
+    num_features: int = 256,
+    lengths: Sequence[int] = (1024, 2048, 4096, 8192),
+    pairs: int = 8,
+) -> Outcome:
+    """The length from which causal FAVOR+ takes less CPU time than torch's fused attention; one head of 64."""
+    return Outcome(crossing.crossing(role_seeds(seed), num_features, lengths, pairs))
+
+
+def time_over_identity(
+    *, seed: int, method: str = "favor", length: int = 8192, num_heads: int = 4, pairs: int = 5
+) -> Outcome:
+    """CPU time of a Transformer layer, over that of the layer whose attention returns the values: the line X.
+
+    Causal, heads of 64, 256 features, without gradients.
+    """
+    return Outcome(crossing.over_identity(role_seeds(seed), method, length, num_heads, pairs))
+
+
+def speed_on_a_gpu(
+    *, seed: int, length: int = 32768, heads: int = 64, pairs: int = 20, device: str = "cuda"
+) -> Outcome:
+    """FAVOR+ with 256 features by our Triton programs beside torch's flash attention; causal, heads of 64, bfloat16."""
+    return Outcome(on_a_gpu.beside_flash_attention(role_seeds(seed), length, heads, pairs, device))
 
 
 def bytes_exponent(*, seed: int, method: str = "favor", length: int = 1024) -> Outcome:

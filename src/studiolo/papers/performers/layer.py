@@ -199,7 +199,12 @@ class FavorAttention(nn.Module):
         if self.rotary_base is not None:
             start = 0 if state is None else state.length
             q, k = (rotate(x, start=start, base=self.rotary_base) for x in (q, k))
-        mixed, after = self.attention(
+        before: FavorState | None = state
+        if state is None or not state.length:
+            before = self._first_state(k)
+            if state is None and before.sums is None:
+                before = None
+        mixed = self.attention(
             q,
             k,
             v,
@@ -208,8 +213,11 @@ class FavorAttention(nn.Module):
             key_mask=key_mask,
             exact=self.exact if causal else None,
             rescue=self.rescue,
-            state=state if state is not None and state.length else self._first_state(k),
+            state=before,
         )
+        after = None
+        if before is not None:
+            mixed, after = mixed
         out = self.out_proj(mixed.flatten(1, 2).transpose(1, 2).flatten(2))
         if not batched:
             out = out[0]

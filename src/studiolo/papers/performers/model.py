@@ -4,11 +4,12 @@
 cache of keys. `layer.py` makes a layer of both.
 """
 
+import importlib
 import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypedDict, Unpack, overload
+from typing import Any, TypedDict, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -84,6 +85,7 @@ class Options(TypedDict, total=False):
     exact: int | None
     chunk_size: int | None
     rescue: bool
+    program: str
 
 
 @overload
@@ -112,6 +114,7 @@ def favor_attention(
     exact: int | None = None,
     chunk_size: int | None = None,
     rescue: bool = True,
+    program: str = "auto",
 ) -> Tensor | tuple[Tensor, FavorState]:
     """Return an estimate of softmax(q kᵀ / √d) v in O(L) time and memory.
 
@@ -135,13 +138,16 @@ def favor_attention(
             so much larger (10^19 times in float32) that their own weights would be lost. To see whether
             there are any, the host waits for each block; without it nothing is waited for, and
             `torch.compile` makes one graph.
+        program: "torch"; "triton", which on a GPU never writes features to memory, and rescues no rows; or
+            "auto", which takes that one where it was measured to be faster and can compute what is asked.
 
     Returns:
         (..., t, v) in q's precision. The work is in float32 at least, whatever autocast says. Where a
         state was given, also the state that has seen the keys of this call too.
 
     Raises:
-        ValueError: shapes that do not fit, integers, or a state of another draw; says both.
+        ValueError: shapes that do not fit, integers, or a state of another draw; says both. Or an unknown
+            program, or one that cannot compute what is asked; says why.
 
     Source: https://arxiv.org/abs/2009.14794, equations (3)-(5), (11) and algorithm 1.
     Differs: the published code takes the scale out of the features by a maximum over all keys,
@@ -151,6 +157,13 @@ def favor_attention(
     """
     _check_shapes(q, k, v, causal, key_mask)
     _check_exact(exact, causal, features)
+    if program not in ("auto", "torch", "triton"):
+        raise ValueError(f'program is {program!r}; known are "auto", "torch" and "triton".')
+    if program == "triton" or (program == "auto" and q.is_cuda):
+        asked = {"causal": causal, "key_mask": key_mask, "state": state, "exact": exact}
+        if program == "triton" or _gpu().serves(q, k, v, features, **asked):
+            out: Tensor = _gpu().favor_attention(q, k, v, features=features, **asked)
+            return out
     if chunk_size is None:
         chunk_size = min(256, max(64, 512 // max(1, math.prod(q.shape[:-2]))))
     elif chunk_size < 1:
@@ -201,6 +214,11 @@ def favor_attention(
     if state is None:
         return mixed
     return mixed, FavorState(*parts, draw, recent, now.length + k.shape[-2])
+
+
+def _gpu() -> Any:
+    """Return `gpu.py`: a record made on the CPU does not depend on what only CUDA tensors reach."""
+    return importlib.import_module(".gpu", __package__)
 
 
 def _recomputes(features: Map, rows: Rows, sums: Tensor | None) -> bool:

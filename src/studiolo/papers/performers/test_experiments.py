@@ -142,3 +142,16 @@ def test_rows_of_listops_hold_expressions_and_their_values():
         assert expression.count("[") == expression.count("]")
         assert 0 <= value <= 9
     assert known[:, 0].max() <= 24
+
+
+def test_crossing_lies_between_the_lengths_beside_it():
+    values = experiments.crossing_length(seed=0, num_features=16, lengths=(16, 512), pairs=2).values
+    sides = [values["speed_ratio_16"] - 1, values["speed_ratio_512"] - 1]
+    assert (16 < values["crossing"] < 512) == (sides[0] < 0 < sides[1])
+
+
+def test_layer_of_the_identity_takes_as_long_as_itself():
+    values = experiments.time_over_identity(
+        seed=0, method="identity", length=256, num_heads=1, pairs=5
+    ).values
+    assert 0.5 < values["time_ratio"] < 2
