@@ -3,7 +3,7 @@
 Trained models are tiny and their language is generated, so that a seed takes seconds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +18,16 @@ from studiolo.train import Budget, History, role_seeds, train
 
 from .mixing import FourierMixing, MatrixMixing, NoMixing
 from .model import FNetConfig, FNetForPreTraining
+from .pretraining import (
+    RATES,
+    LetterModel,
+    Training,
+    classified,
+    overtaken,
+    reached,
+    train_in_turns,
+)
+from .text import masked, read_reviews, read_text
 
 
 BASE = FNetConfig()
@@ -281,6 +291,81 @@ def equal_time(
         values[f"loss_{arm}"], values[f"steps_{arm}"] = losses[-1], history.steps
     values["lead_nats"] = values["loss_attention"] - values["loss_fourier"]
     return Outcome(values, {"cpu_s": seconds, **curves})
+
+
+def pretraining(
+    *,
+    seed: int,
+    arms: Sequence[str] = ("fourier", "linear"),
+    data: str = "wikipedia",
+    updates: int = 2000,
+    width: int = 64,
+    depth: int = 2,
+    num_heads: int = 2,
+    num_rows: int = 8,
+    num_tokens: int = 128,
+    transfer: bool = True,
+    rates: Mapping[str, float] = RATES,
+) -> Outcome:
+    """Train an attention encoder of masked letters for `updates`, and `arms` for as many CPU-seconds.
+
+    Args:
+        data: "wikipedia", or "standard_library", which needs no download.
+        transfer: tell praise from blame in review sentences afterwards.
+
+    Values: for "attention" and each of `arms` its `loss_<arm>` in the end (nats a masked letter),
+    `steps_<arm>`, `frozen_<arm>` and `tuned_<arm>` (accuracy on reviews), and for each of `arms`
+    `lead_nats_<arm>` in the end; `saved_<arm>` and `savedflops_<arm>`, the share of CPU time and of
+    operations saved at attention's last loss, 0 where it is not reached; `overtaken_<arm>`, the share
+    of the time after which attention is ahead for good, 1 if never; `faster_<arm>`, updates in the
+    time of one of attention's; `bound_<arm>`, what half a training at that speed can save.
+    Arrays: `turn`, and by it `cpu_s` (of attention), `flops_<arm>` and held-out nats of each arm.
+    """
+    torch.set_num_threads(1)
+    seeds = role_seeds(seed)
+    text = read_text(data)
+    generator = torch.Generator().manual_seed(seeds.data)
+    held_out = [masked(text.held_out, 64, num_tokens, generator) for _ in range(4)]
+    trainings = []
+    for arm in ("attention", *arms):
+        torch.manual_seed(seeds.init)
+        model = LetterModel(
+            arm, width=width, depth=depth, num_heads=num_heads, num_tokens=num_tokens
+        )
+        drawn = torch.Generator().manual_seed(seeds.batches)
+        trainings.append(Training(arm, model, text, num_rows, num_tokens, drawn, rates[arm]))
+    train_in_turns(trainings, held_out, updates)
+    first = trainings[0]
+    values: dict[str, float] = {"cpu_s": first.cpu_s}
+    arrays: dict[str, list[float]] = {
+        "turn": [float(number + 1) for number in range(len(first.curve))],
+        "cpu_s": [cpu_s for cpu_s, _, _ in first.curve],
+    }
+    aim = first.curve[-1][2]
+    losses = [loss for _, _, loss in first.curve]
+    for training in trainings:
+        arm, curve = training.arm, training.curve
+        arrays[arm] = [loss for _, _, loss in curve]
+        arrays[f"flops_{arm}"] = [done for _, done, _ in curve]
+        values[f"loss_{arm}"], values[f"steps_{arm}"] = curve[-1][2], training.steps
+        if training is first:
+            continue
+        values[f"lead_nats_{arm}"] = aim - curve[-1][2]
+        values[f"overtaken_{arm}"] = overtaken(losses, arrays[arm])
+        for name, axis in (("saved", 0), ("savedflops", 1)):
+            cost = reached([(point[axis], point[2]) for point in curve], aim)
+            values[f"{name}_{arm}"] = 0.0 if cost is None else 1 - cost / first.curve[-1][axis]
+        faster = (training.steps / training.cpu_s) / (first.steps / first.cpu_s)
+        values[f"faster_{arm}"], values[f"bound_{arm}"] = faster, 0.5 * (1 - 1 / faster)
+    if transfer:
+        reviews = read_reviews(num_tokens, torch.Generator().manual_seed(seeds.data))
+        order = torch.arange(len(reviews.praise))
+        learned, test = reviews.part(order[:2000]), reviews.part(order[2000:])
+        for training in trainings:
+            for name, tuned in (("frozen", False), ("tuned", True)):
+                share = classified(training.model, learned, test, tuned=tuned, seed=seeds.init)
+                values[f"{name}_{training.arm}"] = share
+    return Outcome(values, arrays)
 
 
 def _masked_language_model(
