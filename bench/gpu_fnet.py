@@ -130,7 +130,9 @@ def tune() -> None:
         before = gpu.WARPS[part]
         for warps in (1,) if DRY else (1, 2, 4, 8):
             gpu.WARPS[part] = warps
-            print(f"{part} with {warps} warps: mixing, residual and norm {milliseconds(fused):.4g} ms")
+            print(
+                f"{part} with {warps} warps: mixing, residual and norm {milliseconds(fused):.4g} ms"
+            )
         gpu.WARPS[part] = before
     for programs in (2,) if DRY else (264, 528, 1056, 2112, 4224):
         gpu.NORM_PROGRAMS = programs

@@ -135,7 +135,7 @@ def _unfold(
     return out
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _fold_kernel(x, folded, l, d, h, w, part, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """One folded row: the sum and the alternating sum of a point and its three mirror images."""
     n = tl.program_id(0)
@@ -156,7 +156,7 @@ def _fold_kernel(x, folded, l, d, h, w, part, BLOCK: tl.constexpr):  # type: ign
     tl.store(to + part, ((a - b) - (c - e)).to(folded.dtype.element_ty), mask=j < w)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _unfolded(folded, token, l, d, h, w, part, j):  # type: ignore[no-untyped-def]
     """One token's transform, from the quarter that holds it."""
     row = (token // l).to(tl.int64)
@@ -171,7 +171,7 @@ def _unfolded(folded, token, l, d, h, w, part, j):  # type: ignore[no-untyped-de
     return even - tl.where(flipped == mirrored, odd, -odd)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _unfold_kernel(  # type: ignore[no-untyped-def]
     folded, add, out, l, d, h, w, part, ADD: tl.constexpr, BLOCK: tl.constexpr
 ):
@@ -184,7 +184,7 @@ def _unfold_kernel(  # type: ignore[no-untyped-def]
     tl.store(out + at, y.to(out.dtype.element_ty), mask=j < d)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _unfold_norm_kernel(  # type: ignore[no-untyped-def]
     folded, x, weight, bias, out, unit, scale, l, d, h, w, part, eps, BLOCK: tl.constexpr
 ):
@@ -204,7 +204,7 @@ def _unfold_norm_kernel(  # type: ignore[no-untyped-def]
     tl.store(scale + token, rstd)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _norm_backward_kernel(  # type: ignore[no-untyped-def]
     grad, unit, scale, weight, inner, parts, tokens, d, part, BLOCK: tl.constexpr
 ):

@@ -19,7 +19,6 @@ from .folded import folded_mix
 
 Program = Literal["auto", "fft", "matmul"]
 PROGRAMS: tuple[Program, ...] = get_args(Program)
-FEW_TOKENS = 1  # rows up to which products are the faster program on a CPU
 
 
 def fourier_mix(x: Tensor, lengths: Lengths = None, *, program: Program = "auto") -> Tensor:
@@ -33,8 +32,8 @@ def fourier_mix(x: Tensor, lengths: Lengths = None, *, program: Program = "auto"
         x: (..., l, d), floating point.
         lengths: one a row of a (b, l, d) batch. Row i is transformed as a sequence of its own
             `lengths[i]` tokens: the same numbers as without padding. Padding gives 0.
-        program: "fft"; "matmul", real products on a folded plane (on a GPU in half precision by
-            Triton); or "auto", the faster one, which is "fft" except for rows of few tokens.
+        program: "fft"; "matmul", real products on a folded plane, on a GPU in half precision by
+            Triton; or "auto", the faster one, which on a CPU is always "fft".
 
     Returns:
         (..., l, d). Half precision gives float32: the result is sqrt(l d / 2) times as large as
@@ -66,19 +65,26 @@ def fourier_mix(x: Tensor, lengths: Lengths = None, *, program: Program = "auto"
         raise ValueError(f"There is no program {program!r}: choose one of {', '.join(PROGRAMS)}.")
     if isinstance(lengths, Tensor) and torch.compiler.is_compiling():
         # a compiled graph serves all lengths
-        return _FourierMix.apply(x, lengths.to(x.device), program)
+        return _applied(x, lengths.to(x.device), program)
     ends = None if lengths is None else row_lengths(lengths, x.shape[0], x.shape[1])
     if x.is_cuda and ends is None and program != "fft":
         gpu = _gpu()
         if gpu.possible(x) if program == "matmul" else gpu.serves(x):
             mixed: Tensor = gpu.mix(x)
             return mixed
-    return _FourierMix.apply(x, ends, program)
+    return _applied(x, ends, program)
 
 
 def _gpu() -> Any:
     """Return the programs for GPUs: a record made on a CPU does not depend on what only CUDA tensors reach."""
     return importlib.import_module(".gpu", __package__)
+
+
+def _applied(x: Tensor, lengths: tuple[int, ...] | Tensor | None, program: Program) -> Tensor:
+    # torch.compile cannot trace a function that has a forward mode
+    function = _FourierMix if torch.compiler.is_compiling() else _FourierMixForward
+    mixed: Tensor = function.apply(x, lengths, program)
+    return mixed
 
 
 class _FourierMix(torch.autograd.Function):
@@ -93,7 +99,7 @@ class _FourierMix(torch.autograd.Function):
             return _transform_below(wide, lengths)
         if not wide.numel():  # no rows
             return torch.empty_like(wide)
-        transform = folded_mix if _by_matmul(wide, program) else _transform
+        transform = folded_mix if program == "matmul" else _transform
         return transform(wide) if lengths is None else _transform_rows(wide, lengths, transform)
 
     @staticmethod
@@ -102,15 +108,15 @@ class _FourierMix(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return _FourierMix.apply(grad, ctx.lengths, ctx.program).to(ctx.dtype), None, None
+        return _applied(grad, ctx.lengths, ctx.program).to(ctx.dtype), None, None
+
+
+class _FourierMixForward(_FourierMix):
+    """The same, which can also be differentiated in forward mode."""
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
-        return _FourierMix.apply(tangent, ctx.lengths, ctx.program)
-
-
-def _by_matmul(x: Tensor, program: Program) -> bool:
-    return program == "matmul" or (program == "auto" and x.shape[-2] <= FEW_TOKENS)
+        return _applied(tangent, ctx.lengths, ctx.program)
 
 
 def _transform(x: Tensor) -> Tensor:
@@ -154,7 +160,7 @@ def _transform_rows(
 
 def _transform_below(x: Float[Tensor, "b l d"], lengths: Int[Tensor, " b"]) -> Tensor:
     """Transform every row at its own length by a matrix of its own, which no host needs to know."""
-    l, d = x.shape[-2:]
+    l = x.shape[1]
     n = torch.arange(l, device=x.device)
     inside = n < lengths[:, None]
     size = lengths.clamp(min=1)[:, None, None]

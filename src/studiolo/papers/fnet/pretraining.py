@@ -90,7 +90,9 @@ class LetterModel(nn.Module):
     order at this size, and Fourier and linear ones last, as in the paper.
     """
 
-    def __init__(self, arm: str, *, width: int, depth: int, num_heads: int, num_tokens: int) -> None:
+    def __init__(
+        self, arm: str, *, width: int, depth: int, num_heads: int, num_tokens: int
+    ) -> None:
         super().__init__()
         self.sizes = {"width": width, "num_heads": num_heads, "num_tokens": num_tokens}
         self.letters = nn.Embedding(NUM_LETTERS, width)
@@ -288,7 +290,9 @@ def overtaken(first: Sequence[float], other: Sequence[float]) -> float:
     return 1.0 - ahead / len(first)
 
 
-def classified(model: LetterModel, train: Reviews, test: Reviews, *, tuned: bool, seed: int) -> float:
+def classified(
+    model: LetterModel, train: Reviews, test: Reviews, *, tuned: bool, seed: int
+) -> float:
     """Return the share of `test` sentences told apart by a linear layer over mean features.
 
     Args:

@@ -70,7 +70,9 @@ def test_mixing_and_norm_are_one_program_in_the_interpreter(l, d):
 @pytest.mark.gpu
 @needs_device
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("shape", [(2, 7, 9), (3, 128, 96), (2, 511, 767), (4, 512, 768), (1, 2048, 768)])
+@pytest.mark.parametrize(
+    "shape", [(2, 7, 9), (3, 128, 96), (2, 511, 767), (4, 512, 768), (1, 2048, 768)]
+)
 def test_programs_equal_the_transform_on_the_device(shape, dtype):
     seed = int(torch.randint(2**31, ()))
     x = double(*shape, seed=seed).to("cuda", dtype).requires_grad_()
@@ -93,9 +95,9 @@ def test_mixing_and_norm_are_one_program_on_the_device(shape, dtype):
     seed = int(torch.randint(2**31, ()))
     x, grad = (double(*shape, seed=seed + i).to("cuda", dtype) for i in range(2))
     weight, bias = (double(shape[-1], seed=seed + i).to("cuda", dtype) for i in (2, 3))
-    inputs = [t.requires_grad_() for t in (x, weight, bias)]
+    inputs = tuple(t.requires_grad_() for t in (x, weight, bias))
     exact = exact_block(x.detach(), weight.detach(), bias.detach(), grad)
-    out = gpu.mix_add_norm(*inputs, 1e-12)
+    out = gpu.mix_add_norm(x, weight, bias, 1e-12)
     ours = [out, *torch.autograd.grad(out, inputs, grad)]
     bar = 2e-2 if dtype == torch.bfloat16 else 3e-3
     assert max(error(a, b) for a, b in zip(ours, exact, strict=True)) < bar

@@ -18,7 +18,9 @@ SPACE, MASK, NUM_LETTERS = 0, 27, 28  # a to z are 1 to 26
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _MASKED_PERCENT = 15
 
-Batch = tuple[Tensor, Tensor, Tensor]  # letters (b, l), masked positions (b, m), their letters (b, m)
+Batch = tuple[
+    Tensor, Tensor, Tensor
+]  # letters (b, l), masked positions (b, m), their letters (b, m)
 
 
 def letters(text: str) -> Int[Tensor, " n"]:
