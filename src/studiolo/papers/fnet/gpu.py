@@ -156,7 +156,7 @@ def _fold_kernel(x, folded, l, d, h, w, part, BLOCK: tl.constexpr):  # type: ign
     tl.store(to + part, ((a - b) - (c - e)).to(folded.dtype.element_ty), mask=j < w)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _unfolded(folded, token, l, d, h, w, part, j):  # type: ignore[no-untyped-def]
     """One token's transform, from the quarter that holds it."""
     row = (token // l).to(tl.int64)
