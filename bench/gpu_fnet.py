@@ -123,7 +123,15 @@ def tune() -> None:
         torch.autograd.grad(gpu.mix_add_norm(x, gain, shift, 1e-12), (x, gain, shift), grad)
 
     plain = x.detach()
-    print(f"products {milliseconds(lambda: gpu._products(plain)):.4g} ms")
+    l, d = plain.shape[1:]
+    for pad in (8, 64):
+        gpu.PAD = pad
+        quarter = gpu._fold(plain)
+        print(
+            f"padded to {pad}: products {milliseconds(lambda q=quarter: gpu._multiply(q, l, d)):.4g} ms"
+        )
+    gpu.PAD = 8
+    print(f"fold {milliseconds(lambda: gpu._fold(plain)):.4g} ms")
     folded = gpu._products(plain)
     print(f"unfold {milliseconds(lambda: gpu._unfold(folded, plain, x.shape, HALF)):.4g} ms")
     for part in gpu.WARPS:

@@ -1,13 +1,14 @@
 """Fourier mixing on a GPU: folded real products in half precision around Triton's fold and unfold.
 
-Legend: b rows, l tokens, d features; h and w the folded axes of `folded`, padded to a multiple of 8 so that the
-matrix units read whole vectors.
+Legend: b rows, l tokens, d features; h and w the folded axes of `folded`, padded so that the matrix units read
+whole vectors.
 
 `mix` returns the transform in float32; `mix_add_norm` is the whole first half of a block, LN(x + mix(x)), in
 which the transform never leaves for memory except folded. The programs beside it are `folded.folded_mix` in
 plain torch and cuFFT in float32 (`mixing.fourier_mix`).
 """
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ HALF = (torch.bfloat16, torch.float16)
 LONGEST_MATMUL = 4096  # tokens beyond which cuFFT is asked
 WIDEST = 4096
 AUTO = False  # no device record yet shows that these programs win
+PAD = 8
 NORM_PROGRAMS = 1056  # of the norm's backward pass: 8 for each of 132 multiprocessors
 WARPS = {"fold": 4, "unfold": 4, "norm": 4}
 
@@ -96,11 +98,15 @@ class _MixAddNorm(torch.autograd.Function):
 
 
 def _padded(n: int) -> int:
-    return -(-(n // 2 + 1) // 8) * 8
+    return -(-(n // 2 + 1) // PAD) * PAD
 
 
 def _products(x: Float[Tensor, "b l d"]) -> Float[Tensor, "2 b h w"]:
     """Fold and multiply: the cosine and the sine part, in float32."""
+    return _multiply(_fold(x), x.shape[1], x.shape[2])
+
+
+def _fold(x: Float[Tensor, "b l d"]) -> Float[Tensor, "2 b h w"]:
     b, l, d = x.shape
     h, w = _padded(l), _padded(d)
     folded = torch.empty(2, b, h, w, dtype=x.dtype, device=x.device)
@@ -108,11 +114,23 @@ def _products(x: Float[Tensor, "b l d"]) -> Float[Tensor, "2 b h w"]:
         x, folded, l, d, h, w, folded.stride(0),
         BLOCK=triton.next_power_of_2(w), num_warps=WARPS["fold"],
     )  # fmt: skip
+    return folded
+
+
+def _multiply(folded: Float[Tensor, "2 b h w"], l: int, d: int) -> Float[Tensor, "2 b h w"]:
+    _, b, h, w = folded.shape
     across = torch.empty_like(folded)
-    for part, wave in enumerate(waves(l, h, x.dtype, x.device)):
+    for part, wave in enumerate(_both_waves(l, h, folded.dtype, folded.device)):
         torch.bmm(wave.expand(b, h, h), folded[part], out=across[part])
-    along = torch.stack(waves(d, w, x.dtype, x.device))
+    along = _both_waves(d, w, folded.dtype, folded.device)
     return _wide_bmm(across.view(2, b * h, w), along).view(2, b, h, w)
+
+
+@lru_cache(maxsize=32)
+def _both_waves(
+    n: int, size: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "2 size size"]:
+    return torch.stack(waves(n, size, dtype, device))
 
 
 def _wide_bmm(a: Tensor, b: Tensor) -> Tensor:
