@@ -14,6 +14,7 @@ is at most (8 d + 4 l + 16 d) / 16 d = 1.67 times as fast as one with attention 
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -128,7 +129,7 @@ def tune() -> None:
         gpu.PAD = pad
         quarter = gpu._fold(plain)
         print(
-            f"padded to {pad}: products {milliseconds(lambda q=quarter: gpu._multiply(q, l, d)):.4g} ms"
+            f"padded to {pad}: products {milliseconds(partial(gpu._multiply, quarter, l, d)):.4g} ms"
         )
     gpu.PAD = 8
     print(f"fold {milliseconds(lambda: gpu._fold(plain)):.4g} ms")

@@ -23,9 +23,9 @@ from .pretraining import (
     RATES,
     LetterModel,
     Training,
+    at_updates,
+    beside,
     classified,
-    overtaken,
-    reached,
     train_in_turns,
 )
 from .text import masked, read_reviews, read_text
@@ -346,9 +346,9 @@ def equal_time(
 def pretraining(
     *,
     seed: int,
-    arms: Sequence[str] = ("fourier", "linear"),
+    arms: Sequence[str] = ("linear", "fourier", "random", "none"),
     data: str = "wikipedia",
-    updates: int = 2000,
+    updates: int = 1600,
     width: int = 64,
     depth: int = 2,
     num_heads: int = 2,
@@ -360,16 +360,19 @@ def pretraining(
     """Train an attention encoder of masked letters for `updates`, and `arms` for as many CPU-seconds.
 
     Args:
-        data: "wikipedia", or "standard_library", which needs no download.
+        data: "wikipedia", "standard_library", which needs no download, or "shuffled".
         transfer: tell praise from blame in review sentences afterwards.
 
-    Values: for "attention" and each of `arms` its `loss_<arm>` in the end (nats a masked letter),
-    `steps_<arm>`, `frozen_<arm>` and `tuned_<arm>` (accuracy on reviews), and for each of `arms`
-    `lead_nats_<arm>` in the end; `saved_<arm>` and `savedflops_<arm>`, the share of CPU time and of
-    operations saved at attention's last loss, 0 where it is not reached; `overtaken_<arm>`, the share
-    of the time after which attention is ahead for good, 1 if never; `faster_<arm>`, updates in the
-    time of one of attention's; `bound_<arm>`, what half a training at that speed can save.
-    Arrays: `turn`, and by it `cpu_s` (of attention), `flops_<arm>` and held-out nats of each arm.
+    Values: for "attention" and each of `arms` `loss_<arm>` in the end (nats a masked letter),
+    `updates_<arm>`, `frozen_<arm>` and `tuned_<arm>` (accuracy on reviews by features as they are, and
+    trained on). For each of `arms`, against attention: `lead_nats_<arm>` in the end; `overtaken_<arm>`,
+    the share of the time after which attention is ahead for good, 1 if never, and `crossing_s_<arm>`,
+    the same in CPU-seconds; `saved_<arm>` and `savedflops_<arm>`, the share of CPU time and of
+    operations saved at attention's last loss, 0 where it is not reached; `faster_<arm>`, updates in the
+    time of one of attention's; `bound_<arm>`, what half a training at that speed can save;
+    `tunedlead_<arm>`, accuracy. `<arm>_over_<next arm>`: nats that the next needs more after equally
+    many updates.
+    Arrays: `cpu_s` of attention, and after it the held-out nats and `flops_<arm>` of each arm.
     """
     torch.set_num_threads(1)
     seeds = role_seeds(seed)
@@ -378,43 +381,38 @@ def pretraining(
     held_out = [masked(text.held_out, 64, num_tokens, generator) for _ in range(4)]
     trainings = []
     for arm in ("attention", *arms):
-        torch.manual_seed(seeds.init)
+        own = role_seeds(seed + 1_000_000) if arm == "again" else seeds
+        torch.manual_seed(own.init)
         model = LetterModel(
             arm, width=width, depth=depth, num_heads=num_heads, num_tokens=num_tokens
         )
-        drawn = torch.Generator().manual_seed(seeds.batches)
+        drawn = torch.Generator().manual_seed(own.batches)
         trainings.append(Training(arm, model, text, num_rows, num_tokens, drawn, rates[arm]))
     train_in_turns(trainings, held_out, updates)
-    first = trainings[0]
-    values: dict[str, float] = {"cpu_s": first.cpu_s}
-    arrays: dict[str, list[float]] = {
-        "turn": [float(number + 1) for number in range(len(first.curve))],
-        "cpu_s": [cpu_s for cpu_s, _, _ in first.curve],
-    }
-    aim = first.curve[-1][2]
-    losses = [loss for _, _, loss in first.curve]
+    values: dict[str, float] = {}
     for training in trainings:
-        arm, curve = training.arm, training.curve
-        arrays[arm] = [loss for _, _, loss in curve]
-        arrays[f"flops_{arm}"] = [done for _, done, _ in curve]
-        values[f"loss_{arm}"], values[f"steps_{arm}"] = curve[-1][2], training.steps
-        if training is first:
-            continue
-        values[f"lead_nats_{arm}"] = aim - curve[-1][2]
-        values[f"overtaken_{arm}"] = overtaken(losses, arrays[arm])
-        for name, axis in (("saved", 0), ("savedflops", 1)):
-            cost = reached([(point[axis], point[2]) for point in curve], aim)
-            values[f"{name}_{arm}"] = 0.0 if cost is None else 1 - cost / first.curve[-1][axis]
-        faster = (training.steps / training.cpu_s) / (first.steps / first.cpu_s)
-        values[f"faster_{arm}"], values[f"bound_{arm}"] = faster, 0.5 * (1 - 1 / faster)
+        values |= {
+            f"{name}_{training.arm}": value
+            for name, value in beside(trainings[0].curve, training.curve).items()
+        }
+    for a, b in pairwise(trainings):
+        values[f"{a.arm}_over_{b.arm}"] = at_updates(b.curve, updates) - at_updates(
+            a.curve, updates
+        )
     if transfer:
         reviews = read_reviews(num_tokens, torch.Generator().manual_seed(seeds.data))
         order = torch.arange(len(reviews.praise))
         learned, test = reviews.part(order[:2000]), reviews.part(order[2000:])
         for training in trainings:
+            arm = training.arm
             for name, tuned in (("frozen", False), ("tuned", True)):
                 share = classified(training.model, learned, test, tuned=tuned, seed=seeds.init)
-                values[f"{name}_{training.arm}"] = share
+                values[f"{name}_{arm}"] = share
+            values[f"tunedlead_{arm}"] = values[f"tuned_{arm}"] - values["tuned_attention"]
+    arrays: dict[str, list[float]] = {"cpu_s": [point.cpu_s for point in trainings[0].curve]}
+    for training in trainings:
+        arrays[training.arm] = [point.loss for point in training.curve]
+        arrays[f"flops_{training.arm}"] = [point.flops for point in training.curve]
     return Outcome(values, arrays)
 
 

@@ -10,7 +10,9 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ from studiolo.nn import LayerNorm, Lengths, SelfAttention
 from studiolo.nn.transformer import Block
 
 from .hybrid import FourierWithAttention
-from .mixing import FourierMixing, MatrixMixing
+from .mixing import FourierMixing, MatrixMixing, NoMixing
 from .text import NUM_LETTERS, Batch, Reviews, Text, batches, masked
 
 
@@ -31,15 +33,19 @@ SHORT_TURNS = 15  # of them on short rows, in the arm with short rows first
 GROWN_AT = 10  # turns after which an FNet gets attention
 # chosen among .002, .004 and .008 on two other seeds: bench/fnet_rates.py
 RATES: Mapping[str, float] = {
-    "attention": 4e-3,
+    "attention": 2e-3,
+    "again": 2e-3,  # attention from another start
+    "short_rows": 2e-3,
+    "post_norm": 2e-3,
+    "absolute": 2e-3,
     "fourier": 4e-3,
     "linear": 4e-3,
+    "random": 4e-3,
+    "none": 4e-3,
     "hybrid": 4e-3,
     "grown": 4e-3,
-    "short_rows": 4e-3,
-    "post_norm": 4e-3,
-    "absolute": 4e-3,
 }
+ATTENTION = ("attention", "again", "short_rows", "post_norm", "absolute")
 
 
 class RotaryAttention(SelfAttention):
@@ -119,7 +125,7 @@ class LetterModel(nn.Module):
 
     def _block(self, arm: str, layer: int, depth: int) -> Block:
         width, heads, tokens = (self.sizes[n] for n in ("width", "num_heads", "num_tokens"))
-        attention = arm in {"attention", "short_rows", "post_norm", "absolute"}
+        attention = arm in ATTENTION
         if arm == "hybrid":
             attention = layer >= depth - max(1, depth // 4)
         mixer: nn.Module
@@ -127,8 +133,10 @@ class LetterModel(nn.Module):
             mixer = SelfAttention(width, heads)
         elif attention:
             mixer = RotaryAttention(width, heads, tokens)
-        elif arm == "linear":
-            mixer = MatrixMixing(tokens, width)
+        elif arm in {"linear", "random"}:
+            mixer = MatrixMixing(tokens, width, learned=arm == "linear")
+        elif arm == "none":
+            mixer = NoMixing()
         else:
             mixer = FourierMixing()
         first = attention and arm != "post_norm"
@@ -185,6 +193,15 @@ def mixing_flops(num_rows: int, num_tokens: int, width: int) -> float:
     return num_rows * (along_tokens + along_features)
 
 
+class Point(NamedTuple):
+    """What a training had cost when it was evaluated, and its held-out nats a masked letter."""
+
+    cpu_s: float
+    flops: float
+    updates: float
+    loss: float
+
+
 @dataclass
 class Training:
     """One arm under way: its model, and what it has cost so far."""
@@ -199,7 +216,7 @@ class Training:
     cpu_s: float = 0.0
     operations: float = 0.0
     steps: int = 0
-    curve: list[tuple[float, float, float]] = field(default_factory=list)  # cpu_s, flops, loss
+    curve: list[Point] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.AdamW(
@@ -251,7 +268,8 @@ class Training:
         with torch.no_grad():
             losses = [letter_loss(self.model, batch).item() for batch in held_out]
         self.model.train()
-        self.curve.append((self.cpu_s, self.operations, sum(losses) / len(losses)))
+        loss = sum(losses) / len(losses)
+        self.curve.append(Point(self.cpu_s, self.operations, self.steps, loss))
 
 
 def train_in_turns(trainings: Sequence[Training], held_out: Sequence[Batch], updates: int) -> None:
@@ -265,6 +283,26 @@ def train_in_turns(trainings: Sequence[Training], held_out: Sequence[Batch], upd
             other.evaluate(held_out)
 
 
+def beside(first: Sequence[Point], other: Sequence[Point]) -> dict[str, float]:
+    """Compare two curves over the same CPU time; `experiments.pretraining` says what each number is."""
+    faster = (other[-1].updates / other[-1].cpu_s) / (first[-1].updates / first[-1].cpu_s)
+    aim, share = first[-1].loss, overtaken(first, other)
+    saved = {}
+    for name, axis in (("saved", "cpu_s"), ("savedflops", "flops")):
+        cost = reached([(getattr(point, axis), point.loss) for point in other], aim)
+        saved[name] = 0.0 if cost is None else 1 - cost / getattr(first[-1], axis)
+    return {
+        "loss": other[-1].loss,
+        "updates": other[-1].updates,
+        "lead_nats": aim - other[-1].loss,
+        "overtaken": share,
+        "crossing_s": share * first[-1].cpu_s,
+        **saved,
+        "faster": faster,
+        "bound": 0.5 * (1 - 1 / faster),
+    }
+
+
 def reached(curve: Sequence[tuple[float, float]], loss: float) -> float | None:
     """Return the cost at which a curve of (cost, loss) first is at `loss`, or None.
 
@@ -273,21 +311,26 @@ def reached(curve: Sequence[tuple[float, float]], loss: float) -> float | None:
     before: tuple[float, float] | None = None
     for cost, value in curve:
         if value <= loss:
-            if before is None or before[1] <= value:
+            if before is None:
                 return cost
             return before[0] + (cost - before[0]) * (before[1] - loss) / (before[1] - value)
         before = cost, value
     return None
 
 
-def overtaken(first: Sequence[float], other: Sequence[float]) -> float:
+def overtaken(first: Sequence[Point], other: Sequence[Point]) -> float:
     """Return the share of the turns after which `first` has the lower loss for good, 1 if never."""
     ahead = 0
     for a, b in zip(reversed(first), reversed(other), strict=True):
-        if a >= b:
+        if a.loss >= b.loss:
             break
         ahead += 1
     return 1.0 - ahead / len(first)
+
+
+def at_updates(curve: Sequence[Point], updates: int) -> float:
+    """Return the loss after `updates` updates, or in the end where there were fewer."""
+    return float(np.interp(updates, [p.updates for p in curve], [p.loss for p in curve]))
 
 
 def classified(

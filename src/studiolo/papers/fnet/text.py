@@ -39,9 +39,16 @@ def _standard_library() -> list[Int[Tensor, " n"]]:
     return [letters(standard_library_text().decode())]
 
 
+def _shuffled() -> list[Int[Tensor, " n"]]:
+    """The letters of the articles in random order: then nothing in a row tells anything of another."""
+    text = letters(enwiki("letters").decode())
+    return [text[torch.randperm(len(text), generator=torch.Generator().manual_seed(0))]]
+
+
 TEXTS: dict[str, Callable[[], list[Tensor]]] = {
     "wikipedia": _wikipedia,
     "standard_library": _standard_library,
+    "shuffled": _shuffled,
 }
 
 
@@ -54,7 +61,9 @@ class Text:
 
 
 def read_text(name: str) -> Text:
-    """Read "wikipedia" (enwiki sample and WikiText-2) or "standard_library"; the last 5 % of each are held out.
+    """Read "wikipedia" (enwiki sample and WikiText-2), "standard_library" or "shuffled".
+
+    The last 5 % of each part are held out.
 
     Raises:
         NeedsData: a set is not here.
