@@ -370,8 +370,8 @@ def pretraining(
     the same in CPU-seconds; `saved_<arm>` and `savedflops_<arm>`, the share of CPU time and of
     operations saved at attention's last loss, 0 where it is not reached; `faster_<arm>`, updates in the
     time of one of attention's; `bound_<arm>`, what half a training at that speed can save;
-    `tunedlead_<arm>`, accuracy. `<arm>_over_<next arm>`: nats that the next needs more after equally
-    many updates.
+    `tunedlead_<arm>`, accuracy. After equally many updates: `behind_<arm>`, nats that it needs more
+    than attention, and `<arm>_over_<next arm>`, nats that the next needs more.
     Arrays: `cpu_s` of attention, and after it the held-out nats and `flops_<arm>` of each arm.
     """
     torch.set_num_threads(1)
@@ -395,10 +395,9 @@ def pretraining(
             f"{name}_{training.arm}": value
             for name, value in beside(trainings[0].curve, training.curve).items()
         }
-    for a, b in pairwise(trainings):
-        values[f"{a.arm}_over_{b.arm}"] = at_updates(b.curve, updates) - at_updates(
-            a.curve, updates
-        )
+    equal = {training.arm: at_updates(training.curve, updates) for training in trainings}
+    values |= {f"behind_{arm}": loss - equal["attention"] for arm, loss in equal.items()}
+    values |= {f"{a}_over_{b}": equal[b] - equal[a] for a, b in pairwise(equal)}
     if transfer:
         reviews = read_reviews(num_tokens, torch.Generator().manual_seed(seeds.data))
         order = torch.arange(len(reviews.praise))

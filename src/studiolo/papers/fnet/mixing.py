@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from studiolo.nn import Lengths, row_lengths, token_mask
 
@@ -183,6 +184,24 @@ class FourierMixing(nn.Module):
         return fourier_mix(x, lengths, program=self.program)
 
 
+class HartleyMixing(nn.Module):
+    """Hartley's transform of each row, Re - Im of the Fourier transform, as real and as symmetric."""
+
+    def forward(self, x: Float[Tensor, "b l d"], lengths: Lengths = None) -> Float[Tensor, "b l d"]:
+        """Return sum over n, j of x[n, j] cas(2 pi (n k / l + j i / d)); half precision gives float32."""
+        ends = row_lengths(lengths, x.shape[0], x.shape[1])
+        wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+        if ends is None:
+            return _hartley(wide)
+        rows = [_hartley(row[:n]) if n else row[:0] for row, n in zip(wide, ends, strict=True)]
+        return torch.stack([F.pad(row, (0, 0, 0, x.shape[1] - len(row))) for row in rows])
+
+
+def _hartley(x: Tensor) -> Tensor:
+    whole = torch.fft.fft2(x)
+    return whole.real - whole.imag
+
+
 class NoMixing(nn.Module):
     """The paper's "FF-only": tokens never meet, the block adds `x` to itself."""
 
@@ -225,9 +244,13 @@ class MatrixMixing(nn.Module):
                 f"This mixing was made for {len(self.sequence)} tokens, not {l}: "
                 "cut the rows or make it longer."
             )
-        ends = row_lengths(lengths, b, l)
-        if ends is None:
-            return self.sequence[:l, :l] @ (x @ self.hidden)
-        padding = ~token_mask(ends, l, x.device)[..., None]
+        if isinstance(lengths, Tensor) and torch.compiler.is_compiling():
+            inside = torch.arange(l, device=x.device) < lengths[:, None]
+        else:
+            ends = row_lengths(lengths, b, l)
+            if ends is None:
+                return self.sequence[:l, :l] @ (x @ self.hidden)
+            inside = token_mask(ends, l, x.device)
+        padding = ~inside[..., None]
         mixed = self.sequence[:l, :l] @ (x.masked_fill(padding, 0.0) @ self.hidden)
         return mixed.masked_fill(padding, 0.0)
