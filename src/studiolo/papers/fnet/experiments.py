@@ -12,13 +12,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from studiolo.measure import abba, flops
-from studiolo.nn import SelfAttention, Transformer
+from studiolo.nn import Transformer
 from studiolo.runs import Outcome
 from studiolo.train import Budget, History, role_seeds, train
 
 from .blocks import FNetBlock
-from .mixing import FourierMixing, MatrixMixing, NoMixing
-from .model import FNetConfig, FNetForPreTraining
+from .heads import FNetForPreTraining
+from .layouts import make_mixer
+from .mixing import FourierMixing
+from .model import FNetConfig
 from .pretraining import (
     RATES,
     LetterModel,
@@ -38,22 +40,23 @@ Batch = tuple[Tensor, Tensor, Tensor]  # tokens (b, l), masked positions (b, 1),
 
 
 def mixer(name: str, num_tokens: int, width: int, num_heads: int) -> Callable[[int], nn.Module]:
-    """Return the mixer of each block: attention, unfused, fourier, linear, random or none.
+    """Return the mixer of each block: attention, unfused, fourier, hartley, linear, random or none.
 
     Raises:
         ValueError: another name; lists these.
     """
-    kinds: dict[str, Callable[[int], nn.Module]] = {
-        "attention": lambda layer: SelfAttention(width, num_heads),
-        "unfused": lambda layer: SelfAttention(width, num_heads, fused=False),
-        "fourier": lambda layer: FourierMixing(),
-        "linear": lambda layer: MatrixMixing(num_tokens, width),
-        "random": lambda layer: MatrixMixing(num_tokens, width, learned=False),
-        "none": lambda layer: NoMixing(),
-    }
-    if name not in kinds:
-        raise ValueError(f"There is no mixer {name!r}: choose one of {', '.join(kinds)}.")
-    return kinds[name]
+    return lambda layer: make_mixer(
+        "attention" if name == "unfused" else name,
+        width=width,
+        num_tokens=num_tokens,
+        num_heads=num_heads,
+        std=_std(width),
+        fused=name != "unfused",
+    )
+
+
+def _std(width: int) -> float:
+    return float(width**-0.5)  # the paper's 0.02 is for 768; narrow models stay on it
 
 
 def parameters(*, seed: int, name: str = "fourier") -> Outcome:
@@ -348,9 +351,9 @@ def pretraining(
     seed: int,
     arms: Sequence[str] = ("linear", "fourier", "random", "none"),
     data: str = "wikipedia",
-    updates: int = 1600,
+    updates: int = 700,
     width: int = 64,
-    depth: int = 2,
+    depth: int = 4,
     num_heads: int = 2,
     num_rows: int = 8,
     num_tokens: int = 128,
@@ -463,6 +466,6 @@ def _config(*, vocabulary: int, num_tokens: int, width: int, depth: int) -> FNet
         intermediate_size=4 * width,
         hidden_dropout_prob=0.0,
         max_position_embeddings=num_tokens,
-        initializer_range=width**-0.5,  # the paper's 0.02 is for 768; narrow models stay on it
+        initializer_range=_std(width),
         pad_token_id=None,
     )

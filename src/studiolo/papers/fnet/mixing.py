@@ -193,11 +193,13 @@ class HartleyMixing(nn.Module):
         wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
         if ends is None:
             return _hartley(wide)
-        rows = [_hartley(row[:n]) if n else row[:0] for row, n in zip(wide, ends, strict=True)]
+        rows = [_hartley(row[:n]) for row, n in zip(wide, ends, strict=True)]
         return torch.stack([F.pad(row, (0, 0, 0, x.shape[1] - len(row))) for row in rows])
 
 
 def _hartley(x: Tensor) -> Tensor:
+    if not x.numel():
+        return x
     whole = torch.fft.fft2(x)
     return whole.real - whole.imag
 

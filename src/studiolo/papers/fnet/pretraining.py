@@ -127,7 +127,7 @@ class LetterModel(nn.Module):
         width, heads, tokens = (self.sizes[n] for n in ("width", "num_heads", "num_tokens"))
         attention = arm in ATTENTION
         if arm == "hybrid":
-            attention = layer >= depth - max(1, depth // 4)
+            attention = layer >= depth - max(1, depth // 2)
         mixer: nn.Module
         if attention and arm == "absolute":
             mixer = SelfAttention(width, heads)
@@ -143,14 +143,14 @@ class LetterModel(nn.Module):
         return Block(mixer, width, 4 * width, activation="gelu_tanh", norm_first=first)
 
     def grow(self) -> list[nn.Parameter]:
-        """Put attention beside the last quarter of the Fourier blocks; the function stays as it is.
+        """Put attention beside the Fourier mixing of the upper half; the function stays as it is.
 
         Returns:
             The parameters that are new.
         """
         width, heads, tokens = (self.sizes[n] for n in ("width", "num_heads", "num_tokens"))
         new = []
-        for block in list(self.blocks)[-max(1, len(self.blocks) // 4) :]:
+        for block in list(self.blocks)[-max(1, len(self.blocks) // 2) :]:
             assert isinstance(block, Block)
             attention = RotaryAttention(width, heads, tokens)
             nn.init.normal_(attention.query_key_value.weight, std=width**-0.5)
