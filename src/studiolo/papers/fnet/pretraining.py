@@ -28,9 +28,9 @@ from .text import NUM_LETTERS, Batch, Reviews, Text, batches, masked
 
 
 WARM_UP = 100  # updates
-TURNS = 20  # evaluations of a training
-SHORT_TURNS = 15  # of them on short rows, in the arm with short rows first
-GROWN_AT = 10  # turns after which an FNet gets attention
+TURNS = 12  # evaluations of a training
+SHORT_TURNS = 9  # of them on short rows, in the arm with short rows first
+GROWN_AT = 6  # turns after which an FNet gets attention
 # chosen among .002, .004 and .008 on two other seeds: bench/fnet_rates.py
 RATES: Mapping[str, float] = {
     "attention": 2e-3,
