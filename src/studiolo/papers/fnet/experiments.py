@@ -357,6 +357,7 @@ def pretraining(
     num_heads: int = 2,
     num_rows: int = 8,
     num_tokens: int = 128,
+    num_held_out: int = 256,
     transfer: Sequence[str] = ("attention", "fourier", "none", "hybrid", "grown", "short_rows"),
     num_letters: int = 64,
     rates: Mapping[str, float] = RATES,
@@ -365,6 +366,7 @@ def pretraining(
 
     Args:
         data: "wikipedia", "standard_library", which needs no download, or "shuffled".
+        num_held_out: rows that every evaluation reads.
         transfer: arms that learn to tell praise from blame in review sentences afterwards.
         num_letters: of a sentence; the rest is cut off.
 
@@ -383,7 +385,7 @@ def pretraining(
     seeds = role_seeds(seed)
     text = read_text(data)
     generator = torch.Generator().manual_seed(seeds.data)
-    held_out = [masked(text.held_out, 64, num_tokens, generator) for _ in range(4)]
+    held_out = [masked(text.held_out, num_held_out // 4, num_tokens, generator) for _ in range(4)]
     trainings = []
     for arm in ("attention", *arms):
         own = role_seeds(seed + 1_000_000) if arm == "again" else seeds

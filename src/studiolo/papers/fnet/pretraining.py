@@ -39,10 +39,10 @@ RATES: Mapping[str, float] = {
     "post_norm": 2e-3,
     "absolute": 2e-3,
     "fourier": 4e-3,
-    "linear": 4e-3,
-    "random": 4e-3,
-    "none": 4e-3,
-    "hybrid": 4e-3,
+    "linear": 2e-3,
+    "random": 2e-3,
+    "none": 2e-3,
+    "hybrid": 2e-3,
     "grown": 4e-3,
 }
 ATTENTION = ("attention", "again", "short_rows", "post_norm", "absolute")
