@@ -15,6 +15,7 @@ is at most (8 d + 4 l + 16 d) / 16 d = 1.67 times as fast as one with attention 
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,14 +35,30 @@ TOKENS = 64 if DRY else 32768  # in a batch
 Step = Callable[[], object]
 
 
-def milliseconds(step: Step) -> float:
-    """Return the median time of one call on the device."""
+def milliseconds(step: Step, *, graphed: bool = False) -> float:
+    """Return the median time of one call on the device.
+
+    Args:
+        graphed: replay a CUDA graph, for what takes less time on the device than Python needs to ask for it.
+    """
     if DRY:
         step()
         return float("nan")
     from triton.testing import do_bench
 
-    return float(do_bench(step, warmup=60, rep=250, return_mode="median"))
+    if graphed:
+        stream: Any = torch.cuda.Stream  # untyped in torch
+        aside = stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        step = graph.replay
+    return float(do_bench(step, warmup=30, rep=100, return_mode="median"))
 
 
 def batch(num_tokens: int) -> tuple[Tensor, Tensor]:
@@ -73,10 +90,12 @@ def rows() -> Iterator[tuple[str, float | str, str]]:
     """Yield what, measured, bar."""
     torch.manual_seed(0)
     lengths = (8, 16) if DRY else (512, 2048)
-    for num_tokens in (8, 16) if DRY else (128, 512, 1024, 2048, 4096, 8192):
+    for num_tokens in (8, 16) if DRY else (128, 512, 2048, 8192, 16384, 32768):
         x, grad = batch(num_tokens)
-        fft = milliseconds(both_ways(lambda x: fourier_mix(x, program="fft"), x, grad))
-        folded = milliseconds(both_ways(gpu.mix, x, grad))
+        fft = milliseconds(
+            both_ways(lambda x: fourier_mix(x, program="fft"), x, grad), graphed=True
+        )
+        folded = milliseconds(both_ways(gpu.mix, x, grad), graphed=True)
         yield (
             f"mixing, {num_tokens} tokens, both ways",
             f"cuFFT {fft:.3g} ms, folded {folded:.3g} ms: {fft / folded:.2f}",
@@ -127,25 +146,27 @@ def tune() -> None:
     l, d = plain.shape[1:]
     for pad in (8, 64):
         gpu.PAD = pad
-        quarter = gpu._fold(plain)
-        print(
-            f"padded to {pad}: products {milliseconds(partial(gpu._multiply, quarter, l, d)):.4g} ms"
-        )
+        products = milliseconds(partial(gpu._multiply, gpu._fold(plain), l, d), graphed=True)
+        print(f"padded to {pad}: products {products:.4g} ms")
     gpu.PAD = 8
-    print(f"fold {milliseconds(lambda: gpu._fold(plain)):.4g} ms")
-    folded = gpu._products(plain)
-    print(f"unfold {milliseconds(lambda: gpu._unfold(folded, plain, x.shape, HALF)):.4g} ms")
+    quarter = gpu._products(plain)
+    unfold = milliseconds(lambda: gpu._unfold(quarter, plain, x.shape, HALF), graphed=True)
+    print(
+        f"fold {milliseconds(lambda: gpu._fold(plain), graphed=True):.4g} ms, unfold {unfold:.4g} ms"
+    )
     for part in gpu.WARPS:
         before = gpu.WARPS[part]
+        times = []
         for warps in (1,) if DRY else (1, 2, 4, 8):
             gpu.WARPS[part] = warps
-            print(
-                f"{part} with {warps} warps: mixing, residual and norm {milliseconds(fused):.4g} ms"
-            )
+            times.append(f"{warps}: {milliseconds(fused, graphed=True):.4g}")
+        print(f"mixing, residual and norm, ms by warps of {part}: {', '.join(times)}")
         gpu.WARPS[part] = before
+    before = gpu.NORM_PROGRAMS
     for programs in (2,) if DRY else (264, 528, 1056, 2112, 4224):
         gpu.NORM_PROGRAMS = programs
-        print(f"norm backward in {programs} programs: {milliseconds(fused):.4g} ms")
+        print(f"norm backward in {programs} programs: {milliseconds(fused, graphed=True):.4g} ms")
+    gpu.NORM_PROGRAMS = before
 
 
 if __name__ == "__main__":
