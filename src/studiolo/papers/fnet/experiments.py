@@ -408,7 +408,8 @@ def pretraining(
     if transfer:
         reviews = read_reviews(num_letters, torch.Generator().manual_seed(seeds.data))
         order = torch.arange(len(reviews.praise))
-        learned, test = reviews.part(order[:2000]), reviews.part(order[2000:])
+        cut = 2 * len(order) // 3
+        learned, test = reviews.part(order[:cut]), reviews.part(order[cut:])
         for training in trainings:
             if (arm := training.arm) in transfer:
                 for name, tuned in (("frozen", False), ("tuned", True)):

@@ -192,9 +192,10 @@ def test_curves_beside_each_other_worked_by_hand():
 
 
 def test_pretraining_compares_its_arms(monkeypatch):
-    monkeypatch.setattr(text, "sentences", lambda: [("good food", 1), ("bad", 0)] * 1250)
+    monkeypatch.setattr(text, "sentences", lambda: [("good food", 1), ("bad", 0)] * 30)
+    monkeypatch.setitem(text.TEXTS, "noise", lambda: [some_text().learned])
     outcome = experiments.pretraining(
-        seed=3, arms=("fourier", "again", "grown"), data="standard_library", updates=12,
+        seed=3, arms=("fourier", "again", "grown"), data="noise", updates=12,
         width=8, depth=2, num_heads=2, num_rows=2, num_tokens=16, transfer=("attention", "again"),
         num_letters=12, num_held_out=8,
     )  # fmt: skip
