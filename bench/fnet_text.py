@@ -3,7 +3,7 @@
 The same as `studiolo run LIST --only fnet --jobs 16`, without its other claims and without a list. CPU time is that
 of each process, and the arms of a seed train in turns in one process, so seeds may run side by side. Needs the
 folders `enwiki_sample`, `wikitext2_valid_test` and `uci_sentiment_sentences` in STUDIOLO_DATA, 1.6 MB. The longest
-seed takes about four minutes. The records go into the paper folder.
+seed takes about two minutes. The records go into the paper folder.
 """
 
 import argparse

@@ -28,10 +28,10 @@ from .text import NUM_LETTERS, Batch, Reviews, Text, batches, masked
 
 
 WARM_UP = 100  # updates
-TURNS = 12  # evaluations of a training
-SHORT_TURNS = 9  # of them on short rows, in the arm with short rows first
-GROWN_AT = 6  # turns after which an FNet gets attention
-# chosen among .002, .004 and .008 on two other seeds: bench/fnet_rates.py
+TURNS = 10  # evaluations of a training
+SHORT_TURNS = 8  # of them on short rows, in the arm with short rows first
+GROWN_AT = 5  # turns after which an FNet gets attention
+# bench/fnet_rates.py chooses them on two other seeds
 RATES: Mapping[str, float] = {
     "attention": 2e-3,
     "again": 2e-3,  # attention from another start

@@ -195,13 +195,13 @@ def test_pretraining_compares_its_arms(monkeypatch):
     monkeypatch.setattr(text, "sentences", lambda: [("good food", 1), ("bad", 0)] * 30)
     monkeypatch.setitem(text.TEXTS, "noise", lambda: [some_text().learned])
     outcome = experiments.pretraining(
-        seed=3, arms=("fourier", "again", "grown"), data="noise", updates=12,
+        seed=3, arms=("fourier", "again", "grown"), data="noise", updates=10,
         width=8, depth=2, num_heads=2, num_rows=2, num_tokens=16, transfer=("attention", "again"),
         num_letters=12, num_held_out=8,
     )  # fmt: skip
     values, arrays = outcome.values, outcome.arrays
     assert len(arrays["cpu_s"]) == len(arrays["fourier"]) == pretraining.TURNS
-    assert values["updates_attention"] == 12
+    assert values["updates_attention"] == 10
     assert values["behind_attention"] == values["lead_nats_attention"] == 0
     assert values["lead_nats_fourier"] == pytest.approx(
         values["loss_attention"] - values["loss_fourier"]
