@@ -1,5 +1,7 @@
 """Heads of FNet beside transformers': answers, losses, gradients, state dicts and folders."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from .states import (
 )
 
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "vocab_size": 97, "hidden_size": 24, "num_hidden_layers": 2, "intermediate_size": 40,
     "max_position_embeddings": 32, "hidden_dropout_prob": 0.0, "num_labels": 3,
 }  # fmt: skip

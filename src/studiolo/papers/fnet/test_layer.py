@@ -1,5 +1,7 @@
 """Blocks, masks, layouts and programs of FNet."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ from .mixing import FourierMixing, HartleyMixing, fourier_mix
 from .model import FNetConfig, FNetModel
 
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "vocab_size": 31, "hidden_size": 12, "num_hidden_layers": 3, "intermediate_size": 20,
     "hidden_dropout_prob": 0.0, "max_position_embeddings": 9, "num_attention_heads": 3,
 }  # fmt: skip
