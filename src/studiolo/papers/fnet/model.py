@@ -1,22 +1,24 @@
-"""FNet as a model: configuration and heads under transformers' names, exact to its weights.
+"""FNet as a model: configuration, embeddings, blocks and pooler under transformers' names.
 
-Legend: b rows, l tokens, d features, m masked positions of a row, v words.
+Legend: b rows, l tokens, d features, t tokens of a ragged batch without its padding.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from studiolo.nn import LayerNorm, Lengths, Transformer
+from studiolo.nn import LayerNorm, Lengths
 from studiolo.nn.transformer import ACTIVATIONS
 
-from .mixing import FourierMixing
+from .blocks import FNetBlock
+from .layouts import LAYOUTS, MIXINGS, attention_layers, make_mixer
+from .ragged import Packing, packed_rows, token_rows
+from .states import load_folder, load_transformers_state_dict, save_folder
 
 
 # transformers' names of the activations that `studiolo.nn` has
@@ -26,15 +28,24 @@ _ACTIVATIONS = {
     "gelu": "gelu",
     "relu": "relu",
 }
-IGNORED_LABEL = -100
+Mixing = Literal["fourier", "hartley", "attention", "linear", "random", "none"]
+Layout = Literal["top", "bottom", "middle", "mixed"]
+Mixers = Callable[[int], nn.Module] | None
 
 
 @dataclass(frozen=True)
 class FNetConfig:
     """Sizes of an FNet, named and defaulted as in transformers: the default is FNet-Base.
 
+    Attributes:
+        mixing: what mixes tokens: fourier, hartley, attention, linear, random or none.
+        num_attention_layers: blocks that attend instead; the paper's hybrid has 2.
+        attention_layout: where these are: top, bottom, middle or mixed (spread evenly).
+        num_attention_heads: heads of every attention; by default one for 64 features.
+        norm_first: normalise before mixer and feed-forward net, and once more at the end.
+
     Raises:
-        ValueError: an activation that is not here; says which are.
+        ValueError: a name that is not here; says which are.
     """
 
     vocab_size: int = 32000
@@ -48,43 +59,206 @@ class FNetConfig:
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
     pad_token_id: int | None = 3
+    mixing: Mixing = "fourier"
+    num_attention_layers: int = 0
+    attention_layout: Layout = "top"
+    num_attention_heads: int | None = None
+    norm_first: bool = False
+    num_labels: int = 2
 
     def __post_init__(self) -> None:
-        if self.hidden_act not in _ACTIVATIONS:
-            raise ValueError(
-                f"hidden_act is {self.hidden_act!r}: choose one of {', '.join(_ACTIVATIONS)}."
-            )
+        for name, allowed in (
+            ("hidden_act", tuple(_ACTIVATIONS)),
+            ("mixing", MIXINGS),
+            ("attention_layout", LAYOUTS),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}: choose one of {', '.join(allowed)}."
+                )
+
+    @property
+    def activation(self) -> Callable[[Tensor], Tensor]:
+        """What `hidden_act` names."""
+        return ACTIVATIONS[_ACTIVATIONS[self.hidden_act]]
 
     @classmethod
-    def from_transformers(cls, config: Mapping[str, Any]) -> "FNetConfig":
-        """Take the fields that are ours from `config.to_dict()` or a parsed `config.json`.
+    def from_transformers(cls, config: Any) -> "FNetConfig":
+        """Take the fields that are ours from a transformers config, its `to_dict()` or its `config.json`.
 
         The DFT-matrix fields are dropped: they choose an algorithm, not a function.
 
         Raises:
             ValueError: the output layer is not tied to the word embeddings.
+            TypeError: `config` is neither a mapping nor has `to_dict`.
         """
+        if not isinstance(config, Mapping):
+            if not hasattr(config, "to_dict"):
+                raise TypeError(f"A config is a mapping or has to_dict(), unlike {config!r}.")
+            config = {**config.to_dict(), "num_labels": config.num_labels}
         if not config.get("tie_word_embeddings", True):
             raise ValueError(
                 "tie_word_embeddings is false: FNet shares the word embeddings with its output "
                 "layer, so such weights cannot be taken over."
             )
         names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in config.items() if name in names})
+        taken = {name: value for name, value in config.items() if name in names}
+        if "id2label" in config and "num_labels" not in config:
+            taken["num_labels"] = len(config["id2label"])
+        return cls(**taken)
+
+    def to_transformers(self) -> dict[str, Any]:
+        """Return the content of a `config.json` that transformers reads; fields of ours stay in it."""
+        labels = {str(i): f"LABEL_{i}" for i in range(self.num_labels)}
+        own = {name: value for name, value in asdict(self).items() if name != "num_labels"}
+        return {
+            "model_type": "fnet",
+            **own,
+            "id2label": labels,
+            "label2id": {label: int(i) for i, label in labels.items()},
+        }
+
+    def mixer(self, layer: int) -> nn.Module:
+        """Make the mixer of block `layer`."""
+        attending = attention_layers(
+            self.attention_layout, self.num_hidden_layers, self.num_attention_layers
+        )
+        return make_mixer(
+            "attention" if layer in attending else self.mixing,
+            width=self.hidden_size,
+            num_tokens=self.max_position_embeddings,
+            num_heads=self.num_attention_heads or max(1, self.hidden_size // 64),
+            std=self.initializer_range,
+        )
 
 
-class FNetModel(nn.Module):
-    """Embeddings, mixing blocks and pooler.
+class ModelOutput:
+    """Fields that are read by name, by key, by number and by slice; those that are None do not count.
+
+    As in transformers, iterating gives the names: unpack `to_tuple()`, or call with return_dict=False.
+    """
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """Return what is there, in order."""
+        return tuple(value for _, value in self.items())
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Return names and values of what is there."""
+        pairs = ((f.name, getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]
+        return [(name, value) for name, value in pairs if value is not None]
+
+    def keys(self) -> list[str]:
+        """Return the names of what is there."""
+        return [name for name, _ in self.items()]
+
+    def values(self) -> list[Any]:
+        """Return what is there."""
+        return [value for _, value in self.items()]
+
+    def __getitem__(self, key: str | int | slice) -> Any:
+        """Return a field by name, or by its place among those that are there."""
+        return dict(self.items())[key] if isinstance(key, str) else self.to_tuple()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of what is there."""
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        """Return how many fields are there."""
+        return len(self.items())
+
+
+@dataclass(frozen=True)
+class EncoderOutput(ModelOutput):
+    """What `FNetModel` gives."""
+
+    last_hidden_state: Tensor  # (b, l, d)
+    pooler_output: Tensor | None  # (b, d)
+    hidden_states: tuple[Tensor, ...] | None = None  # embeddings, then each block; (b, l, d)
+
+
+class Encoder(nn.Module):
+    """The blocks, on whole rows or on packed ones."""
+
+    def __init__(self, config: FNetConfig, mixer: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.norm = norm if config.norm_first else nn.Identity()
+        self.blocks = nn.ModuleList(
+            FNetBlock(
+                mixer(layer),
+                config.hidden_size,
+                config.intermediate_size,
+                activation=_ACTIVATIONS[config.hidden_act],
+                dropout=config.hidden_dropout_prob,
+                norm_eps=config.layer_norm_eps,
+                norm_first=config.norm_first,
+            )
+            for layer in range(config.num_hidden_layers)
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Lengths = None,
+        packing: Packing | None = None,
+        *,
+        every: bool = False,
+    ) -> list[Tensor]:
+        """Return the last hidden state, or `x` and what each block makes of it if `every`."""
+        states = [x]
+        for block in self.blocks:
+            x = block(x, lengths, packing)
+            states = [*states, x] if every else [x]
+        return [*states[:-1], self.norm(x)]
+
+
+class Pretrained(nn.Module):
+    """A model of an `FNetConfig` that is kept in a folder, as transformers keeps its own."""
+
+    config: FNetConfig
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors`, which transformers reads too.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
+        save_folder(self, self.config.to_transformers(), Path(folder))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, strict: bool = True) -> Self:
+        """Read such a folder, written here or by transformers, as a model in evaluation mode.
+
+        Args:
+            strict: False takes what fits, such as a pre-trained FNet below a new head.
+
+        Raises:
+            FileError: a file is missing or damaged.
+            ValueError: the weights are not those of this class.
+        """
+        config, state = load_folder(Path(folder))
+        make: Any = cls
+        model: Self = make(FNetConfig.from_transformers(config))
+        load_transformers_state_dict(model, state, strict=strict)
+        return model.eval()
+
+
+class FNetModel(Pretrained):
+    """Embeddings, mixing blocks and pooler, called as transformers' `FNetModel` is.
 
     Args:
-        mixer: gives the mixer of each block; Fourier in all of them unless told. FNet-Hybrid is
-            `lambda layer: SelfAttention(768, 12) if layer >= 10 else FourierMixing()`.
+        mixer: gives the mixer of each block where the names in `config` do not suffice, such as one
+            that is trained already: its weights stay as they are.
+        add_pooling_layer: False leaves the pooler out.
 
     Source: https://arxiv.org/abs/2105.03824, section 3.2; order of the embedding layers, epsilon
     and pooler from the authors' code.
     """
 
-    def __init__(self, config: FNetConfig, mixer: Callable[[int], nn.Module] | None = None) -> None:
+    def __init__(
+        self, config: FNetConfig, mixer: Mixers = None, *, add_pooling_layer: bool = True
+    ) -> None:
         super().__init__()
         d, eps = config.hidden_size, config.layer_norm_eps
         self.config = config
@@ -94,209 +268,143 @@ class FNetModel(nn.Module):
         self.embedding_norm = LayerNorm(d, eps=eps)
         self.projection = nn.Linear(d, d)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.encoder = Transformer(
-            d,
-            config.num_hidden_layers,
-            mixer or (lambda layer: FourierMixing()),
-            hidden=config.intermediate_size,
-            activation=_ACTIVATIONS[config.hidden_act],
-            dropout=config.hidden_dropout_prob,
-            norm_eps=eps,
-        )
-        self.pooler = nn.Linear(d, d)
-        _initialise(self, config.initializer_range)
+        self.encoder = Encoder(config, mixer or config.mixer)
+        self.pooler = nn.Linear(d, d) if add_pooling_layer else None
+        own = (module for name, module in self.named_modules() if ".mixer" not in name)
+        initialise(own, config.initializer_range)
 
     def embed(
-        self, input_ids: Int[Tensor, "b l"], token_type_ids: Int[Tensor, "b l"] | None = None
+        self,
+        input_ids: Int[Tensor, "b l"] | None,
+        token_type_ids: Int[Tensor, "b l"] | None = None,
+        position_ids: Int[Tensor, "_ l"] | None = None,
+        inputs_embeds: Float[Tensor, "b l d"] | None = None,
     ) -> Float[Tensor, "b l d"]:
         """Return projected, normalised word + position + type embeddings; type 0 unless told.
 
         Raises:
             ValueError: rows longer than `max_position_embeddings`; says both.
         """
-        l, longest = input_ids.shape[1], self.config.max_position_embeddings
-        if l > longest:
+        words = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+        l, longest = words.shape[1], self.config.max_position_embeddings
+        if position_ids is None and l > longest:
             raise ValueError(
                 f"The rows have {l} tokens, but this model has {longest} positions: cut them, or "
                 "raise max_position_embeddings."
             )
-        types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        embedded = self.word_embeddings(input_ids) + self.type_embeddings(types)
-        embedded = embedded + self.position_embeddings.weight[:l]
-        return self.dropout(self.projection(self.embedding_norm(embedded)))
+        positions = self.position_embeddings.weight[:l]
+        if position_ids is not None:
+            positions = self.position_embeddings(position_ids)
+        types = self.type_embeddings.weight[0]
+        if token_type_ids is not None:
+            types = self.type_embeddings(token_type_ids)
+        return self.dropout(self.projection(self.embedding_norm(words + types + positions)))
 
     def forward(
         self,
-        input_ids: Int[Tensor, "b l"],
+        input_ids: Int[Tensor, "b l"] | None = None,
         token_type_ids: Int[Tensor, "b l"] | None = None,
+        position_ids: Int[Tensor, "_ l"] | None = None,
+        inputs_embeds: Float[Tensor, "b l d"] | None = None,
+        output_hidden_states: bool = False,
+        return_dict: bool = True,
+        *,
+        attention_mask: Tensor | None = None,
         lengths: Lengths = None,
-    ) -> Float[Tensor, "b l d"]:
-        """Return the last hidden state.
+    ) -> Any:
+        """Return an `EncoderOutput`, or its tuple without `return_dict`.
 
         Args:
-            lengths: tokens of each row; the rest is padding and changes nothing (its own outputs
-                are meaningless). From a tokenizer that pads on the right: `attention_mask.sum(1)`.
+            attention_mask: 1 or True for tokens, 0 or False for padding, on any side. Padding then
+                changes nothing and costs nothing, and outputs at padding are zero.
+            lengths: instead of a mask, tokens of each row that is padded on the right.
+
+        The weights that Google released were trained with padding to 512 tokens *included* in the
+        transform, and transformers' FNet knows no mask. To get their numbers give neither argument,
+        and pad as they did; with one of them a row gives what it gives alone, unpadded.
+
+        Raises:
+            ValueError: ids that are not rows of tokens, or a mask or lengths that do not fit.
         """
-        return self.encoder(self.embed(input_ids, token_type_ids), lengths)
+        given = input_ids if inputs_embeds is None else inputs_embeds
+        if given is None or (input_ids is not None and inputs_embeds is not None):
+            raise ValueError("Give input_ids or inputs_embeds, one of them.")
+        if given.ndim != (2 if inputs_embeds is None else 3):
+            raise ValueError(
+                f"input_ids are {tuple(given.shape)}, not (rows, tokens): input_ids[None] is a batch "
+                "of one row."
+            )
+        inside = token_rows(attention_mask, lengths, given.shape[0], given.shape[1])
+        parts = (input_ids, token_type_ids, position_ids, inputs_embeds)
+        every = bool(output_hidden_states)
+        if inside is not None and torch.compiler.is_compiling():
+            states = self._traced(parts, inside.to(given.device), every)
+        elif (packing := packed_rows(inside, given.device)) is not None:
+            ids, types = (_packed(part, packing) for part in parts[:2])
+            embedded = self.embed(ids, types, *_placed(parts, packing))
+            states = [
+                packing.unpack(state)
+                for state in self.encoder(embedded[0], packing=packing, every=every)
+            ]
+        else:
+            inside = None
+            states = self.encoder(self.embed(*parts), every=every)
+        pooled = None if self.pooler is None else self.pool(states[-1], inside)
+        output = EncoderOutput(states[-1], pooled, tuple(states) if every else None)
+        return output if return_dict else output.to_tuple()
 
-    def pool(self, hidden: Float[Tensor, "b l d"]) -> Float[Tensor, "b d"]:
+    def _traced(
+        self, parts: Sequence[Tensor | None], inside: Bool[Tensor, "b l"], every: bool
+    ) -> list[Tensor]:
+        """Return the hidden states of a graph that serves all masks: tokens go left and back again."""
+        order = inside.long().argsort(dim=1, descending=True, stable=True)
+
+        def moved(part: Tensor | None) -> Tensor | None:
+            if part is None:
+                return None
+            at = order if part.ndim == 2 else order[..., None]
+            return part.expand(len(order), *part.shape[1:]).take_along_dim(at, dim=1)
+
+        embedded = self.embed(*(moved(part) for part in parts))
+        states = self.encoder(embedded, inside.sum(1), every=every)
+        back = order.argsort(dim=1)[..., None]
+        return [state.take_along_dim(back, dim=1) * inside[..., None] for state in states]
+
+    def pool(
+        self, hidden: Float[Tensor, "b l d"], inside: Bool[Tensor, "b l"] | None = None
+    ) -> Float[Tensor, "b d"]:
         """Return tanh(W h + b) of each row's first token."""
-        return self.pooler(hidden[:, 0]).tanh()
+        assert self.pooler is not None
+        first = hidden[:, 0]
+        if inside is not None:
+            at = inside.to(hidden.device).long().argmax(1)
+            first = hidden.take_along_dim(at[:, None, None], dim=1)[:, 0]
+        return self.pooler(first).tanh()
 
 
-def _initialise(root: nn.Module, std: float) -> None:
-    for module in root.modules():
+def _packed(part: Tensor | None, packing: Packing) -> Tensor | None:
+    """Return (b, l) or (b, l, d) as one row of tokens."""
+    return None if part is None else part.flatten(0, 1)[packing.kept][None]
+
+
+def _placed(parts: Sequence[Tensor | None], packing: Packing) -> tuple[Tensor, Tensor | None]:
+    """Return the positions, those in the row without padding unless told, and the packed embeddings."""
+    _, _, position_ids, inputs_embeds = parts
+    if position_ids is None:
+        places = [torch.arange(n, device=packing.kept.device) for n in packing.lengths]
+        return torch.cat(places)[None], _packed(inputs_embeds, packing)
+    whole = position_ids.expand(len(packing.lengths), -1)
+    packed = _packed(whole, packing)
+    assert packed is not None
+    return packed, _packed(inputs_embeds, packing)
+
+
+def initialise(modules: Iterable[nn.Module], std: float) -> None:
+    """Draw weights of linear layers and embeddings from normal(0, std); biases and padding are zero."""
+    for module in modules:
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=std)
         if isinstance(module, nn.Linear):
             nn.init.zeros_(module.bias)
         if isinstance(module, nn.Embedding) and module.padding_idx is not None:
             nn.init.zeros_(module.weight[module.padding_idx])
-
-
-@dataclass(frozen=True)
-class PreTrainingOutput:
-    """What `FNetForPreTraining` gives; `loss` is None where no label was given."""
-
-    prediction_logits: Tensor  # (b, l, v), or (b, m, v) at masked positions
-    seq_relationship_logits: Tensor  # (b, 2)
-    loss: Tensor | None
-
-
-class FNetForPreTraining(nn.Module):
-    """FNet with the masked-word head and the next-sentence head.
-
-    Source: https://arxiv.org/abs/2105.03824, section 4.1.
-    """
-
-    def __init__(self, config: FNetConfig, mixer: Callable[[int], nn.Module] | None = None) -> None:
-        super().__init__()
-        d = config.hidden_size
-        self.fnet = FNetModel(config, mixer)
-        self.word_transform = nn.Linear(d, d)
-        self.word_norm = LayerNorm(d, eps=config.layer_norm_eps)
-        self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.next_sentence = nn.Linear(d, 2)
-        _initialise(self.word_transform, config.initializer_range)
-        _initialise(self.next_sentence, config.initializer_range)
-
-    def forward(
-        self,
-        input_ids: Int[Tensor, "b l"],
-        token_type_ids: Int[Tensor, "b l"] | None = None,
-        lengths: Lengths = None,
-        *,
-        masked_positions: Int[Tensor, "b m"] | None = None,
-        labels: Int[Tensor, "b _"] | None = None,
-        next_sentence_label: Int[Tensor, " b"] | None = None,
-    ) -> PreTrainingOutput:
-        """Return both heads' logits and the sum of the losses whose labels are given.
-
-        Args:
-            masked_positions: compute word logits there only, which with 80 of 512 positions
-                saves five sixths of the head; `labels` then belong to these positions.
-            labels: the words; -100 where there is nothing to predict. A batch with nothing to
-                predict has loss 0, not NaN.
-            next_sentence_label: 0 where the second sentence follows the first, 1 where it is random.
-
-        Raises:
-            ValueError: `labels` are not of the shape of the logits; says both.
-        """
-        hidden = self.fnet(input_ids, token_type_ids, lengths)
-        sentence_logits = self.next_sentence(self.fnet.pool(hidden))
-        word_logits = self.word_logits(hidden, masked_positions)
-        losses = []
-        if labels is not None:
-            losses.append(_word_loss(word_logits, labels))
-        if next_sentence_label is not None:
-            losses.append(F.cross_entropy(sentence_logits, next_sentence_label))
-        loss = torch.stack(losses).sum() if losses else None
-        return PreTrainingOutput(word_logits, sentence_logits, loss)
-
-    def word_logits(
-        self, hidden: Float[Tensor, "b l d"], masked_positions: Int[Tensor, "b m"] | None = None
-    ) -> Float[Tensor, "b _ v"]:
-        """Return LN(f(W h + b)) Eᵀ + bias, E the word embeddings, at all or at given positions."""
-        if masked_positions is not None:
-            hidden = hidden.take_along_dim(masked_positions[..., None], dim=1)
-        activation = ACTIVATIONS[_ACTIVATIONS[self.fnet.config.hidden_act]]
-        words = self.word_norm(activation(self.word_transform(hidden)))
-        return F.linear(words, self.fnet.word_embeddings.weight, self.word_bias)
-
-
-def _word_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    if labels.shape != logits.shape[:2]:
-        raise ValueError(
-            f"labels are {tuple(labels.shape)}, but word logits stand at {tuple(logits.shape[:2])} "
-            "positions: give one label a position, -100 where there is none."
-        )
-    total = F.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED_LABEL, reduction="sum"
-    )
-    return total / (labels != IGNORED_LABEL).sum().clamp(min=1)
-
-
-# transformers' parameter names to ours, tried in order
-_RENAMES: Sequence[tuple[str, str]] = (
-    (r"fnet\.embeddings\.(word|position)_embeddings\.", r"fnet.\1_embeddings."),
-    (r"fnet\.embeddings\.token_type_embeddings\.", "fnet.type_embeddings."),
-    (r"fnet\.embeddings\.LayerNorm\.", "fnet.embedding_norm."),
-    (r"fnet\.embeddings\.projection\.", "fnet.projection."),
-    (
-        r"fnet\.encoder\.layer\.(\d+)\.fourier\.output\.LayerNorm\.",
-        r"fnet.encoder.blocks.\1.mixer_norm.",
-    ),
-    (
-        r"fnet\.encoder\.layer\.(\d+)\.intermediate\.dense\.",
-        r"fnet.encoder.blocks.\1.feed_forward.up.",
-    ),
-    (r"fnet\.encoder\.layer\.(\d+)\.output\.dense\.", r"fnet.encoder.blocks.\1.feed_forward.down."),
-    (r"fnet\.encoder\.layer\.(\d+)\.output\.LayerNorm\.", r"fnet.encoder.blocks.\1.output_norm."),
-    (r"fnet\.pooler\.dense\.", "fnet.pooler."),
-    (r"cls\.predictions\.transform\.dense\.", "word_transform."),
-    (r"cls\.predictions\.transform\.LayerNorm\.", "word_norm."),
-    (r"cls\.predictions\.bias$", "word_bias"),
-    (r"cls\.seq_relationship\.", "next_sentence."),
-)
-# copies of tied parameters, index buffers, and DFT matrices, which hold nothing learned
-_DERIVED = re.compile(
-    r"cls\.predictions\.decoder\.|fnet\.embeddings\.(position_ids|token_type_ids)$|.*\.dft_mat_"
-)
-
-
-def load_transformers_state_dict(
-    model: FNetForPreTraining, state_dict: Mapping[str, Tensor]
-) -> None:
-    """Copy the weights of transformers' `FNetForPreTraining` into `model`, in place.
-
-    Names that hold nothing learned (tied copies, index buffers, DFT matrices) are passed over.
-
-    Raises:
-        ValueError: a parameter that `model` has no place for, or one that is missing, or one of
-            another shape; names them. `model` is then unchanged.
-    """
-    renamed: dict[str, Tensor] = {}
-    unknown = []
-    for name, tensor in state_dict.items():
-        if _DERIVED.match(name):
-            continue
-        ours = next((re.sub(old, new, name) for old, new in _RENAMES if re.match(old, name)), None)
-        if ours is None:
-            unknown.append(name)
-        else:
-            renamed[ours] = tensor
-    own = model.state_dict()
-    unknown += sorted(renamed.keys() - own.keys())
-    missing = sorted(own.keys() - renamed.keys())
-    if unknown or missing:
-        raise ValueError(
-            f"These are not the weights of this model: no place for {unknown}, nothing for "
-            f"{missing}. Compare num_hidden_layers, and take the state dict of FNetForPreTraining."
-        )
-    for name, tensor in renamed.items():
-        if tensor.shape != own[name].shape:
-            raise ValueError(
-                f"{name} is {tuple(tensor.shape)} in the state dict, {tuple(own[name].shape)} in "
-                "the model: make the model with FNetConfig.from_transformers of the same config."
-            )
-    model.load_state_dict(renamed)

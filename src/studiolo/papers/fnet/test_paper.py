@@ -9,8 +9,10 @@ from torch import nn
 from studiolo.nn import SelfAttention
 
 from . import experiments, reference
+from .heads import FNetForPreTraining
 from .mixing import FourierMixing, MatrixMixing, NoMixing, fourier_mix
-from .model import FNetConfig, FNetForPreTraining, FNetModel, load_transformers_state_dict
+from .model import FNetConfig, FNetModel
+from .states import load_transformers_state_dict
 
 
 SHAPES = [(1, 1), (1, 2), (2, 1), (1, 5), (3, 1), (6, 5), (5, 6), (7, 7), (8, 6), (2, 9)]
@@ -196,8 +198,8 @@ def test_bfloat16_model_follows_the_single_precision_one():
     # Two blocks round twice to 8 bits, so a few percent is what bfloat16 can do; a residual lost
     # to rounding before the normalisation would be of the order of one.
     model, ids = FNetModel(TINY).eval(), torch.randint(31, (2, 9))
-    exact = model(ids)
-    half = model.bfloat16()(ids)
+    exact = model(ids)[0]
+    half = model.bfloat16()(ids)[0]
     assert half.dtype == torch.bfloat16
     assert (half.float() - exact).norm() / exact.norm() < 0.03
 
@@ -228,11 +230,11 @@ def test_padding_never_changes_a_row(mixer):
     torch.manual_seed(0)
     model = FNetModel(TINY, mixer).double().eval()
     ids = torch.randint(31, (2, 9))
-    padded = model(ids, lengths=[9, 4])
-    assert_close(padded[1, :4], model(ids[1:, :4])[0])
+    padded = model(ids, lengths=[9, 4]).last_hidden_state
+    assert_close(padded[1, :4], model(ids[1:, :4]).last_hidden_state[0])
     other = ids.clone()
     other[1, 4:] = 7
-    assert_close(model(other, lengths=[9, 4])[1, :4], padded[1, :4])
+    assert_close(model(other, lengths=[9, 4]).last_hidden_state[1, :4], padded[1, :4])
 
 
 def test_base_models_have_the_papers_sizes():
@@ -277,7 +279,7 @@ def test_wrong_sizes_are_refused():
     model = FNetForPreTraining(TINY)
     with pytest.raises(ValueError, match="The rows have 10 tokens, but this model has 9 positions"):
         model(torch.zeros(1, 10, dtype=torch.long))
-    with pytest.raises(ValueError, match=r"labels are \(1, 3\), but word logits stand at \(1, 4\)"):
+    with pytest.raises(ValueError, match=r"labels are \(1, 3\), but the logits stand at \(1, 4\)"):
         model(torch.zeros(1, 4, dtype=torch.long), labels=torch.zeros(1, 3, dtype=torch.long))
     with pytest.raises(ValueError, match="hidden_act is 'swish': choose one of gelu_new"):
         FNetConfig(hidden_act="swish")
@@ -355,16 +357,16 @@ def test_state_dict_that_does_not_fit_changes_nothing():
     state = theirs.state_dict()
     config = FNetConfig.from_transformers(theirs.config.to_dict())
     ours = FNetForPreTraining(config)
-    before = ours.word_bias.clone()
+    before = ours.words.bias.clone()
     with pytest.raises(ValueError, match=r"no place for \['adapter.weight'\]"):
         load_transformers_state_dict(ours, {**state, "adapter.weight": torch.ones(1)})
     without = {name: t for name, t in state.items() if name != "fnet.pooler.dense.bias"}
     with pytest.raises(ValueError, match=r"nothing for \['fnet.pooler.bias'\]"):
         load_transformers_state_dict(ours, without)
     wrong = {**state, "cls.predictions.bias": torch.ones(5)}
-    with pytest.raises(ValueError, match=r"word_bias is \(5,\) in the state dict, \(97,\) in"):
+    with pytest.raises(ValueError, match=r"words.bias is \(5,\) in the state dict, \(97,\) in"):
         load_transformers_state_dict(ours, wrong)
-    assert torch.equal(ours.word_bias, before)
+    assert torch.equal(ours.words.bias, before)
 
 
 # Experiments and README.
@@ -430,7 +432,7 @@ def test_timing_experiments_run_small():
     )
     assert curve.arrays["ceiling"] == [1 + 96 / 128, 1 + 128 / 128]
     assert len(curve.arrays["over_unfused"]) == 2
-    with pytest.raises(ValueError, match="There is no mixer 'fouriér': choose one of attention"):
+    with pytest.raises(ValueError, match="There is no mixer 'fouriér': choose one of fourier"):
         experiments.step_speed(seed=0, baseline="fouriér")
 
 
