@@ -31,6 +31,7 @@ from studiolo.papers.attentive_neural_processes import (
     Tasks,
     gp_tasks,
 )
+from studiolo.papers.attentive_neural_processes.fit import loss_of
 
 
 WIDTH, HEADS, GIVEN, POINTS = 128, 8, 25, 50
@@ -47,8 +48,8 @@ def notebook(model: NeuralProcess, draw: Callable[[Gaussian], Tensor]) -> Loss:
     maps = [m.weight for m in (attention.query, attention.key, attention.value, attention.output)]
 
     def q_z(x: Tensor, y: Tensor) -> Gaussian:
-        hidden = latent.hidden(latent.points(torch.cat([x, y], -1)).mean(1)).relu()
-        mean, raw = latent.parameters_of_z(hidden).chunk(2, -1)
+        hidden = latent.hidden(latent.encoder(torch.cat([x, y], -1), None).mean(1)).relu()
+        mean, raw = latent.head(hidden).chunk(2, -1)
         return Gaussian(mean, 0.1 + 0.9 * raw.sigmoid())
 
     def attend(k: Tensor, v: Tensor, q: Tensor) -> Tensor:
@@ -65,9 +66,9 @@ def notebook(model: NeuralProcess, draw: Callable[[Gaussian], Tensor]) -> Loss:
         x_given, y_given = x[:, :GIVEN], y[:, :GIVEN]
         prior, posterior = q_z(x_given, y_given), q_z(x, y)
         z = draw(posterior)[:, None].expand(-1, x.shape[1], -1)
-        r = attend(embed(x_given), encoder(torch.cat([x_given, y_given], -1)), embed(x))
+        r = attend(embed(x_given), encoder(torch.cat([x_given, y_given], -1), None), embed(x))
         hidden = decoder.first(torch.cat([x, r, z], -1)).relu()
-        mean, raw = decoder.parameters_of_y(decoder.second(hidden).relu()).chunk(2, -1)
+        mean, raw = decoder.head(decoder.second(hidden).relu()).chunk(2, -1)
         log_prob = Gaussian(mean, 0.1 + 0.9 * F.softplus(raw)).log_prob(y).sum(-1)
         posterior = q_z(x, y)
         kl = posterior.kl(prior).sum(-1, keepdim=True)
@@ -91,8 +92,9 @@ def neuralprocesses() -> tuple[nn.Module, Loss] | None:
         x, y = tasks.x.mT, tasks.y.mT  # (b, coordinates, points)
         context = [(x[..., :GIVEN], y[..., :GIVEN])]
         bound = nps.elbo(
-            model, context, x[..., GIVEN:], y[..., GIVEN:], num_samples=1, normalise=True
-        )
+            model, context, x[..., GIVEN:], y[..., GIVEN:], num_samples=1, normalise=True,
+            subsume_context=True,
+        )  # fmt: skip
         return -bound.mean()
 
     return model, loss
@@ -118,7 +120,7 @@ def main() -> None:
     theirs.load_state_dict(ours.state_dict())
 
     def own_loss(tasks: Tasks) -> Tensor:
-        return ours.elbo(tasks.x, tasks.y, tasks.is_context).loss
+        return loss_of(ours, tasks)
 
     old_loss = notebook(theirs, lambda q: q.sample(1)[0])
     check = gp_tasks(16, num_context=(GIVEN, GIVEN))
