@@ -42,9 +42,7 @@ def test_cost_of_attention_is_quadratic_and_that_of_the_mean_linear():
 
 
 def test_step_cost_at_its_smallest():
-    found = experiments.step_cost(
-        seed=0, num_points=6, batch=2, width=8, pairs=2, device="cpu"
-    ).values
+    found = experiments.step_cost(seed=0, num_points=6, batch=2, width=8, pairs=2).values
     assert found["step_ratio"] > 0
     assert found["multihead_s"] > 0
     assert found["operations_ratio"] > 1
