@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .layers import full_precision
+
 
 class Kernel(NamedTuple):
     """A kernel by its logarithm.
@@ -45,7 +47,8 @@ def _squared(query: Tensor, key: Tensor, scale: float) -> Tensor:
     if query.shape[-1] <= 4:
         return -(query[..., :, None, :] - key[..., None, :, :]).square().sum(-1) / 2
     lengths = query.square().sum(-1)[..., :, None] + key.square().sum(-1)[..., None, :]
-    return (query @ key.mT - lengths / 2).clamp(max=0)
+    with full_precision(query.device):  # what is left of the lengths is small
+        return (query @ key.mT - lengths / 2).clamp(max=0)
 
 
 def _dot(query: Tensor, key: Tensor, scale: float) -> Tensor:
