@@ -208,19 +208,19 @@ def device_fitting(
 
 def digits_fitting(*, seed: int, width: int = 32, batch: int = 16, steps: int = 400) -> Outcome:
     """Train on 1,497 handwritten digits of 8 x 8 pixels, up to half of them given; see `_image_fitting`."""
-    images = torch.from_numpy(digits()[0]).float()
+    images = torch.tensor(digits()[0], dtype=torch.float32)
     return _image_fitting(images, seed, width, batch, steps, num_test=300)
 
 
-def mnist_fitting(*, seed: int, width: int = 64, batch: int = 16, steps: int = 500) -> Outcome:
+def mnist_fitting(*, seed: int, width: int = 64, batch: int = 16, steps: int = 300) -> Outcome:
     """Train on MNIST, 28 x 28 pixels of which up to 200 are given; see `_image_fitting`."""
-    images = torch.from_numpy(mnist()["test_images"]).float() / 255
+    images = torch.tensor(mnist()["test_images"]) / 255
     return _image_fitting(images, seed, width, batch, steps, num_test=200)
 
 
-def fashion_fitting(*, seed: int, width: int = 64, batch: int = 16, steps: int = 500) -> Outcome:
+def fashion_fitting(*, seed: int, width: int = 64, batch: int = 16, steps: int = 300) -> Outcome:
     """Train on Fashion-MNIST, 28 x 28 pixels of which up to 200 are given; see `_image_fitting`."""
-    images = torch.from_numpy(fashion_mnist()["test_images"]).float() / 255
+    images = torch.tensor(fashion_mnist()["test_images"]) / 255
     return _image_fitting(images, seed, width, batch, steps, num_test=200)
 
 
@@ -232,7 +232,7 @@ def _image_fitting(
     Values: `context_nll_<arm>`, `target_nll_<arm>`, nats a given and a new pixel; `<arm>_over_uniform`,
     `new_points_<arm>_over_uniform` as for curves. `early_lead_uniform`: how much likelier given
     pixels are by the mean than by attention when each has spent a tenth of what the mean spends in
-    all; `late_lead_multihead`: the other way round at the end of the mean's operations.
+    all; `late_lead_uniform`: the same when each has spent all that the mean spends.
     Arrays: `operations`, `by_operations_<arm>`; `gallery` and `gallery_captions`.
     """
     torch.set_num_threads(1)
@@ -267,7 +267,7 @@ def _image_fitting(
     arrays = by_operations(costs)
     lead = arrays["by_operations_uniform"] - arrays["by_operations_multihead"]
     values["early_lead_uniform"] = -float(lead[len(lead) // 10])
-    values["late_lead_multihead"] = float(lead[-1])
+    values["late_lead_uniform"] = -float(lead[-1])
     pictures, captions = gallery(models, images[:2], seeds.batches)
     return Outcome(values, arrays | {"gallery": pictures, "gallery_captions": np.array(captions)})
 
@@ -276,8 +276,8 @@ def bound_search(
     *,
     seed: int,
     num_points: Sequence[int] = (2, 5, 10, 20, 50),
-    restarts: int = 64,
-    steps: int = 300,
+    restarts: int = 16,
+    steps: int = 200,
 ) -> Outcome:
     """Look for points at which one-dimensional L2 and dot-product self-attention are steepest.
 
@@ -341,7 +341,7 @@ def cost_exponent(*, seed: int, attention: str = "multihead", num_points: int = 
     """Count the exponent of a prediction's operations when context and targets double together.
 
     Width 128, from `num_points` of each to twice as many; counted without memory or randomness.
-    Values: `exponent`, `flops`; `even_at`: points at which the quadratic part is as large as the rest.
+    At the default size the quadratic part is 99 % of the operations; it is half of them at 709 points.
     """
     sizes = [num_points, 2 * num_points]
     costs = []
@@ -350,15 +350,7 @@ def cost_exponent(*, seed: int, attention: str = "multihead", num_points: int = 
         for size in sizes:
             x = torch.empty(1, size, 1)
             costs.append(flops(lambda x=x: model(x, x, torch.empty_like(x))))  # type: ignore[misc]
-    quadratic = (costs[1] - 2 * costs[0]) / 2  # of the first size: a n² + b n at n and at 2 n
-    linear = costs[0] - quadratic
-    return Outcome(
-        {
-            "exponent": top_octave_exponent(sizes, costs),
-            "flops": float(costs[-1]),
-            "even_at": num_points * linear / quadratic if quadratic else float(2**63),
-        }
-    )
+    return Outcome({"exponent": top_octave_exponent(sizes, costs), "flops": float(costs[-1])})
 
 
 def step_cost(
