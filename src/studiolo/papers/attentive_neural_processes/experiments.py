@@ -60,7 +60,7 @@ def curve_fitting(
     uniform was given.
 
     Arrays: `step`, `curve_<arm>`: context NLL while training; `operations`, `by_operations_<arm>`: the
-    same over equal operations, in GFLOP. `x`, `truth`, `context`, `gp`, `kernel_regression`,
+    same over equal operations, in GFLOP; `curve_gp`, `by_operations_gp`: the level of the process. `x`, `truth`, `context`, `gp`, `kernel_regression`,
     `mean_<arm>`: predictions for one task that is the same for all seeds.
     """
     torch.set_num_threads(1)
@@ -85,6 +85,8 @@ def curve_fitting(
     step_flops = {arm: loss_flops(arm, width, num_heads, num_points) * batch for arm in ARMS}
     arrays["step"] = np.array([step for step, _, _ in histories["uniform"].evaluations])
     arrays |= by_operations({arm: (step_flops[arm], histories[arm]) for arm in ARMS})
+    for start, like in (("curve", "step"), ("by_operations", "operations")):
+        arrays[f"{start}_gp"] = np.full(len(arrays[like]), values["context_nll_gp"])
     for arm in ARMS:
         share = share_of_steps(histories[arm], histories["uniform"])
         cost = step_flops[arm] / step_flops["uniform"]
@@ -108,8 +110,7 @@ def width_fitting(
 ) -> Outcome:
     """Train means of several widths, and attention of width 32, on the same curves.
 
-    The step size falls with the square root of the width, from 4e-3 at 32: what was best of halves and
-    doubles for each width on other seeds.
+    The step size falls with the square root of the width, from 4e-3 at 32.
 
     Values: `context_nll_<width>` of the mean, `context_nll_multihead`, `context_nll_blind`, nats a given
     point; `<arm>_over_<width>`: that of the mean minus that of the arm; `<arm>_over_widest` and
