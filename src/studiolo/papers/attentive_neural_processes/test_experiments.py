@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from studiolo.errors import NeedsData
+
 from . import arms, experiments, shown
 
 
@@ -85,3 +87,11 @@ def test_an_arm_is_ahead_after_the_last_time_it_was_behind():
     assert arms.last_behind(np.array([False, True, False, True])) == 0.75
     assert arms.last_behind(np.array([True, True])) == 0
     assert arms.last_behind(np.array([True, False])) == 1
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_images_that_are_not_here_are_asked_for(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("STUDIOLO_DATA", str(tmp_path))
+    run = {"mnist": experiments.mnist_fitting, "fashion_mnist": experiments.fashion_fitting}[name]
+    with pytest.raises(NeedsData, match=name):
+        run(seed=0)
