@@ -60,7 +60,7 @@ UNRELATED = [
 RELATED = [
     ("the outcome", "runs/outcome.py", "values: Mapping[str, float]", "values: dict[str, float]", "*", None),
     ("the loop of training", "train/loop.py", "model.train()\n    start", "start", None, None),
-    ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"factorized_layers", "nade", "pruning_identified_exemplars"}, None),
+    ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"attentive_neural_processes", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),
     ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"nade", "pruning_identified_exemplars"}, {"compare", "corruptions", "density", "long_tail", "mask_input", "neighbour", "orders", "wrong_labels"}),
     ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"performers"}, {"reading"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),

@@ -4,132 +4,114 @@ Legend: b tasks, n context points, m targets, x coordinates of a location, w wid
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return a context in which autocast is off."""
-    if device.type == "meta" or not torch.is_autocast_enabled(device.type):
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
-
-
-class Mlp(nn.Sequential):
-    """Linear layers of the given sizes with ReLU between them.
-
-    The first layer keeps the precision of its weights under autocast: in bfloat16 two locations near
-    2 are at least 0.008 apart, which is no longer small against a length scale of 0.1.
-    """
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise(sizes):
-            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-        super().__init__(*layers[:-1])
-
-    def forward(self, x: Float[Tensor, "*rows i"]) -> Float[Tensor, "*rows o"]:
-        """Apply all layers to the last axis."""
-        first, *others = self
-        with full_precision(x.device):
-            hidden = first(x)
-        for layer in others:
-            hidden = layer(hidden)
-        return hidden
-
-
-def masked_mean(values: Float[Tensor, "b n w"], mask: Tensor | None) -> Float[Tensor, "b w"]:
-    """Return the mean over the points that `mask`, bool (b, n), lets through; zeros if it is none."""
-    if mask is None:
-        return values.sum(1) / max(1, values.shape[1])
-    total = (mask.to(values.dtype)[:, None] @ values)[:, 0]
-    return total / mask.sum(-1, keepdim=True).clamp(min=1)
+from .kernels import Kernel, kernel_attention
+from .layers import Mlp, folded
 
 
 class CrossAttention(nn.Module, ABC):
-    """What every target gathers from the context. Subclasses say how in `attend`."""
+    """What every target gathers from the context. Subclasses say how in `gather`."""
 
     def forward(
         self,
-        x_context: Float[Tensor, "b n x"],
+        x_context: Float[Tensor, "_ n x"] | None,
         r: Float[Tensor, "b n w"],
-        x_target: Float[Tensor, "b m x"],
+        x_target: Float[Tensor, "_ m x"],
         context_mask: Tensor | None = None,
     ) -> Float[Tensor, "b _ w"]:
         """Return what each target gathers, (b, m, w); (b, 1, w) where all gather the same.
 
         Args:
+            x_context: (b, n, x), or None where the context is the first n points of `x_target`,
+                whose features then serve as keys too.
             r: what is known of each context point.
+            x_target: (b, m, x), or (1, m, x) for targets that all tasks share.
             context_mask: bool (b, n), True for points that exist. A task without any gathers zeros.
         """
-        if not r.shape[1]:
+        n = r.shape[1]
+        if not n:
             return torch.zeros_like(r).sum(1, keepdim=True)
+        query = self.features(x_target)
+        key = query[:, :n] if x_context is None else self.features(x_context)
         if context_mask is None:
-            return self.attend(x_context, r, x_target, None)
+            return self.gather(query, key, r, None)
         empty = ~context_mask.any(-1, keepdim=True)
         # a softmax over nothing is NaN, and so is its gradient: empty tasks look at padding instead
-        gathered = self.attend(x_context, r, x_target, context_mask | empty)
+        gathered = self.gather(query, key, r, context_mask | empty)
         return gathered.masked_fill(empty[..., None], 0)
 
+    def features(self, x: Tensor) -> Tensor:
+        """Return what of a location is compared; by default the location."""
+        return x
+
     @abstractmethod
-    def attend(self, x_context: Tensor, r: Tensor, x_target: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the same where every task has a point; `x_target is x_context` may be used."""
+    def gather(self, query: Tensor, key: Tensor, r: Tensor, mask: Tensor | None) -> Tensor:
+        """Return what each target gathers where every task has a point.
+
+        `query` and `key` are features, in front b or, where tasks share them, 1.
+        """
 
 
 class UniformAttention(CrossAttention):
     """The plain mean, which makes an attentive neural process a neural process."""
 
-    def attend(self, x_context: Tensor, r: Tensor, x_target: Tensor, mask: Tensor | None) -> Tensor:
+    def gather(self, query: Tensor, key: Tensor, r: Tensor, mask: Tensor | None) -> Tensor:
         """Return the mean of r, once for all targets."""
-        return masked_mean(r, mask)[:, None]
+        return kernel_attention(r[:, :1], r, r, kernel="uniform", mask=mask)
 
 
-class LaplaceAttention(CrossAttention):
-    """Weights exp(-|x - x'|₁ / scale) over their sum: kernel regression with values r.
+class KernelAttention(CrossAttention):
+    """Weights from a fixed kernel on locations: kernel regression with values r.
 
     Args:
-        scale: distance over which a weight falls to 1/e.
-        normalize: False takes the weights 1 + tanh(-|x - x'|₁ / scale) as they are.
+        kernel, scale, normalise: as in `kernel_attention`. With "none" and "laplace" a point's weight
+            is 1 + tanh(-|x - x'|₁ / scale), whatever the others are.
+        noise: for normalise="solve", where r is interpolated as a Gaussian process would.
     """
 
-    def __init__(self, scale: float = 1.0, *, normalize: bool = True) -> None:
+    def __init__(
+        self,
+        kernel: str | Kernel = "laplace",
+        scale: float = 1.0,
+        *,
+        normalise: str = "sum",
+        noise: float = 0.1,
+    ) -> None:
         super().__init__()
-        self.scale, self.normalize = scale, normalize
+        self.kernel, self.scale, self.normalise, self.noise = kernel, scale, normalise, noise
 
-    def attend(self, x_context: Tensor, r: Tensor, x_target: Tensor, mask: Tensor | None) -> Tensor:
+    def gather(self, query: Tensor, key: Tensor, r: Tensor, mask: Tensor | None) -> Tensor:
         """Return the weighted sum of r for each target."""
-        score = -torch.cdist(x_target, x_context, p=1) / self.scale
-        weights = _softmax(score, mask) if self.normalize else _masked(1 + score.tanh(), mask)
-        return weights.to(r.dtype) @ r
+        return kernel_attention(
+            query, key, r, kernel=self.kernel, scale=self.scale, normalise=self.normalise,
+            noise=self.noise, mask=mask,
+        )  # fmt: skip
 
 
-class DotProductAttention(CrossAttention):
-    """Weights softmax(f(x)·f(x') / √w) with one learned f for targets and context.
+class DotProductAttention(KernelAttention):
+    """Weights from a kernel on learned features f(x): softmax(f(x)·f(x') / √w) by default.
 
     Args:
         x_dim: coordinates of x.
-        width: of f.
-        normalize: False takes the weights sigmoid(f(x)·f(x') / √w) as they are.
+        width: of f, which targets and context share.
+        kernel: "dot", or "l2" for exp(-|f(x) - f(x')|² / √w).
+        normalise: as in `kernel_attention`; "none" takes the logistic function of the score.
     """
 
-    def __init__(self, x_dim: int, width: int, *, normalize: bool = True) -> None:
-        super().__init__()
-        self.normalize = normalize
+    def __init__(
+        self, x_dim: int, width: int, *, kernel: str = "dot", normalise: str = "sum"
+    ) -> None:
+        super().__init__(kernel, normalise=normalise)
         self.embed = Mlp([x_dim, width, width])
 
-    def attend(self, x_context: Tensor, r: Tensor, x_target: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the weighted sum of r for each target."""
-        key = self.embed(x_context)
-        query = key if x_target is x_context else self.embed(x_target)
-        score = query @ key.mT * key.shape[-1] ** -0.5
-        weights = _softmax(score, mask) if self.normalize else _masked(score.sigmoid(), mask)
-        return weights.to(r.dtype) @ r
+    def features(self, x: Tensor) -> Tensor:
+        """Return f(x)."""
+        return self.embed(x)
 
 
 class MultiheadAttention(CrossAttention):
@@ -146,40 +128,73 @@ class MultiheadAttention(CrossAttention):
 
     def __init__(self, x_dim: int, width: int, num_heads: int = 8) -> None:
         super().__init__()
-        if num_heads < 1 or width % num_heads:
-            raise ValueError(f"{num_heads} heads cannot share a width of {width} evenly.")
+        check_heads(width, num_heads)
         self.num_heads = num_heads
         self.embed = Mlp([x_dim, width, width])
         self.query, self.key, self.value, self.output = (
             nn.Linear(width, width, bias=False) for _ in range(4)
         )
 
-    def attend(self, x_context: Tensor, r: Tensor, x_target: Tensor, mask: Tensor | None) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """Return f(x) before its last layer, which `gather` multiplies into the maps that follow it."""
+        return self.embed.hidden(x)
+
+    def gather(self, query: Tensor, key: Tensor, r: Tensor, mask: Tensor | None) -> Tensor:
         """Return what all heads gather for each target."""
-        key = self.embed(x_context)
-        query = key if x_target is x_context else self.embed(x_target)
-        q, k, v = (
-            part.unflatten(-1, (self.num_heads, -1)).transpose(
-                1, 2
-            )  # (b, heads, points, w / heads)
-            for part in (self.query(query), self.key(key), self.value(r))
-        )
-        seen = None if mask is None else mask[:, None, None]
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        return self.output(mixed.transpose(1, 2).flatten(2))
+        q = F.linear(query, *folded(self.embed.last, self.query))
+        k = F.linear(key, *folded(self.embed.last, self.key))
+        return self.output(attend_in_heads(q, k, self.value(r), self.num_heads, mask))
 
 
-def _softmax(score: Tensor, mask: Tensor | None) -> Tensor:
-    if mask is not None:
-        score = score.masked_fill(~mask[:, None], -torch.inf)
-    return score.softmax(-1)
+class SelfAttention(nn.Module):
+    """What context points gather from each other, added to what they are: x + heads(norm(x)).
+
+    Raises:
+        ValueError: `num_heads` does not divide `width`; says both.
+    """
+
+    def __init__(self, width: int, num_heads: int = 8) -> None:
+        super().__init__()
+        check_heads(width, num_heads)
+        self.num_heads = num_heads
+        self.norm = nn.LayerNorm(width)
+        self.maps = nn.Linear(width, 3 * width, bias=False)
+        self.output = nn.Linear(width, width, bias=False)
+
+    def forward(self, r: Float[Tensor, "b n w"], mask: Tensor | None) -> Float[Tensor, "b n w"]:
+        """Return r with what each point gathers; `mask`, bool (b, n), is True for points that exist."""
+        if mask is not None:
+            mask = mask | ~mask.any(-1, keepdim=True)  # where no point exists nobody looks
+        q, k, v = self.maps(self.norm(r)).chunk(3, -1)
+        return r + self.output(attend_in_heads(q, k, v, self.num_heads, mask))
 
 
-def _masked(weights: Tensor, mask: Tensor | None) -> Tensor:
-    return weights if mask is None else weights.masked_fill(~mask[:, None], 0)
+def attend_in_heads(
+    q: Float[Tensor, "_ m w"],
+    k: Float[Tensor, "_ n w"],
+    v: Float[Tensor, "b n w"],
+    num_heads: int,
+    mask: Tensor | None = None,
+) -> Float[Tensor, "b m w"]:
+    """Return `kernel_attention` with dot products, each head on its own part of the width.
+
+    It is the framework's fused operation, which keeps no weights.
+    """
+    q, k, v = (
+        part.expand(len(v), -1, -1).unflatten(-1, (num_heads, -1)).transpose(1, 2)
+        for part in (q, k, v)
+    )
+    seen = None if mask is None else mask[:, None, None]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2).flatten(2)
 
 
-ATTENTIONS = ("uniform", "laplace", "dot_product", "multihead")
+def check_heads(width: int, num_heads: int) -> None:
+    """Refuse heads that do not divide the width."""
+    if num_heads < 1 or width % num_heads:
+        raise ValueError(f"{num_heads} heads cannot share a width of {width} evenly.")
+
+
+ATTENTIONS = ("uniform", "laplace", "gaussian", "dot_product", "l2", "multihead")
 
 
 def attention_named(name: str, *, x_dim: int, width: int, num_heads: int = 8) -> CrossAttention:
@@ -191,10 +206,12 @@ def attention_named(name: str, *, x_dim: int, width: int, num_heads: int = 8) ->
     match name:
         case "uniform":
             return UniformAttention()
-        case "laplace":
-            return LaplaceAttention()
+        case "laplace" | "gaussian":
+            return KernelAttention(name)
         case "dot_product":
             return DotProductAttention(x_dim, width)
+        case "l2":
+            return DotProductAttention(x_dim, width, kernel="l2")
         case "multihead":
             return MultiheadAttention(x_dim, width, num_heads)
     raise ValueError(f"attention is {name!r}; known are {', '.join(ATTENTIONS)}.")

@@ -45,6 +45,19 @@ def dot_product(k: Points, v: Points, q: Tensor, *, normalise: bool = True) -> T
     return sum(torch.sigmoid(s) * v_i for s, v_i in zip(score, v, strict=True))
 
 
+def gaussian(k: Points, v: Points, q: Tensor, l: float = 1.0, *, normalise: bool = True) -> Tensor:
+    """Return Σ w_i v_i with w_i ∝ exp(-|q - k_i|² / 2 l²)."""
+    score = [-((q - k_i) ** 2).sum() / (2 * l**2) for k_i in k]
+    if normalise:
+        return _normalised(score, v)
+    return sum(torch.exp(s) * v_i for s, v_i in zip(score, v, strict=True))
+
+
+def l2(k: Points, v: Points, q: Tensor, *, normalise: bool = True) -> Tensor:
+    """Return Σ w_i v_i with w_i ∝ exp(-|q - k_i|² / √d_k)."""
+    return gaussian(k, v, q, math.sqrt(math.sqrt(len(q)) / 2), normalise=normalise)
+
+
 def multihead(
     k: Points, v: Points, q: Tensor, W_q: Tensor, W_k: Tensor, W_v: Tensor, W_o: Tensor, H: int
 ) -> Tensor:
@@ -57,6 +70,31 @@ def multihead(
         values = torch.stack([W_v[rows] @ v_i for v_i in v])
         out = out + W_o[:, rows] @ dot_product(keys, values, W_q[rows] @ q)
     return out
+
+
+def self_attention(
+    r: Points, norm: tuple[Tensor, Tensor], W: Tensor, W_o: Tensor, H: int
+) -> list[Tensor]:
+    """Return r_i + multihead over the normalised r, W the maps of q, k and v one below the other."""
+    w, b = norm
+    n = [(r_i - r_i.mean()) / torch.sqrt(r_i.var(correction=0) + 1e-5) * w + b for r_i in r]
+    W_q, W_k, W_v = W.chunk(3)
+    return [
+        r_i + multihead(n, n, n_i, W_q, W_k, W_v, W_o, H) for r_i, n_i in zip(r, n, strict=True)
+    ]
+
+
+def l2_self_attention(X: Points, W_Q: Tensor, W_V: Tensor, W_O: Tensor) -> list[Tensor]:
+    """Return P X A W_V for each head, side by side, times W_O; arXiv 2006.04710, equation (12)."""
+    rows = []
+    for x in X:
+        heads = []
+        for Q, V in zip(W_Q, W_V, strict=True):
+            A = Q @ Q.T / math.sqrt(Q.shape[1])
+            PX = l2([x_j @ Q for x_j in X], X, x @ Q)
+            heads.append(PX @ A @ V)
+        rows.append(W_O @ torch.cat(heads))
+    return rows
 
 
 def q_z(s: Points, hidden: Network, parameters: Network) -> tuple[Tensor, Tensor]:

@@ -1,24 +1,23 @@
 import math
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 
-from . import experiments, reference
+from . import reference
 from .attention import (
     ATTENTIONS,
     DotProductAttention,
-    LaplaceAttention,
-    Mlp,
+    KernelAttention,
     MultiheadAttention,
     UniformAttention,
-    masked_mean,
 )
-from .gaussian import Gaussian, GaussianProcess, gp_tasks, kernel_regression
+from .gaussian import Gaussian
+from .layers import Mlp, masked_mean, precise_linear
 from .model import NeuralProcess, log_likelihood
-
-
-SMALL = {"width": 8, "num_heads": 2, "num_points": 6, "batch": 2, "steps": 4, "num_test": 4}
+from .processes import COVARIANCES, GaussianProcess
+from .tasks import gp_tasks, padded_tasks, sawtooth_tasks
 
 
 def seeded(seed=0):
@@ -39,13 +38,10 @@ def assert_same(a, b, tolerance=1e-10):
     torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
-# By hand
-
-
 def test_laplace_attention_worked_by_hand():
     x = torch.tensor([[[0.0], [1.0]]])
     r = torch.tensor([[[10.0], [20.0]]])
-    out = LaplaceAttention(scale=2.0)(x, r, torch.tensor([[[0.0], [3.0]]]))
+    out = KernelAttention("laplace", 2.0)(x, r, torch.tensor([[[0.0], [3.0]]]))
     e = math.exp(-0.5)  # at 0: weights 1 and e^-½; at 3: e^-1.5 and e^-1, that is e^-½ and 1
     expected = [[[(10 + 20 * e) / (1 + e)], [(10 * e + 20) / (e + 1)]]]
     assert_same(out, torch.tensor(expected), 1e-6)
@@ -73,50 +69,57 @@ def test_likelihood_of_a_task_is_the_mean_over_samples_worked_by_hand():
     assert float(found) == pytest.approx(math.log((1 + math.exp(-2)) / 2) - 0.918939, abs=1e-6)
 
 
-# The model equals the reference
-
-
 def layers(network):
     return [(m.weight, m.bias) for m in network if isinstance(m, torch.nn.Linear)]
 
 
 def reference_gather(attention, x, r, x_star):
-    match attention:
-        case UniformAttention():
-            return reference.uniform(x, r, x_star)
-        case LaplaceAttention():
-            normalise = attention.normalize
-            return reference.laplace(x, r, x_star, attention.scale, normalise=normalise)
-    f = [reference.mlp(layers(attention.embed), point) for point in x]
-    f_star = reference.mlp(layers(attention.embed), x_star)
-    if isinstance(attention, DotProductAttention):
-        return reference.dot_product(f, r, f_star, normalise=attention.normalize)
-    maps = (attention.query, attention.key, attention.value, attention.output)
-    return reference.multihead(f, r, f_star, *(m.weight for m in maps), attention.num_heads)
+    if isinstance(attention, UniformAttention):
+        return reference.uniform(x, r, x_star)
+    if isinstance(attention, MultiheadAttention | DotProductAttention):
+        x = [reference.mlp(layers(attention.embed), point) for point in x]
+        x_star = reference.mlp(layers(attention.embed), x_star)
+    if isinstance(attention, MultiheadAttention):
+        maps = (attention.query, attention.key, attention.value, attention.output)
+        return reference.multihead(x, r, x_star, *(m.weight for m in maps), attention.num_heads)
+    kernel = {"dot": reference.dot_product}.get(attention.kernel) or getattr(
+        reference, attention.kernel
+    )
+    return kernel(x, r, x_star, normalise=attention.normalise == "sum")
+
+
+def reference_encodings(encoder, x, y):
+    """Return what stands before the encoder's last layer, self-attention included."""
+    network = layers(encoder.mlp)
+    h = [torch.relu(reference.mlp(network[:-1], torch.cat(p))) for p in zip(x, y, strict=True)]
+    for layer in encoder.attention:
+        norm = layer.norm.weight, layer.norm.bias
+        h = reference.self_attention(
+            h, norm, layer.maps.weight, layer.output.weight, layer.num_heads
+        )
+    return [reference.mlp(network[-1:], h_i) for h_i in h]
 
 
 def reference_predictions(model, x_C, y_C, x_T, z):
-    r = [
-        reference.mlp(layers(model.encoder), torch.cat([x, y]))
-        for x, y in zip(x_C, y_C, strict=True)
-    ]
+    r = reference_encodings(model.encoder, x_C, y_C)
     decoder = model.decoder
-    network = layers([decoder.first, decoder.second, decoder.parameters_of_y])
+    network = layers([decoder.first, decoder.second, decoder.head])
     gathered = [reference_gather(model.attention, x_C, r, x) for x in x_T]
     return [reference.p_y(network, x, r, z) for x, r in zip(x_T, gathered, strict=True)]
 
 
 def reference_q(model, x, y):
-    encoder = model.latent_encoder
-    s = [
-        reference.mlp(layers(encoder.points), torch.cat(point)) for point in zip(x, y, strict=True)
-    ]
-    return reference.q_z(s, layers([encoder.hidden]), layers([encoder.parameters_of_z]))
+    latent = model.latent_encoder
+    s = reference_encodings(latent.encoder, x, y)
+    return reference.q_z(s, layers([latent.hidden]), layers([latent.head]))
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
-def test_bound_and_its_gradients_equal_the_reference(attention):
-    model = small_model(attention)
+@pytest.mark.parametrize(
+    ("attention", "layers_of_self_attention"),
+    [*((name, 0) for name in ATTENTIONS), ("multihead", 2)],
+)
+def test_bound_and_its_gradients_equal_the_reference(attention, layers_of_self_attention):
+    model = small_model(attention, self_attention=layers_of_self_attention)
     x, y = random(3, 7, 2), random(3, 7, 3, seed=1)
     is_context = torch.arange(7) < torch.tensor([[1], [4], [7]])
     is_context = is_context[:, torch.randperm(7, generator=seeded(2))]  # in no order
@@ -157,11 +160,16 @@ def test_prediction_equals_the_reference_whatever_stands_in_the_padding(attentio
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("kind", [LaplaceAttention, DotProductAttention])
-def test_weights_that_are_not_normalised_equal_the_reference(kind):
-    torch.manual_seed(0)
-    sizes = () if kind is LaplaceAttention else (2, 4)
-    attention = kind(*sizes, normalize=False).double()
+@pytest.mark.parametrize(
+    "attention",
+    [
+        KernelAttention("laplace", normalise="none"),
+        KernelAttention("gaussian", normalise="none"),
+        DotProductAttention(2, 4, normalise="none"),
+    ],
+)
+def test_weights_that_are_not_normalised_equal_the_reference(attention):
+    attention = attention.double()
     x, r, x_T = random(1, 5, 2), random(1, 5, 4, seed=1), random(1, 3, 2, seed=2)
     mask = torch.tensor([[True, True, False, True, False]])
     found = attention(x, r, x_T, mask)[0]
@@ -169,7 +177,7 @@ def test_weights_that_are_not_normalised_equal_the_reference(kind):
     assert_same(found, torch.stack(expected))
 
 
-def test_process_and_kernel_regression_equal_the_reference():
+def test_process_equals_the_reference():
     scales, outputs = torch.tensor([0.3, 1.1]), torch.tensor([0.7, 2.0])
     process = GaussianProcess(scales, outputs, noise=0.1)
     x, y, x_T = random(2, 5, 2), random(2, 5, 3, seed=1), random(2, 4, 2, seed=2)
@@ -183,19 +191,6 @@ def test_process_and_kernel_regression_equal_the_reference():
             )
             assert_same(found.mean[task, target], mean)
             assert_same(found.std[task, target], std.expand(3))
-    whole = kernel_regression(x[:1, :2], y[:1, :2], x_T[:1], length_scale=0.4)
-    expected = [reference.nadaraya_watson(x[0, :2], y[0, :2], q, 0.4) for q in x_T[0]]
-    assert_same(whole[0], torch.stack(expected))
-
-
-# Promises
-
-
-def test_laplace_attention_on_y_is_kernel_regression():
-    x, y, x_T = random(1, 6, 1), random(1, 6, 1, seed=1), random(1, 4, 1, seed=2)
-    weights = (-(x_T - x.mT).abs() / 0.3).exp()
-    expected = weights @ y / weights.sum(-1, keepdim=True)
-    assert_same(LaplaceAttention(0.3)(x, y, x_T), expected)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
@@ -257,6 +252,11 @@ def test_tasks_are_cut_with_their_processes():
     part = tasks[slice(1, 3)]
     assert part.x.shape[0] == part.process.length_scale.shape[0] == 2
     assert_same(part.process.output_scale, tasks.process.output_scale[1:3])
+    assert tasks[-1].x.shape == (1, 50, 1)
+    assert_same(tasks[-1].x[0], tasks.x[4])
+    assert [len(batch) for batch in tasks.batches(2)] == [2, 2, 1]
+    assert len(list(tasks)) == 5
+    assert bool((tasks.is_new == ~tasks.is_context).all())
 
 
 def test_no_density_exceeds_that_of_the_least_deviation():
@@ -309,8 +309,8 @@ def test_locations_keep_their_precision_under_autocast():
     near = torch.tensor([[1.9], [1.901]])  # one number in bfloat16
     with torch.autocast("cpu", torch.bfloat16):
         first = network[0](near)
-        kept = LaplaceAttention(0.001)(near[None], torch.eye(2)[None], near[None])
-        through = Mlp([1, 4])(near)
+        kept = KernelAttention("laplace", 0.001)(near[None], torch.eye(2)[None], near[None])
+        through = precise_linear(near, network[0].weight, network[0].bias)
     assert torch.equal(first[0], first[1])  # what autocast does by itself
     assert not torch.equal(through[0], through[1])
     assert kept[0, 0, 0] > 0.7
@@ -320,10 +320,122 @@ def test_masked_mean_counts_only_what_is_there():
     values = random(2, 3, 2)
     mask = torch.tensor([[True, False, True], [False, False, False]])
     expected = torch.stack([(values[0, 0] + values[0, 2]) / 2, torch.zeros(2).double()])
-    assert_same(masked_mean(values, mask), expected)
+    mean, some = masked_mean(values, mask)
+    assert_same(mean, expected)
+    assert some.tolist() == [[True], [False]]
 
 
-# Errors
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("attention", ["laplace", "multihead"])
+def test_half_precision_model_trains_and_stays_near(attention, dtype):
+    torch.manual_seed(0)
+    model = NeuralProcess(attention=attention, width=32, num_heads=4, self_attention=1)
+    tasks = gp_tasks(4, generator=seeded())
+    exact = model(tasks.x, tasks.y, tasks.x, tasks.is_context, generator=seeded())
+    model = model.to(dtype)
+    for x in (tasks.x, tasks.x.to(dtype)):
+        half = model(x, tasks.y, x, tasks.is_context, generator=seeded())
+        assert_same(half.mean, exact.mean.detach(), 0.03)
+    model.elbo(tasks.x, tasks.y, tasks.is_context).loss.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_padding_of_a_task_changes_neither_bound_nor_gradients():
+    tasks = gp_tasks(3, num_points=7, num_context=(2, 5), generator=seeded())
+    rows = [4, 7, 5]
+    ragged = padded_tasks(
+        *(
+            [part[i, :n].double() if part.is_floating_point() else part[i, :n] for i, n in enumerate(rows)]
+            for part in (tasks.x, tasks.y, tasks.is_context)
+        )
+    )  # fmt: skip
+    filled = [part.masked_fill(~ragged.mask[..., None], torch.nan) for part in (ragged.x, ragged.y)]
+    for attention in (*ATTENTIONS, None):
+        model = small_model(attention, x_dim=1, y_dim=1, self_attention=1)
+        parameters = list(model.parameters())
+        noise = torch.Generator().manual_seed(3)
+        whole = model.elbo(*filled, ragged.is_context, mask=ragged.mask, generator=noise)
+        draws = torch.randn(1, 3, 6, generator=seeded(3), dtype=torch.float64)
+        alone = []
+        for i, n in enumerate(rows):
+            x, y = ragged.x[i : i + 1, :n], ragged.y[i : i + 1, :n]
+            with fixed_draw(draws[:, i : i + 1]):
+                alone.append(model.elbo(x, y, ragged.is_context[i : i + 1, :n]).loss)
+        assert_same(whole.loss, sum(alone) / 3)
+        assert whole.num_points.tolist() == rows
+        gradients = (torch.autograd.grad(loss, parameters) for loss in (whole.loss, sum(alone) / 3))
+        for own, wanted in zip(*gradients, strict=True):
+            assert_same(own, wanted)
+
+
+@contextmanager
+def fixed_draw(noise):
+    """Let every sample of a Gaussian be mean + std * noise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Gaussian, "sample", lambda self, n, generator=None: self.mean + self.std * noise
+        )
+        yield
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_points_that_are_never_given_need_no_encoding(attention):
+    model = small_model(attention)
+    x, y = random(2, 6, 2), random(2, 6, 3, seed=1)
+    given = torch.tensor([[True, False, True, False, False, False], [False] * 6])
+    whole = model.elbo(x, y, given, generator=seeded())
+    part = model.elbo(x, y, given[:, :3], generator=seeded())
+    assert_same(part.loss, whole.loss)
+
+
+def test_targets_that_all_tasks_share_are_written_once():
+    for attention in (*ATTENTIONS, None):
+        model = small_model(attention)
+        x, y, x_T = random(2, 5, 2), random(2, 5, 3, seed=1), random(1, 4, 2, seed=2)
+        shared = model(x, y, x_T, generator=seeded())
+        assert_same(shared.mean, model(x, y, x_T.repeat(2, 1, 1), generator=seeded()).mean)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_no_tasks_have_a_loss_of_zero_and_gradients_of_zero(attention):
+    model = NeuralProcess(attention=attention, width=8, num_heads=2, self_attention=1)
+    x = torch.zeros(0, 4, 1)
+    assert model(x, x, x).mean.shape == (1, 0, 4, 1)
+    loss = model.elbo(x, x, torch.zeros(0, 4, dtype=torch.bool)).loss
+    loss.backward()
+    assert loss == 0
+    assert all(p.grad is None or p.grad.abs().max() == 0 for p in model.parameters())
+
+
+@pytest.mark.parametrize("kernel", sorted(COVARIANCES))
+def test_curves_of_every_kernel_have_its_covariance(kernel):
+    process = GaussianProcess(torch.full((4000,), 0.5), torch.full((4000,), 2.0), 0.1, kernel)
+    x = torch.tensor([0.0, 0.1, 0.6, 0.5 * math.pi / 2])[None, :, None].expand(4000, -1, -1)
+    y = process.sample(x, generator=seeded()).double()[..., 0]
+    d = (x[0] - x[0].T).double().abs() / 0.5
+    by_hand = {
+        "squared_exponential": (-d * d / 2).exp(),
+        "matern_12": (-d).exp(),
+        "matern_32": (1 + 3**0.5 * d) * (-(3**0.5) * d).exp(),
+        "matern_52": (1 + 5**0.5 * d + 5 * d * d / 3) * (-(5**0.5) * d).exp(),
+        "periodic": (-2 * (2 * d).sin() ** 2).exp(),  # again itself after π/2 length scales
+    }
+    expected = 4 * by_hand[kernel]
+    assert_same(process.covariance(x[:1], x[:1])[5], expected, 1e-6)
+    assert_same(y.T @ y / 4000, expected + 0.01 * torch.eye(4), 0.3)
+
+
+def test_saws_rise_or_fall_by_one_over_a_tooth():
+    tasks = sawtooth_tasks(50, num_points=400, num_context=(0, 9), frequency=(1.0, 1.0), noise=0.0, generator=seeded())  # fmt: skip
+    assert tasks.y.abs().max() <= 0.5
+    assert tasks.reach == 9
+    slopes = []
+    for x, y in zip(tasks.x[..., 0], tasks.y[..., 0], strict=True):
+        order = x.argsort()
+        slopes.append(float((y[order].diff() / x[order].diff()).median()))
+    assert all(abs(abs(slope) - 1) < 0.02 for slope in slopes)
+    assert 10 < sum(slope > 0 for slope in slopes) < 40
+
 
 X, Y = torch.zeros(2, 5, 1), torch.zeros(2, 5, 1)
 
@@ -332,10 +444,13 @@ X, Y = torch.zeros(2, 5, 1), torch.zeros(2, 5, 1)
     ("call", "sentence"),
     [
         (lambda: NeuralProcess(attention="cosine"), "attention is 'cosine'; known are uniform, lap"),
+        (lambda: NeuralProcess(min_std=0.0), "min_std is 0; it must lie between 0 and 1"),
+        (lambda: GaussianProcess(X, Y, kernel="rbf"), "kernel is 'rbf'; known are squared_exp"),
+        (lambda: padded_tasks([X[0]], [Y[0, :4]], [X[0, :, 0] > 0]), "Task 0 has 5 rows of x, 4 of y"),
         (lambda: NeuralProcess(attention=None, latent=False), "nothing of the context is left"),
         (lambda: MultiheadAttention(1, 10, 4), "4 heads cannot share a width of 10 evenly"),
         (lambda: NeuralProcess()(X, Y[:, :4], X), r"x is \(2, 5, 1\) and its y \(2, 4, 1\)"),
-        (lambda: NeuralProcess()(X, Y, X[:1]), r"x_target is \(1, 5, 1\), .* needs \(2, targets, 1\)"),
+        (lambda: NeuralProcess()(X, Y, torch.zeros(3, 5, 1)), r"x_target is \(3, 5, 1\), .* needs \(2 or 1, targets, 1\)"),
         (lambda: NeuralProcess()(X, Y, X, torch.ones(2, 5)), r"mask is torch.float32 \(2, 5\)"),
         (lambda: NeuralProcess().elbo(X, Y, torch.ones(5) > 0), r"it must be bool \(2, 5\)"),
         (lambda: gp_tasks(1, num_points=4), r"num_context is \(3, 49\), .* most of 4 points"),
@@ -344,43 +459,3 @@ X, Y = torch.zeros(2, 5, 1), torch.zeros(2, 5, 1)
 def test_errors_are_sentences(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
-
-
-# Experiments
-
-
-def test_curve_fitting_at_its_smallest_repeats_and_is_complete():
-    first = experiments.curve_fitting(seed=0, **SMALL)
-    again = experiments.curve_fitting(seed=0, **SMALL)
-    assert first.values == again.values
-    assert all(math.isfinite(value) for value in first.values.values())
-    assert first.values["context_nll_gp"] < -1
-    assert {len(first.arrays[f"curve_{arm}"]) for arm in experiments.ARMS} == {
-        len(first.arrays["step"])
-    }
-    assert first.arrays["x"].shape == first.arrays["truth"].shape == (101,)
-    assert np.isfinite(first.arrays["context"]).sum() == 3 * experiments.SHOWN_CONTEXT
-    given = np.isfinite(first.arrays["context"])[1:-1]
-    gap = np.abs(first.arrays["gp"] - first.arrays["context"])[1:-1][given]
-    assert gap.max() < 0.25  # a dash is three points wide, and the curve goes on under it
-
-
-def test_blind_attention_gathers_the_same_for_all_targets():
-    torch.manual_seed(0)
-    attention = experiments.BlindAttention(1, 6, 2)
-    gathered = attention(torch.randn(2, 5, 1), torch.randn(2, 5, 6), torch.randn(2, 4, 1))
-    assert gathered.shape == (2, 1, 6)
-
-
-def test_cost_of_attention_is_quadratic_and_that_of_the_mean_linear():
-    quadratic, linear = (
-        experiments.cost_exponent(seed=0, attention=name, num_points=4096).values["exponent"]
-        for name in ("multihead", "uniform")
-    )
-    assert linear < 1.05 < 1.8 < quadratic
-
-
-def test_step_cost_at_its_smallest():
-    found = experiments.step_cost(seed=0, num_points=6, batch=2, width=8, pairs=2).values
-    assert found["step_ratio"] > 0
-    assert found["multihead_s"] > 0
