@@ -1,6 +1,7 @@
 """What holds for every test, those of the papers among them."""
 
 import os
+import shutil
 
 import pytest
 
@@ -8,6 +9,9 @@ import pytest
 # Tests, and the fork servers they start, compute with one thread, as the command does: on two
 # busy cores the threads of one small matrix product wait for each other a hundred times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Triton's own functions are read by its interpreter or its compiler, whichever is asked for when it is first imported.
+if shutil.which("nvidia-smi") is None:
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 DRY = "STUDIOLO_GPU_DRY"  # set: tests marked gpu that take `device` run on the CPU

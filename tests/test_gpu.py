@@ -106,7 +106,10 @@ class Favor(nn.Module):
         self.options = options
 
     def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        return performers.favor_attention(q, k, v, features=self.features, **self.options)
+        out: torch.Tensor = performers.favor_attention(
+            q, k, v, features=self.features, **self.options
+        )
+        return out
 
 
 class NadeLogits(nn.Module):

@@ -8,6 +8,7 @@ which the transform never leaves for memory except folded. The programs beside i
 plain torch and cuFFT in float32 (`mixing.fourier_mix`).
 """
 
+import inspect
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +27,11 @@ WIDEST = 4096
 PAD = 8
 NORM_PROGRAMS = 1056  # of the norm's backward pass: 8 for each of 132 multiprocessors
 WARPS = {"fold": 4, "unfold": 4, "norm": 4}
+
+
+def _program(function: Any) -> Any:
+    """Return `function` for Triton, without the checks of types that tests put around it."""
+    return triton.jit(inspect.unwrap(function))
 
 
 def serves(x: Tensor) -> bool:
@@ -152,7 +158,7 @@ def _unfold(
     return out
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _fold_kernel(x, folded, l, d, h, w, part, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """One folded row: the sum and the alternating sum of a point and its three mirror images."""
     n = tl.program_id(0)
@@ -173,7 +179,7 @@ def _fold_kernel(x, folded, l, d, h, w, part, BLOCK: tl.constexpr):  # type: ign
     tl.store(to + part, ((a - b) - (c - e)).to(folded.dtype.element_ty), mask=j < w)
 
 
-@triton.jit
+@_program
 def _unfolded(folded, token, l, d, h, w, part, j):  # type: ignore[no-untyped-def]
     """One token's transform, from the quarter that holds it."""
     row = (token // l).to(tl.int64)
@@ -188,7 +194,7 @@ def _unfolded(folded, token, l, d, h, w, part, j):  # type: ignore[no-untyped-de
     return even - tl.where(flipped == mirrored, odd, -odd)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _unfold_kernel(  # type: ignore[no-untyped-def]
     folded, add, out, l, d, h, w, part, ADD: tl.constexpr, BLOCK: tl.constexpr
 ):
@@ -201,7 +207,7 @@ def _unfold_kernel(  # type: ignore[no-untyped-def]
     tl.store(out + at, y.to(out.dtype.element_ty), mask=j < d)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _unfold_norm_kernel(  # type: ignore[no-untyped-def]
     folded, x, weight, bias, out, unit, scale, l, d, h, w, part, eps, BLOCK: tl.constexpr
 ):
@@ -221,7 +227,7 @@ def _unfold_norm_kernel(  # type: ignore[no-untyped-def]
     tl.store(scale + token, rstd)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@_program
 def _norm_backward_kernel(  # type: ignore[no-untyped-def]
     grad, unit, scale, weight, inner, parts, tokens, d, part, BLOCK: tl.constexpr
 ):

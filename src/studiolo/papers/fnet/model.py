@@ -6,7 +6,7 @@ Legend: b rows, l tokens, d features, t tokens of a ragged batch without its pad
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -213,6 +213,9 @@ class Encoder(nn.Module):
         return [*states[:-1], self.norm(x)]
 
 
+Model = TypeVar("Model", bound="Pretrained")
+
+
 class Pretrained(nn.Module):
     """A model of an `FNetConfig` that is kept in a folder, as transformers keeps its own."""
 
@@ -227,7 +230,7 @@ class Pretrained(nn.Module):
         save_folder(self, self.config.to_transformers(), Path(folder))
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, strict: bool = True) -> Self:
+    def from_pretrained(cls: type[Model], folder: str | Path, *, strict: bool = True) -> Model:
         """Read such a folder, written here or by transformers, as a model in evaluation mode.
 
         Args:
@@ -239,7 +242,7 @@ class Pretrained(nn.Module):
         """
         config, state = load_folder(Path(folder))
         make: Any = cls
-        model: Self = make(FNetConfig.from_transformers(config))
+        model: Model = make(FNetConfig.from_transformers(config))
         load_transformers_state_dict(model, state, strict=strict)
         return model.eval()
 
