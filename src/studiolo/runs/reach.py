@@ -125,7 +125,7 @@ class Reach:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._parts: set[str] = set()
-        self._done: set[tuple[int, int | str]] = set()  # id of a module
+        self._done: set[tuple[int, int | str | tuple[str, ...]]] = set()  # id of a module
         self._is_following = False
         self._steps: list[
             Callable[[], None]
@@ -140,7 +140,8 @@ class Reach:
 
     def name(self, module: Module, name: str, attributes: Chain = ()) -> None:
         """Reach what a name of a module is bound to."""
-        self._follow(lambda: self._name(module, name, attributes))
+        if self._is_new(module, (name, *attributes)):
+            self._follow(lambda: self._name(module, name, attributes))
 
     def whole(self, module: Module) -> None:
         """Reach all of a module, and everything that it imports by name."""
@@ -148,7 +149,8 @@ class Reach:
 
     def module(self, module: Module) -> None:
         """Reach what importing a module does, before any of its names is used."""
-        self._follow(lambda: self._module(module))
+        if self._is_new(module, "module"):
+            self._follow(lambda: self._module(module))
 
     def _follow(self, step: Callable[[], None]) -> None:
         """Take a step and all that it leads to; a step that was led to waits for its turn."""
@@ -160,8 +162,6 @@ class Reach:
             self._is_following = False
 
     def _name(self, module: Module, name: str, attributes: Chain) -> None:
-        if not self._is_new(module, f"name {'.'.join((name, *attributes))}"):
-            return
         self.module(module)
         for place in module.names.get(name, ()):
             if isinstance(place, int):
@@ -178,8 +178,6 @@ class Reach:
                 self.name(module, name)
 
     def _module(self, module: Module) -> None:
-        if not self._is_new(module, "module"):
-            return
         self.files[module.path] = module.state
         if module.problem:
             self._part(module, _hash_of_file(module.path))
@@ -246,7 +244,7 @@ class Reach:
         elif attributes is not None:
             self.whole(module)
 
-    def _is_new(self, module: Module, what: int | str) -> bool:
+    def _is_new(self, module: Module, what: int | str | tuple[str, ...]) -> bool:
         key = (id(module), what)  # the source keeps one of each, and a path takes long to hash
         if key in self._done:
             return False
