@@ -52,3 +52,11 @@ def fresh_compiler():
     import torch
 
     torch._dynamo.reset()
+
+
+@pytest.fixture
+def without_shape_checks(monkeypatch):
+    """Let a caller's mistake reach the sentence that is written for it, past the types that tests check."""
+    import jaxtyping
+
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

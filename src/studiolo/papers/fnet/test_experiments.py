@@ -162,6 +162,7 @@ def test_grown_parameters_warm_up_from_their_birth():
 # Curves.
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_cost_at_a_loss_worked_by_hand():
     assert reached([(1, 3.0), (2, 2.0), (4, 1.0)], 1.5) == 3
     assert reached([(1, 3.0), (2, 2.0)], 2.0) == 2
@@ -175,6 +176,7 @@ def test_overtaking_counts_the_last_crossing():
     assert overtaken(points(1, 1), points(2, 2)) == 0
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_curves_beside_each_other_worked_by_hand():
     first, other = points(3, 2, 1, 0.5), points(2, 0.75, 0.25, 0.2, cost=1.0)
     values = beside(first, other)

@@ -77,6 +77,7 @@ def test_gradients_of_a_ragged_batch_are_those_of_its_rows():
         ({"attention_mask": torch.ones(2, 4), "lengths": [4, 4]}, ValueError, "not both"),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("without_shape_checks")
 def test_what_cannot_be_read_is_refused(inputs, error, sentence):
     model = FNetModel(FNetConfig(**SIZES))
     if inputs and "input_ids" not in inputs:
@@ -133,6 +134,7 @@ def test_layouts_by_name(layout, count, layers):
     assert attention_layers(layout, 6, count) == layers
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_layouts_and_mixers_that_are_not_here_are_refused():
     with pytest.raises(ValueError, match="There is no layout 'TOP': choose one of top, bottom"):
         attention_layers("TOP", 6, 2)
@@ -177,6 +179,7 @@ def test_pre_norm_block_does_not_round_before_it_normalises():
     assert (back - x.bfloat16().float()).norm() / x.norm() < 1e-3
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_both_programs_agree_and_another_is_refused():
     x = torch.randn(3, 7, 6, dtype=torch.float64).requires_grad_()
     for lengths in (None, [7, 2, 5]):

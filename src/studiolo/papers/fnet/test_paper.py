@@ -275,6 +275,7 @@ def test_loss_ignores_unlabelled_positions_and_nothing_to_predict_costs_nothing(
     assert_close(both, expected + sentence, atol=1e-6)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_wrong_sizes_are_refused():
     model = FNetForPreTraining(TINY)
     with pytest.raises(ValueError, match="The rows have 10 tokens, but this model has 9 positions"):
