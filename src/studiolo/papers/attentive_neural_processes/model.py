@@ -107,7 +107,7 @@ class Elbo(NamedTuple):
 
     @property
     def loss(self) -> Tensor:
-        """Mean over tasks of -(bound / number of points), to be minimised; 0 where there is no task."""
+        """Mean over tasks of -(bound / number of points), to be minimised; 0 for a batch of no tasks."""
         each = (self.kl - self.log_prob.sum(1)) / self.num_points.clamp(min=1)
         return each.sum() / max(1, len(each))
 

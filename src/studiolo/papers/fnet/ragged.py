@@ -32,7 +32,7 @@ class Packing:
         return x.flatten(0, 1)[self.kept]
 
     def unpack(self, x: Float[Tensor, "t d"]) -> Float[Tensor, "b l d"]:
-        """Return the batch, zero where there is no token."""
+        """Return the batch, with zeros where a row has no token."""
         b, l = len(self.lengths), self.num_tokens
         return x.new_zeros(b * l, x.shape[-1]).index_copy(0, self.kept, x).view(b, l, -1)
 
