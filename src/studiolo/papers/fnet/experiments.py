@@ -19,6 +19,8 @@ from studiolo.train import Budget, History, role_seeds, train
 from .blocks import FNetBlock
 from .heads import FNetForPreTraining
 from .layouts import make_mixer
+from .listops import RATES as READING_RATES, share_read
+from .memory import peak_bytes
 from .mixing import FourierMixing
 from .model import FNetConfig
 from .pretraining import (
@@ -224,6 +226,31 @@ def speed_by_length(
     return Outcome({"growth": last[-1] / last[0]}, {"length": list(lengths), **curves})
 
 
+def memory_by_length(
+    *,
+    seed: int,
+    baselines: Sequence[str] = ("unfused", "attention", "none"),
+    lengths: Sequence[int] = (128, 256, 512, 1024, 2048),
+    width: int = 128,
+    depth: int = 4,
+    num_heads: int = 2,
+    num_tokens: int = 2048,
+) -> Outcome:
+    """Count the peak bytes of a forward and backward pass at several row lengths, `num_tokens` tokens a batch.
+
+    Values: `share_of_<baseline>`, the peak with Fourier mixing over that with the baseline at the
+    longest row; `growth_<baseline>`, its peak there over that at the shortest.
+    Arrays: `length`, and at each the peak in megabytes with `fourier` and with each baseline.
+    """
+    torch.set_num_threads(1)
+    sizes = {"width": width, "depth": depth, "num_heads": num_heads, "num_tokens": num_tokens}
+    peaks = {name: peak_bytes(name, lengths, **sizes) for name in ("fourier", *baselines)}
+    values = {f"share_of_{name}": peaks["fourier"][-1] / peaks[name][-1] for name in baselines}
+    values |= {f"growth_{name}": peak[-1] / peak[0] for name, peak in peaks.items()}
+    megabytes = {name: [n / 1e6 for n in peak] for name, peak in peaks.items()}
+    return Outcome(values, {"length": list(lengths), **megabytes})
+
+
 class Language:
     """A generated language: after each word one of two words follows, each as likely.
 
@@ -344,6 +371,45 @@ def equal_time(
         values[f"loss_{arm}"], values[f"steps_{arm}"] = losses[-1], history.steps
     values["lead_nats"] = values["loss_attention"] - values["loss_fourier"]
     return Outcome(values, {"cpu_s": seconds, **curves})
+
+
+def listops(
+    *,
+    seed: int,
+    arms: Sequence[str] = ("attention", "fourier", "none"),
+    updates: int = 400,
+    num_tokens: int = 24,
+    max_depth: int = 3,
+    width: int = 64,
+    depth: int = 2,
+    num_heads: int = 4,
+    num_held_out: int = 4096,
+    rates: Mapping[str, float] = READING_RATES,
+) -> Outcome:
+    """Train one reader of ListOps an arm for equally many updates; compare what each reads right.
+
+    Values: `accuracy_<arm>` on fresh expressions, and `lead_<arm>`, that less the accuracy of the
+    first arm.
+    """
+    torch.set_num_threads(1)
+    accuracy = {
+        arm: share_read(
+            arm,
+            seed=seed,
+            updates=updates,
+            rate=rates[arm],
+            num_tokens=num_tokens,
+            max_depth=max_depth,
+            width=width,
+            depth=depth,
+            num_heads=num_heads,
+            num_held_out=num_held_out,
+        )
+        for arm in arms
+    }
+    values = {f"accuracy_{arm}": share for arm, share in accuracy.items()}
+    values |= {f"lead_{arm}": share - accuracy[arms[0]] for arm, share in accuracy.items()}
+    return Outcome(values)
 
 
 def pretraining(

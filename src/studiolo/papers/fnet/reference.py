@@ -5,6 +5,7 @@ transforms along features and tokens; A mixing matrices. One row at a time, any 
 """
 
 import math
+import re
 
 import torch
 from jaxtyping import Complex, Float
@@ -73,3 +74,19 @@ def fnet_block(
     z = layer_norm(x + fourier_sublayer(x), w["scale1"], w["bias1"], eps)
     ff = gelu(z @ w["W1"].T + w["b1"]) @ w["W2"].T + w["b2"]
     return layer_norm(z + ff, w["scale2"], w["bias2"], eps)
+
+
+def listops_value(text: str) -> int:
+    """Return the value of "[ MAX 2 9 [ MIN 4 7 ] 0 ]", its innermost list replaced until a digit is left."""
+    while "[" in text:
+        innermost = re.search(r"\[ ([A-Z]+) ([\d ]+) \]", text)
+        assert innermost is not None
+        x = sorted(int(digit) for digit in innermost[2].split())
+        value = {
+            "MIN": x[0],
+            "MAX": x[-1],
+            "MED": math.floor((x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2),
+            "SM": sum(x) % 10,
+        }[innermost[1]]
+        text = text.replace(innermost[0], str(value))
+    return int(text)
