@@ -20,8 +20,20 @@ from studiolo.papers.fnet.pretraining import LetterModel, Training, train_in_tur
 from studiolo.papers.fnet.text import masked, read_text
 
 
-LOW, HIGH = (1e-3, 2e-3, 4e-3), (2e-3, 4e-3, 8e-3)
-CANDIDATES = {"attention": LOW, "linear": LOW, "fourier": HIGH, "hybrid": LOW, "short_rows": LOW}
+LOW, MIDDLE, HIGH = (5e-4, 1e-3, 2e-3), (1e-3, 2e-3, 4e-3), (2e-3, 4e-3, 8e-3)
+# three each, the best of them in the middle where that was found
+CANDIDATES = {
+    "attention": MIDDLE,
+    "short_rows": MIDDLE,
+    "post_norm": MIDDLE,
+    "absolute": MIDDLE,
+    "fourier": MIDDLE,
+    "grown": MIDDLE,
+    "hybrid": HIGH,
+    "linear": LOW,
+    "random": LOW,
+    "none": LOW,
+}
 
 
 def main() -> None:

@@ -36,14 +36,14 @@ RATES: Mapping[str, float] = {
     "attention": 2e-3,
     "again": 2e-3,  # attention from another start
     "short_rows": 2e-3,
-    "post_norm": 2e-3,
+    "post_norm": 1e-3,
     "absolute": 2e-3,
-    "fourier": 4e-3,
-    "linear": 2e-3,
+    "fourier": 2e-3,
+    "linear": 1e-3,
     "random": 2e-3,
-    "none": 2e-3,
-    "hybrid": 2e-3,
-    "grown": 4e-3,
+    "none": 1e-3,
+    "hybrid": 4e-3,
+    "grown": 2e-3,
 }
 ATTENTION = ("attention", "again", "short_rows", "post_norm", "absolute")
 
