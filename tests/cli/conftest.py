@@ -3,5 +3,5 @@ import functools
 import typer.testing
 
 
-# A command of a test in this process finds all commands built: each `CliRunner.invoke` would build them again, 60 ms.
-typer.testing._get_command = functools.cache(typer.main.get_command)
+# Each `CliRunner.invoke` would build all commands again, which takes 60 ms; what is built keeps no state.
+vars(typer.testing)["_get_command"] = functools.cache(typer.main.get_command)
