@@ -13,8 +13,8 @@ was never measured on a device.
 from collections.abc import Callable, Iterator
 
 import torch
-
 from events import milliseconds
+
 from studiolo.papers.expire_span import ExpireSpanConfig, ExpireSpanTransformer, gpu
 from studiolo.papers.expire_span.attention import attend_by_span
 
