@@ -11,9 +11,9 @@ was never measured on a device.
 """
 
 from collections.abc import Callable, Iterator
-from statistics import median
 
 import torch
+from events import milliseconds
 
 from studiolo.papers.expire_span import ExpireSpanConfig, ExpireSpanTransformer, gpu
 from studiolo.papers.expire_span.attention import attend_by_span
@@ -39,7 +39,7 @@ def attention_rows() -> Iterator[tuple[str, float | str, str]]:
         taken: dict[str, float] = {}
         for name in PROGRAMS:
             both = attending(name, alive)
-            taken[name] = milliseconds(both)
+            taken[name] = milliseconds(both, 20)
             yield f"attention of {BLOCK} tokens to {SPAN + BLOCK}, {what}, {name}", taken[name], ""
             yield "the same, peak", f"{peak_gib(both):.2f} GiB", ""
         if "flex" in taken:
@@ -110,24 +110,6 @@ def training(name: str, initial: float) -> tuple[Callable[[], None], list[int]]:
         model.zero_grad()
 
     return step, memory.sizes
-
-
-def milliseconds(function: Callable[[], None], times: int = 20) -> float:
-    """Return the median of so many calls, after three; 0 on a CPU, where one is tried."""
-    if not CUDA:
-        function()
-        return 0.0
-    for _ in range(3):
-        function()
-    taken = []
-    for _ in range(times):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        function()
-        end.record()
-        end.synchronize()
-        taken.append(start.elapsed_time(end))
-    return median(taken)
 
 
 def peak_gib(function: Callable[[], None]) -> float:

@@ -8,14 +8,13 @@ Never measured on a device.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
-from statistics import median
 
 import torch
-from torch import nn
+from events import milliseconds
 from torch.nn import functional as F
 
 from studiolo.papers.pruning_identified_exemplars import Population, gpu
+from studiolo.papers.pruning_identified_exemplars.on_gpu import one_by_one, sgd
 
 
 CUDA = torch.cuda.is_available()
@@ -27,7 +26,7 @@ def rows() -> Iterator[tuple[str, float | str, str]]:
     """Yield what, milliseconds or text, and the bar."""
     images = torch.rand(MEMBERS, BATCH, SIDE, SIDE, device=DEVICE)
     labels = torch.randint(10, (MEMBERS, BATCH), device=DEVICE)
-    loop = milliseconds(one_by_one(images, labels))
+    loop = milliseconds(one_by_one(images, labels, CHANNELS))
     yield f"step of {MEMBERS} networks one by one", loop, ""
     for tf32 in (False, True):
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -40,8 +39,8 @@ def rows() -> Iterator[tuple[str, float | str, str]]:
                 yield "one by one over it", f"{loop / max(taken, 1e-9):.1f}", "8"
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if CUDA:
-        yield "step of one of them", milliseconds(one_by_one(images[:1], labels[:1])), ""
-        one = one_by_one(images[:1], labels[:1])
+        one = one_by_one(images[:1], labels[:1], CHANNELS)
+        yield "step of one of them", milliseconds(one), ""
         yield "one of them, in a graph", milliseconds(graph(one)), ""
 
 
@@ -62,34 +61,6 @@ def stacked(images: torch.Tensor, labels: torch.Tensor, name: str) -> Callable[[
     return step
 
 
-def one_by_one(images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
-    """Return a training step of one network after the other."""
-    networks = []
-    for _ in range(len(images)):
-        layers: list[nn.Module] = []
-        for a, b in pairwise((1, *CHANNELS)):
-            layers += [nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b)]
-            layers += [nn.ReLU(), nn.MaxPool2d(2)]
-        pixels = CHANNELS[-1] * (SIDE // 4) ** 2
-        networks.append(nn.Sequential(*layers, nn.Flatten(), nn.Linear(pixels, 10)).to(DEVICE))
-    optimizers = [sgd(network) for network in networks]
-
-    def step() -> None:
-        for network, optimizer, x, y in zip(networks, optimizers, images, labels, strict=True):
-            optimizer.zero_grad()
-            F.cross_entropy(network(x[:, None]), y).backward()
-            optimizer.step()
-
-    return step
-
-
-def sgd(model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser of all rows."""
-    return torch.optim.SGD(
-        model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=True, fused=True
-    )
-
-
 def graph(step: Callable[[], None]) -> Callable[[], None]:
     """Capture a step in a CUDA graph."""
     if not CUDA:
@@ -104,21 +75,3 @@ def graph(step: Callable[[], None]) -> Callable[[], None]:
     with torch.cuda.graph(captured):
         step()
     return captured.replay
-
-
-def milliseconds(function: Callable[[], None], times: int = 10) -> float:
-    """Return the median of so many calls, after three; 0 on a CPU, where one is tried."""
-    if not CUDA:
-        function()
-        return 0.0
-    for _ in range(3):
-        function()
-    taken = []
-    for _ in range(times):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        function()
-        end.record()
-        end.synchronize()
-        taken.append(start.elapsed_time(end))
-    return median(taken)

@@ -1,5 +1,6 @@
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,18 @@ def studiolo(*arguments, cwd=None, check=True):
     return done
 
 
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    """The bundled library, as `studiolo init` copies it."""
+    folder = tmp_path_factory.mktemp("bundled") / "lib"
+    studiolo("init", folder)
+    return folder
+
+
 @pytest.fixture
-def example(tmp_path):
-    """The bundled library, copied; returns the path of its list."""
-    studiolo("init", tmp_path / "lib")
+def example(bundled, tmp_path):
+    """A copy of the bundled library; returns the path of its list."""
+    shutil.copytree(bundled, tmp_path / "lib")
     return tmp_path / "lib" / "lists" / "recent-ml-research.md"
 
 
@@ -62,7 +71,7 @@ def test_list_of_strangers_papers_is_told_how_to_start(tmp_path):
 
 
 def test_json_events_are_one_object_a_line(example):
-    done = studiolo("run", example, "--json", "--only", "double_descent", "--budget", "4s")
+    done = studiolo("run", example, "--json", "--only", "double_descent", "--budget", "1s")
     events = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
     assert events[0]["event"] == "Planned"
     assert events[-1]["event"] == "report"
@@ -161,12 +170,12 @@ def test_readers_own_code_is_announced_once(example):
     assert "own code" not in second.stderr
 
 
-def test_broken_paper_of_the_reader_is_left_out_with_a_sentence(example):
-    library = example.parents[1]
+def test_broken_paper_of_the_reader_is_left_out_with_a_sentence(library):
     folder = library / "papers" / "broken"
     folder.mkdir(parents=True)
     (folder / "paper.toml").write_text('key = "arxiv:2001.00013"\n')
-    done = studiolo("run", example, "--budget", "0s")
+    (library / "list.md").write_text("* https://arxiv.org/abs/2001.00013\n")
+    done = studiolo("run", library / "list.md", "--budget", "0s")
     assert "Left out:" in done.stderr
     assert "paper.toml, authors: found nobody" in done.stderr
 

@@ -50,6 +50,7 @@ HOSTILE = {
     "hashes": b"#a ",
     "ampersands": b"&amp;&",
     "years": b"(2019 - ",
+    "digits": b"9",
     "names": b"Some Body, ",
     "wikilinks": b"[[a|",
     "emoji": "✅".encode(),

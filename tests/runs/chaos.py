@@ -58,6 +58,8 @@ timeout_s = 20
 scale = {{ kind = "toy", paper = "large", here = "small" }}
 """
 VICTIMS = ("driver", "worker", "fork server")
+CLAIMS = 2
+SEEDS = 18 * CLAIMS
 
 
 def make_library(folder: Path, seed_s: float = 0.05, claims: int = 3) -> Path:
@@ -103,9 +105,8 @@ def victim_of(driver: psutil.Process, kind: str) -> psutil.Process | None:
     return None
 
 
-def round_of_chaos(path: Path, rng: random.Random) -> str:
-    """Start a run, kill something at a random moment, wait for the end; return what was killed."""
-    kind = rng.choice(VICTIMS)
+def round_of_chaos(path: Path, rng: random.Random, kind: str) -> str:
+    """Start a run, kill a process of it at a random moment, wait for the end; return what was killed."""
     process = start(path)
     driver = psutil.Process(process.pid)
     family: list[psutil.Process] = []
@@ -153,16 +154,20 @@ def chaos(rounds: int, seed: int) -> dict[str, int]:
     rng = random.Random(seed)
     killed: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="studiolo-chaos-") as root:
-        expected = verdicts(make_library(Path(root, "undisturbed")))
-        assert len(expected) == 54 + 3
+        expected = verdicts(make_library(Path(root, "undisturbed"), claims=CLAIMS))
+        assert len(expected) == SEEDS + CLAIMS
         made = 0
+        victims: list[str] = []  # each kind in turn, in any order
         while rounds:
-            path = make_library(Path(root, f"library-{made}"))
+            path = make_library(Path(root, f"library-{made}"), claims=CLAIMS)
             made += 1
-            while rounds and len(records_of(path.parent)) < 54:
-                what = round_of_chaos(path, rng)
+            while rounds and len(records_of(path.parent)) < SEEDS:
+                victims = victims or rng.sample(VICTIMS, len(VICTIMS))
+                what = round_of_chaos(path, rng, victims[-1])
                 killed[what] = killed.get(what, 0) + 1
-                rounds -= what != "nothing"  # the run was over before
+                if what != "nothing":  # else the run was over before
+                    rounds -= 1
+                    victims.pop()
             assert verdicts(path) == expected
     return killed
 

@@ -245,19 +245,19 @@ import time
 
 
 def f(*, seed):
-    time.sleep(2.0)
+    time.sleep(0.8)
     return Outcome({"x": seed / 7.0})
 """
 
 
 def test_timeout_is_repeated_only_under_a_longer_limit_which_is_a_new_rule(make_paper, library):
-    paper = make_paper(SLOW, claim(timeout_s=0.5))
+    paper = make_paper(SLOW, claim(timeout_s=0.3))
     _, evidence = drive(paper, library)
     assert evidence.verdicts()["x-is-large"].why.startswith("5 of 5 seeds failed")
     events, evidence = drive(paper, library, retry=True)
     assert not any(isinstance(e, SeedFinished) for e in events)
     assert runs.kept_timeouts(evidence) == ["x-is-large"]
-    longer = edit(paper, "timeout_s = 0.5", "timeout_s = 60")
+    longer = edit(paper, "timeout_s = 0.3", "timeout_s = 60")
     events, _ = drive(longer, library)
     assert not any(isinstance(e, SeedFinished) for e in events)
     _, evidence = drive(longer, library, retry=True)

@@ -69,8 +69,8 @@ def _single_keys() -> Iterator[None]:
 
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
-    tty.setcbreak(terminal, termios.TCSADRAIN)
-    try:
+    try:  # Ctrl-C may come as soon as the terminal is changed
+        tty.setcbreak(terminal, termios.TCSADRAIN)
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)

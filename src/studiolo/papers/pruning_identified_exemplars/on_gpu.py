@@ -51,7 +51,7 @@ def stack_on_gpu(
 
 
 def _speedup(images: Tensor, labels: Tensor, channels: Sequence[int], pairs: int) -> float:
-    loop = _one_by_one(images, labels, channels)
+    loop = one_by_one(images, labels, channels)
     stacks = [_stacked(images, labels, channels, name) for name in gpu.PROGRAMS]
     device = "cuda" if images.is_cuda else "cpu"
     trials = [abba(loop, stack, pairs=3, warmup=3, device=device).ratio for stack in stacks]  # type: ignore[arg-type]
@@ -64,7 +64,7 @@ def _stacked(
 ) -> Callable[[], None]:
     generators = [torch.Generator().manual_seed(k) for k in range(len(images))]
     population = Population([images.shape[2:], 10], generators, channels).to(images)
-    optimizer = _sgd(population)
+    optimizer = sgd(population)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -77,7 +77,8 @@ def _stacked(
     return step
 
 
-def _one_by_one(images: Tensor, labels: Tensor, channels: Sequence[int]) -> Callable[[], None]:
+def one_by_one(images: Tensor, labels: Tensor, channels: Sequence[int]) -> Callable[[], None]:
+    """Return a training step of one network after the other, on as many batches."""
     networks = []
     for _ in images:
         layers: list[nn.Module] = []
@@ -86,7 +87,7 @@ def _one_by_one(images: Tensor, labels: Tensor, channels: Sequence[int]) -> Call
             layers += [nn.ReLU(), nn.MaxPool2d(2)]
         pixels = channels[-1] * (images.shape[-1] // 2 ** len(channels)) ** 2
         networks.append(nn.Sequential(*layers, nn.Flatten(), nn.Linear(pixels, 10)).to(images))
-    optimizers = [_sgd(network) for network in networks]
+    optimizers = [sgd(network) for network in networks]
 
     def step() -> None:
         for network, optimizer, x, y in zip(networks, optimizers, images, labels, strict=True):
@@ -97,7 +98,8 @@ def _one_by_one(images: Tensor, labels: Tensor, channels: Sequence[int]) -> Call
     return step
 
 
-def _sgd(model: nn.Module) -> torch.optim.Optimizer:
+def sgd(model: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser of all programs."""
     return torch.optim.SGD(
         model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=True, fused=True
     )
