@@ -2,7 +2,7 @@
 
 FTS5's own `bm25` reads every row of each word to count them, even where two rows have all words: among 100,000 rows that
 is most of what a search takes. Postings know these counts. Words that they do not have (of too few rows, or of names and
-sections) are looked up in FTS5 and count as an author does.
+sections) are looked up in FTS5.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .postings import WORDS
 from .query import Word, fts
-from .words import STOP_WORDS, fold, is_telling, tokens
+from .words import fold, is_telling, says_nothing, tokens
 
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float32]
 
 K1, B = 1.2, 0.75
-_OF_A_NAME = (
-    5.0  # what a word counts where postings do not have it: as much as one among the authors
-)
+# what a word counts in columns that postings do not have or know, as `searching` weighs them
+_OF_A_NAME, _OF_A_TITLE = 5.0, 10.0
 _NAMED = 1.2  # with so many times the rows of its postings a word is a name too
 
 
@@ -43,6 +42,9 @@ class Ranking:
         docs, _, counts, _, lengths = files
         self._np = np
         self._database = database
+        self._slots_of = lru_cache(maxsize=1 << 8)(
+            self._slots
+        )  # one search asks for a word several times
         self._count = count
         self._docs: NDArray[np.int32] = np.frombuffer(docs, np.int32)
         self._counts: NDArray[np.uint8] = np.frombuffer(counts, np.uint8)
@@ -59,10 +61,12 @@ class Ranking:
             is_open: the last word may be half typed.
             have_all: all rows have all words, if only in columns that postings do not read.
         """
+        if not len(rows):
+            return []
         np = self._np
         scores: Scores = np.zeros(len(rows), np.float32)
         for number, word in enumerate(words):
-            if word.text.lower() in STOP_WORDS:
+            if says_nothing(word.text):
                 continue
             counts, have = self._in(rows, word, is_open=is_open and number == len(words) - 1)
             if have_all:
@@ -78,10 +82,19 @@ class Ranking:
 
     def add_word(self, scores: Scores, word: str) -> bool:
         """Add what a word, in any inflection, gives to each row of the index; return whether postings have it."""
-        rows, counts = self._counted(f'"{word}"')
-        if len(rows):
-            scores[rows] += self._idf(len(rows)) * self._saturated(rows, counts)
-        return bool(len(rows))
+        slots = self._slots_of(f'"{word}"')
+        if not slots:
+            return False
+        if len(slots) == 1:
+            [(start, stop)] = slots
+            rows: Any
+            rows, counts = self._docs[start:stop], self._counts[start:stop].astype(self._np.float32)
+        else:
+            together = self._everywhere(slots)
+            rows = self._np.flatnonzero(together)
+            counts = together[rows]
+        scores[rows] += self._idf(len(rows)) * self._saturated(rows, counts)
+        return True
 
     def _idf(self, have: int) -> Any:
         idf = math.log((self._count - have + 0.5) / (have + 0.5))
@@ -105,17 +118,22 @@ class Ranking:
         have = 0
         for number, token in enumerate(several):
             last = is_open and number == len(several) - 1
-            where, counts = self._counted(f'"{token}"{"*" if last else ""}')
-            if not len(where):
+            slots = self._slots_of(f'"{token}"{"*" if last else ""}')
+            if not slots:
                 continue
-            here = _at(np, where, counts, rows)
+            here = self._counted(slots, rows)
             # a phrase stands at most as often as any of its words
             found = here if found is None else np.minimum(found, here)
-            have = min(have, len(where)) if have else len(where)
+            size = min(sum(stop - start for start, stop in slots), self._count)
+            have = min(have, size) if have else size
         if found is not None and not self._is_name(several, have):
             return found, have
-        where = self._matching(fts(word, as_prefix=is_open))
-        here = _at(np, where, np.full(len(where), _OF_A_NAME, np.float32), rows)
+        expression = fts(word, as_prefix=is_open)
+        where = self._matching("fts", expression)
+        here = _at(np, where, np.ones(len(where), np.float32), rows)
+        for column, counts in (("authors", _OF_A_NAME), ("title", _OF_A_TITLE)):
+            some = self._matching("titles", f"{column} : ({expression})")
+            here = np.maximum(here, _at(np, some, np.full(len(some), counts, np.float32), rows))
         return here if found is None else np.maximum(found, here), len(where)
 
     def _is_name(self, several: Sequence[str], have: int) -> bool:
@@ -126,26 +144,31 @@ class Ranking:
         [known] = self._database.execute(sql, several).fetchone() or (0,)
         return bool(known > _NAMED * have)
 
-    def _matching(self, expression: str) -> Rows:
-        return numbers_in(
-            self._database.execute(
-                "SELECT group_concat(rowid) FROM fts WHERE fts MATCH ?", (expression,)
-            )
-        )
+    def _matching(self, table: str, expression: str) -> Rows:
+        sql = f"SELECT group_concat(rowid) FROM {table} WHERE {table} MATCH ?"
+        return numbers_in(self._database.execute(sql, (expression,)))
 
-    def _counted(self, expression: str) -> tuple[Any, Any]:
-        """Return the rows, ascending, that have one of the words that match, and how often, by the weights of the columns."""
-        np = self._np
+    def _slots(self, expression: str) -> list[tuple[int, int]]:
+        """Return where the postings of the words that match lie."""
         sql = "SELECT start, stop FROM stems JOIN terms ON block = ? AND term = word WHERE stems MATCH ?"
-        slots = self._database.execute(sql, (WORDS, expression)).fetchall()
-        if len(slots) == 1:
-            [(start, stop)] = slots
-            return self._docs[start:stop], self._counts[start:stop].astype(np.float32)
-        together: Scores = np.zeros(self._count, np.float32)
+        return self._database.execute(sql, (WORDS, expression)).fetchall()
+
+    def _counted(self, slots: Sequence[tuple[int, int]], rows: Rows) -> Scores:
+        """Return how often some rows have words, by the weights of the columns."""
+        if len(slots) * len(rows) > self._count:
+            together: Scores = self._everywhere(slots)[rows]
+            return together
+        found: Scores = self._np.zeros(len(rows), self._np.float32)
+        for start, stop in slots:
+            found += _at(self._np, self._docs[start:stop], self._counts[start:stop], rows)
+        return found
+
+    def _everywhere(self, slots: Sequence[tuple[int, int]]) -> Scores:
+        """Return how often each row of the index has words."""
+        together: Scores = self._np.zeros(self._count, self._np.float32)
         for start, stop in slots:
             together[self._docs[start:stop]] += self._counts[start:stop]
-        rows = np.flatnonzero(together)
-        return rows, together[rows]
+        return together
 
 
 def numbers_in(found: sqlite3.Cursor) -> Rows:

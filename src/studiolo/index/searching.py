@@ -12,7 +12,7 @@ from .query import JOINT, TOKENIZE, Query, Word, facet, fts, parse_query, readab
 from .ranking import Ranking, numbers_in
 from .rows import Row
 from .titles import CLOSE, MARKED, OPEN, title_order, typed_words
-from .words import STOP_WORDS, fold, tokens
+from .words import STOP_WORDS, fold, says_nothing, tokens
 
 
 COLUMNS = ("key", "title", "authors", "notes", "section", "abstract")
@@ -189,7 +189,7 @@ def _climb(
 ) -> list[Hit]:
     """Return the hits in titles, and behind them what has all words anywhere, or some."""
     # stop words say nothing outside of titles, and BM25 takes long to count their rows
-    telling = tuple(word for word in query.words if word.text.lower() not in STOP_WORDS)
+    telling = tuple(word for word in query.words if not says_nothing(word.text))
     asked = query.only(telling or query.words)
     # a last word that is whole says more than what begins like it, and takes less time
     whole = replace(asked, ends_open=False)
@@ -279,6 +279,8 @@ def _add(
             hits[number] = _hit(row, has, (has == "all") + score / (1 + score))
         return
     best = _ranked(database, query, ranking, (where, values), limit, hits, len(either) == 1)
+    if not best:
+        return
     # FTS5 finds a row of a whole word at once; what begins like a word it puts together anew for each
     one_by_one = "" if expressions == [fts(word) for word in query.words] else "+"
     sql = f"SELECT rows.id, {what} WHERE {where} AND {one_by_one}fts.rowid IN ({_marks(best)})"
