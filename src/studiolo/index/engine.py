@@ -19,8 +19,18 @@ from studiolo.errors import FileError, UsageError
 from . import store
 from .arguments import folder_of, keys_of, limit_of, lists_of, query_of, seeds_of, texts_of
 from .postings import CHUNK, Postings
+from .ranking import Ranking
 from .rows import Row, as_text, rows_of
-from .searching import READ, Found, add_rows, create_tables, finish_tables, row_from, search
+from .searching import (
+    FEW_ROWS,
+    READ,
+    Found,
+    add_rows,
+    create_tables,
+    finish_tables,
+    row_from,
+    search,
+)
 from .suggesting import Scorer, Suggestion
 
 
@@ -59,6 +69,7 @@ class Index:
         # opened now: another process may replace the index before the first suggestion
         self._files = [_mapped(build / name) for name in store.ARRAYS]
         self._scorer: Scorer | None = None
+        self._ranking: Ranking | None = None
 
     @classmethod
     def build(
@@ -114,7 +125,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the files."""
-        self._scorer = None
+        self._scorer = self._ranking = None
         self._database.close()
         self._remove()
 
@@ -145,7 +156,8 @@ class Index:
             FileError: the index is damaged; it is put aside and built anew next time.
         """
         with self._healing():
-            return search(self._database, query_of(query), limit_of(limit))
+            ranking = self._ranked() if self.count > FEW_ROWS else None
+            return search(self._database, query_of(query), limit_of(limit), ranking)
 
     def suggest(
         self,
@@ -189,7 +201,8 @@ class Index:
         """
         with self._healing():
             if self._scorer is None:
-                self._scorer = Scorer(self._database, self._files, self.count)
+                ranking = self._ranked()
+                self._scorer = Scorer(self._database, self._files, self.count, ranking)
             return self._scorer.suggest(
                 seeds_of(seeds, "seeds"),
                 headings=[*texts_of(place, "place"), *texts_of(heading, "heading")],
@@ -200,6 +213,12 @@ class Index:
                 since=as_text(since),
                 limit=limit_of(limit),
             )
+
+    def _ranked(self) -> Ranking:
+        """Return what ranks rows by BM25, made when it is first needed: it loads numpy."""
+        if self._ranking is None:
+            self._ranking = Ranking(self._database, self._files, self.count)
+        return self._ranking
 
     @contextlib.contextmanager
     def _healing(self) -> Iterator[None]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .numbering import Numbering
+from .query import TOKENIZE
 from .rows import Row
-from .searching import TOKENIZE
 from .words import END, PART, fold, is_telling, name_of
 
 

@@ -17,6 +17,7 @@ EXACT_FIELDS = ("tag", "state", "source", "has", "list")
 FIELDS = (*TEXT_FIELDS, "year", *EXACT_FIELDS)
 _PART = re.compile(r'(-?)(?:(\w+):)?(?:"([^"]*)"?|(\S+))')
 _YEARS = re.compile(r"(\d{4})|(\d{4})?\.\.(\d{4})?")
+TOKENIZE = "'porter unicode61 remove_diacritics 2'"  # of FTS5's tables
 MOST_PARTS = 32  # of one kind: SQLite nests conditions only so deep
 JOINT = "\u200b"  # parts letters for the tokenizer and is not seen: between letters of scripts without spaces
 
@@ -55,6 +56,12 @@ class Query:
     def with_words(self, words: tuple[Word, ...]) -> Query:
         """Return the search with other words."""
         return replace(self, words=words)
+
+    def only(self, words: tuple[Word, ...]) -> Query:
+        """Return the search for some of its words."""
+        return replace(
+            self, words=words, ends_open=self.ends_open and words[-1:] == self.words[-1:]
+        )
 
 
 def parse_query(text: str) -> Query:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import string
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
-from .query import JOINT, Query, Word, facet, fts, parse_query, readable
+from .query import JOINT, TOKENIZE, Query, Word, facet, fts, parse_query, readable
+from .ranking import Ranking, numbers_in
 from .rows import Row
 from .titles import CLOSE, MARKED, OPEN, title_order, typed_words
-from .words import STOP_WORDS, fold, tokens
+from .words import STOP_WORDS, fold, says_nothing, tokens
 
 
 COLUMNS = ("key", "title", "authors", "notes", "section", "abstract")
@@ -26,10 +27,10 @@ _SNIPPETS = ", ".join(
 )
 _NUM_SNIPPETS = 2
 _BEGINNINGS = "substr(rows.notes, 1, 120), substr(rows.abstract, 1, 120)"
+FEW_ROWS = 20_000  # of an index: among them FTS5 ranks quickly, and numpy need not be loaded
 _MANY = 200  # titles with all words that are put in order; of more, those that BM25 finds best
 READ = "key, title, authors, abstract, notes, categories, date"  # of a row by suggestions
 SHOWN = "rows.key, rows.title, rows.authors, rows.date, rows.place, rows.url"
-TOKENIZE = "'porter unicode61 remove_diacritics 2'"
 # titles and authors have an index of their own too: most of what is sought is there, and theirs is a tenth as long
 _SCHEMA = f"""
     CREATE TABLE rows (
@@ -149,15 +150,21 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple(text.replace(JOINT, "").split(_APART)) if text else ()
 
 
-def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
-    """Search; see `Index.search`."""
+def search(
+    database: sqlite3.Connection, text: str, limit: int, ranking: Ranking | None = None
+) -> Found:
+    """Search; see `Index.search`.
+
+    Args:
+        ranking: ranks rows by BM25 in place of FTS5, which is slow among many.
+    """
     query = parse_query(text)
     if not query.words:
         if not (query.needed or query.unwanted or query.facets or query.years):
             return Found((), ("There is no word to search for.",))
         return Found(tuple(_by_fields(database, query, limit)))
     says = list(query.says)
-    hits = _in_titles(database, query, limit)
+    hits = _in_titles(database, query, limit, ranking)
     corrected = () if hits else _corrected(database, query)
     if corrected:
         meant = dict(corrected)
@@ -166,52 +173,56 @@ def search(database: sqlite3.Connection, text: str, limit: int) -> Found:
         )
         for typed, word in corrected:
             says.append(f"Showing “{word}”: nothing here has “{typed}”.")
-        hits = _in_titles(database, query, limit)
-    found = _climb(database, query, limit, hits)
+        hits = _in_titles(database, query, limit, ranking)
+    found = _climb(database, query, limit, hits, ranking)
     if found and found[0].has == "some":
         says.append("Nothing has all of these words; these have some.")
     return Found(tuple(found), tuple(says), corrected)
 
 
 def _climb(
-    database: sqlite3.Connection, query: Query, limit: int, hits: dict[int, Hit]
+    database: sqlite3.Connection,
+    query: Query,
+    limit: int,
+    hits: dict[int, Hit],
+    ranking: Ranking | None,
 ) -> list[Hit]:
     """Return the hits in titles, and behind them what has all words anywhere, or some."""
-    words = _expressions(query)
     # stop words say nothing outside of titles, and BM25 takes long to count their rows
-    telling = [n for n, word in enumerate(query.words) if word.text.lower() not in STOP_WORDS]
-    telling = telling or list(range(len(words)))
+    telling = tuple(word for word in query.words if not says_nothing(word.text))
+    asked = query.only(telling or query.words)
     # a last word that is whole says more than what begins like it, and takes less time
-    _add(hits, database, query, " AND ".join(fts(query.words[n]) for n in telling), limit)
-    if _just_begun(query) and (len(telling) > 1 or hits):
+    whole = replace(asked, ends_open=False)
+    _add(hits, database, whole, limit, ranking)
+    if _just_begun(asked) and (len(asked.words) > 1 or hits):
         # what begins with one or two letters stands in nearly every abstract
-        telling = [n for n in telling if n < len(query.words) - 1]
-    words = [words[n] for n in telling]
-    everything = " AND ".join(words)
-    if (
-        words
-        and len(hits) < limit
-        and query.ends_open
-        and _are_more(database, everything, len(hits))
-    ):
-        _add(hits, database, query, everything, limit)
-    if len(hits) < min(_FEW, limit) and len(words) > 2:
-        # one word is wrong: far fewer rows, and better ones, than those with any word
-        several = (f"({' AND '.join(some)})" for some in combinations(words, len(words) - 1))
-        _add(hits, database, query, " OR ".join(several), limit, "some")
-    if not hits and len(words) > 1:
-        _add(hits, database, query, " OR ".join(words), limit, "some")
+        asked = asked.only(asked.words[:-1])
+    words = asked.words
+    if words and asked != whole and len(hits) < limit and _are_more(database, asked, len(hits)):
+        _add(hits, database, asked, limit, ranking)
+    if len(hits) < min(_FEW, limit) and len(words) > 1:
+        there = asked.only(
+            tuple(
+                word
+                for word, expression in zip(words, _expressions(asked), strict=True)
+                if _is_there(database, expression)
+            )
+        )
+        if len(words) > 2 and len(there.words) >= len(words) - 1:
+            # one word is wrong: far fewer rows, and better ones, than those with any word
+            _add(hits, database, there, limit, ranking, len(words) - 1)
+        if there.words and not hits:
+            _add(hits, database, there, limit, ranking, 1)
     return list(hits.values())
 
 
-def _in_titles(database: sqlite3.Connection, query: Query, limit: int) -> dict[int, Hit]:
+def _in_titles(
+    database: sqlite3.Connection, query: Query, limit: int, ranking: Ranking | None
+) -> dict[int, Hit]:
     """Return the rows that have all words in title or authors, by number, in the order of `title_order`."""
-    expressions = _expressions(query)
-    where, values = _where(query, " AND ".join(expressions), "titles")
-    sql = (
-        f"SELECT rows.id, highlight(titles, 0, '{OPEN}', '{CLOSE}') "
-        f"FROM titles JOIN rows ON rows.id = titles.rowid WHERE {where}"
-    )
+    where, values = _where(query, " AND ".join(_expressions(query)), "titles")
+    what = f"titles.rowid, highlight(titles, 0, '{OPEN}', '{CLOSE}')"
+    sql = f"SELECT {what} FROM {_tables(query, 'titles')} WHERE {where}"
     titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY + 1)).fetchall()
     if len(titles) > _MANY:
         # BM25 counts every row of each word: a title alone is ordered without it, and so is what has just begun
@@ -219,15 +230,19 @@ def _in_titles(database: sqlite3.Connection, query: Query, limit: int) -> dict[i
             whole = " AND ".join(fts(word) for word in query.words)
             where, values = _where(query, whole, "titles")
             titles = database.execute(f"{sql} LIMIT ?", (*values, _MANY)).fetchall() + titles
-        else:
+        elif ranking is None:
             titles = database.execute(f"{sql} ORDER BY rank LIMIT ?", (*values, _MANY)).fetchall()
+        else:
+            best = _ranked(database, query, ranking, (where, values), _MANY, table="titles")
+            sql += f" AND +titles.rowid IN ({_marks(best)})"
+            titles = database.execute(sql, (*values, *best)).fetchall()
     typed = typed_words([word.text for word in query.words])
     order = {number: title_order(title, typed) for number, title in titles}
-    best = sorted(order, key=order.__getitem__)[:limit]
-    sql = f"SELECT rows.id, {SHOWN}, {_BEGINNINGS} FROM rows WHERE id IN ({','.join('?' * len(best))})"
-    found = {number: row for number, *row in database.execute(sql, best)}
+    shown = sorted(order, key=order.__getitem__)[:limit]
+    sql = f"SELECT rows.id, {SHOWN}, {_BEGINNINGS} FROM rows WHERE id IN ({_marks(shown)})"
+    found = {number: row for number, *row in database.execute(sql, shown)}
     return {
-        number: _hit(found[number], "all", 2 + 1 / place) for place, number in enumerate(best, 1)
+        number: _hit(found[number], "all", 2 + 1 / place) for place, number in enumerate(shown, 1)
     }
 
 
@@ -235,27 +250,76 @@ def _add(
     hits: dict[int, Hit],
     database: sqlite3.Connection,
     query: Query,
-    expression: str,
     limit: int,
-    has: str = "all",
+    ranking: Ranking | None,
+    least: int | None = None,
 ) -> None:
-    """Add the rows that match and are not there yet, best by BM25 first, until there are `limit`."""
+    """Add the rows that match and are not there yet, best by BM25 first, until there are `limit`.
+
+    Args:
+        least: how many words they must have; left out: all.
+    """
     if len(hits) >= limit:
         return
-    where, values = _where(query, f"({expression})")
-    # a row that is there already is skipped before its snippet is made, which takes longer than its rank
-    sql = (
-        f"SELECT rows.id, -rank, {SHOWN}, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid "
-        f"WHERE {where} AND +rows.id NOT IN ({','.join('?' * len(hits))}) ORDER BY rank LIMIT ?"
-    )
+    expressions = _expressions(query)
+    several = combinations(expressions, least or len(expressions))
+    either = [" AND ".join(some) for some in several]
+    where, values = _where(query, " OR ".join(f"({some})" for some in either))
+    has = "some" if least else "all"
     word = _word_of_snippets(query)
-    for number, score, *row in database.execute(sql, (*word, *values, *hits, limit - len(hits))):
-        hits[number] = _hit(row, has, (has == "all") + score / (1 + score))
+    what = f"{SHOWN}, {_SNIPPETS} FROM fts JOIN rows ON rows.id = fts.rowid"
+    if ranking is None:
+        # a row that is there already is skipped before its snippet is made, which takes longer than its rank
+        sql = (
+            f"SELECT rows.id, -rank, {what} "
+            f"WHERE {where} AND +rows.id NOT IN ({_marks(hits)}) ORDER BY rank LIMIT ?"
+        )
+        found = database.execute(sql, (*word, *values, *hits, limit - len(hits)))
+        for number, score, *row in found:
+            hits[number] = _hit(row, has, (has == "all") + score / (1 + score))
+        return
+    best = _ranked(database, query, ranking, (where, values), limit, hits, len(either) == 1)
+    if not best:
+        return
+    # FTS5 finds a row of a whole word at once; what begins like a word it puts together anew for each
+    one_by_one = "" if expressions == [fts(word) for word in query.words] else "+"
+    sql = f"SELECT rows.id, {what} WHERE {where} AND {one_by_one}fts.rowid IN ({_marks(best)})"
+    shown = {number: row for number, *row in database.execute(sql, (*word, *values, *best))}
+    for number, score in best.items():
+        hits[number] = _hit(shown[number], has, (has == "all") + score / (1 + score))
+
+
+def _ranked(
+    database: sqlite3.Connection,
+    query: Query,
+    ranking: Ranking,
+    condition: tuple[str, list[str | int]],
+    limit: int,
+    hits: Collection[int] = (),
+    have_all: bool = True,
+    table: str = "fts",
+) -> dict[int, float]:
+    """Return the best rows that match, beside those there already, and what BM25 gives them, best first."""
+    where, values = condition
+    sql = f"SELECT group_concat({table}.rowid) FROM {_tables(query, table)} WHERE {where}"
+    rows = ranking.without(numbers_in(database.execute(sql, values)), hits)
+    words = (*query.needed, *query.words)
+    best = ranking.best(rows, words, limit - len(hits), is_open=query.ends_open, have_all=have_all)
+    return dict(best)
+
+
+def _tables(query: Query, table: str) -> str:
+    """Return where `_where` looks: the year stands in the rows, and looking each of many up takes long."""
+    return f"{table} JOIN rows ON rows.id = {table}.rowid" if query.years else table
+
+
+def _marks(values: Collection[int]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _by_fields(database: sqlite3.Connection, query: Query, limit: int) -> list[Hit]:
     """Return the rows that fields alone ask for, newest first."""
-    where, values = _where(query, "")
+    where, values = _where(query, "", "fts" if query.needed else "rows")
     of = "fts JOIN rows ON rows.id = fts.rowid" if query.needed else "rows"
     texts, word = (_SNIPPETS, _word_of_snippets(query)) if query.needed else (_BEGINNINGS, [])
     sql = (
@@ -271,26 +335,26 @@ def _word_of_snippets(query: Query) -> list[str]:
 
 
 def _where(query: Query, expression: str, table: str = "fts") -> tuple[str, list[str | int]]:
-    """Return the conditions of a search of one of the two full-text tables in SQL, and their values."""
+    """Return the conditions of a search of a table in SQL, and their values."""
     where: list[str] = []
     values: list[str | int] = []
     needed = " AND ".join(f"({fts(word)})" for word in query.needed)
     if needed and table == "titles":  # words of fields may stand in other columns
-        where.append("rows.id IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
+        where.append(f"+{table}.rowid IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
         values.append(needed)
         needed = ""
     if match := " AND ".join(filter(None, [expression, needed])):
         where.append(f"{table} MATCH ?")
         values.append(match)
     for word in query.unwanted:
-        where.append("rows.id NOT IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
+        where.append(f"{table}.rowid NOT IN (SELECT rowid FROM fts WHERE fts MATCH ?)")
         values.append(fts(word))
     for first, last, inside in query.years:
         where.append(f"coalesce(rows.year BETWEEN ? AND ?, 0) {'=' if inside else '!='} 1")
         values += [first, last]
     for name, value, there in query.facets:
         where.append(
-            f"{'' if there else 'NOT '}EXISTS (SELECT 1 FROM facets WHERE name = ? AND value = ? AND row = rows.id)"
+            f"{'' if there else 'NOT '}EXISTS (SELECT 1 FROM facets WHERE name = ? AND value = ? AND row = {table}.rowid)"
         )
         values += [name, value]
     return " AND ".join(where), values
@@ -347,9 +411,10 @@ def _corrected(database: sqlite3.Connection, query: Query) -> tuple[tuple[str, s
     return tuple(found)
 
 
-def _are_more(database: sqlite3.Connection, expression: str, count: int) -> bool:
+def _are_more(database: sqlite3.Connection, query: Query, count: int) -> bool:
     """Return whether more than so many rows match: quick, since nothing is ranked."""
     sql = "SELECT count(*) FROM (SELECT 1 FROM fts WHERE fts MATCH ? LIMIT ?)"
+    expression = " AND ".join(_expressions(query))
     return bool(database.execute(sql, (expression, count + 1)).fetchone()[0] > count)
 
 

@@ -15,13 +15,12 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from studiolo.errors import UsageError
 
-from .postings import WORDS
 from .query import JOINT
+from .ranking import Ranking
 from .rows import Row, day_of
 from .searching import READ, SHOWN, row_from, split_names
 from .vectors import (
@@ -55,7 +54,6 @@ CLOSE, YEARS = (
 )  # what the seeds' time adds at most; so many days from a seed it is half of that
 _FAR = 15 * 366  # days from all seeds, beyond which all is equally far
 SHARED, POPULAR = 0.3, 0.05  # of other people's lists
-K1, B = 1.2, 0.75  # of BM25
 FEEDBACK = 20  # best rows of a search for the heading, taken for seeds where there are none
 _KEPT = ((4, 150), (10, 300), (20, 400))  # below so many seeds, so many terms are kept
 _KEPT_OF_MANY = 600
@@ -103,17 +101,18 @@ class _Slot(NamedTuple):
 class Scorer:
     """Suggests from the rows of one index."""
 
-    def __init__(self, database: sqlite3.Connection, files: Sequence[Buffer], count: int) -> None:
+    def __init__(
+        self, database: sqlite3.Connection, files: Sequence[Buffer], count: int, ranking: Ranking
+    ) -> None:
         import numpy as np
 
         self._np = np
+        self._ranking = ranking
         self._database = database
         self._count = count
-        docs, values, counts, days, lengths = files
+        docs, values, _, days, _ = files
         self._docs: NDArray[np.int32] = np.frombuffer(docs, np.int32)
         self._values: NDArray[np.float32] = np.frombuffer(values, np.float32)
-        self._counts: NDArray[np.uint8] = np.frombuffer(counts, np.uint8)
-        self._lengths: NDArray[np.int32] = np.frombuffer(lengths, np.int32)[:count]
         self._days: NDArray[np.int32] = np.frombuffer(days, np.int32)[:count]
         self._undated = np.flatnonzero(self._days == 0)
 
@@ -181,45 +180,15 @@ class Scorer:
 
     def _search(self, headings: Sequence[str]) -> tuple[Scores, list[int]]:
         """Return what BM25 gives each row for the headings' words in any inflection, and its best rows."""
-        np = self._np
-        scores: Scores = np.zeros(self._count, np.float32)
-        rare = []
-        for word in dict.fromkeys(word for heading in headings for word in heading_words(heading)):
-            rows, counts = self._counted(word)
-            if not len(rows):
-                rare.append(f'"{word}"')
-                continue
-            idf = math.log((self._count - len(rows) + 0.5) / (len(rows) + 0.5))
-            scores[rows] += (
-                max(idf, 1e-6) * counts * (K1 + 1) / (counts + self._length_factors[rows])
-            )
+        scores: Scores = self._np.zeros(self._count, self._np.float32)
+        words = dict.fromkeys(word for heading in headings for word in heading_words(heading))
+        rare = [f'"{word}"' for word in words if not self._ranking.add_word(scores, word)]
         if rare:  # words of too few rows to be terms
             expression = f"{{title abstract notes}} : ({' OR '.join(rare)})"
             sql = "SELECT rowid, -rank FROM fts WHERE fts MATCH ?"
             for number, rank in self._database.execute(sql, (expression,)):
                 scores[number] += rank
         return scores, self._best(scores, FEEDBACK)
-
-    def _counted(self, word: str) -> tuple[Any, Any]:
-        """Return the rows that have a word in any inflection, and how often, by the weights of the columns."""
-        np = self._np
-        sql = "SELECT start, stop FROM stems JOIN terms ON block = ? AND term = word WHERE stems MATCH ?"
-        slots = self._database.execute(sql, (WORDS, f'"{word}"')).fetchall()
-        if len(slots) == 1:
-            [(start, stop)] = slots
-            return self._docs[start:stop], self._counts[start:stop].astype(np.float32)
-        together: Scores = np.zeros(self._count, np.float32)
-        for start, stop in slots:
-            together[self._docs[start:stop]] += self._counts[start:stop]
-        rows = np.flatnonzero(together)
-        return rows, together[rows]
-
-    @cached_property
-    def _length_factors(self) -> Scores:
-        """What makes a word count less in a row that is longer than others."""
-        mean = self._lengths.mean() or 1.0
-        factors: Scores = (K1 * (1 - B + B / mean * self._lengths)).astype(self._np.float32)
-        return factors
 
     # rows and keys
 

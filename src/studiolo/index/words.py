@@ -77,6 +77,11 @@ def is_telling(token: bytes) -> bool:
     return len(token) > 1 and token not in _STOP_TOKENS and not token.isdigit()
 
 
+def says_nothing(typed: str) -> bool:
+    """Return whether what was typed is a stop word, whatever signs stand around it."""
+    return _STOP_TOKENS.issuperset(tokens(fold(typed)))
+
+
 def telling_words(text: str) -> list[str]:
     """Return the telling words of a text in order."""
     return [token.decode() for token in tokens(fold(text)) if is_telling(token)]
