@@ -20,6 +20,7 @@ import pytest
 from studiolo import runs
 from studiolo.claims import load_paper
 from studiolo.runs import SeedFinished
+from studiolo.runs.executor import Executor
 from studiolo.runs.worker import Result
 
 
@@ -44,7 +45,7 @@ class DriverDied(Exception):
     """What kill -9 is to this simulation: the run ends between two of its steps."""
 
 
-class Fake:
+class Fake(Executor):
     """An executor whose experiments take no time."""
 
     def __init__(self, behaves):
@@ -67,13 +68,7 @@ class Fake:
     def kill(self):
         pass
 
-    def waits_for_timing(self):
-        return False
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
+    def close(self):
         pass
 
 

@@ -10,6 +10,7 @@ from studiolo.errors import RunError, UsageError
 from studiolo.report import load_paper
 from studiolo.runs import ClaimLeft, Machine, Place, SeedStarted, Warned
 from studiolo.runs.afar import packed, run_packed
+from studiolo.runs.executor import Executor
 from studiolo.runs.records import load_records, record_files
 from studiolo.runs.worker import Result, Task
 
@@ -20,7 +21,7 @@ THERE = Place(Machine("Some CPU", 4, 512, "Some GPU"), "python 3.99, torch 9.9",
 ONE = "def f(*, seed, **config):\n    return Outcome({'x': 1.0})\n"
 
 
-class Afar:
+class Afar(Executor):
     """Gives every task the same result, as from a machine; remembers what it was asked."""
 
     def __init__(self, place=THERE, strays=()):
@@ -41,13 +42,7 @@ class Afar:
     def kill(self):
         pass
 
-    def waits_for_timing(self):
-        return False
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
+    def close(self):
         pass
 
 

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from .machine import Machine, Place
 from .records import Status
@@ -61,24 +62,27 @@ LONGEST_WORDS = 300  # characters of its last line that are told
 _starting = threading.Lock()  # `__main__` and the environment are changed while a process starts
 
 
-class Executor(Protocol):
-    """Whatever can run tasks somewhere else."""
+class Executor(ABC):
+    """Whatever can run tasks somewhere. In a `with`, it is left when what was submitted has ended."""
 
+    @abstractmethod
     def submit(self, task: Task) -> Future[Result]:
         """Start `task` as soon as there is room; the future never raises for what the experiment does."""
-        ...
 
+    @abstractmethod
     def kill(self) -> None:
-        """Kill what runs and drop what waits: those futures give `interrupted`."""
-        ...
+        """Kill what runs and drop what waits: those futures give `interrupted`. A signal handler may call it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Wait for what was submitted, and take nothing more."""
 
     def waits_for_timing(self) -> bool:
-        """True while a task waits until another run has timed something."""
-        ...
+        """True while a task waits until another run has timed something; on other machines nobody knows."""
+        return False
 
     def __enter__(self) -> Self:
-        """Begin to use it."""
-        ...
+        return self
 
     def __exit__(
         self,
@@ -86,8 +90,9 @@ class Executor(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for what was submitted; kill it if an error is on its way."""
-        ...
+        if kind is not None:
+            self.kill()
+        self.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class Engine:
     says: str = ""
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Runs up to `jobs` tasks at a time on this machine, each in a process of its own.
 
     Args:
@@ -135,17 +140,8 @@ class LocalExecutor:
         """True while a worker waits until another run has timed something."""
         return bool(self._waiting)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self.kill()
+    def close(self) -> None:
+        """Wait for the tasks, those that wait for a place included."""
         self._threads.shutdown(wait=True, cancel_futures=False)
 
     def _attempt(self, task: Task) -> Result:

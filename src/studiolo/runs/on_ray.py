@@ -13,14 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from studiolo.claims import Paper
 from studiolo.errors import RunError
 
 from .afar import packed, place_here, run_packed
-from .executor import Engine
+from .executor import Engine, Executor
 from .machine import Place
 from .worker import Result, Task
 
@@ -131,7 +130,7 @@ def _kinds() -> Mapping[tuple[Any, str], dict[str, float]]:
     return kinds
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """Runs tasks on the Ray cluster that this process has joined.
 
     Args:
@@ -170,21 +169,8 @@ class RayExecutor:
         """Let Ray kill every task; a signal handler may call it, so another thread does it."""
         self._killed.set()
 
-    def waits_for_timing(self) -> bool:
-        """Return False: what waits on another machine is not known here."""
-        return False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self.kill()
+    def close(self) -> None:
+        """Wait for the tasks, and end the thread."""
         wait(list(self._running))
         self.kill()  # ends the thread
 

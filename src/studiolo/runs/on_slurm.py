@@ -10,15 +10,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from studiolo.claims import Paper
 from studiolo.errors import RunError
 
 from .afar import place_here, run_here
 from .evidence import experiment_of
-from .executor import Engine
+from .executor import Engine, Executor
 from .machine import Place
 from .worker import Result, Task
 
@@ -77,7 +76,7 @@ def _probed(queue: Any, cores: int) -> Place:
     return place
 
 
-class SlurmExecutor:
+class SlurmExecutor(Executor):
     """Runs each task as a job of its own.
 
     Args:
@@ -117,21 +116,8 @@ class SlurmExecutor:
         """Cancel every job; the watching thread does it, since a signal handler may call this."""
         self._killed.set()
 
-    def waits_for_timing(self) -> bool:
-        """Return False: what waits on another machine is not known here."""
-        return False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self.kill()
+    def close(self) -> None:
+        """Wait for the jobs, and end the thread."""
         wait(list(self._running))
         self._over.set()
         self._watcher.join()
