@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import httpx2
+import psutil
 
 
 WORDS = ["attention", "kernel", "fourier", "sparse", "causal", "inference", "transformer", "memory", "gradient", "descent", "bayesian", "graph", "neural", "network", "representation", "learning", "optimal", "transport", "diffusion", "score", "matching", "energy", "contrastive", "language", "vision", "speech", "robotics", "policy", "reward", "bandit"]  # fmt: skip
@@ -64,6 +65,11 @@ class Server:
         """Return the resident bytes of the process."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def cpu_s(self):
+        """Return the CPU-seconds that the process took until now."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
 
     def kill(self):
         """End it as a power cut does."""

@@ -98,8 +98,8 @@ def fake(monkeypatch):
     return use
 
 
-def agree(client, paper):
-    page = client.get(f"/measure/{paper.slug}").text
+def agree(client, slug):
+    page = client.get(f"/measure/{slug}").text
     form = re.findall(r"<form[^>]*action=\"/measure/.*?</form>", page, re.DOTALL)[0]
     (digest,) = re.findall(r'name="agreed" value="([^"]*)"', form)
     return {**fields_of(form), "agreed": digest, "budget": "1m"}
@@ -114,11 +114,11 @@ def test_readers_own_code_runs_only_after_a_word(made, fake):
     answer = client.post(f"/measure/{paper.slug}", data={"token": room.seal.token, "budget": "1m"})
     assert answer.status_code == 409
     assert "agree first" in answer.text
-    form = agree(client, paper)
+    form = agree(client, paper.slug)
     (paper.folder / "experiments.py").write_text("import os\n")
     assert client.post(f"/measure/{paper.slug}", data=form).status_code == 409
     assert commands == []
-    assert client.post(f"/measure/{paper.slug}", data=agree(client, paper)).status_code == 303
+    assert client.post(f"/measure/{paper.slug}", data=agree(client, paper.slug)).status_code == 303
     assert commands == [(paper.slug, "list.md", "1m")]
 
 
@@ -126,7 +126,8 @@ def test_progress_is_told_to_its_end(made, fake):
     client, room, paper = made
     fake()
     assert (
-        client.post(f"/measure/{paper.slug}", data=agree(client, paper)).headers["location"] == KEY
+        client.post(f"/measure/{paper.slug}", data=agree(client, paper.slug)).headers["location"]
+        == KEY
     )
     events = client.get(f"/measure/{paper.slug}/events").text
     assert '"total": 3' in events
@@ -139,7 +140,7 @@ def test_progress_is_told_to_its_end(made, fake):
 def test_reload_finds_it_another_waits_and_it_can_be_stopped(made, fake):
     client, room, paper = made
     fake(pause_s=30)
-    form = agree(client, paper)
+    form = agree(client, paper.slug)
     client.post(f"/measure/{paper.slug}", data=form)
     for _ in range(2):
         page = client.get(KEY).text
@@ -158,7 +159,7 @@ def test_run_that_fails_says_why(made, fake):
     fake(
         script="import sys; print('studiolo: These papers need torch.', file=sys.stderr); sys.exit(1)"
     )
-    client.post(f"/measure/{paper.slug}", data=agree(client, paper))
+    client.post(f"/measure/{paper.slug}", data=agree(client, paper.slug))
     assert room.measuring.of(paper.slug).wait(10)
     assert "These papers need torch." in client.get(KEY).text
 
@@ -166,7 +167,7 @@ def test_run_that_fails_says_why(made, fake):
 def test_end_of_the_server_ends_the_run(made, fake):
     client, room, paper = made
     fake(pause_s=30)
-    client.post(f"/measure/{paper.slug}", data=agree(client, paper))
+    client.post(f"/measure/{paper.slug}", data=agree(client, paper.slug))
     job = room.measuring.of(paper.slug)
     room.measuring.end()
     assert job.wait(5)
@@ -176,7 +177,7 @@ def test_end_of_the_server_ends_the_run(made, fake):
 def test_run_without_our_token_is_refused(made, fake):
     client, _room, paper = made
     commands = fake()
-    form = agree(client, paper)
+    form = agree(client, paper.slug)
     assert client.post(f"/measure/{paper.slug}", data={**form, "token": "x"}).status_code == 403
     assert commands == []
 
@@ -193,7 +194,7 @@ def test_budget_is_one_of_those_offered(made, fake):
     client, _, paper = made
     commands = fake()
     answer = client.post(
-        f"/measure/{paper.slug}", data={**agree(client, paper), "budget": "1m; rm -rf /"}
+        f"/measure/{paper.slug}", data={**agree(client, paper.slug), "budget": "1m; rm -rf /"}
     )
     assert answer.status_code == 404
     assert commands == []
@@ -202,7 +203,7 @@ def test_budget_is_one_of_those_offered(made, fake):
 @pytest.mark.slow
 def test_real_run_measures_what_is_missing(made):
     client, room, paper = made
-    client.post(f"/measure/{paper.slug}", data=agree(client, paper))
+    client.post(f"/measure/{paper.slug}", data=agree(client, paper.slug))
     job = room.measuring.of(paper.slug)
     assert job.wait(120)
     assert "seeds were measured" in job.says or "Nothing is left" in job.says, job.says

@@ -155,20 +155,20 @@ class Document:
         """All headings, those in items and quotations too."""
         return self.contents.headings
 
-    @property
+    @cached_property
     def links(self) -> tuple[Link, ...]:
         """All links, inside and outside of entries, without images."""
-        return self.contents.links
+        return tuple(link for text in self.contents.linking for link in text.links)
 
     @cached_property
     def links_outside(self) -> tuple[Link, ...]:
         """The links to papers that are in no entry: in prose, in headings."""
         return self.contents.outside
 
-    @property
+    @cached_property
     def images(self) -> tuple[Link, ...]:
         """All images."""
-        return self.contents.images
+        return tuple(image for text in self.contents.linking for image in text.images)
 
     @property
     def questions(self) -> tuple[Question, ...]:

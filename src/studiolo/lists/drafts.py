@@ -92,8 +92,11 @@ class Draft:
         else:
             keys = [key for text in self._linking() for key in text.linked_keys()]
         keys = list(dict.fromkeys(keys))
-        if not any(key.names_paper for key in keys):
+        papers = [key for key in keys if key.names_paper]
+        if not papers:
             return tuple(keys), ()
+        if len(papers) == 1 and any(papers[0] in text.linked_keys() for text in self.own):
+            return tuple(keys), ()  # the first paper of its own line is its own
         others = mentioned(self.own, self.below)
         if not others:
             return tuple(keys), ()

@@ -70,23 +70,20 @@ def read_document(data: bytes, root: Block, habits: Habits | None = None) -> Con
     entries: list[Entry] = []
     blocks: list[Block] = []
     every: list[Section] = []
-    links: list[Link] = []
-    images: list[Link] = []
+    linking: list[Text] = []
     outside: list[Link] = []
     for part in reader.parts():
         every.append(part.section)
         entries += map(reader.entry, part.drafts)
         blocks += (draft.block for draft in part.drafts)
-        links += part.links
-        images += part.images
+        linking += part.linking
         outside += part.outside
     return Contents(
         tuple(entries),
         tuple(blocks),
         tuple(sorted(reader.headings, key=lambda heading: heading.span)),
         tuple(every),
-        tuple(links),
-        tuple(images),
+        tuple(linking),
         tuple(outside),
         tuple(reader.questions),
         tuple(dict.fromkeys(reader.tags)),

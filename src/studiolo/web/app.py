@@ -115,7 +115,7 @@ async def _sorry(request: Request, error: Exception) -> Response:
 async def _no_page(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return await run_in_threadpool(sorry, request, 404, "There is no page at this address.")
+        return await run_in_threadpool(sorry, request, 404, f"Nothing is at {request.url.path}.")
     return await run_in_threadpool(sorry, request, error.status_code, error.detail)
 
 

@@ -129,6 +129,8 @@ class Shelf:
             )
 
     def _count(self, moment: Moment) -> None:
+        with self._lock:  # what somebody waits for is read first
+            pass
         try:
             with collector_paused():
                 of, waiting = moment.waiting_of, load_waiting(moment.library)
