@@ -62,9 +62,9 @@ RELATED = [
     ("the loop of training", "train/loop.py", "model.train()\n    start", "start", None, None),
     ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"attentive_neural_processes", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),
     ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"nade", "pruning_identified_exemplars"}, {"compare", "corruptions", "density", "long_tail", "mask_input", "neighbour", "orders", "wrong_labels"}),
-    ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"performers"}, {"reading"}),
+    ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"fnet", "performers"}, {"listops", "reading"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
-    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),
+    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "fnet", "nade", "pruning_identified_exemplars"}, None),
     ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet", "performers"}, None),
 ]  # fmt: skip
 

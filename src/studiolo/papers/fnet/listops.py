@@ -72,7 +72,7 @@ def expressions(
     code = {token: i for i, token in enumerate(TOKENS)}
     while True:
         rows = torch.zeros(num_rows, num_tokens, dtype=torch.long)
-        lengths, values = [], []
+        lengths, values = [], []  # type: ignore[var-annotated]
         while len(values) < num_rows:
             tokens, _ = listops(rng, max_depth=max_depth)
             if len(tokens) <= num_tokens:
