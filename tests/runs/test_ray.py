@@ -76,7 +76,7 @@ def test_a_node_that_is_lost_costs_its_seed_in_flight_and_nothing_else(cluster, 
     seen = events_until(process, 12)
     time.sleep(0.15)
     lose(cluster)
-    output, errors = process.communicate(timeout=300)
+    output, errors = rest_of(process)
     seen += [json.loads(line) for line in output.splitlines()]
     assert seen[-1]["event"] == "report", errors
     begun = attempts(path)
@@ -86,11 +86,18 @@ def test_a_node_that_is_lost_costs_its_seed_in_flight_and_nothing_else(cluster, 
     cluster.spare = cluster.add_node(num_cpus=1, num_gpus=1)
 
 
+def rest_of(process):
+    """Return what a run still says; `communicate` would lose what reading line by line has buffered."""
+    output, errors = process.stdout.read(), process.stderr.read()
+    process.wait(timeout=300)
+    return output, errors
+
+
 def finish(processes):
     """Wait for runs that must reach their ends; return their events."""
     told = []
     for process in processes:
-        output, errors = process.communicate(timeout=300)
+        output, errors = rest_of(process)
         told.append([json.loads(line) for line in output.splitlines()])
         assert told[-1][-1]["event"] == "report", errors
     return told

@@ -410,7 +410,9 @@ def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
     return {(left.paper.slug, claim.id): left.why for claim in claims}
 
 
-FASTER = frozenset({"numba"})  # of the extra `fast`: without them everything runs
+FASTER = frozenset(
+    {"numba", "triton"}
+)  # of the extra `fast`, and of torch for GPUs: without them everything runs
 READERS = frozenset({"transformers"})  # imported only where a reader's own model comes from there
 
 
