@@ -88,9 +88,8 @@ def test_a_node_that_is_lost_costs_its_seed_in_flight_and_nothing_else(cluster, 
 
 def rest_of(process):
     """Return what a run still says; `communicate` would lose what reading line by line has buffered."""
-    output, errors = process.stdout.read(), process.stderr.read()
-    process.wait(timeout=300)
-    return output, errors
+    with process:
+        return process.stdout.read(), process.stderr.read()
 
 
 def finish(processes):
