@@ -410,9 +410,8 @@ def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
     return {(left.paper.slug, claim.id): left.why for claim in claims}
 
 
-FASTER = frozenset(
-    {"numba", "triton"}
-)  # of the extra `fast`, and of torch for GPUs: without them everything runs
+# of the extra `fast`, and of torch for GPUs: without them everything runs
+FASTER = frozenset({"numba", "triton"})
 READERS = frozenset({"transformers"})  # imported only where a reader's own model comes from there
 
 

@@ -51,10 +51,9 @@ _PLAIN = r"(?:[A-Z](?:[a-z]+|\.) ){1,3}[A-Z][a-z]+"
 _PLAIN_PEOPLE = re.compile(rf"(?!By |Authors? ){_PLAIN}(?:, {_PLAIN})*+")
 _BY = re.compile(r"(?:(?i:by|authors?|written by|作者)\s*[:：]?|[A-Z]\w{2,20}:)\s+")
 _NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
-_FOOTNOTE = (
-    re.compile(  # each character can be read in one way only: in two, forty digits take minutes
-        r"(?<=[^\W\d])\s?(?:[*∗⋆†‡§¶#✉]|\d|(?<=\d),\s?(?=\d))+(?=\s*(?:[,;&]|and\b|$))|\(\)"
-    )
+# each character can be read in one way only: in two, forty digits take minutes
+_FOOTNOTE = re.compile(
+    r"(?<=[^\W\d])\s?(?:[*∗⋆†‡§¶#✉]|\d|(?<=\d),\s?(?=\d))+(?=\s*(?:[,;&]|and\b|$))|\(\)"
 )
 _AND_OTHERS = re.compile(r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
