@@ -277,9 +277,9 @@ def test_ci_runs_every_python_that_is_declared():
 def test_bundled_papers_import_what_the_extra_run_brings():
     """Else `run` refuses them wherever nothing else is installed."""
     from studiolo.cli.doctor import RUN_EXTRA
-    from studiolo.cli.running import FASTER, READERS
+    from studiolo.cli.running import FASTER, GPU_ONLY, READERS
     from studiolo.runs import code_of, discover
 
     wanted = {name for paper in discover() for name in code_of(paper.folder).imports}
     installed = {*sys.stdlib_module_names, *RUN_EXTRA.values(), "numpy", "platformdirs"}
-    assert wanted - FASTER - READERS <= installed
+    assert wanted - FASTER - GPU_ONLY - READERS <= installed

@@ -410,8 +410,8 @@ def _reasons(left: LeftOut) -> dict[tuple[str, str], str]:
     return {(left.paper.slug, claim.id): left.why for claim in claims}
 
 
-# of the extra `fast`, and of torch for GPUs: without them everything runs
-FASTER = frozenset({"numba", "triton"})
+FASTER = frozenset({"numba"})  # of the extra `fast`: without them everything runs
+GPU_ONLY = frozenset({"triton"})  # imported only on a GPU; torch for CUDA brings it
 READERS = frozenset({"transformers"})  # imported only where a reader's own model comes from there
 
 
@@ -420,7 +420,9 @@ def _require_packages(papers: Sequence[Paper]) -> None:
     from studiolo.runs import code_of
 
     wanted = {name for paper in papers for name in code_of(paper.folder).imports}
-    missing = sorted(name for name in wanted - FASTER - READERS if find_spec(name) is None)
+    missing = sorted(
+        name for name in wanted - FASTER - GPU_ONLY - READERS if find_spec(name) is None
+    )
     if missing:
         raise RunError(
             f"These papers need {', '.join(missing)}, which is not installed. To install everything: pip install 'studiolo[run]'"
