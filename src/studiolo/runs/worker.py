@@ -19,10 +19,11 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import FileFinder, SourceFileLoader
 from multiprocessing import connection, forkserver, parent_process, resource_tracker
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from studiolo.errors import NeedsData, RunError
 
@@ -200,17 +201,27 @@ def load_experiment(folder: Path, run: str) -> Callable[..., Outcome]:
     return function  # type: ignore[no-any-return]
 
 
+class _Source(SourceFileLoader):
+    """Runs what a file says now: bytecode does not tell two edits of equal length within a second apart."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        """Say that no time is known, so that no bytecode is read or kept."""
+        raise OSError(path)
+
+
 def _import_paper(folder: Path, module: str) -> ModuleType:
     """Import a module of a paper folder: `studiolo.papers.<slug>`, or a package of its own for a reader's folder."""
     if folder.parent == BUILT_IN:
         return importlib.import_module(f"studiolo.papers.{folder.name}.{module}")
     sys.modules.setdefault(READERS_PAPERS, ModuleType(READERS_PAPERS))
     name = f"{READERS_PAPERS}.{folder.name}"
+    first = folder / "__init__.py"
     spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        name, first, loader=_Source(name, str(first)), submodule_search_locations=[str(folder)]
     )
-    if spec is None or spec.loader is None or not (folder / "__init__.py").is_file():
+    if spec is None or spec.loader is None or not first.is_file():
         raise RunError(f"{folder} is not a package: it has no __init__.py.")
+    sys.path_importer_cache[str(folder)] = FileFinder(str(folder), (_Source, [".py"]))
     package = importlib.util.module_from_spec(spec)
     sys.modules[name] = package
     spec.loader.exec_module(package)
