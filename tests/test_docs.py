@@ -61,10 +61,10 @@ def test_shell_blocks_run(page, tmp_path):
             assert {w for w in words[1:] if "=" not in w} <= TARGETS, line
         elif words[:1] == ["studiolo"]:
             command = [w if w != "90s" else "3s" for w in words[1:]]
-            done = subprocess.run(
-                [sys.executable, "-m", "studiolo", *command],
+            done = subprocess.run(  # from a bash, whose completion is installed in HOME
+                ["bash", "-c", '"$@"; exit $?', "bash", sys.executable, "-m", "studiolo", *command],
                 cwd=here, capture_output=True, text=True, timeout=120,
-                env=os.environ | {"HOME": str(tmp_path)},  # completion is installed there
+                env=os.environ | {"HOME": str(tmp_path)},
             )  # fmt: skip
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         elif words[:1] == ["cd"]:
