@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from studiolo.papers.performers import RandomFeatures, gpu
+from studiolo.papers.performers import RandomFeatures, favor_attention, gpu
 
 
 CUDA = torch.cuda.is_available()
@@ -70,7 +70,22 @@ def rows() -> Iterator[tuple[str, float | str, str]]:
             crossing = crossing or (length if ratio >= 1 else None)
         yield f"times faster at each length, {what}", ", ".join(ratios), ""
         yield f"first of these lengths that is faster, {what}", str(crossing), "stated"
+    yield from beside_the_plain_program()
     yield from flash_linear_attention(forward, both)
+
+
+def beside_the_plain_program() -> Iterator[tuple[str, float | str, str]]:
+    """Yield how many times faster than the plain program ours is, which says when `program="auto"` takes it."""
+    for causal in (True, False):
+        plain, ours = program(name="torch", causal=causal), program(causal=causal)
+        for backward in (False, True):
+            ratios = []
+            for length in LENGTHS[::3]:
+                short = draw(length)
+                ratio = timed(plain, short, backward) / timed(ours, short, backward)
+                ratios.append(f"{length}: {ratio:.1f}")
+            what = f"{'' if causal else 'not '}causal, {'forward and backward' if backward else 'forward'}"
+            yield f"times faster than program='torch', {what}", ", ".join(ratios), "above 1"
 
 
 def flash_linear_attention(forward: float, both: float) -> Iterator[tuple[str, float | str, str]]:
@@ -235,10 +250,16 @@ def timed(attention: Attention, inputs: list[Tensor], backward: bool, few: bool 
     return statistics.median(span.ms() for span in spans)
 
 
-def program(tiles: gpu.Tiles | None = None) -> Attention:
+def program(tiles: gpu.Tiles | None = None, name: str = "triton", causal: bool = True) -> Attention:
     """Return our attention with a draw of w."""
     features = RandomFeatures(DIM, FEATURES).to("cuda" if CUDA else "cpu")
-    return lambda q, k, v: gpu.favor_attention(q, k, v, features=features, causal=True, tiles=tiles)
+    if name == "torch":
+        return lambda q, k, v: favor_attention(
+            q, k, v, features=features, causal=causal, program="torch", rescue=False
+        )
+    return lambda q, k, v: gpu.favor_attention(
+        q, k, v, features=features, causal=causal, tiles=tiles
+    )
 
 
 def fused() -> Attention:

@@ -49,8 +49,6 @@ class Tiles:
 
 KERNELS = ("sum_parts", "attend", "query_gradient", "sum_queries", "key_gradient")
 TILES = Tiles()
-WINS = False
-"""Whether "auto" takes these programs: not before a device has shown that they are right, beside fast."""
 
 
 def refusal(
@@ -87,9 +85,14 @@ def refusal(
     return None
 
 
-def serves(q: Tensor, *args: Any, **kwargs: Any) -> bool:
-    """Return whether "auto" takes these programs; arguments are those of `refusal`."""
-    return WINS and refusal(q, *args, **kwargs) is None
+def serves(q: Tensor, *args: Any, causal: bool = False, **kwargs: Any) -> bool:
+    """Return whether "auto" takes these programs; arguments are those of `refusal`.
+
+    It does not for causal attention, of which they rescue no rows, nor inside `torch.compile` and `torch.func`,
+    which cannot look into them.
+    """
+    traced = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return not causal and not traced and refusal(q, *args, **kwargs) is None
 
 
 _OPERANDS = {

@@ -205,6 +205,19 @@ def test_layer_computes_the_same_on_a_device():
 
 
 @pytest.mark.gpu
+def test_attention_to_all_keys_takes_these_programs_by_itself_and_is_mapped_without_them():
+    features = RandomFeatures(64, 128).cuda()
+    q, k, v = (torch.randn(2, 4, 100, 64, device="cuda") for _ in range(3))
+
+    def attention(*inputs):
+        return favor_attention(*inputs, features=features)
+
+    right = gpu.favor_attention(q, k, v, features=features)
+    torch.testing.assert_close(attention(q, k, v), right, rtol=0, atol=0)
+    torch.testing.assert_close(torch.vmap(attention)(q, k, v), right, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
 def test_device_run_can_be_captured_in_a_graph():
     features = RandomFeatures(64, 128).cuda()
     q, k, v = (torch.randn(2, 4, 512, 64, device="cuda", dtype=torch.bfloat16) for _ in range(3))
