@@ -67,8 +67,8 @@ def refusal(
         return "The Triton programs are written for positive random features."
     if key_mask is not None or state is not None or exact is not None:
         return "The Triton programs take no key_mask, no state and no exact keys."
-    if not q.dtype == k.dtype == v.dtype or q.dtype not in _OPERANDS:
-        return f"The Triton programs take q, k, v of one dtype out of {', '.join(map(str, _OPERANDS))}."
+    if not q.dtype == k.dtype == v.dtype or q.dtype not in (*_OPERANDS, torch.float16):
+        return "The Triton programs take q, k, v that are all bfloat16, float16 or float32."
     d, m, e = q.shape[-1], features.num_features, v.shape[-1]
     widest = 64 if q.dtype == torch.float32 else 256
     if max(_padded(d), _padded(e)) * _padded(m) > 64 * widest:
@@ -95,11 +95,7 @@ def serves(q: Tensor, *args: Any, causal: bool = False, **kwargs: Any) -> bool:
     return not causal and not traced and refusal(q, *args, **kwargs) is None
 
 
-_OPERANDS = {
-    torch.bfloat16: tl.bfloat16,
-    torch.float16: tl.bfloat16,  # the range of float16 is too small for features
-    torch.float32: tl.float32,
-}
+_OPERANDS = {torch.bfloat16: tl.bfloat16, torch.float32: tl.float32}
 
 
 def favor_attention(
@@ -116,8 +112,9 @@ def favor_attention(
 ) -> Tensor:
     """Return what `model.favor_attention` does, by the Triton programs, without its rescue of lost rows.
 
-    In bfloat16 and float16 the features are rounded to bfloat16 and all sums are in float32. w is rounded to
-    q's precision, the same for queries and keys: it is then another draw, very near to the one of `features`.
+    In bfloat16 the features are rounded to it and all sums are in float32. w is rounded to q's precision, the
+    same for queries and keys: it is then another draw, very near to the one of `features`. float16 has too small
+    a range for features: its inputs are rounded to bfloat16.
 
     Args:
         tiles: how the work is cut; None takes `TILES`.
@@ -141,8 +138,9 @@ def favor_attention(
         return features.draw_id == drawn
 
     plan = _Plan(causal, tiles or TILES, twin, same_draw)
-    out: Tensor = _Attention.apply(q, k, v, features.projection, plan)
-    return out
+    inputs = [x.bfloat16() if x.dtype == torch.float16 else x for x in (q, k, v)]
+    out: Tensor = _Attention.apply(*inputs, features.projection, plan)
+    return out.to(q.dtype)
 
 
 @dataclass(frozen=True)
