@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -80,10 +81,21 @@ def commands(wanted: argparse.Namespace) -> Iterator[tuple[str, list[str], float
                 for path in sorted((ROOT / folder).rglob("test_*.py"))
                 if "mark.gpu" in path.read_text()
             ]
-            # another torch than the pinned one may warn of other things
-            quiet = ["-q", "-W", "default", "-p", "no:cacheprovider", "--durations=5"]
+            # names as they come, since the limit may come before the summary; another torch than the
+            # pinned one may warn of other things
+            options = [
+                "-v",
+                "--tb=short",
+                "-W",
+                "default",
+                "-p",
+                "no:cacheprovider",
+                "--durations=5",
+            ]
+            if importlib.util.find_spec("xdist") and not wanted.dry:
+                options += ["-n", "6", "--dist", "worksteal"]
             chosen = ["-m", "gpu", *(["-k", wanted.only] if wanted.only else [])]
-            yield step, ["-m", "pytest", *quiet, *chosen, *marked], limit_s
+            yield step, ["-m", "pytest", *options, *chosen, *marked], limit_s
         elif step == "bench":
             for path in sorted((ROOT / "bench").glob("gpu_*.py")):
                 if wanted.only not in path.stem:
