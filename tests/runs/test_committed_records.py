@@ -61,7 +61,7 @@ RELATED = [
     ("the outcome", "runs/outcome.py", "values: Mapping[str, float]", "values: dict[str, float]", "*", None),
     ("the loop of training", "train/loop.py", "model.train()\n    start", "start", None, None),
     ("the scale of the digits", "data/embedded.py", "/ 16.0", "/ 15.0", {"attentive_neural_processes", "factorized_layers", "nade", "pruning_identified_exemplars"}, None),
-    ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"nade", "pruning_identified_exemplars"}, {"compare", "corruptions", "density", "long_tail", "mask_input", "neighbour", "orders", "wrong_labels"}),
+    ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"nade", "pruning_identified_exemplars"}, {"compare", "corruptions", "density", "images_on_a_gpu", "long_tail", "mask_input", "missing_values", "neighbour", "orders", "pixels", "stack_on_gpu", "wrong_labels"}),
     ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"fnet", "performers"}, {"listops", "reading"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
     ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "fnet", "nade", "pruning_identified_exemplars"}, None),
@@ -88,7 +88,7 @@ def digests_in(root):
     module = importlib.import_module("copied.runs.fingerprint")
     papers = {paper for paper, _ in EXPERIMENTS}
     codes = {paper: module.code_of(root / "papers" / paper) for paper in papers}
-    return {(paper, run): codes[paper].digests[run] for paper, run in EXPERIMENTS}
+    return {(paper, run): codes[paper].of(run) for paper, run in EXPERIMENTS}
 
 
 def edit(root, file, old, new):
@@ -114,7 +114,7 @@ def silenced_by(root, edits):
 
 def test_copy_has_the_fingerprints_of_the_package(copy):
     codes = {folder.name: code_of(folder) for folder in paper_folders()}
-    assert digests_in(copy) == {(p, run): codes[p].digests[run] for p, run in EXPERIMENTS}
+    assert digests_in(copy) == {(p, run): codes[p].of(run) for p, run in EXPERIMENTS}
 
 
 @pytest.mark.slow
