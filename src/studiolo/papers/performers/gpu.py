@@ -85,14 +85,15 @@ def refusal(
     return None
 
 
-def serves(q: Tensor, *args: Any, causal: bool = False, **kwargs: Any) -> bool:
-    """Return whether "auto" takes these programs; arguments are those of `refusal`.
+def serves(q: Tensor, *args: Any, causal: bool = False, rescue: bool = True, **kwargs: Any) -> bool:
+    """Return whether "auto" takes these programs; arguments are those of `refusal`, and whether rows are rescued.
 
-    It does not for causal attention, of which they rescue no rows, nor inside `torch.compile` and `torch.func`,
-    which cannot look into them.
+    They were measured to win for causal attention, and rescue no rows. `torch.compile` and `torch.func` cannot
+    look into them.
     """
     traced = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-    return not causal and not traced and refusal(q, *args, **kwargs) is None
+    asked = causal and not rescue and not traced
+    return asked and refusal(q, *args, causal=causal, **kwargs) is None
 
 
 _OPERANDS = {torch.bfloat16: tl.bfloat16, torch.float32: tl.float32}

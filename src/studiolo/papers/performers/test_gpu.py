@@ -205,17 +205,16 @@ def test_layer_computes_the_same_on_a_device():
     torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.gpu
-def test_attention_to_all_keys_takes_these_programs_by_itself_and_is_mapped_without_them():
-    features = RandomFeatures(64, 64).cuda()
-    q, k, v = (torch.randn(2, 4, 100, 64, device="cuda") for _ in range(3))
-
-    def attention(*inputs):
-        return favor_attention(*inputs, features=features)
-
-    right = gpu.favor_attention(q, k, v, features=features)
-    torch.testing.assert_close(attention(q, k, v), right, rtol=0, atol=0)
-    torch.testing.assert_close(torch.vmap(attention)(q, k, v), right, rtol=1e-3, atol=1e-4)
+def test_program_is_taken_by_itself_where_no_row_is_rescued_and_nothing_looks_into_it():
+    features = RandomFeatures(16, 16)
+    q, k, v = inputs(t=10)
+    assert gpu.serves(q, k, v, features, causal=True, rescue=False)
+    assert not gpu.serves(q, k, v, features, causal=True)
+    assert not gpu.serves(q, k, v, features, rescue=False)
+    assert not gpu.serves(q, k, v, features, causal=True, rescue=False, exact=4)
+    asked = []
+    torch.vmap(lambda x: (asked.append(gpu.serves(x, x, x, features, causal=True, rescue=False)), x)[1])(q[None])  # fmt: skip
+    assert asked == [False]
 
 
 @pytest.mark.gpu
