@@ -142,8 +142,14 @@ def test_column_of_a_gpu_shows_what_it_measured_and_nothing_else(library):
     save_machine(paper.folder / "results", gpu)
     (paper.folder / "results" / f"{gpu.slug}.jsonl").write_text("\n".join(lines) + "\n")
     path.unlink()
+    claims = paper.folder / "paper.toml"
+    claims.write_text(
+        claims.read_text().replace('id = "claim-1"', 'id = "claim-1"\nneeds = ["cuda"]', 1)
+    )
     page = render_html(load_view(Document(LIST.encode(), library / "list.md"), library))
-    shown = re.findall(r'<p class="meta">some cpu 16 cores 126 gib some gpu: (.*?)</p>', page)
+    assert "not testable here" in page
+    assert '<p class="meta elsewhere">On Some CPU, 16 cores, 126 GiB, Some GPU: ' in page
+    shown = re.findall(r'<p class="meta">Some CPU, 16 cores, 126 GiB, Some GPU: (.*?)</p>', page)
     assert shown
     assert all("holds" in one for one in shown)
     assert "not run" not in " ".join(shown)

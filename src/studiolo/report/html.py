@@ -175,7 +175,7 @@ def _page(
             css=Markup(page_css()),
             policy=page_policy(script, own_files=bool(split and specs)),
             drawable=can_draw(),
-            machine_names=machine_names(view.machines),
+            machine_names=view.machine_names,
             **more,
         )
     )
@@ -327,8 +327,3 @@ def _readme_parts(paper: PaperView) -> list[tuple[str, Markup]]:
         for title in README_PARTS
         if title in by_title
     ]
-
-
-def machine_names(machines: Sequence[str]) -> dict[str, str]:
-    """Return short names for a table's head: the slug without its hash."""
-    return {machine: machine.rpartition("-")[0].replace("-", " ") for machine in machines}

@@ -50,6 +50,7 @@ from studiolo.runs import (
     load_ledger,
     load_library_evidence,
     load_reference_evidence,
+    machine_name,
     this_environment,
     this_machine,
 )
@@ -59,6 +60,7 @@ from .rows import Row, answers_to, join, papers_on, readiness
 
 FIRST_CLAIMS = 6  # of a paper's claims that stand open at its head
 LONG = 60  # entries
+UNTRIED = (Word.NOT_RUN, Word.NOT_TESTABLE)
 DECIDED = (Word.HOLDS, Word.DIRECTION, Word.DOES_NOT_HOLD, Word.INCONCLUSIVE)
 
 Tally = list[tuple[str, int]]
@@ -93,6 +95,11 @@ class PaperView:
     def elsewhere(self) -> dict[str, dict[str, Verdict]]:
         """Reference machines' verdicts by machine, then claim id; only machines with records of the present code."""
         return {s.machine: s.verdicts() for s in self.reference if s.current}
+
+    @cached_property
+    def machine_names(self) -> dict[str, str]:
+        """The reference machines of `elsewhere` as one says them."""
+        return {s.machine: machine_name(s.folder, s.machine) for s in self.reference if s.current}
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:
@@ -142,7 +149,7 @@ class PaperView:
     @property
     def is_measured(self) -> bool:
         """True if any of the paper's claims was tried here."""
-        return self.counts[Word.NOT_RUN] < len(self.claims)
+        return any(self.counts[word] for word in Word if word not in UNTRIED)
 
     @property
     def tally(self) -> Tally:
@@ -319,9 +326,9 @@ class View:
         return f"Counted apart: {', '.join(parts)}." if parts else ""
 
     @property
-    def machines(self) -> list[str]:
-        """Reference machines that know any of the papers."""
-        return sorted({machine for view in self.papers.values() for machine in view.elsewhere})
+    def machine_names(self) -> dict[str, str]:
+        """Reference machines that know any of the papers, as one says them."""
+        return dict(item for view in self.papers.values() for item in view.machine_names.items())
 
     @cached_property
     def honesty(self) -> Honesty:
@@ -418,7 +425,7 @@ def load_paper(paper: Paper, library: Path) -> PaperView:
             )
         others = [e for e in load_library_evidence(paper, library) if e.machine != evidence.machine]
         known = sorted([*load_reference_evidence(paper), *others], key=lambda e: len(e.current))
-        reference = list({e.machine: e for e in known}.values())
+        reference = list({e.machine: e for e in known}.values())[::-1]  # who knows most first
         return PaperView(paper, evidence, reference, load_ledger(paper, library))
     except PaperError:
         raise

@@ -28,7 +28,15 @@ from .fingerprint import code_of
 from .forecast import Expected, Forecast, forecast
 from .keep import save_reference
 from .ledger import NO_HISTORY, Ledger, load_ledger
-from .machine import Machine, Place, load_machine, this_environment, this_machine, this_place
+from .machine import (
+    Machine,
+    Place,
+    load_machine,
+    machine_name,
+    this_environment,
+    this_machine,
+    this_place,
+)
 from .outcome import Outcome
 from .plan import LeftOut, Plan, SeedToRun, bundles_of, kept_timeouts, plan_next
 from .records import Record
@@ -73,6 +81,7 @@ __all__ = [
     "load_library_evidence",
     "load_machine",
     "load_reference_evidence",
+    "machine_name",
     "paper_folders",
     "plan_next",
     "replay",

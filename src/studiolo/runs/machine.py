@@ -109,6 +109,14 @@ def load_machine(path: Path) -> Machine:
     return machine
 
 
+def machine_name(folder: Path, slug: str) -> str:
+    """Return a machine as one says it, by what `save_machine` wrote into a folder, else by its slug."""
+    try:
+        return str(load_machine(folder / f"{slug}.json"))
+    except RunError:
+        return slug.rpartition("-")[0].replace("-", " ")
+
+
 @cache
 def this_machine() -> Machine:
     """Describe the machine this process runs on."""

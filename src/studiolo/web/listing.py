@@ -20,7 +20,6 @@ from studiolo.library import (
     with_cite_keys,
 )
 from studiolo.lists import Document
-from studiolo.report import machine_names
 
 from .exporting import exported, wanted_format
 from .parts import Part, chosen_parts, outline_of, page_of, pages_of, parts_of, prose
@@ -75,7 +74,7 @@ def _draw(request: Request, moment: Moment, name: str, document: Document) -> Re
         title=list_name(moment, name),
         document=document,
         view=view,
-        machine_names=machine_names(view.machines),
+        machine_names=view.machine_names,
         parts=here,
         continued=here[0].line.entry.section if number > 1 and here[0].line else (),
         count=sum(part.line is not None for part in parts),

@@ -32,7 +32,6 @@ from studiolo.report import (
     draw_figures,
     json_for_html,
     live_specs,
-    machine_names,
     now,
 )
 from studiolo.runs import code_of, is_readers_own, plan_next, this_environment, this_machine
@@ -177,7 +176,7 @@ def _draw(request: Request, moment: Moment, key: Key | None, places: list[Place]
         figures={paper.slug: figures} if paper else {},
         job=room_of(request).measuring.of(paper.slug) if paper else None,
         drawable=can_draw(),
-        machine_names=machine_names(sorted(measured.elsewhere)) if measured else {},
+        machine_names=measured.machine_names if measured else {},
         view=view,
         bare=True,
         specs=specs,
