@@ -151,39 +151,41 @@ class Upstream(NamedTuple):
         return with_ones(self.rows.v, self.scale.dtype)
 
 
-def query_gradient(phi: Map, block: Upstream, state: Parts) -> tuple[Tensor, Parts]:
-    """Return the gradient of q and the state after `causal_block`; features are made again."""
+def query_gradient(
+    phi: Map, block: Upstream, state: Parts, trained: Sequence[Tensor]
+) -> tuple[Sequence[Tensor], Parts]:
+    """Return the gradients of q and of what is `trained` in φ, and the state after `causal_block`; features are made again."""
     rows, scale, d_seen = block
     key, values = key_weights(rows.keys(phi), scale), block.values
-    q, queries = _to_differentiate(phi, rows.q)
     d_query = (d_seen @ values.mT).tril_() @ key
     sums = key.mT @ values
     if state[0] is not None and state[1] is not None:
         before = shrunk(state[0], scale) * state[1]
         d_query += d_seen @ before.mT
         sums += before
-    d_query *= query_weights(Features(queries.log.detach()), scale)
-    return torch.autograd.grad(queries.log, q, d_query)[0], (scale, sums)
+    q, query = _to_differentiate(lambda x: query_weights(phi(x), scale), rows.q)
+    return torch.autograd.grad(query, [q, *trained], d_query), (scale, sums)
 
 
-def key_gradient(phi: Map, block: Upstream, d_sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of k, of v, and of the sums before `causal_block` with the block's scale taken out."""
+def key_gradient(
+    phi: Map, block: Upstream, d_sums: Tensor, trained: Sequence[Tensor]
+) -> tuple[Sequence[Tensor], Tensor, Tensor]:
+    """Return the gradients of k and of what is `trained` in φ, of v, and of the sums before `causal_block` with the block's scale taken out."""
     rows, scale, d_seen = block
     query, values = query_weights(phi(rows.q), scale), block.values
-    k, keys = _to_differentiate(lambda x: rows._replace(k=x).keys(phi), rows.k)
-    key = key_weights(Features(keys.log.detach()), scale)
-    pairs = (query @ key.mT).tril_()
-    d_v = ((pairs.mT @ d_seen).sum_to_size(values.shape) + key @ d_sums)[..., :-1]
+    k, key = _to_differentiate(lambda x: key_weights(rows._replace(k=x).keys(phi), scale), rows.k)
     d_pairs = (d_seen @ values.mT).tril_()
     d_key = (d_pairs.mT @ query).sum_to_size(key.shape) + values @ d_sums.mT
-    d_k = torch.autograd.grad(keys.log, k, d_key.mul_(key))[0]
+    d_k = torch.autograd.grad(key, [k, *trained], d_key)
+    pairs = (query @ key.detach().mT).tril_()
+    d_v = ((pairs.mT @ d_seen).sum_to_size(values.shape) + key.detach() @ d_sums)[..., :-1]
     return d_k, d_v, (query.mT @ d_seen).sum_to_size(d_sums.shape) + d_sums
 
 
-def _to_differentiate(phi: Map, x: Tensor) -> tuple[Tensor, Features]:
+def _to_differentiate(weigh: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        return x, phi(x)
+        return x, weigh(x)
 
 
 @dataclass(frozen=True)
@@ -230,17 +232,25 @@ class Causal:
 
 
 class Recomputed(Function):
-    """`Causal.run` that keeps its inputs, its output and the scales of its blocks, and makes the features again.
-
-    φ must be positive, and have no parameters that are trained.
-    """
+    """`Causal.run` that keeps its inputs, its output and the scales of its blocks, and makes the features again."""
 
     @staticmethod
-    def forward(ctx: Any, causal: Causal, *inputs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the output and the next state; `inputs` are those of `Rows` and a state."""
-        ctx.causal, ctx.made, ctx.draw = causal, [], causal.draw()
+    def forward(
+        ctx: Any,
+        attention: Callable[[Tensor | None], Causal],
+        matrix: Tensor | None,
+        *inputs: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the output and the next state.
+
+        Args:
+            attention: makes attention of the matrix of φ.
+            inputs: those of `Rows` and a state.
+        """
+        causal = attention(matrix)
+        ctx.attention, ctx.made, ctx.drawn, ctx.draw = attention, [], causal.draw, causal.draw()
         out, (log_max, sums) = causal.run(*_rows_and_state(inputs), ctx.made)
-        ctx.save_for_backward(*inputs, out)
+        ctx.save_for_backward(matrix, *inputs, out)
         ctx.mark_non_differentiable(log_max)
         return out, cast(Tensor, log_max), cast(Tensor, sums)
 
@@ -248,18 +258,22 @@ class Recomputed(Function):
     def backward(ctx: Any, d_out: Tensor, _: Tensor, d_sums: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients: of queries from the first block on, of keys and values from the last one back.
 
-        Gradients of gradients are those of `Causal.run` itself.
+        Both ways add to that of φ's matrix. Gradients of gradients are those of `Causal.run` itself.
         """
-        if ctx.causal.draw() != ctx.draw:
+        if ctx.drawn() != ctx.draw:
             raise RuntimeError(
                 "w was drawn anew between an output and its gradient, which needs the features again: "
                 "redraw after the backward pass."
             )
-        *inputs, out = ctx.saved_tensors
+        matrix, *inputs, out = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return None, *_gradients(ctx.causal, inputs, d_out, d_sums)
+            return None, *_gradients(ctx.attention, matrix, inputs, d_out, d_sums)
         rows, before = _rows_and_state(inputs)
-        phi = ctx.causal.phi
+        trained: list[Tensor] = []
+        if ctx.needs_input_grad[1]:  # in the precision that blocks are added in
+            exact = torch.promote_types(matrix.dtype, torch.float32)
+            trained.append(matrix.detach().to(exact).requires_grad_())
+        phi = ctx.attention(trained[0] if trained else matrix).phi
         lengths, scales, weights = zip(*ctx.made, strict=True)
         places = [
             (..., slice(*edges), slice(None)) for edges in pairwise(accumulate(lengths, initial=0))
@@ -272,16 +286,20 @@ class Recomputed(Function):
             return Upstream(rows.at(at), scales[i], torch.cat([d_values, d_weight], -1))
 
         d_q, d_k, d_v = (torch.empty_like(x) for x in (rows.q, rows.k, rows.v))
+        d_trained = [torch.zeros_like(w) for w in trained]
         state = before
         for i, at in enumerate(places):
-            d_q[at], state = query_gradient(phi, block(i), state)
+            (d_q[at], *parts), state = query_gradient(phi, block(i), state, trained)
+            d_trained = [a + b for a, b in zip(d_trained, parts, strict=True)]
         for i, at in reversed(list(enumerate(places))):
-            d_k[at], d_v[at], d_sums = key_gradient(phi, block(i), d_sums)
+            (d_k[at], *parts), d_v[at], d_sums = key_gradient(phi, block(i), d_sums, trained)
+            d_trained = [a + b for a, b in zip(d_trained, parts, strict=True)]
             earlier = scales[i - 1] if i else before[0]
             if earlier is not None:
                 d_sums *= shrunk(earlier, scales[i])
+        d_matrix = d_trained[0].to(matrix.dtype) if d_trained else None
         nothing = None, None, None
-        return None, d_q, d_k, d_v, *nothing, None, None if before[0] is None else d_sums
+        return None, d_matrix, d_q, d_k, d_v, *nothing, None, None if before[0] is None else d_sums
 
 
 def _rows_and_state(inputs: Sequence[Tensor | None]) -> tuple[Rows, Parts]:
@@ -290,15 +308,18 @@ def _rows_and_state(inputs: Sequence[Tensor | None]) -> tuple[Rows, Parts]:
 
 
 def _gradients(
-    causal: Causal, inputs: Sequence[Tensor | None], *upstream: Tensor
+    attention: Callable[[Tensor | None], Causal],
+    matrix: Tensor | None,
+    inputs: Sequence[Tensor | None],
+    *upstream: Tensor,
 ) -> list[Tensor | None]:
     """Return the gradients of `Causal.run`, which can be differentiated again."""
-    out, (_, sums) = causal.run(*_rows_and_state(inputs))
-    wanted = [x for x in inputs if x is not None and x.requires_grad]
+    out, (_, sums) = attention(matrix).run(*_rows_and_state(inputs))
+    wanted = [x for x in (matrix, *inputs) if x is not None and x.requires_grad]
     found = iter(
         torch.autograd.grad([out, cast(Tensor, sums)], wanted, upstream, create_graph=True)
     )
-    return [next(found) if x is not None and x.requires_grad else None for x in inputs]
+    return [next(found) if x is not None and x.requires_grad else None for x in (matrix, *inputs)]
 
 
 def _lost(weight: Tensor, sees: Tensor | None) -> bool:

@@ -91,7 +91,47 @@ _PHI: dict[str, tuple[Callable[..., Features], int]] = {  # and features per dra
 _OF_SOFTMAX = ("positive", "hyperbolic", "trigonometric")
 
 
-class RandomFeatures(nn.Module):
+def learned_features(x: Float[Tensor, "*batch n d"], weight: Float[Tensor, "*b m d"]) -> Features:
+    """Return φ(x) = [exp(W x), exp(−W x)], the feature map of Hedgehog (arXiv 2402.04347). 2m positive features."""
+    wx = x @ weight.mT
+    return Features(torch.cat([wx, -wx], -1))
+
+
+class FeatureMap(nn.Module):
+    """φ as a function of x and of one matrix at most: with it at hand, features can be made again for the gradient."""
+
+    dim: int
+    """d, the length of x."""
+    num_features: int
+    """The length of φ(x)."""
+    _map: Callable[..., Features]
+    _matrix: str
+
+    @property
+    def matrix(self) -> Tensor | None:
+        """w, or None where there is none."""
+        found: Tensor | None = getattr(self, self._matrix)
+        return found
+
+    def of(self, x: Tensor, matrix: Tensor | None) -> Features:
+        """Return φ(x) of x (..., n, d) with this matrix, in x's own precision.
+
+        Raises:
+            ValueError: x is not d long; says both.
+        """
+        if x.shape[-1] != self.dim:
+            raise ValueError(
+                f"x has {x.shape[-1]} coordinates and these features were made for {self.dim}: "
+                f"give them dim={x.shape[-1]}."
+            )
+        return self._map(x, None if matrix is None else matrix.to(x.dtype))
+
+    def forward(self, x: Float[Tensor, "..."]) -> Features:
+        """Return φ(x) with its own matrix."""
+        return self.of(x, self.matrix)
+
+
+class RandomFeatures(FeatureMap):
     """A feature map with its draw of w.
 
     Args:
@@ -113,6 +153,7 @@ class RandomFeatures(nn.Module):
 
     projection: Tensor | None
     draw_id: int
+    _matrix = "projection"
 
     def __init__(
         self,
@@ -174,21 +215,12 @@ class RandomFeatures(nn.Module):
         super()._load_from_state_dict(*args)
         self._identify()
 
-    def forward(self, x: Float[Tensor, "..."]) -> Features:
-        """Return φ(x) of x (..., n, d), in x's own precision.
-
-        Raises:
-            ValueError: x is not d long; says both.
-        """
-        _check_length(x, self.dim)
-        return self._map(x, None if self.projection is None else self.projection.to(x.dtype))
-
     def extra_repr(self) -> str:
         """Name the sizes and the draw in `print(model)`."""
         return f"{self.dim}, num_features={self.num_features}, phi={self.phi!r}, draw={self.draw!r}"
 
 
-class LearnedFeatures(nn.Module):
+class LearnedFeatures(FeatureMap):
     """φ(x) = [exp(W x), exp(−W x)] with a trained W: the feature map of Hedgehog (arXiv 2402.04347).
 
     Args:
@@ -205,6 +237,8 @@ class LearnedFeatures(nn.Module):
     """
 
     of_softmax = False
+    _map = staticmethod(learned_features)
+    _matrix = "weight"
 
     def __init__(
         self,
@@ -234,16 +268,6 @@ class LearnedFeatures(nn.Module):
         rows = torch.arange(self.num_features // 2, device=self.weight.device)
         self.weight.zero_()[..., rows, rows % self.dim] = 1.0
 
-    def forward(self, x: Float[Tensor, "..."]) -> Features:
-        """Return φ(x) of x (..., n, d), in x's own precision.
-
-        Raises:
-            ValueError: x is not d long; says both.
-        """
-        _check_length(x, self.dim)
-        wx = x @ self.weight.to(x.dtype).mT
-        return Features(torch.cat([wx, -wx], -1))
-
     def extra_repr(self) -> str:
         """Name the sizes in `print(model)`."""
         return (
@@ -265,11 +289,3 @@ def feature_map(
     if phi == "learned":
         return LearnedFeatures(dim, num_features, heads=heads, device=device)
     return RandomFeatures(dim, num_features, phi=phi, draw=draw, generator=generator, device=device)
-
-
-def _check_length(x: Tensor, dim: int) -> None:
-    if x.shape[-1] != dim:
-        raise ValueError(
-            f"x has {x.shape[-1]} coordinates and these features were made for {dim}: "
-            f"give them dim={x.shape[-1]}."
-        )

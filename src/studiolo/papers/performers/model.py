@@ -17,7 +17,7 @@ from torch.utils._pytree import register_pytree_node, tree_map_only
 
 from .blocks import Causal, Map, Recomputed, Rows, absorb, read, with_ones
 from .exact import Recent, absorb_recent, nearby_exact
-from .features import Features, RandomFeatures
+from .features import FeatureMap, Features
 
 
 @dataclass(frozen=True)
@@ -200,11 +200,19 @@ def favor_attention(
         if exact is not None:
             mixed, parts, recent = nearby_exact(phi, rows, parts, recent, exact)
         elif causal and k.shape[-2] > 1:
-            attention = Causal(phi, chunk_size, rescue, drawn)
-            if _recomputes(features, rows, parts[1]):
-                mixed, *parts = Recomputed.apply(attention, *rows, *parts)
+            if isinstance(features, FeatureMap) and _recomputes(features, rows, parts[1]):
+
+                def attention(matrix: Tensor | None) -> Causal:
+                    return Causal(
+                        lambda x: features.of(x.to(dtype) * scale, matrix),
+                        chunk_size,
+                        rescue,
+                        drawn,
+                    )
+
+                mixed, *parts = Recomputed.apply(attention, features.matrix, *rows, *parts)
             else:
-                mixed, parts = attention.run(rows, parts)
+                mixed, parts = Causal(phi, chunk_size, rescue, drawn).run(rows, parts)
         else:  # one query and its own key are no different
             for block in Rows(k, k, v, hidden, bias, None).split(chunk_size):
                 parts = absorb(parts, block.keys(phi), with_ones(block.v, dtype))
@@ -221,13 +229,15 @@ def _gpu() -> Any:
     return importlib.import_module(".gpu", __package__)
 
 
-def _recomputes(features: Map, rows: Rows, sums: Tensor | None) -> bool:
+def _recomputes(features: FeatureMap, rows: Rows, sums: Tensor | None) -> bool:
     """Whether the features are made again for the gradient; where torch looks inside, the plain program runs."""
     return (
         torch.is_grad_enabled()
-        and any(x is not None and x.requires_grad for x in (rows.q, rows.k, rows.v, sums))
-        and isinstance(features, RandomFeatures)
-        and features.phi != "trigonometric"
+        and type(features).forward is FeatureMap.forward
+        and any(
+            x is not None and x.requires_grad
+            for x in (rows.q, rows.k, rows.v, sums, features.matrix)
+        )
         and not (rows.bias is not None and rows.bias.requires_grad)
         and not rows.q.is_meta
         and not torch.compiler.is_compiling()

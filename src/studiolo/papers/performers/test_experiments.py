@@ -104,7 +104,7 @@ def test_swap_at_its_smallest_loses_accuracy_and_says_how_much():
 
 @pytest.mark.parametrize("worse", ["trigonometric", "positive, redrawn", "positive, again"])
 def test_kinds_of_features_in_training_at_their_smallest(worse):
-    values = experiments.features_in_training(seed=0, worse=worse, steps=24, length=8).values
+    values = experiments.features_in_training(seed=0, worse=worse, steps=12, length=8).values
     assert values["lead"] == values[f"loss_{worse}"] - values["loss_positive"] != 0
 
 

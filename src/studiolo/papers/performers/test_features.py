@@ -4,6 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from studiolo.measure import peak_tensor_bytes
 
 from . import reference
 from .draws import regularized_iid_projection, regularized_projection
@@ -196,3 +199,21 @@ def test_state_dict_without_features_is_loaded_where_there_is_no_draw():
     for options in ({"phi": "relu", "draw": "none"}, {"phi": "learned"}):
         ours = FavorAttention(12, 4, **options)
         assert str(ours.load_state_dict(theirs.state_dict())) == "<All keys matched successfully>"
+
+
+def test_every_map_trains_in_less_memory_than_fused_attention():
+    inputs = [x.requires_grad_() for x in torch.randn(3, 1, 8, 4096, 64, generator=seeded()) * 0.5]
+
+    def fused():
+        out = scaled_dot_product_attention(*inputs, is_causal=True)
+        return torch.autograd.grad(out.sum(), inputs)
+
+    limit = peak_tensor_bytes(fused)
+    for phi in ("trigonometric", "learned"):
+        features = feature_map(phi, 64, 256, heads=(8,), generator=seeded(1))
+
+        def ours(features=features):
+            out = favor_attention(*inputs, features=features, causal=True)
+            return torch.autograd.grad(out.sum(), [*inputs, *features.parameters()])
+
+        assert peak_tensor_bytes(ours) < limit

@@ -2,12 +2,15 @@ import math
 
 import pytest
 import torch
+from torch import nn
+from torch.func import functional_call
 from torch.nn.functional import scaled_dot_product_attention
 
 from . import reference
 from .draws import orthogonal_projection, regularized_projection
 from .features import (
     Features,
+    LearnedFeatures,
     RandomFeatures,
     hyperbolic_features,
     positive_features,
@@ -331,34 +334,90 @@ def test_errors_are_sentences(call, sentence):
         call()
 
 
-@pytest.mark.parametrize("phi", ["positive", "hyperbolic"])
-def test_gradients_made_from_recomputed_features_are_those_of_the_plain_program(phi):
-    features = RandomFeatures(5, 8, phi=phi, generator=seeded(1))
-    plain = lambda x: features(x)  # noqa: E731  (what is no `RandomFeatures` is not recomputed)
-    inputs = [x.requires_grad_() for x in qkv(2, 3, 45)]
-    key_mask = torch.rand(2, 1, 45, generator=seeded(3)) < 0.7
-    _, first = favor_attention(*qkv(2, 3, 4, seed=9), features=features, state=FavorState())
+def feature_map_of(phi, d, num_features, heads=()):
+    if phi != "learned":
+        return RandomFeatures(d, num_features, phi=phi, generator=seeded(1))
+    features = LearnedFeatures(d, num_features, heads=heads, dtype=torch.float64)
+    with torch.no_grad():
+        features.weight.normal_(generator=seeded(1))
+    return features
 
-    def gradients(features, state, retain=False):
+
+@pytest.mark.parametrize("retain", [False, True])
+@pytest.mark.parametrize("phi", ["positive", "hyperbolic", "trigonometric", "relu", "learned"])
+def test_gradients_made_from_recomputed_features_are_those_of_the_plain_program(phi, retain):
+    features = feature_map_of(phi, 5, 8, heads=(3, 1))
+    plain = lambda x: features(x)  # noqa: E731  (what is no `FeatureMap` is not recomputed)
+    inputs = [x.requires_grad_() for x in qkv(2, 3, 1, 45)]
+    wanted = [*inputs, *features.parameters()]
+    key_mask = torch.rand(2, 1, 1, 45, generator=seeded(3)) < 0.7
+    _, first = favor_attention(*qkv(2, 3, 1, 4, seed=9), features=features, state=FavorState())
+    first = first.detach()
+
+    def gradients(features, state):
         out, after = favor_attention(
             *inputs, features=features, causal=True, key_mask=key_mask, state=state, chunk_size=4
         )
         loss = out.square().sum() + after.sums.square().sum()
-        grads = torch.autograd.grad(loss, inputs, retain_graph=retain)
-        return torch.autograd.grad(loss, inputs) if retain else grads
+        if retain:
+            torch.autograd.grad(loss, wanted, retain_graph=True)
+        return out, *torch.autograd.grad(loss, wanted)
 
     expected = gradients(plain, FavorState(first.log_max, first.sums))
-    for found in (gradients(features, first), gradients(features, first, retain=True)):
-        for a, b in zip(found, expected, strict=True):
-            assert_same(a, b)
+    for a, b in zip(gradients(features, first), expected, strict=True):
+        assert_same(a, b)
 
 
-def test_causal_attention_can_be_differentiated_twice():
-    features = RandomFeatures(3, 4, generator=seeded(1))
+class Attention(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.features = features
+
+    def forward(self, q, k, v):
+        return favor_attention(q, k, v, features=self.features, causal=True, chunk_size=4)
+
+
+@pytest.mark.parametrize("phi", ["trigonometric", "learned"])
+def test_causal_attention_can_be_differentiated_twice(phi):
+    attention = Attention(feature_map_of(phi, 3, 4))
+    names, weights = [], []
+    for name, weight in attention.named_parameters():
+        names.append(name)
+        weights.append(weight.detach().requires_grad_())
     inputs = [x.requires_grad_() for x in qkv(6, d=3, dv=2)]
     assert torch.autograd.gradgradcheck(
-        lambda *x: favor_attention(*x, features=features, causal=True, chunk_size=4), inputs
+        lambda q, k, v, *w: functional_call(attention, dict(zip(names, w, strict=True)), (q, k, v)),
+        (*inputs, *weights),
     )
+
+
+def test_gradient_is_of_the_matrix_that_the_output_was_made_with():
+    attention = Attention(feature_map_of("learned", 5, 8))
+    (name, own), inputs = next(attention.named_parameters()), qkv(9)
+    other = torch.randn(own.shape, generator=seeded(2), dtype=own.dtype).requires_grad_()
+    out = functional_call(attention, {name: other}, inputs)
+    (found,) = torch.autograd.grad(out.sum(), other)
+    with torch.no_grad():
+        own.copy_(other)
+    (expected,) = torch.autograd.grad(attention(*inputs).sum(), own)
+    assert_same(found, expected)
+    out = attention(*inputs).sum()
+    with torch.no_grad():
+        own.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.backward()
+
+
+def test_forward_of_a_subclass_is_not_passed_over():
+    class Doubled(RandomFeatures):
+        def forward(self, x):
+            return super().forward(2 * x)
+
+    features, (q, k, v) = Doubled(5, 8, generator=seeded(1)), qkv(9)
+    inputs = [x.requires_grad_() for x in (2 * q, 2 * k, v)]
+    expected = favor_attention(*inputs, features=feature_map_of("positive", 5, 8), causal=True)
+    inputs = [x.requires_grad_() for x in (q, k, v)]
+    assert_same(favor_attention(*inputs, features=features, causal=True), expected)
 
 
 def test_gradient_reaches_an_earlier_state():
@@ -376,20 +435,3 @@ def test_gradient_reaches_an_earlier_state():
         torch.autograd.grad(torch.cat(outs).square().sum(), (q, k, v)), expected, strict=True
     ):
         assert_same(a, b)
-
-
-def test_training_needs_half_the_memory_of_features_that_are_kept():
-    from studiolo.measure import peak_tensor_bytes
-
-    features = RandomFeatures(64, 256, generator=seeded())
-    inputs = list(torch.randn(3, 1, 8, 2048, 64, generator=seeded()) * 0.5)
-    inputs = [x.clone().requires_grad_() for x in inputs]
-
-    def step(features):
-        out = favor_attention(*inputs, features=features, causal=True)
-        return torch.autograd.grad(out.sum(), inputs)
-
-    recomputed, kept = (
-        peak_tensor_bytes(lambda f=f: step(f)) for f in (features, lambda x: features(x))
-    )
-    assert recomputed < kept / 2
