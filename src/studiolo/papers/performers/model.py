@@ -139,7 +139,8 @@ def favor_attention(
             there are any, the host waits for each block; without it nothing is waited for, and
             `torch.compile` makes one graph.
         program: "torch"; "triton", which on a GPU never writes features to memory, and rescues no rows; or
-            "auto", which takes that one where it was measured to be faster and can compute what is asked.
+            "auto", which takes that one where it was measured to be faster and can do what is asked: for causal
+            attention with `rescue=False`.
 
     Returns:
         (..., t, v) in q's precision. The work is in float32 at least, whatever autocast says. Where a
@@ -161,7 +162,7 @@ def favor_attention(
         raise ValueError(f'program is {program!r}; known are "auto", "torch" and "triton".')
     if program == "triton" or (program == "auto" and q.is_cuda):
         asked = {"causal": causal, "key_mask": key_mask, "state": state, "exact": exact}
-        if program == "triton" or _gpu().serves(q, k, v, features, **asked):
+        if program == "triton" or _gpu().serves(q, k, v, features, rescue=rescue, **asked):
             out: Tensor = _gpu().favor_attention(q, k, v, features=features, **asked)
             return out
     if chunk_size is None:
