@@ -1,15 +1,20 @@
 """Causal FAVOR+ beside exact attention and performer-pytorch: one thread, CPU time, one Markdown table.
 
     python bench/performers.py
+    PYTHONPATH=PEERS:BEFORE python bench/performers.py --before PACKAGE
 
-torch's fused attention is the strongest exact peer. performer-pytorch (1.1.4, with local-attention and
-axial-positional-embedding) is the strongest peer of the same method that runs without a GPU; its row
-is left out, and said so, where it cannot be imported. Two ways of writing causal FAVOR in plain torch stand
-beside it: chunks with matrix products, which is what one would write, and chunks with outer products, which is
-how the authors' SLiM Performer goes. `decode` is one token after 2,048. The ratio is the peer's CPU time over ours, median over
-interleaved pairs; its interval is the order-statistic interval of these pairs (5 % per tail), of this process alone.
+PEERS is where `pip install --no-deps --target PEERS performer-pytorch==1.1.4 local-attention==1.9.15
+axial-positional-embedding einops` put them. BEFORE is the `src` of an earlier commit (`git archive`), and PACKAGE
+the name that `favor_attention` is imported from there. What cannot be imported has no row, and that is said. About two minutes.
+
+torch's fused attention is the strongest exact peer. performer-pytorch is the strongest peer of the same method
+that runs without a GPU. Two ways of writing causal FAVOR in plain torch stand beside it: chunks with matrix
+products, which is what one would write, and chunks with outer products, which is how the authors' SLiM Performer
+goes. `decode` is fifty tokens after 2,048. The ratio is the peer's CPU time over ours, median over interleaved pairs;
+its interval is the order-statistic interval of these pairs (5 % per tail), of this process alone. The bar is the ratio that we want.
 """
 
+import argparse
 import importlib
 import os
 
@@ -17,6 +22,9 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import NamedTuple
 
 import torch
 from side_by_side import cells, print_head, print_row
@@ -24,10 +32,12 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from studiolo.measure import abba
+from studiolo.papers import performers
 from studiolo.papers.performers import FavorState, RandomFeatures, favor_attention
 
 
 HEADS, DIM, FEATURES = 8, 64, 256
+FUSED, EARLIER = "torch fused attention", "an earlier version"
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -70,8 +80,14 @@ def written_out(outer: bool) -> Attention:
     return attention
 
 
-def decode(length: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Return fifty tokens by a state, and by torch's fused attention over a cache of `length` keys."""
+def attention_of(version: ModuleType) -> Attention:
+    """Return the causal FAVOR+ of a version of this package."""
+    features = version.RandomFeatures(DIM, FEATURES, generator=torch.Generator().manual_seed(0))
+    return partial(version.favor_attention, features=features, causal=True)
+
+
+def decode(length: int, before: ModuleType | None) -> dict[str, Callable[[], object]]:
+    """Return fifty tokens after `length`: by our state, by one of an earlier version, and by torch's fused attention."""
     features = RandomFeatures(DIM, FEATURES)
     q, k, v = torch.randn(3, 1, HEADS, length, DIM) * 0.5
     token = [x[:, :, -1:] for x in (q, k, v)]
@@ -90,7 +106,25 @@ def decode(length: int) -> tuple[Callable[[], object], Callable[[], object]]:
             keys, values = torch.cat([keys, token[1]], -2), torch.cat([values, token[2]], -2)
             scaled_dot_product_attention(token[0], keys, values)
 
-    return ours, fused
+    found: dict[str, Callable[[], object]] = {"ours": ours, FUSED: fused}
+    if before is not None:
+        theirs = before.RandomFeatures(DIM, FEATURES)
+        options = {"features": theirs, "causal": True}
+        state = before.FavorState()
+        with torch.no_grad():
+            made = before.favor_attention(q, k, v, state=state, **options)
+        returned = isinstance(made, tuple)  # the first versions changed the state that they got
+        start = made[1] if returned else state
+
+        @torch.no_grad()
+        def earlier() -> None:
+            state = start
+            for _ in range(50):
+                made = before.favor_attention(*token, state=state, **options)
+                state = made[1] if returned else state
+
+        found[EARLIER] = earlier
+    return found
 
 
 def forward(attention: Attention, inputs: list[Tensor]) -> Callable[[], object]:
@@ -109,44 +143,71 @@ def training(attention: Attention, inputs: list[Tensor]) -> Callable[[], object]
     return lambda: torch.autograd.grad(attention(*inputs).sum(), inputs)
 
 
+class Row(NamedTuple):
+    """A row to measure. The bar is peer / ours at least."""
+
+    peer: str
+    run: Callable[[Attention, list[Tensor]], Callable[[], object]]
+    length: int
+    pairs: int
+    bar: float | None = None
+
+
+ROWS = [
+    Row(FUSED, training, 4096, 12, 1.8),
+    Row(EARLIER, forward, 2048, 12, 1 / 0.6),
+    Row("performer-pytorch 1.1.4", forward, 2048, 5, 30),
+    Row("chunks with matrix products", forward, 2048, 12, 5),
+    Row("chunks with matrix products", training, 2048, 6),
+    Row("chunks with outer products", forward, 2048, 5),
+    Row(FUSED, forward, 2048, 12),
+    Row(FUSED, forward, 8192, 5),
+    Row(FUSED, training, 2048, 8),
+    Row(FUSED, training, 8192, 5),
+]
+
+
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--before", metavar="PACKAGE", help="an earlier version, such as studiolo.papers.performers"
+    )
+    name = parser.parse_args().before
+    before = None if name is None else importlib.import_module(name)
     torch.set_num_threads(1)
-    features = RandomFeatures(DIM, FEATURES, generator=torch.Generator().manual_seed(0))
-
-    def favor(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return favor_attention(q, k, v, features=features, causal=True)
-
-    def fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return scaled_dot_product_attention(q, k, v, is_causal=True)
-
-    peer = performer_pytorch()
-    rows: list[tuple[Attention, str, Callable[..., Callable[[], object]], int, int]] = [
-        (fused, "torch fused attention", forward, 2048, 20),
-        (fused, "torch fused attention", forward, 8192, 20),
-        (fused, "torch fused attention", training, 2048, 20),
-        (fused, "torch fused attention", training, 4096, 12),
-        (fused, "torch fused attention", training, 8192, 8),
-        (written_out(outer=False), "chunks with matrix products", forward, 2048, 20),
-        (written_out(outer=False), "chunks with matrix products", training, 2048, 12),
-        (written_out(outer=True), "chunks with outer products", forward, 2048, 5),
-    ]
-    if peer is not None:
-        rows.append((peer, "performer-pytorch 1.1.4", forward, 2048, 5))
+    favor = attention_of(performers)
+    peers: dict[str, Attention | None] = {
+        FUSED: partial(scaled_dot_product_attention, is_causal=True),
+        EARLIER: None if before is None else attention_of(before),
+        "performer-pytorch 1.1.4": performer_pytorch(),
+        "chunks with matrix products": written_out(outer=False),
+        "chunks with outer products": written_out(outer=True),
+    }
     print(
         f"Causal, {HEADS} heads of {DIM}, {FEATURES} features, float32, torch {torch.__version__}, one thread.\n"
     )
-    print_head("pass", "L", "peer", "ours s", "peer s", "peer / ours (interval)", "pairs", "busy")
-    for attention, name, run, length, pairs in rows:
-        inputs = list(torch.randn(3, 1, HEADS, length, DIM) * 0.5)
-        times = abba(run(attention, inputs), run(favor, inputs), pairs=pairs, warmup=1)
-        print_row(run.__name__, length, name, *cells(times))
-    ours, cached = decode(2048)
-    print_row(
-        "decode, 50 tokens", 2048, "torch fused attention, cached keys", *cells(abba(cached, ours))
+    print_head(
+        "pass", "L", "peer", "ours s", "peer s", "peer / ours (interval)", "pairs", "busy", "bar"
     )
-    if peer is None:
-        print("\nperformer-pytorch is not installed: no row.")
+    for row in ROWS:
+        peer = peers[row.peer]
+        if peer is None:
+            continue
+        inputs = list(torch.randn(3, 1, HEADS, row.length, DIM) * 0.5)
+        times = abba(row.run(peer, inputs), row.run(favor, inputs), pairs=row.pairs, warmup=1)
+        print_row(row.run.__name__, row.length, row.peer, *cells(times), bar(row.bar))
+    ours, *others = decode(2048, before).items()
+    for name, theirs in others:
+        times = abba(theirs, ours[1])
+        print_row("decode", 2048, name, *cells(times), bar(1 / 0.6 if name == EARLIER else None))
+    for name in (name for name, peer in peers.items() if peer is None):
+        print(f"\n{name} is not here: no row.")
+
+
+def bar(ratio: float | None) -> str:
+    """Return a bar as a cell."""
+    return "" if ratio is None else f"{ratio:.2f}"
 
 
 if __name__ == "__main__":

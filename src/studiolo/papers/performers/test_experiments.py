@@ -7,7 +7,7 @@ import torch
 
 from studiolo.data.listops import TOKENS
 
-from . import experiments, training
+from . import experiments, proteins, training
 from .features import RandomFeatures
 
 
@@ -111,6 +111,37 @@ def test_kinds_of_features_in_training_at_their_smallest(worse):
 def test_reading_at_its_smallest():
     values = experiments.reading(seed=0, steps=2, length=12).values
     assert values["lead"] == values["accuracy_better"] - values["accuracy_worse"]
+
+
+@pytest.fixture
+def few_proteins(monkeypatch):
+    letters = torch.randint(20, (2, 12, 9), generator=torch.Generator().manual_seed(0))
+    found = [[("".join(proteins.RESIDUES[i] for i in row), "0") for row in x] for x in letters]
+    splits = dict(zip(("train", "valid"), found, strict=True))
+    splits["train"].append(("ACD", "0"))
+    monkeypatch.setattr("studiolo.data.proteins", lambda task, split: splits[split])
+    return splits
+
+
+def test_masked_proteins_at_their_smallest(few_proteins):
+    values = experiments.masked_proteins(seed=0, num_features=8, length=8, steps=2).values
+    of = {name: values[f"accuracy_{name}"] for name in ("relu", "positive", "softmax")}
+    assert values["lead"] == of["relu"] - of["positive"]
+    assert values["lead_over_exact"] == of["relu"] - of["softmax"]
+    assert values["lead_of_another_draw"] == of["relu"] - values["accuracy_relu, again"]
+    assert values["nats_relu"] != values["nats_relu, again"]
+
+
+def test_rows_of_proteins_are_fragments_of_those_long_enough_with_some_residues_asked(few_proteins):
+    known = proteins.chains("train", 8)
+    assert len(known) == 12
+    tokens, answers = next(proteins.masked_rows(known, 8, 0, num_rows=200))
+    asked = tokens == proteins.MASK
+    assert torch.equal(asked, answers != proteins.GIVEN)
+    assert 0.1 < asked.double().mean() < 0.2
+    whole = torch.where(asked, answers, tokens)
+    there = {tuple(chain[i : i + 8].tolist()) for chain in known for i in (0, 1)}
+    assert {tuple(row) for row in whole.tolist()} <= there
 
 
 def test_scale_of_a_swapped_model_reaches_its_features():
