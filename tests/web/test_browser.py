@@ -159,6 +159,7 @@ def test_triage_by_keyboard(open_page, site):
     page.wait_for_selector("dialog[open] >> text=Take back")
     page.keyboard.press("Enter")
     page.wait_for_selector(".thing >> nth=1")
+    assert page.evaluate("document.activeElement === document.querySelector('.at .entry a')")
     assert path.read_bytes() == before
     assert is_quiet(page, site)
 

@@ -103,6 +103,8 @@ async function send(form, button) {
     if (!answer.ok || new URL(answer.url).pathname.startsWith("/change/")) return fill(page);
     if (dialog.open) dialog.close();
     show(page, answer.url);
+    const line = current();
+    if (line) titleOf(line)?.focus({ preventScroll: true });
     say($(".done", page)?.firstChild?.textContent || "Taken back.");
   } else {
     await ask((button?.getAttribute("formaction") || form.getAttribute("action")) + "?" + new URLSearchParams(data));
