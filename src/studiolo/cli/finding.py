@@ -54,9 +54,9 @@ def find(
     """Find what you have: on lists, topic pages and in the inbox; titles, authors, abstracts, notes and questions.
 
     Words are found in any inflection, with or without accents; the last one may be half typed, and a typing error is
-    corrected and said. A - before a word or field leaves out what has it.
+    corrected and said. A - before a word or field leaves out what has it. An address, id or DOI finds what has it.
 
-    Fields: author:, title:, section:, note:, year:2021, year:2019..2021, tag:, state:to-read, source:, list:,
+    Fields: author:, title:, section:, note:, year:2021, year:2019..2021, tag:, state:to-read, source:, list:, key:,
     has:question, has:code, has:talk, has:claims.
 
     \b

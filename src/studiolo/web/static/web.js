@@ -83,8 +83,10 @@ async function ask(address) {
 function fill(page) {
   dialog.innerHTML = $("#main", page).innerHTML;
   for (const back of all("input[name=back]", dialog)) back.value = location.pathname + location.search;
+  // the field that a key asked for; once it is filled in, what writes the change
+  const wanted = dialog.open ? [".confirm button", "[autofocus]"] : ["[autofocus]", ".confirm button"];
   if (!dialog.open) dialog.showModal();
-  const first = $(".confirm button", dialog) || $("[autofocus]", dialog) || $("button", dialog) || $("a", dialog);
+  const first = [...wanted, "button", "a"].map((what) => $(what, dialog)).find(Boolean);
   first?.focus();
 }
 
