@@ -81,6 +81,24 @@ def test_a_query_may_begin_with_what_is_left_out(library, word):
     assert run_json("find", word, "fourier")["hits"][0]["key"] == "arxiv:2105.03824"
 
 
+def test_quotes_that_the_shell_takes_from_a_field_are_put_back(library):
+    for words in (("author:James Lee-Thorp", "fourier"), ("author:lee fourier",)):
+        [hit] = run_json("find", *words)["hits"]
+        assert hit["key"] == "arxiv:2105.03824"
+
+
+def test_without_a_last_result_it_says_what_to_do(library):
+    for command in ("open", "not-for-me"):
+        result = CliRunner().invoke(app, [command, "1"])
+        assert str(result.exception).startswith(
+            "The last result is empty, so there is no number 1."
+        )
+
+
+def test_suggestions_beside_a_list_by_its_name(library):
+    assert run("suggest", "--list", "list") == run("suggest", "--list", "lists/list.md")
+
+
 def test_an_unknown_option_of_find_is_refused(library):
     with pytest.raises(UsageError, match=r"There is no option --jsn\."):
         run("find", "fourier", "--jsn")
@@ -130,7 +148,7 @@ def test_a_spoilt_last_result_is_none(library, spoilt):
     place = library / ".studiolo/cache/find/last.json"
     place.parent.mkdir(parents=True)
     place.write_text(spoilt)
-    with pytest.raises(UsageError, match=r"The last result has 0 lines, so there is no number 1\."):
+    with pytest.raises(UsageError, match=r"The last result is empty, so there is no number 1\."):
         run("open", "1")
 
 

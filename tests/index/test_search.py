@@ -110,6 +110,77 @@ def test_a_phrase_is_never_corrected(index):
     assert index.search('"attenttion"').hits == ()
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("tag:nothing", "Nothing here has tag:nothing. There are: nlp, to-try."),
+        ("state:unread", "Nothing here has state:unread. There are: read, to-read."),
+        ("has:coffee attention", "Nothing here has has:coffee. There are: claims, code, question."),
+        ("autor:vaswani zebra", "“autor:” is not a field, so it was searched as a word. Fields: author: title: section: note: year: tag: state: source: has: list: key:."),
+        ('"kernel softmax"', "The phrase “kernel softmax” stands nowhere. Without its quotes, its words are searched one by one."),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_found_it_says_what_there_is(index, query, says):
+    found = index.search(query)
+    assert (found.hits, found.says[-1]) == ((), says)
+
+
+def test_what_is_found_gets_no_hints(index):
+    assert index.search("tag:to-try").says == ()
+
+
+@pytest.mark.parametrize(
+    "query", ["key:fnet", 'key:"github:ada/Fnet_code"', "list:notes -key:performers"]
+)
+def test_a_row_is_found_by_each_of_its_keys_and_by_the_name_of_its_file(query):
+    rows = [
+        {"key": "fnet", "keys": ["github:ada/fnet_code"], "list": "lists/notes.md"},
+        {"key": "performers", "list": "lists/notes.md"},
+        {"key": "attention", "list": "lists/others.md"},
+    ]
+    with Index.build(rows) as index:
+        assert keys(index.search(query)) == ["fnet"]
+
+
+def test_a_section_is_found_by_the_path_of_its_headings():
+    rows = [
+        {"key": "a", "section": ["To Review", "Theory", "Transformers"]},
+        {"key": "b", "section": ["Read", "Transformers"]},
+    ]
+    with Index.build(rows) as index:
+        assert keys(index.search('section:"To Review > Transformers"')) == ["a"]
+        assert keys(index.search('section:"Theory > Read"')) == []
+
+
+def test_a_word_that_ends_in_a_sign_is_whole():
+    rows = [{"key": "1", "title": "Convolutions"}, {"key": "2", "notes": "written in C++"}]
+    with Index.build(rows) as index:
+        assert keys(index.search("C++")) == ["2"]
+        assert keys(index.search("conv")) == keys(index.search("conv*")) == ["1"]
+
+
+def test_years_that_end_before_they_begin_are_refused(index):
+    with pytest.raises(UsageError, match=r"ends before it begins.*year:2010\.\.2019"):
+        index.search("year:2019..2010")
+
+
+def test_matches_are_marked_in_titles_and_in_what_a_hit_by_its_title_shows():
+    row = {
+        "key": "1",
+        "title": "Mixing tokens: 深度学习",
+        "notes": "How is a token mixed? With 学习.",
+    }
+    with Index.build([row]) as index:
+        for query in ("the tokens mix", "tokns mixing", "学习 tok"):
+            [hit] = index.search(query).with_marks().hits
+            marked = [hit.title[a:b] for a, b in hit.title_marks]
+            assert marked == (["tokens", "学习"] if "学习" in query else ["Mixing", "tokens"])
+            marked = [hit.snippet[a:b] for a, b in hit.marks]
+            assert marked == (["token", "学习"] if "学习" in query else ["token", "mixed"])
+        [hit] = index.search("section:token -absent key:1").with_marks().hits or [None]
+    assert hit is None
+
+
 def test_where_nothing_has_all_words_some_are_enough_and_said(index):
     found = index.search("fourier zebra")
     assert keys(found) == ["fnet"]

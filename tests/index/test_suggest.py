@@ -354,6 +354,7 @@ def test_a_pool_of_few_papers_suggests_by_words_that_one_of_them_has():
         assert (found.key, [r.term for r in found.shown(1)]) == ("causal", ["causal"])
         [found] = index.suggest([Row(key="x", authors=("Ada Lovelace",))])
         assert [(r.kind, r.term) for r in found.reasons] == [("author", "ada lovelace")]
+        assert [r.term for r in found.named("author")] == ["Ada Lovelace"]
 
 
 @settings(max_examples=60, deadline=None)

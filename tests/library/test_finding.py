@@ -131,6 +131,72 @@ def test_a_paper_that_can_run_has_claims(library):
     assert found(library, "has:claims", can_run=lambda: ["arxiv:2105.03824"]) == ["arxiv:2105.03824"]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        ("https://arxiv.org/abs/2105.03824", "arxiv:2105.03824"),
+        ("https://arxiv.org/pdf/2009.14794v4.pdf kernel", "arxiv:2009.14794"),
+        ("arXiv:2105.03824v2", "arxiv:2105.03824"),
+        ("10.48550/arXiv.2105.03824", "arxiv:2105.03824"),
+        ("https://youtu.be/JJR3pBl78zw?t=12", "arxiv:2105.03824"),  # a talk about it
+        ("github.com/google-research/google-research/tree/master/performer", "arxiv:2009.14794"),
+    ],
+)
+def test_an_address_finds_what_has_it_in_whatever_spelling(library, query, key):
+    assert found(library, query) == [key]
+
+
+def test_an_address_that_nothing_has_is_named_with_the_next_step(library):
+    hits, says = find(library, "https://arxiv.org/abs/2401.00001v3")
+    assert hits.hits == ()
+    assert says == ["Nothing here has arxiv:2401.00001. To put it on a list: studiolo add arxiv:2401.00001"]  # fmt: skip
+    assert "arxiv:1706.03762" in found(library, "and/or attention")  # two words, no address
+
+
+def test_tags_of_a_list_find_it_and_suggest_beside_its_entries(with_pool):
+    (with_pool.folder / "lists/tagged.md").write_text(
+        "# Mixing\n\n<!-- TAGS\nFast Transforms\n-->\n\n* [Fourier tokens](https://arxiv.org/abs/2105.00001)\n"
+    )
+    library = Library(with_pool.folder)
+    assert found(library, 'tag:"fast transforms"') == ["lists/tagged.md"]
+    wanted = wanted_by_tag(library, "fast-transforms")
+    assert [one.entry.title for one in wanted.entries] == ["Fourier tokens"]
+
+
+def test_a_page_whose_first_heading_is_an_address_is_called_by_its_title(library):
+    (library.folder / "lists/feed.md").write_text(
+        "### https://example.org/feed/\n\n# Anthology\n\nSome zirconium prose.\n"
+    )
+    hits, _ = find(Library(library.folder), "zirconium")
+    assert [hit.title for hit in hits.hits] == ["Anthology"]
+
+
+def test_to_look_for_something_makes_no_library_of_a_folder(tmp_path):
+    (tmp_path / "notes.md").write_text("* [Wavelets](https://arxiv.org/abs/2001.00001)\n")
+    assert found(Library(tmp_path), "wavelets") == ["arxiv:2001.00001"]
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
+
+
+def test_of_what_only_a_key_is_known_it_is_said_and_nothing_is_like_it(with_pool, monkeypatch):
+    monkeypatch.setattr(
+        "studiolo.library.finding.followed_lists", lambda _: {"ada/list": frozenset({"arxiv:2106.00001"})}
+    )  # fmt: skip
+    says = [
+        "Nothing is known of arxiv:2401.00001 but its key. To ask what it is called: studiolo lookup arxiv:2401.00001"
+    ]
+    suggester = Suggester(with_pool)
+    suggested = suggester.suggest(wanted_by_words(with_pool, ["arxiv:2401.00001"]))
+    assert (suggested.suggestions, suggested.says) == ([], says)
+    assert suggester.similar("arxiv:2401.00001")[0].says == says
+
+
+def test_nothing_comes_next_in_an_empty_section_and_it_says_how_to_fill_it(library):
+    wanted = wanted_by_section(library, "Causal Inference")
+    assert Suggester(library).next_unread(wanted).says == [
+        '“Causal Inference” has no entries yet. To fill it: studiolo suggest --section "Causal Inference"'
+    ]
+
+
 def test_the_inbox_is_found_with_its_note_source_and_tags(library):
     Inbox(library).collect(
         [

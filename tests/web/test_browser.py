@@ -146,6 +146,12 @@ def test_triage_by_keyboard(open_page, site):
     page, path = open_page("/inbox"), site[1]
     before = path.read_bytes()
     page.keyboard.press("j")
+    for key, field in (("n", "note"), ("t", "tags"), ("m", "section")):
+        page.keyboard.press(key)
+        page.wait_for_selector("dialog[open] .reason")
+        assert page.evaluate("document.activeElement.name") == field
+        page.keyboard.press("Escape")
+        page.wait_for_selector(CLOSED, state="attached")
     page.keyboard.press("a")
     page.wait_for_selector("dialog .reason")
     page.keyboard.press("Enter")
@@ -159,6 +165,7 @@ def test_triage_by_keyboard(open_page, site):
     page.wait_for_selector("dialog[open] >> text=Take back")
     page.keyboard.press("Enter")
     page.wait_for_selector(".thing >> nth=1")
+    assert page.evaluate("document.activeElement === document.querySelector('.at .entry a')")
     assert path.read_bytes() == before
     assert is_quiet(page, site)
 

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from urllib.parse import urlencode
 
 import pytest
 
@@ -137,7 +138,16 @@ def test_search_finds_lists_notes_topics_and_inbox(client, inbox):
     assert any("FNet" in one for one in found("accelerate pretraining"))
     page = client.get("/find", params={"q": "atention"}).text
     assert "Showing “attention”" in page
-    assert "<mark>" in client.get("/find", params={"q": "softmax kernel"}).text
+    page = client.get("/find", params={"q": "fourier accelerating"}).text
+    assert "Mixing Tokens with <mark>Fourier</mark> Transforms" in page
+    assert "be used to <mark>accelerate</mark> pretraining?" in page  # a question
+    page = client.get("/find", params={"q": "performers rethinking"}).text
+    assert (
+        "<mark>Performers</mark>: <mark>Rethinking</mark> Attention with <mark>Performers</mark>"
+        in page
+    )
+    asked = "https://arxiv.org/abs/2401.00001"
+    assert f"/save?{urlencode({'url': asked})}" in client.get("/find", params={"q": asked}).text
     assert "Nothing was found" in client.get("/find", params={"q": "zzzz"}).text
     assert "year:" in client.get("/find", params={"q": "year:soon"}).text
     assert acts(client.get("/find", params={"q": '<script>"'}).text) == []

@@ -17,7 +17,7 @@ import typer
 from studiolo.errors import FileError, UsageError
 
 from .console import Styled, counted, say, say_json
-from .options import AsJson, LibraryOption
+from .options import AsJson, LibraryOption, list_path
 
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ PANEL = "Find"
 SHOWN_REASONS = 3
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show.")]
-SomeList = Annotated[Path | None, typer.Option("--list", metavar="FILE", help="Only this list.")]
+SomeList = Annotated[
+    str | None, typer.Option("--list", metavar="LIST", help="Only this list, by its path or name.")
+]
 
 
 # a query may begin with "-word", so there are no short options here
@@ -52,9 +54,9 @@ def find(
     """Find what you have: on lists, topic pages and in the inbox; titles, authors, abstracts, notes and questions.
 
     Words are found in any inflection, with or without accents; the last one may be half typed, and a typing error is
-    corrected and said. A - before a word or field leaves out what has it.
+    corrected and said. A - before a word or field leaves out what has it. An address, id or DOI finds what has it.
 
-    Fields: author:, title:, section:, note:, year:2021, year:2019..2021, tag:, state:to-read, source:, list:,
+    Fields: author:, title:, section:, note:, year:2021, year:2019..2021, tag:, state:to-read, source:, list:, key:,
     has:question, has:code, has:talk, has:claims.
 
     \b
@@ -70,7 +72,9 @@ def find(
             f"There is no option {strange[0]}. To see which there are: studiolo find --help"
         )
     home = rooms.Library.find(library)
-    found, says = rooms.find(home, " ".join(query), limit=limit, can_run=lambda: _can_run(home))
+    found, says = rooms.find(home, _as_meant(query), limit=limit, can_run=lambda: _can_run(home))
+    if not found.hits and _as_meant(query) != " ".join(query):
+        found, says = rooms.find(home, " ".join(query), limit=limit, can_run=lambda: _can_run(home))
     if as_json:
         say_json({"says": says, "corrected": dict(found.corrected), "hits": [_hit_json(h) for h in found.hits]})  # fmt: skip
     else:
@@ -90,6 +94,14 @@ def find(
         if not found.hits:
             say("Nothing was found.")
     _remember(home, found.hits)
+
+
+def _as_meant(query: Sequence[str]) -> str:
+    """Return the words as one search, with the quotes that a shell took from `author:"Ada Lovelace"`."""
+    return " ".join(_UNQUOTED.sub(r'\1"\2"', word) for word in query)
+
+
+_UNQUOTED = re.compile(r"""(-?\w+:)([^"/]*[^\s"/]\s[^"]*)""")
 
 
 def _can_run(library: Library) -> frozenset[str]:
@@ -193,12 +205,7 @@ def open_(
 
 
 def _address_of_number(library: Library, number: int) -> str:
-    last = _last(library)
-    if not 1 <= number <= len(last):
-        raise UsageError(
-            f"The last result has {counted(len(last), 'line')}, so there is no number {number}. Search first: studiolo find WORD"
-        )
-    one = last[number - 1]
+    one = _of_last(library, number)
     if not one["url"].startswith(("http://", "https://")):
         raise UsageError(f"“{one['title']}” has no web address. It stands in {one['place']}.")
     return one["url"]
@@ -311,7 +318,7 @@ def suggest(
             "--since looks at what was fetched, --unread at your lists. Give one of them."
         )
     home = Library.find(library)
-    wanted = _wanted(home, keys or [], section, tag, path)
+    wanted = _wanted(home, keys or [], section, tag, list_path(home, path))
     suggester = Suggester(home)
     found = (
         suggester.next_unread(wanted, limit=limit)
@@ -355,7 +362,7 @@ def _because(one: Suggestion) -> str:
     """Return why something is suggested, in words with their shares; authors and categories apart."""
     parts = [", ".join(f"{r.term} {_share(r.share)}" for r in one.shown(SHOWN_REASONS))]
     for kind, before in (("author", "by "), ("category", "in ")):
-        found = [r for r in one.reasons if r.kind == kind][:2]
+        found = one.named(kind)
         parts.append(
             before + ", ".join(f"{r.term} {_share(r.share)}" for r in found) if found else ""
         )
@@ -389,10 +396,8 @@ def not_for_me(
     home = Library.find(library)
     title = ""
     if what.isdecimal():
-        last = _last(home)
-        if not 1 <= int(what) <= len(last):
-            raise UsageError(f"The last result has {counted(len(last), 'line')}, so there is no number {what}.")  # fmt: skip
-        what, title = last[int(what) - 1]["key"], last[int(what) - 1]["title"]
+        one = _of_last(home, int(what))
+        what, title = one["key"], one["title"]
     key = find_key(what)
     plan = desk.say_no(home, key, title)
     if plan is None:
@@ -442,8 +447,19 @@ def _remember(library: Library, things: Iterable[Hit | Suggestion]) -> None:
             with contextlib.suppress(UsageError):
                 url = address_of(find_key(one.key))
         rows.append({"key": one.key, "title": one.title, "url": url, "place": one.place})
+    if not library.may_keep:
+        return
     with contextlib.suppress(FileError):  # a library to read only
         save_bytes(library.cache / "find" / "last.json", json.dumps(rows).encode())
+
+
+def _of_last(library: Library, number: int) -> dict[str, str]:
+    last = _last(library)
+    if 1 <= number <= len(last):
+        return last[number - 1]
+    if not last:
+        raise UsageError(f"The last result is empty, so there is no number {number}. Search first: studiolo find WORD")  # fmt: skip
+    raise UsageError(f"The last result has {counted(len(last), 'line')}, so there is no number {number}. Search again: studiolo find WORD")  # fmt: skip
 
 
 def _last(library: Library) -> list[dict[str, str]]:

@@ -140,7 +140,7 @@ class Index:
         taken for the beginning of a word in titles and authors only.
 
         Fields: `author:`, `title:`, `section:`, `note:` (words or "…"), `year:2021`, `year:2019..2021`, `tag:`,
-        `state:`, `source:`, `has:`, `list:` (whole values). A `-` before a word or field leaves out what has it. With
+        `state:`, `source:`, `has:`, `list:`, `key:` (whole values; of `list:` also the name of the file; `section:` also a path "To Review > Theory"). A `-` before a word or field leaves out what has it. With
         fields alone the newest come first. At most 32 words and 32 fields are read.
 
         Args:

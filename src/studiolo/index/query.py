@@ -13,7 +13,7 @@ from .words import UNSPACED
 
 
 TEXT_FIELDS = {"author": "authors", "title": "title", "section": "section", "note": "notes"}
-EXACT_FIELDS = ("tag", "state", "source", "has", "list")
+EXACT_FIELDS = ("tag", "state", "source", "has", "list", "key")
 FIELDS = (*TEXT_FIELDS, "year", *EXACT_FIELDS)
 _PART = re.compile(r'(-?)(?:(\w+):)?(?:"([^"]*)"?|(\S+))')
 _YEARS = re.compile(r"(\d{4})|(\d{4})?\.\.(\d{4})?")
@@ -43,6 +43,7 @@ class Query:
         years: (first, last) and whether hits lie inside, one for each `year:`.
         ends_open: the last word may be half typed.
         says: sentences for the reader.
+        strange: what stands before a colon as a field would, and is none.
     """
 
     words: tuple[Word, ...] = ()
@@ -52,6 +53,7 @@ class Query:
     years: tuple[tuple[int, int, bool], ...] = ()
     ends_open: bool = False
     says: tuple[str, ...] = field(default=())
+    strange: tuple[str, ...] = ()
 
     def with_words(self, words: tuple[Word, ...]) -> Query:
         """Return the search with other words."""
@@ -68,7 +70,7 @@ def parse_query(text: str) -> Query:
     """Take a search apart.
 
     Raises:
-        UsageError: a `year:` is no year and no range of years, or a field has no value.
+        UsageError: a `year:` is not a year or a range of years, or a field has no value.
     """
     words: list[Word] = []
     needed: list[Word] = []
@@ -77,6 +79,7 @@ def parse_query(text: str) -> Query:
     years: list[tuple[int, int, bool]] = []
     ends_open = False
     says: list[str] = []
+    strange: list[str] = []
     for part in _PART.finditer(text):
         minus, name, phrase, plain = part.groups()
         name = (name or "").lower()
@@ -84,6 +87,8 @@ def parse_query(text: str) -> Query:
             name, plain = plain[:-1], ""
         if name and name not in FIELDS:
             # "arxiv:2105.03824", "https://…": a colon alone makes no field
+            if name.isalpha() and not (plain or "").startswith("//"):
+                strange.append(name)
             plain, name = f"{part[2]}:{plain if phrase is None else phrase}", ""
             phrase = None
         value = readable(plain if phrase is None else phrase)
@@ -93,10 +98,15 @@ def parse_query(text: str) -> Query:
             years.append((*_years(value), not minus))
         elif name in EXACT_FIELDS:
             facets.append((name, facet(value), not minus))
+        elif name == "section" and not minus and ">" in value:
+            # a heading path, as it is shown: each heading of it
+            needed += [Word(one, "section", True) for one in value.split(">") if has_word(one)]
         elif has_word(value):
             word = Word(value, TEXT_FIELDS.get(name, ""), phrase is not None)
             (unwanted if minus else needed if name else words).append(word)
-            ends_open = not minus and not name and phrase is None and part.end() == len(text)
+            is_last = not minus and not name and phrase is None and part.end() == len(text)
+            # "C++" and "(attention)" are whole, "attent*" is not
+            ends_open = is_last and (text[-1] == "*" or unicodedata.category(text[-1])[0] in "LMN")
     parts: tuple[list[Any], ...] = (words, needed, unwanted, facets, years)
     for some, what in zip(parts, ("words", *["fields"] * 4), strict=True):
         if len(some) > MOST_PARTS:
@@ -104,7 +114,7 @@ def parse_query(text: str) -> Query:
             ends_open = False
             says.append(f"Only the first {MOST_PARTS} {what} were searched.")
     return Query(
-        tuple(words), tuple(needed), tuple(unwanted), tuple(facets), tuple(years), ends_open, tuple(says)
+        tuple(words), tuple(needed), tuple(unwanted), tuple(facets), tuple(years), ends_open, tuple(says), tuple(strange)
     )  # fmt: skip
 
 
@@ -119,7 +129,12 @@ def _years(value: str) -> tuple[int, int]:
         )
     if match[1]:
         return int(match[1]), int(match[1])
-    return int(match[2] or 0), int(match[3] or 9999)
+    first, last = int(match[2] or 0), int(match[3] or 9999)
+    if first > last:
+        raise UsageError(
+            f"{value!r} ends before it begins, so no year is in it. Write year:{match[3]}..{match[2]}."
+        )
+    return first, last
 
 
 def readable(text: str) -> str:
@@ -127,7 +142,11 @@ def readable(text: str) -> str:
     text = text.replace("\0", " ")
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode())
+    return jointed(unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode()))
+
+
+def jointed(text: str) -> str:
+    """Return a composed text with a joint around each letter of runs without spaces."""
     return UNSPACED.sub(lambda run: JOINT + JOINT.join(run[0]) + JOINT, text)
 
 

@@ -38,6 +38,7 @@ class Row:
         state: one word, filtered by `state:` ("to-read", "reading", "read").
         source: where it was collected, filtered by `source:` ("github-stars"); several are parted by blanks.
         has: what hangs on it, filtered by `has:` ("question", "code", "talk", "claims").
+        keys: what else it is called, and the keys of its code and talks: `key:` finds a row by these and by its own.
         categories: of its archive, `("cs.LG", "stat.ML")`; for suggestions. One text, "cs.LG stat.ML", is cut at its blanks.
         date: ISO 8601, `2021-05-09`; also `2021-05` or `2021`. Filtered by `year:` and by `since`; what appeared when the
             seeds did is suggested first.
@@ -56,6 +57,7 @@ class Row:
     state: str = ""
     source: str = ""
     has: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     date: str = ""
     place: str = ""
@@ -93,7 +95,14 @@ def day_of(text: str) -> int | None:
     return None
 
 
-_SEVERAL = {"authors": ",", "section": "\0", "tags": "\0", "has": "\0", "categories": None}
+_SEVERAL = {
+    "authors": ",",
+    "section": "\0",
+    "tags": "\0",
+    "has": "\0",
+    "keys": "\0",
+    "categories": None,
+}
 _NAMES = [field.name for field in fields(Row)]
 _TEXTS = [name for name in _NAMES if name not in _SEVERAL]
 

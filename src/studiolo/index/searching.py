@@ -8,10 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from .hints import hints, is_there, with_whole_lists
+from .marking import APART, Marks, marked, marks_in, sought_by
 from .query import JOINT, TOKENIZE, Query, Word, facet, fts, parse_query, readable
 from .ranking import Ranking, numbers_in
 from .rows import Row
-from .titles import CLOSE, MARKED, OPEN, title_order, typed_words
+from .titles import CLOSE, OPEN, title_order, typed_words
 from .words import STOP_WORDS, fold, says_nothing, tokens
 
 
@@ -48,7 +50,7 @@ _SCHEMA = f"""
 _HASH_BYTES = 8 << 20
 _LONGEST = 40  # letters of a word that is corrected
 _BEGUN = 2  # letters: a last word that is no longer is looked for in titles, elsewhere only whole
-_APART = "\x1f"  # between the names of a row
+
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -62,6 +64,7 @@ class Hit:
         snippet: a dozen words of notes or abstract where most of the searched words stand; how they begin where all words
             stand in title and authors.
         marks: (start, end) of each match in `snippet`.
+        title_marks: likewise in `title`; after `Found.with_marks`.
         has: "all" words, or "some".
         score: larger is better, within one answer: above 2 all words in title or authors, above 1 all words, below 1 some.
         authors, date, place, url: of the row.
@@ -70,13 +73,14 @@ class Hit:
     key: str
     title: str
     snippet: str
-    marks: tuple[tuple[int, int], ...]
+    marks: Marks
     has: str
     score: float
     authors: tuple[str, ...] = ()
     date: str = ""
     place: str = ""
     url: str = ""
+    title_marks: Marks = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,23 @@ class Found:
         hits: best first.
         says: sentences for the reader: what was corrected, what could not be found as typed.
         corrected: mistyped word -> the word that was searched instead.
+        sought: what was looked for, in the language of FTS5; see `with_marks`.
     """
 
     hits: tuple[Hit, ...]
     says: tuple[str, ...] = ()
     corrected: tuple[tuple[str, str], ...] = ()
+    sought: tuple[str, ...] = ()
+
+    def with_marks(self) -> Found:
+        """Return the same with every match marked in the titles and snippets that are shown, a millisecond's work.
+
+        `search` itself marks what FTS5 has looked at anyway: snippets of rows that have a word outside of their titles.
+        """
+        texts = [text for hit in self.hits for text in (hit.title, hit.snippet)]
+        marks = iter(marks_in(texts, self.sought))
+        hits = (replace(hit, title_marks=next(marks), marks=next(marks)) for hit in self.hits)
+        return replace(self, hits=tuple(hits))
 
 
 def create_tables(database: sqlite3.Connection) -> None:
@@ -105,8 +121,8 @@ def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> N
         "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
-                number, row.year, row.date, row.key, readable(row.title), readable(_APART.join(row.authors)),
-                readable(row.notes), readable(_APART.join(row.section)), _APART.join(row.categories), row.place, row.url, readable(row.abstract),
+                number, row.year, row.date, row.key, readable(row.title), readable(APART.join(row.authors)),
+                readable(row.notes), readable(APART.join(row.section)), APART.join(row.categories), row.place, row.url, readable(row.abstract),
             )
             for number, row in enumerate(rows, start=first)
         ),
@@ -117,7 +133,7 @@ def add_rows(database: sqlite3.Connection, rows: Sequence[Row], first: int) -> N
             (name, facet(value), number)
             for number, row in enumerate(rows, start=first)
             for name, values in (
-                ("tag", row.tags), ("state", (row.state,)), ("source", row.source.split()), ("has", row.has), ("list", (row.list,)),
+                ("tag", row.tags), ("state", (row.state,)), ("source", row.source.split()), ("has", row.has), ("list", (row.list,)), ("key", row.keys),
             )
             for value in values
             if value
@@ -147,7 +163,7 @@ def row_from(found: Sequence[str]) -> Row:
 
 def split_names(text: str) -> tuple[str, ...]:
     """Return the names that a row keeps as one text."""
-    return tuple(text.replace(JOINT, "").split(_APART)) if text else ()
+    return tuple(text.replace(JOINT, "").split(APART)) if text else ()
 
 
 def search(
@@ -158,11 +174,20 @@ def search(
     Args:
         ranking: ranks rows by BM25 in place of FTS5, which is slow among many.
     """
-    query = parse_query(text)
+    query = with_whole_lists(database, parse_query(text))
+    found = _searched(database, query, limit, ranking)
+    if found.hits and found.hits[0].has == "all":
+        return found
+    return replace(found, says=(*found.says, *hints(database, query, bool(found.hits))))
+
+
+def _searched(
+    database: sqlite3.Connection, query: Query, limit: int, ranking: Ranking | None
+) -> Found:
     if not query.words:
         if not (query.needed or query.unwanted or query.facets or query.years):
             return Found((), ("There is no word to search for.",))
-        return Found(tuple(_by_fields(database, query, limit)))
+        return Found(tuple(_by_fields(database, query, limit)), sought=sought_by(query))
     says = list(query.says)
     hits = _in_titles(database, query, limit, ranking)
     corrected = () if hits else _corrected(database, query)
@@ -177,7 +202,7 @@ def search(
     found = _climb(database, query, limit, hits, ranking)
     if found and found[0].has == "some":
         says.append("Nothing has all of these words; these have some.")
-    return Found(tuple(found), tuple(says), corrected)
+    return Found(tuple(found), tuple(says), corrected, sought_by(query))
 
 
 def _climb(
@@ -205,7 +230,7 @@ def _climb(
             tuple(
                 word
                 for word, expression in zip(words, _expressions(asked), strict=True)
-                if _is_there(database, expression)
+                if is_there(database, expression)
             )
         )
         if len(words) > 2 and len(there.words) >= len(words) - 1:
@@ -353,10 +378,12 @@ def _where(query: Query, expression: str, table: str = "fts") -> tuple[str, list
         where.append(f"coalesce(rows.year BETWEEN ? AND ?, 0) {'=' if inside else '!='} 1")
         values += [first, last]
     for name, value, there in query.facets:
-        where.append(
-            f"{'' if there else 'NOT '}EXISTS (SELECT 1 FROM facets WHERE name = ? AND value = ? AND row = {table}.rowid)"
-        )
+        has = f"EXISTS (SELECT 1 FROM facets WHERE name = ? AND value = ? AND row = {table}.rowid)"
         values += [name, value]
+        if name == "key":
+            has = f"({has} OR {table}.rowid IN (SELECT id FROM rows WHERE key = ?))"
+            values.append(value)
+        where.append(has if there else f"NOT {has}")
     return " AND ".join(where), values
 
 
@@ -366,9 +393,9 @@ def _hit(row: Sequence[str], has: str, score: float) -> Hit:
     return Hit(key, title.replace(JOINT, ""), text, marks, has, score, split_names(authors), date, place, url)  # fmt: skip
 
 
-def _shown(snippets: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def _shown(snippets: Sequence[str]) -> tuple[str, Marks]:
     """Return the snippet with most matches, one with text if none has any."""
-    return max(map(_marked, snippets), key=lambda one: (len(one[1]), bool(one[0])))
+    return max(map(marked, snippets), key=lambda one: (len(one[1]), bool(one[0])))
 
 
 def _expressions(query: Query) -> list[str]:
@@ -385,26 +412,14 @@ def _just_begun(query: Query) -> bool:
     return query.ends_open and len(query.words[-1].text) <= _BEGUN
 
 
-def _marked(snippet: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Return a snippet without its marks, and where they stood; matches that touch become one."""
-    snippet = snippet.replace(JOINT, "").replace(_APART, ", ").replace(CLOSE + OPEN, "")
-    text, marks = "", []
-    for piece in MARKED.split(snippet):
-        if piece.startswith(OPEN):
-            piece = piece.strip(OPEN + CLOSE)
-            marks.append((len(text), len(text) + len(piece)))
-        text += piece
-    return text, tuple(marks)
-
-
 def _corrected(database: sqlite3.Connection, query: Query) -> tuple[tuple[str, str], ...]:
     """Return (as typed, as probably meant) for each word that stands nowhere."""
     found = []
     last = len(query.words) - 1
     for number, word in enumerate(query.words):
-        if word.is_phrase or _is_there(database, fts(word)):
+        if word.is_phrase or is_there(database, fts(word)):
             continue
-        if query.ends_open and number == last and _is_there(database, fts(word, as_prefix=True)):
+        if query.ends_open and number == last and is_there(database, fts(word, as_prefix=True)):
             continue
         if (meant := _nearest(database, word.text)) is not None:
             found.append((word.text, meant))
@@ -416,12 +431,6 @@ def _are_more(database: sqlite3.Connection, query: Query, count: int) -> bool:
     sql = "SELECT count(*) FROM (SELECT 1 FROM fts WHERE fts MATCH ? LIMIT ?)"
     expression = " AND ".join(_expressions(query))
     return bool(database.execute(sql, (expression, count + 1)).fetchone()[0] > count)
-
-
-def _is_there(database: sqlite3.Connection, expression: str) -> bool:
-    return bool(
-        database.execute("SELECT 1 FROM fts WHERE fts MATCH ? LIMIT 1", (expression,)).fetchone()
-    )
 
 
 def _nearest(database: sqlite3.Connection, typed: str) -> str | None:

@@ -14,7 +14,7 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from studiolo.errors import UsageError
@@ -36,7 +36,7 @@ from .vectors import (
     terms_of_headings,
     weighed,
 )
-from .words import heading_words
+from .words import heading_words, name_of
 
 
 if TYPE_CHECKING:
@@ -88,6 +88,12 @@ class Suggestion:
     def shown(self, count: int = 3) -> tuple[Reason, ...]:
         """Return the words and pairs that say most, at most `count`; no word that a pair before it has already."""
         return telling(self.reasons, count)
+
+    def named(self, kind: str, count: int = 2) -> tuple[Reason, ...]:
+        """Return the "author"s or "category"s that say most, at most `count`; authors as the row writes them."""
+        names = {name_of(name): name for name in self.authors}
+        found = [reason for reason in self.reasons if reason.kind == kind][:count]
+        return tuple(replace(one, term=names.get(one.term, one.term)) for one in found)
 
 
 class _Slot(NamedTuple):

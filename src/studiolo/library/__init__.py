@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .edges import READER, Edge, Grade, diff_of_edges, save_edges
     from .export import FORMATS
     from .facts import diff_of_facts, fetch_facts, load_facts
-    from .finding import Pool, find, library_index, open_pool
+    from .finding import Pool, find, find_in, library_index, open_pool, title_of_page
     from .following import (
         Followed,
         fetch_followed,
@@ -137,6 +137,7 @@ __all__ = [
     "find",
     "find_entries",
     "find_entry",
+    "find_in",
     "find_list",
     "find_target",
     "follow",
@@ -191,6 +192,7 @@ __all__ = [
     "tag",
     "tag_list",
     "tags_of",
+    "title_of_page",
     "undo",
     "unfollow",
     "wanted_by_list",

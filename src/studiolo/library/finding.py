@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import studiolo
-from studiolo.errors import FileError
-from studiolo.keys import Key, address_of
+from studiolo.errors import FileError, UsageError
+from studiolo.keys import Key, address_of, find_key
 from studiolo.lists import Block, Document, Entry, find_links, plain_with_links
 
 from .facts import facts_path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 _ADDRESS = re.compile(r"https?://\S+")  # says nothing that its link's key does not
+_ROWS = 2  # one more whenever `library_rows` makes other rows of the same files
 _NO_PROSE = frozenset({"heading", "rule", "comment", "definition", "front"})
 
 
@@ -117,6 +118,7 @@ def entry_row(
         state=state_of(entry, kept)[0] or "",
         source="list",
         has=tuple(things_of(entry, frozenset(map(str, works)) & can_run)),
+        keys=tuple(map(str, dict.fromkeys((*works, *entry.mentioned)))),
         categories=known.categories,
         date=known.published or str(known.year or entry.year or "") or (entry.key.month if entry.key else ""),
         place=f"{name}:{entry.line}",
@@ -158,13 +160,18 @@ def _page_row(document: Document, name: str) -> Row | None:
 
     at = [entry.span[0] for entry in document.entries]
     text = " ".join(filter(None, (_prose(document, block, at) for block in document.blocks)))
-    if not text:
+    if not text and not document.tags:
         return None
-    title = document.headings[0].text if document.headings else Path(name).stem
     return Row(
-        key=name, title=title, notes=text, section=tuple(h.text for h in document.headings[1:]), list=name,
+        key=name, title=title_of_page(document, name), notes=text, section=tuple(h.text for h in document.headings[1:]), list=name,
         tags=document.tags, source="topic" if name.startswith("topics/") else "page", place=f"{name}:1",
     )  # fmt: skip
+
+
+def title_of_page(document: Document, name: str) -> str:
+    """Return what to call a list or page: its first heading where that is a title, else its file."""
+    first = next((one.text.strip() for one in document.headings if one.level == 1), "")
+    return first if first and "://" not in first else Path(name).stem
 
 
 def _prose(document: Document, block: Block, entries: list[int]) -> str:
@@ -194,6 +201,7 @@ def _inbox_rows(waiting: Waiting) -> Iterator[Row]:
             state="inbox",
             source=" ".join(pending.sources),
             has=("code",) if any("github.com/" in item.url for item in pending.items) else (),
+            keys=tuple(map(str, (*pending.keys, *pending.others))),
             categories=known.categories,
             date=known.published or str(known.year or ""),
             place="inbox",
@@ -217,7 +225,11 @@ def library_index(
 ) -> Iterator[Index]:
     """Give the index of the library as it is at this moment; sentences for the reader are added to `says`."""
     with _opened(
-        library, "library", lambda: library_rows(library, can_run), _stamp_of_library(library), says
+        library,
+        "library",
+        lambda: library_rows(library, can_run),
+        lambda: _stamp_of_library(library),
+        says,
     ) as index:
         yield index
 
@@ -236,7 +248,9 @@ def open_pool(library: Library, says: list[str] | None = None) -> Iterator[Pool 
     if next(pool_rows(library), None) is None:
         yield None
         return
-    with _opened(library, "pool", lambda: pool_rows(library), pool_stamp(library), says) as index:
+    with _opened(
+        library, "pool", lambda: pool_rows(library), lambda: pool_stamp(library), says
+    ) as index:
         yield Pool(index, followed_lists(library))
 
 
@@ -245,14 +259,16 @@ def _opened(
     library: Library,
     name: str,
     rows: Callable[[], Iterable[Row]],
-    stamp: str,
+    stamp: Callable[[], str],
     says: list[str] | None,
 ) -> Iterator[Index]:
     from studiolo.index import Index, load_or_build
 
     try:
+        if not library.may_keep:
+            raise FileError(f"{library.folder} is not a library.")
         library.prepare()
-        index, sentence = load_or_build(library.cache / "find" / name, rows, stamp=stamp)
+        index, sentence = load_or_build(library.cache / "find" / name, rows, stamp=stamp())
     except FileError:  # a library to read only: the index goes when the command ends
         index, sentence = Index.build(rows()), ""
     if says is not None and sentence:
@@ -263,7 +279,7 @@ def _opened(
 
 def _stamp_of_library(library: Library) -> str:
     """Return what the library's rows are made of: the bytes of its lists, so that no edit is missed, and its own files."""
-    stamp = hashlib.sha256(studiolo.__version__.encode())
+    stamp = hashlib.sha256(f"{studiolo.__version__} {_ROWS}".encode())
     state = [library.state / name for name in ("triage.jsonl", "edges.jsonl", "tags.toml")]
     state += [inbox_path(library), facts_path(library), kept_path(library.folder)]
     for path in (*state, *sorted((library.folder / "papers").glob("*/paper.toml"))):
@@ -293,5 +309,34 @@ def find(
     """
     says: list[str] = []
     with library_index(library, can_run, says) as index:
-        found = index.search(query, limit=limit)
+        found = find_in(index, query, limit)
     return found, [*says, *found.says]
+
+
+def find_in(index: Index, query: str, limit: int) -> Found:
+    """Search the index of a library. An address, id or key finds what has it, in whatever spelling; matches are marked.
+
+    Raises:
+        UsageError: as `find`.
+    """
+    named: list[Key] = []
+
+    def field_of(word: re.Match[str]) -> str:
+        try:
+            key = find_key(word[0])
+        except UsageError:
+            return word[0]
+        named.append(key)
+        return f'key:"{key}"'
+
+    # words in quotes, left out, or in fields stay as they are
+    found = index.search(_MAY_NAME.sub(field_of, query), limit=limit)
+    if named and not found.hits:
+        found = index.search(query, limit=limit)
+        if not found.hits:
+            says = f"Nothing here has {named[0]}. To put it on a list: studiolo add {named[0]}"
+            found = replace(found, says=(says,))
+    return found.with_marks()
+
+
+_MAY_NAME = re.compile(r"""(?<!\S)(?=\S*[/:.])[^\s"'-][^\s"]*(?!\S)""")

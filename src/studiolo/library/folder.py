@@ -91,6 +91,11 @@ class Library:
         return self.folder / STATE
 
     @property
+    def may_keep(self) -> bool:
+        """Whether it is, or looks like, a library: to look for something in a home folder does not make one of it."""
+        return self.state.is_dir() or (self.folder / "lists").is_dir()
+
+    @property
     def cache(self) -> Path:
         """Where answers of services are kept; may be deleted."""
         return self.state / "cache"

@@ -5,7 +5,7 @@ Nothing is suggested that is on a list, in the inbox, passed over or said no to;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -80,15 +80,18 @@ def wanted_in(document: Document, section: Section) -> Wanted:
 
 
 def wanted_by_tag(library: Library, tag: str, path: Path | None = None) -> Wanted:
-    """Return what a tag asks for: the entries that carry it.
+    """Return what a tag asks for: the entries that carry it, or else those of the lists that do.
 
     Raises:
-        UsageError: no entry carries it.
+        UsageError: neither carries it.
     """
     vocabulary = load_vocabulary(library)
     has_tag = vocabulary.having([tag])
     kept = load_kept(library.folder)
     found = [listed for listed in _listed(library, path) if has_tag(tags_of(listed.entry, kept))]
+    if not found:
+        tagged = [one for one in _documents(library, path) if has_tag(one.tags)]
+        found = [Listed(document, entry) for document in tagged for entry in document.entries]
     if not found:
         raise UsageError(f"No entry has the tag {tag!r}. To see which there are: studiolo tags")
     return Wanted(tuple(found), (vocabulary.name(tag.lstrip("#")).replace("-", " "),))
@@ -142,7 +145,11 @@ class Suggester:
                     "There is nothing to suggest from yet. Fetch papers with `studiolo fetch-pool cs.LG`, or follow somebody's list."
                 )
                 return Suggested([], says)
-            return Suggested(self.suggest_from(pool, wanted, since=since, limit=limit), says)
+            found = self.suggest_from(pool, wanted, since=since, limit=limit)
+            if wanted.is_named:  # what only stands on a list that is followed is like nothing
+                found = [one for one in found if one.reasons]
+                says += self._unknown([self._known(pool, row) for row in self._rows(wanted)])
+            return Suggested(found, says)
 
     def suggest_from(
         self, pool: Pool, wanted: Wanted, *, since: str = "", limit: int = 20
@@ -172,11 +179,19 @@ class Suggester:
             rows = self._rows(wanted)
             seeds = [self._known(pool, row) for row in rows]
             there = self.suggest_from(pool, wanted, limit=limit) if pool else []
+            says += self._unknown(seeds)
         with library_index(self.library, says=says) as index:
             own = {str(key) for row in rows for key in self._works_of(row.key)}
             here = index.suggest(seeds, leave_out=own, only=self._things(), limit=limit)
         # what only stands on a list that is followed is like nothing
         return Suggested(here, says), Suggested([one for one in there if one.reasons])
+
+    @staticmethod
+    def _unknown(seeds: Iterable[Row]) -> Iterator[str]:
+        """Yield a sentence for each seed of which there is nothing but a key, so that nothing is like it."""
+        for row in seeds:
+            if not (row.title or row.abstract or row.notes):
+                yield f"Nothing is known of {row.key} but its key. To ask what it is called: studiolo lookup {row.key}"
 
     def next_unread(self, wanted: Wanted, *, limit: int = 20) -> Suggested:
         """Return which of the unread entries come next, and of the inbox where no headings are given: like what was read.
@@ -205,7 +220,12 @@ class Suggester:
         said_no = {str(key) for key in self._refused}
         says: list[str] = []
         found: list[Suggestion] = []
-        if seeds:
+        if wanted.heading and not wanted.entries:
+            name = wanted.heading[-1]
+            says.append(
+                f'“{name}” has no entries yet. To fill it: studiolo suggest --section "{name}"'
+            )
+        elif seeds:
             with library_index(self.library, says=says) as index:
                 found = index.suggest(
                     seeds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -56,16 +57,14 @@ def find(request: Request) -> Response:
     )  # fmt: skip
 
 
-def marked(hit: Hit) -> Markup:
-    """Return the words around a match as HTML, matches marked."""
+def marked(text: str, marks: Sequence[tuple[int, int]]) -> Markup:
+    """Return a text as HTML, matches marked."""
     parts: list[Markup] = []
     at = 0
-    for start, end in hit.marks:
-        parts.append(
-            Markup("{}<mark>{}</mark>").format(hit.snippet[at:start], hit.snippet[start:end])
-        )
+    for start, end in marks:
+        parts.append(Markup("{}<mark>{}</mark>").format(text[at:start], text[start:end]))
         at = end
-    return Markup("").join((*parts, Markup.escape(hit.snippet[at:])))
+    return Markup("").join((*parts, Markup.escape(text[at:])))
 
 
 def where_of(one: Hit | Suggestion) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from studiolo.errors import StudioloError
 from studiolo.keys import Key
-from studiolo.library import Library, load_changes
+from studiolo.library import Library, load_changes, title_of_page
 from studiolo.report import feed_link, figure_script_version, shared_css, templates
 
 from .exporting import export_links
@@ -79,6 +79,7 @@ def environment() -> jinja2.Environment:
     """Return the templates of the room, over those of the report."""
     found = templates(HERE / "templates")
     found.filters["coded"] = coded
+    found.filters["bare"] = lambda key: str(key).removeprefix("url:https://")  # as people read it
     found.globals |= {
         "address": address,
         "static": static_address,
@@ -104,10 +105,7 @@ def page_address(name: str, link: str) -> str:
 
 def list_name(moment: Moment, name: str) -> str:
     """Return what to call a list or page: its first heading where that is a title, else its file."""
-    document = moment.documents[name]
-    first = next((h for h in document.headings if h.level == 1), None)
-    fits = first is not None and first.text.strip() and "://" not in first.text
-    return first.text if first is not None and fits else PurePosixPath(name).stem
+    return title_of_page(moment.documents[name], name)
 
 
 PageName = tuple[str, str, bool]  # what the moment shows, the address, whether the middle alone

@@ -28,6 +28,7 @@ from studiolo.library import (
     Listed,
     Sayings,
     Waiting,
+    find_in,
     library_index,
     lines_of,
     load_waiting,
@@ -173,8 +174,8 @@ class _OpenIndex:
         self._index = self._open.enter_context(library_index(moment.library, lambda: papers))
 
     def search(self, query: str, limit: int) -> Found:
-        """Search; see `Index.search`."""
-        return self._index.search(query, limit=limit)
+        """Search; see `find_in`."""
+        return find_in(self._index, query, limit)
 
     def __del__(self) -> None:
         self._open.close()

@@ -83,8 +83,10 @@ async function ask(address) {
 function fill(page) {
   dialog.innerHTML = $("#main", page).innerHTML;
   for (const back of all("input[name=back]", dialog)) back.value = location.pathname + location.search;
+  // the field that a key asked for; once it is filled in, what writes the change
+  const wanted = dialog.open ? [".confirm button", "[autofocus]"] : ["[autofocus]", ".confirm button"];
   if (!dialog.open) dialog.showModal();
-  const first = $(".confirm button", dialog) || $("[autofocus]", dialog) || $("button", dialog) || $("a", dialog);
+  const first = [...wanted, "button", "a"].map((what) => $(what, dialog)).find(Boolean);
   first?.focus();
 }
 
@@ -103,6 +105,8 @@ async function send(form, button) {
     if (!answer.ok || new URL(answer.url).pathname.startsWith("/change/")) return fill(page);
     if (dialog.open) dialog.close();
     show(page, answer.url);
+    const line = current();
+    if (line) titleOf(line)?.focus({ preventScroll: true });
     say($(".done", page)?.firstChild?.textContent || "Taken back.");
   } else {
     await ask((button?.getAttribute("formaction") || form.getAttribute("action")) + "?" + new URLSearchParams(data));
