@@ -140,8 +140,9 @@ class Index:
         taken for the beginning of a word in titles and authors only.
 
         Fields: `author:`, `title:`, `section:`, `note:` (words or "…"), `year:2021`, `year:2019..2021`, `tag:`,
-        `state:`, `source:`, `has:`, `list:`, `key:` (whole values; of `list:` also the name of the file; `section:` also a path "To Review > Theory"). A `-` before a word or field leaves out what has it. With
-        fields alone the newest come first. At most 32 words and 32 fields are read.
+        `state:`, `source:`, `has:`, `list:`, `key:` (whole values; of `list:` also the name of the file). `section:` takes
+        a path of headings too, "To Review > Theory". A `-` before a word or field leaves out what has it. With fields
+        alone the newest come first. At most 32 words and 32 fields are read.
 
         Args:
             query: what was typed. An empty one finds nothing, and says so.
