@@ -113,6 +113,13 @@ ITEMS = [
     (f"**SQA**: Example, Ada and Sample, Bo, et al. **SQA: Maps in Words**. ICLR 2023. [[P]]({U})", "SQA: Maps in Words", "SQA", (ADA, BO), 2023),
     (f"**[{ADA} et al.]({U})** (2019 CVPR)<br>**{T}**", T, None, (ADA,), 2019),
     (f"[{T}]({U}); {ADA} and {BO}; Introduces Atlas - a map", T, None, (ADA, BO), None),
+    (f"**Net:** {ADA}, {BO}, {CY}. {T}. *ICLR23*[[paper]]({U}) [[code]](https://github.com/o/n)", T, "Net", (ADA, BO, CY), 2023),
+    (f"**Net/Map:** {ADA}, {BO}, Cy Data, Dee Fourth. {T}. [[paper (no code yet)]]({U})", T, "Net/Map", (ADA, BO, "Cy Data", "Dee Fourth"), None),
+    (f"CVPR workshop-21 [{T}]({U})", T, None, (), 2021),
+    (f"ACM CCS-18 [{T}]({U})", T, None, (), 2018),
+    (f"2022 [{T}](https://e.org/p), from {ADA} in Place.", T, None, (), 2022),
+    (f"[{T}]({U}), Example et al., IEEE Journal of Selected Topics in Applied Earth Observations and Remote Sensing 2017", T, None, ("Example",), 2017),
+    (f"[Example A, Sample B, Third C. Mapnet: {T}. In: Proceedings of Maps, 2022]({U})", f"Mapnet: {T}", None, ("Example A", "Sample B", "Third C"), 2022),
     (f"A long word on what maps need by {ADA} [pdf]({U})", "A long word on what maps need", None, (ADA,), None),
     (f"[{T}]({U}) \\\n  {ADA} and {BO} \\ \n  ACM Transactions on Maps (TOM), 2022", T, None, (ADA, BO), 2022),
 ]  # fmt: skip

@@ -170,11 +170,14 @@ def _people_by_commas(text: str) -> Cited | None:
     """`Ada Some, Bo Other, and Cy Third, Title, Venue 2019`; `Ada Some, Bo Other: Title`."""
     at = people = 0
     last = False  # the next of them is the last
+    inverted = False  # the one before is written with the initials last
+    ended = False  # by a full stop, a colon or `et al.`
     if (first := _INVERTED_FIRST.match(text)) and names_one(f"{first[2]} {first[1]}"):
         people, at = 1, first.end()
     for joint in some(_JOINT.finditer(text[:_LONGEST], at), 80):
         name, sign = text[at : joint.start()], joint[0].strip()[:1]
-        if sign == "." and _INITIAL_AT_END.search(name):  # Ada B. Example, not Example A. Title
+        initial = _INITIAL_AT_END.search(name) is not None
+        if sign == "." and initial and not inverted:  # Ada B. Example, not Example A. Title
             beyond = _JOINT.search(text, joint.end())
             end = beyond.start() if beyond else len(text.rstrip("."))
             if not (beyond and not people and beyond[0][0] == ":") and names_one(text[at:end]):
@@ -187,19 +190,23 @@ def _people_by_commas(text: str) -> Cited | None:
         ):
             break  # Someone, Two Words: a Title, ICML 2019
         last = "and" in joint[0] or "&" in joint[0]
+        inverted = initial  # Example A, Sample B
         people, at = people + 1 + others, joint.end()
         if others or sign in ".:":
-            last = False
+            last, ended = False, True
             break
     if last or people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
         return None
+    stop = text.find(". ", at)
+    if not ended and stop > at and names_people(text[:stop]) and not published(text[stop + 2 :]):
+        return None  # somebody among them has a name that is a word as well
     if (
         people == 1
         and not (_INITIALS.search(text[:at]) and len(text) - at > 12)
         and not ends_published(text[at:])
     ):
         return None
-    return _sentence(text, at, text[:at].rstrip(" :"))
+    return _sentence(text, at, text[:at].rstrip(" :." if inverted and people > 1 else " :"))
 
 
 def _more_people(rest: str) -> bool:

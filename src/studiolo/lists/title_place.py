@@ -155,7 +155,10 @@ def _bold(parts: Parts, worded: list[int]) -> int | None:
         and is_name(parts[i].text)
         and not _only_remarks(parts, i, behind)
         and (not parts[behind].lead or _names_next(parts[i], parts[behind]))
-        and _begins_title(parts[behind].text, parts[i].text)
+        and (
+            _begins_title(parts[behind].text, parts[i].text)
+            or (is_short(parts[i].text) and _is_citation(parts[behind].text))
+        )
     )
     return behind if named else i
 
@@ -176,7 +179,7 @@ def _first(parts: Parts, worded: list[int]) -> int | None:
     if len(plain) > 1 and is_short(parts[plain[0]].text):
         name, behind = parts[plain[0]], parts[plain[1]]
         begins = behind.lead and not behind.italic and _begins_title(behind.text, name.text)
-        if begins or people_before(cite(behind.text)[1]):  # Topic - Someone and Other, Title
+        if begins or _is_citation(behind.text):  # Topic - Someone and Other, Title
             return plain[1]
     return plain[0] if plain else None
 
@@ -221,6 +224,12 @@ def _names_next(part: Part, behind: Part) -> bool:
     """Whether `**Name** - Its Title` is written, not `**Title** - a remark.`"""
     text = behind.text
     return is_short(part.text, 2) and not text.endswith(".") and len(text.split()) <= 18
+
+
+def _is_citation(text: str) -> bool:
+    """Whether words behind a short name are people and a title: `**Net**: Ada Some, Bo Other. Its Title`."""
+    title, before, _ = cite(text)
+    return " " in title and bool(people_before(before))
 
 
 def _begins_title(text: str, name: str) -> bool:

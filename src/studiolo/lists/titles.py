@@ -49,6 +49,7 @@ _IN_PARENS = re.compile(r"\(([^()]{3,120})\)")
 _WHOSE = re.compile(r"[^()\[\]]{3,120}(?:\((?:19|20)\d\d[a-z]?\)|(?:19|20)\d\d[a-z]?$)[:.,]?\s*")
 _YEAR_LEADS = re.compile(r"(?<=^\()((?:19|20)\d\d), ([^()]{3,120})(?=\)$)")  # (2012, Someone)
 _BY_AT_END = re.compile(r"(?:^|,) by ([A-Z][^,;:()]{3,60}(?:, [A-Z][^,;:()]{3,60})*)\.?$")
+_TWO_DIGITS = re.compile(r"(?<!\d)\d\d$")  # HPDC18
 _NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
 
@@ -234,6 +235,8 @@ def _year(parts: Sequence[Part]) -> int | None:
             return year
         if found := whose_and_when(part.text.strip("[] ")):
             return found[1]
+        if part.role == "when" and (digits := _TWO_DIGITS.search(part.text)):
+            return full_year(digits[0])
     for part in parts:
         for piece in _DASHES.split(part.text[:_LONGEST]):
             if year := year_said(piece) or year_said(piece.split(",")[0]):
