@@ -93,8 +93,6 @@ def published(text: str) -> bool:
 def placed(text: str) -> bool:
     """Whether words behind a comma only say where and when: `IEEE Access, 2020`, `Neural Computation, 1997`."""
     text = text.rstrip(" .;/")
-    if VOLUME.match(text):
-        return True
     first, *rest = COMMA.split(text)
     if _DATED_VENUE.match(first) and is_venue(first.split()[0]) and len(first.split()) <= 6:
         return True
