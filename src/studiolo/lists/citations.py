@@ -56,12 +56,13 @@ _BIBTEX = re.compile(
     r"(?:[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’. -]{0,40}? and ){1,60}[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’-]*(?: [A-Z]\.| [A-Z][\w'’-]+)*[.,:]\s+"
 )
 _DATED_PEOPLE = re.compile(
-    r"(.{5,400}?),? ((?:19|20)\d\d), (?=[A-Z])"
+    r"(.{5,400}?),? ((?:19|20)\d\d)[,.] (?=[A-Z])"
 )  # Family, I., and Family, I., 2007, Title: Journal
 _IN_JOURNAL = re.compile(r": [A-Z][\w.]*(?: [\w.&]+){0,6}, \d")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
 _KIND = re.compile(r"\[[A-Z](?:/OL)?\]\.?$")  # of GB/T 7714: [J], [C]
+_IN = re.compile(r",\s+[Ii]n$")  # Its Title, in: *Journal of …*
 _KEPT_STOP = re.compile(r"[^\W\d_]{2}\.$")
 
 
@@ -98,7 +99,7 @@ def quoted_title(text: str) -> re.Match[str] | None:
 
 def without_stop(title: str) -> str:
     """Return `title` without the punctuation that sets it off from what follows."""
-    title = _KIND.sub("", title.strip()).rstrip(" ,:：，")
+    title = _IN.sub("", _KIND.sub("", title.strip()).rstrip(" ,:：，"))
     if title.endswith("。"):
         return title[:-1]
     if not title.endswith(".") or title.endswith("etc."):

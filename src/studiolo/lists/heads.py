@@ -50,7 +50,7 @@ class Part:
 LABELS = frozenset({
     "abs", "abstract", "acl", "acm", "appendix", "article", "arxiv", "author's", "blog", "blogpost", "blog-post", "book", "bib", "bibtex",
     "bilibili", "caffe", "camera-ready", "card", "checkpoint", "checkpoints", "cite", "citation", "code", "codes", "colab", "close", "closed", "coming", "conference", "data", "dataset", "datasets", "demo", "demos",
-    "doc", "docs", "download", "full", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
+    "doc", "docs", "doi", "download", "full", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
     "hugging-face", "ieee", "implementation", "intro", "jax", "keras", "issue", "journal", "letter", "link", "links", "log", "logs", "magazine", "matlab", "medium",
     "model", "models", "neurips", "news", "note", "notebook", "notes", "openreview", "official", "open", "overview", "page", "paper",
     "papers", "pdf", "personal", "poster", "post", "pr", "preprint", "pub", "publication", "pubmed", "pmc", "presentation", "proceedings", "project", "project-page", "ps", "pwc", "pytorch",
@@ -137,7 +137,7 @@ def without_leads(words: str, *, escaped: bool = False) -> str:
 
 
 _BREAK = re.compile(
-    rb"(?<! ) {2,}+\n|(?<=\))\n(?=[A-Z])|\n[ \t]*(?=[A-Z]{3,10} (?:19|20)\d\d\s*(?:\n|$))|\\[ \t]*\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
+    rb"(?<! ) {2,}+\n|(?<=\))\n(?=[A-Z])|(?<=\*\*)\n(?=[ \t]*[A-Z])|\n[ \t]*(?=[A-Z]{3,10} (?:19|20)\d\d\s*(?:\n|$|\[))|\\[ \t]*\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
     re.IGNORECASE,
 )
 _EMPHASIS = re.compile(

@@ -19,6 +19,7 @@ from .places import only_cites, without_when
 Parts = Sequence[Part]
 _Way = Callable[[Parts, list[int]], int | None]
 
+_JOURNAL = re.compile(r"(?:Proceedings|Proc\.|Journal|Transactions|Annals) ")
 _REMARK = re.compile(r"(?:This|We|It|They|The authors|A paper|Our|See|Also|Used|Uses)\b")
 
 
@@ -129,9 +130,11 @@ def _linked(parts: Parts, worded: list[int]) -> int | None:
                 return i
             if opening is None and not part.runs_on and all(map(is_lead, parts[:i])):
                 opening = i
-    if opening is None:
+    if opening is None or is_short(parts[opening].text, 2):
         asides = (i for i in worded if parts[i].aside and parts[i].is_paper)
-        return next((i for i in asides if len(parts[i].text.split()) > 3), None)
+        aside = next((i for i in asides if len(parts[i].text.split()) > 3), None)
+        if opening is None or (aside is not None and aside > opening):
+            return aside
     quoted = _quoted(parts, worded)
     named = quoted is not None and quoted > opening and is_short(parts[opening].text)
     return quoted if named else opening
@@ -166,7 +169,11 @@ def _bold(parts: Parts, worded: list[int]) -> int | None:
 def _italic(parts: Parts, worded: list[int]) -> int | None:
     """`Someone and Other *Its Title*`, `Net *Its Longer Title*`."""
     for i in _texts(parts, worded):
-        if parts[i].italic and (before := " ".join(part.text for part in parts[:i])):
+        if (
+            parts[i].italic
+            and not _JOURNAL.match(parts[i].text)
+            and (before := " ".join(part.text for part in parts[:i]))
+        ):
             long = len(parts[i].text.split()) > 3
             if (long and is_short(before, 6)) or names_people(before):
                 return i

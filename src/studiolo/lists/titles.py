@@ -219,7 +219,9 @@ def _authors_behind(rest: Sequence[Part]) -> tuple[str, ...]:
 
 
 def _only_when(text: str) -> bool:
-    return len(text) < 24 and year_said(text) is not None and not _YEAR_LEADS.search(text)
+    only = len(text) < 24 and year_said(text) is not None and not _YEAR_LEADS.search(text)
+    whose = whose_and_when(text.strip("()[] ")) if only else None
+    return only and not (whose and len(whose[0]) > 1)  # (Someone & Other 2021)
 
 
 def year_in(text: str) -> int | None:
