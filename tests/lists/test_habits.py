@@ -115,3 +115,48 @@ def test_titles_do_not_depend_on_how_the_list_is_walked():
     ).encode()
     walked = [said(entry) for entry in Document(data).each_entry()]
     assert walked == [said(entry) for entry in Document(data).entries]
+
+
+def test_dash_in_a_title_of_a_list_without_dashes_is_of_the_title():
+    plain = "".join(
+        f"- A Map of {place} [[ICML2020]](https://arxiv.org/abs/2001.{i:05})\n"
+        for i, place in enumerate(["Rivers", "Roads", "Hills", "Coasts"] * 3)
+    )
+    dashed = "- Folding Maps - How often can one fold a map? [[ICML2020]](https://arxiv.org/abs/2002.00001)\n"
+    (entry,) = (e for e in Document((plain + dashed).encode()).entries if "Folding" in e.text)
+    assert (entry.title, entry.name) == ("Folding Maps - How often can one fold a map?", None)
+
+
+def test_two_digits_where_a_list_says_when_are_a_year():
+    known = "".join(
+        f"- **[CVPR 2{i}]** A Map of Rivers, Part {i} [[paper]](https://arxiv.org/abs/2001.{i:05})\n"
+        for i in range(6)
+    )
+    other = (
+        "- **[TIM 22]** Folding Maps of Many Places [[paper]](https://arxiv.org/abs/2002.00001)\n"
+    )
+    *_, entry = Document((known + other).encode()).entries
+    assert (entry.title, entry.name, entry.year) == ("Folding Maps of Many Places", None, 2022)
+
+
+def test_venue_as_text_of_a_link_is_not_the_title_beside_a_name():
+    table = "| Model | Date | Paper |\n| --- | --- | --- |\n| mapBERT | 2022-09 | [Nature Machine Intelligence](https://doi.org/10.1038/s42256-022-00534-z) |\n"
+    (entry,) = Document(table.encode()).entries
+    assert (entry.title, entry.year) == ("mapBERT", 2022)
+
+
+def test_citation_with_capitals_is_no_venue_of_its_list():
+    """A topic with one citation below it: nothing of the citation is when the topic appeared."""
+    text = f"- Small Maps\n  - Ada Holm, Bo Lund, Cy Marsh, Folding Maps of Rivers in Small Places, CVPR, 2015. [[p]({link(1)})]\n"
+    (entry,) = (e for e in Document(text.encode()).entries if e.key)
+    assert said(entry) == (
+        "Folding Maps of Rivers in Small Places",
+        None,
+        ("Ada Holm", "Bo Lund", "Cy Marsh"),
+        2015,
+    )
+
+
+def test_label_with_another_remark_keeps_its_words():
+    (entry,) = read(f"[Paper (winter data)]({link(1)})")
+    assert entry.title == "Paper (winter data)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from studiolo.doors import late
 
+from .addresses import title_from_url
 from .blocks import Block
 from .columns import Role, ranked_columns, role_of
 from .document import Document, find_section
@@ -17,7 +18,6 @@ from .links import Piece, find_links
 from .parts import Part
 from .sections import Section
 from .tags import folded_tag
-from .titles import title_from_url
 from .words import plain_with_links
 
 

@@ -9,7 +9,7 @@ from .dates import VENUES
 
 # what stands with capitals on lists of papers and names nobody
 _WORDS_OF_LISTS = (
-    "boosting sampling under over up bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
+    "technical report reports boosting sampling under over up bagging ensemble random forest forests tree trees nets net hugging face univ state inst dept corp ltd llc tech ai research researchers university universities institute lab labs laboratory laboratories inc google facebook meta"
     " openai deepmind microsoft nvidia amazon apple baidu tencent alibaba ibm stanford mit berkeley cmu oxford cambridge"
     " harvard princeton huawei bytedance salesforce adobe intel samsung sony tsinghua anthropic mistral cohere huggingface"
     " pytorch tensorflow keras caffe jax college school center centre group team department faculty academy foundation"
@@ -110,13 +110,19 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     others = _AND_OTHERS.search(text)
     if others:
         text = text[: others.start()]
-    every = [_INVERTED_EACH.fullmatch(person) for person in text.rstrip(" ,").split(" and ")]
-    if len(every) > 1 and all(every):  # BibTeX's: Family, Given and Family, Given
+    each = "; " if "; " in text else " and "
+    every = [_INVERTED_EACH.fullmatch(person) for person in text.rstrip(" ,").split(each)]
+    if len(every) > 1 and all(
+        every
+    ):  # Family, Given and Family, Given; Family, Given; Family, Given
         return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
     ]
-    while people and people[-1].lower() in VENUES:
+    while people and (
+        people[-1].lower() in VENUES
+        or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # Ada Example, PKU
+    ):
         people.pop()
     if not people or not all(_PERSON.fullmatch(one) or _INITIALS.fullmatch(one) for one in people):
         return ()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from .authors import people_before, split_authors
 from .citations import cite
 from .columns import Role
-from .dates import year_in_cell, year_said
+from .dates import is_venue, year_in_cell, year_said
 from .heads import is_label, without_leads
 from .texts import Text
 from .titles import Naming, read_naming, year_in
@@ -59,7 +59,8 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
 def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
     if (at := roles.get("title", len(cells))) < len(cells) and cells[at].run.data:
         naming = read_naming(cells[at].run.data, cells[at].pieces)
-        if naming.title and not is_label(naming.title) and not cells[at].only_links():
+        said = is_label(naming.title) or is_venue(naming.title)
+        if naming.title and not said and not cells[at].only_links():
             return at
     shown = [_shown_link(cell, papers=True) for cell in cells]
     if True in shown:
@@ -92,7 +93,7 @@ def _shown_link(cell: Text, *, papers: bool) -> bool:
     """Whether a cell has a link, to a paper if need be, whose text says more than a label."""
     for piece in cell.pieces:
         words = cell.run.data[slice(*piece.text)].decode("utf-8", "replace")
-        says = re.search(r"[^\W\d_]", words) and not is_label(words)
+        says = re.search(r"[^\W\d_]", words) and not (is_label(words) or is_venue(words))
         said = year_said(words, aside=True) and not people_before(words)
         if piece.kind not in ("image", "bare", "auto") and says and not said:
             mention = piece.mention

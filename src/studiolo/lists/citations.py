@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from .authors import family_names, names_one, names_people, people_before, split_authors
-from .dates import MAYBE_DATE, PUBLISHED, is_venue, year_said
-from .heads import QUOTED, is_label, without_leads
+from .dates import is_venue, year_said
+from .heads import QUOTED, is_label
+from .places import (
+    COMMA,
+    STOP,
+    VOLUME,
+    YEAR_AT_END,
+    ends_placed,
+    ends_published,
+    people_and_year,
+    placed,
+    published,
+    some,
+    without_when,
+)
 
 
 # (title, what stands before it, what stands behind it)
@@ -17,21 +30,13 @@ _LONGEST = 2000  # characters in which something is looked for
 _WORDS_ALONE = re.compile(r"[^\W\d](?:[\w' -]*\w)?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(\[])")
 _DASH = re.compile(r"\s[-–—|](?:\s|$)")
-_LEAD = re.compile(
-    r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}]\s*[:：.,-]?\s*|([^\W\d_][\w'’&/-]*(?:\s[\w'’&/.-]+){0,4}?|(?:19|20)\d\d[\w./-]*)\s?[:：,.]\s+"
-    r"|((?:19|20)\d\d(?:[./-]\d\d?){0,2})[:.,]?\s+"
-)
 _IN_PARENS = re.compile(r"[(（][^()（）]+[)）]")
 _WITHIN = re.compile(r"(?:^|\s)[a-z][\w-]*\s+$")
 _GOES_ON = re.compile(r"\s+[a-z]")
 _YEAR_FIRST = re.compile(r"\(?(?:19|20)\d\d[a-z]?\)?[.:]\s+")
 _YEAR_COMMA = re.compile(r",((?:19|20)\d\d)\.?$")  # Its Title,2004
-_YEAR_NEXT = re.compile(r"(?:19|20)\d\d\b")
 _PARENS_AT_END = re.compile(
     r"\s*(?:[(（]([^()（）]{1,120})[)）]|[\[【]([^\[\]【】]{1,120})[\]】])$"
-)
-_STOP = re.compile(
-    r"[.?!](?:(?<=[^\W_]{2}[.?!])|(?<=[)\]\"”'’][.?!]))\s+(?=[^\W\da-z_]|\d{4}|\(|[Ii]n |ar[Xx]iv|[a-z]+,? (?:19|20)\d\d\W*$)"
 )
 _BY = re.compile(r"(?<![\s,(])[\s,(]+by (?=[A-Z])")
 _LOWER_WORD = re.compile(  # in no headline
@@ -45,27 +50,19 @@ _INVERTED_FIRST = re.compile(
 _FAMILIES = re.compile(
     r"([A-Z][\w'’-]+(?:, [A-Z][\w'’-]+){0,3},? (?:and|&) [A-Z][\w'’-]+\.)\s+(?=[A-Z])"
 )
-_DATED_VENUE = re.compile(r"[A-Za-z]+ (?:19|20)\d\d(?!\d)")
 _INITIALS = re.compile(r"\b[A-Z]{1,2}\.?[ ,:.-]")
 _INITIAL_AT_END = re.compile(r"(?:^|[\s.-])[A-Z]{1,2}$")
 _BIBTEX = re.compile(
     r"(?:[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’. -]{0,40}? and ){1,60}[^\W\d_][\w' ’-]{1,40}, [^\W\d_][\w'’-]*(?: [A-Z]\.| [A-Z][\w'’-]+)*[.,:]\s+"
 )
-_VOLUME = re.compile(  # Geophys. J. Int. 148 (2002) 320
-    r"[A-Z][\w&'.]*(?: (?:of|and|the|in|[A-Z][\w&'.]*)){0,8},? \d{1,4}(?: ?\(\d+\))?,? \((?:19|20)\d\d\)"
-)
 _DATED_PEOPLE = re.compile(
-    r"(.{5,400}?),? ((?:19|20)\d\d), (?=[A-Z])"
+    r"(.{5,400}?),? ((?:19|20)\d\d)[,.] (?=[A-Z])"
 )  # Family, I., and Family, I., 2007, Title: Journal
 _IN_JOURNAL = re.compile(r": [A-Z][\w.]*(?: [\w.&]+){0,6}, \d")
-_COMMA = re.compile(r",\s+")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
-_YEAR_AT_END = re.compile(r"[\s,(]*(?:19|20)\d\d[a-z]?\)?[.,:]?\s*$")
-_NAMED = re.compile(
-    r"[A-Z][a-z]+(?:\s(?:of|on|in|and|for|the|&|[A-Z][a-z]+)){0,7}|[A-Z][\w-]*[A-Z][\w-]*(?: [A-Z][\w-]*)?"
-)
 _KIND = re.compile(r"\[[A-Z](?:/OL)?\]\.?$")  # of GB/T 7714: [J], [C]
+_IN = re.compile(r",\s+[Ii]n$")  # Its Title, in: *Journal of …*
 _KEPT_STOP = re.compile(r"[^\W\d_]{2}\.$")
 
 
@@ -90,38 +87,6 @@ def cite(text: str) -> Cited:
     return without_stop(title), " - ".join(filter(None, (before, lead_words))), behind
 
 
-def without_when(text: str) -> tuple[str, list[str]]:
-    """Return words without what says when and where before them, and that."""
-    said: list[str] = []
-    while (lead := _LEAD.match(text)) and lead.end() < len(text):
-        inside = next(group for group in lead.groups() if group)
-        dated = _YEAR_NEXT.match(text, lead.end()) is not None
-        aside = lead[1] is not None or ("," in lead[0] and is_venue(inside.split()[0]))
-        if not year_said(inside, aside=aside) and not ((lead[1] or dated) and is_venue(inside)):
-            break
-        if people_before(inside):
-            break
-        said.append(inside)
-        text = without_leads(text[lead.end() :].lstrip("-–—: "), escaped=True)
-    return text, said
-
-
-def whose_and_when(text: str) -> tuple[tuple[str, ...], int] | None:
-    """Return the people and the year of `Someone et al. ECCV 2016`, if a text says nothing else."""
-    words = text.split()
-    if not 2 < len(words) < 16 or not MAYBE_DATE.search(words[-1]):
-        return None
-    for at in range(len(words) - 1, max(0, len(words) - 5), -1):
-        year = year_said(" ".join(words[at:]), aside=True)
-        said = " ".join(words[:at]).rstrip(",")
-        if year and at == 2 and "," in said:
-            return None  # Family, Given or Family, Family
-        families = family_names(said) if " et al" not in said else ()
-        if year and (people := families or people_before(f"{said}, {year}")):
-            return people, year
-    return None
-
-
 def quoted_title(text: str) -> re.Match[str] | None:
     """Return what words quote if it is a title: more than a word, and no part of their sentence."""
     quoted = QUOTED.search(text)
@@ -134,7 +99,7 @@ def quoted_title(text: str) -> re.Match[str] | None:
 
 def without_stop(title: str) -> str:
     """Return `title` without the punctuation that sets it off from what follows."""
-    title = _KIND.sub("", title.strip()).rstrip(" ,:：，")
+    title = _IN.sub("", _KIND.sub("", title.strip()).rstrip(" ,:：，"))
     if title.endswith("。"):
         return title[:-1]
     if not title.endswith(".") or title.endswith("etc."):
@@ -173,9 +138,7 @@ def _dashed(text: str) -> Cited | None:
 
 def _people_first(text: str) -> Cited | None:
     """`Someone, A. (2019). Title. Venue`; `A. Someone and B. Other. Title. Venue, 2019`; `Someone et al.: Title`."""
-    if (year := _YEAR_PARENS.search(text, 0, 600)) and (
-        split_authors(text[: year.start()]) or family_names(text[: year.start()])
-    ):
+    if (year := _YEAR_PARENS.search(text, 0, 600)) and split_authors(text[: year.start()]):
         return _sentence(text, year.end(), text[: year.end()])
     if (dated := _DATED_PEOPLE.match(text)) and names_people(dated[1]):
         journal = _IN_JOURNAL.search(text, dated.end())
@@ -188,7 +151,7 @@ def _people_first(text: str) -> Cited | None:
         return _sentence(text, families.end(), families[1])
     if found := _people_by_commas(text):
         return found
-    for opening in _some(_OPENING.finditer(text[:_LONGEST]), 40):
+    for opening in some(_OPENING.finditer(text[:_LONGEST]), 40):
         people = text[: opening.start()]
         rest = text[opening.end() :]
         if opening[0][0] == "," and not people.rstrip(".").endswith("et al"):
@@ -196,8 +159,6 @@ def _people_first(text: str) -> Cited | None:
         if opening[0][0] == ":" and "," not in people and " et al" not in people:
             continue  # One and Two: a Title
         if names_people(people) and not _more_people(rest):
-            if (end := _COMMA.search(rest)) and year_said(rest[: end.start()]):
-                return _sentence(text, opening.end() + end.end(), text[: opening.end() + end.end()])
             return _sentence(text, opening.end(), people)
     return None
 
@@ -206,11 +167,14 @@ def _people_by_commas(text: str) -> Cited | None:
     """`Ada Some, Bo Other, and Cy Third, Title, Venue 2019`; `Ada Some, Bo Other: Title`."""
     at = people = 0
     last = False  # the next of them is the last
+    inverted = False  # the one before is written with the initials last
+    ended = False  # by a full stop, a colon or `et al.`
     if (first := _INVERTED_FIRST.match(text)) and names_one(f"{first[2]} {first[1]}"):
         people, at = 1, first.end()
-    for joint in _some(_JOINT.finditer(text[:_LONGEST], at), 80):
+    for joint in some(_JOINT.finditer(text[:_LONGEST], at), 80):
         name, sign = text[at : joint.start()], joint[0].strip()[:1]
-        if sign == "." and _INITIAL_AT_END.search(name):  # Ada B. Example, not Example A. Title
+        initial = _INITIAL_AT_END.search(name) is not None
+        if sign == "." and initial and not inverted:  # Ada B. Example, not Example A. Title
             beyond = _JOINT.search(text, joint.end())
             end = beyond.start() if beyond else len(text.rstrip("."))
             if not (beyond and not people and beyond[0][0] == ":") and names_one(text[at:end]):
@@ -219,63 +183,48 @@ def _people_by_commas(text: str) -> Cited | None:
         if not (others or names_one(name)):
             break
         if sign == ":" and not (
-            others or (people and (last or not _ends_placed(text[joint.end() :])))
+            others or (people and (last or not ends_placed(text[joint.end() :])))
         ):
             break  # Someone, Two Words: a Title, ICML 2019
         last = "and" in joint[0] or "&" in joint[0]
+        inverted = initial  # Example A, Sample B
         people, at = people + 1 + others, joint.end()
         if others or sign in ".:":
-            last = False
+            last, ended = False, True
             break
     if last or people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
         return None
+    stop = text.find(". ", at)
+    if not ended and stop > at and names_people(text[:stop]) and not published(text[stop + 2 :]):
+        return None  # somebody among them has a name that is a word as well
     if (
         people == 1
         and not (_INITIALS.search(text[:at]) and len(text) - at > 12)
-        and not _ends_published(text[at:])
+        and not ends_published(text[at:])
     ):
         return None
-    return _sentence(text, at, text[:at].rstrip(" :"))
-
-
-def _ends_placed(text: str) -> bool:
-    """Whether a title goes on to a venue behind a comma, and not behind a full stop."""
-    if any(_published(text[end.end() :]) for end in _some(_STOP.finditer(text), 10)):
-        return False
-    return any(_placed(text[comma.end() :]) for comma in _some(_COMMA.finditer(text), 20))
-
-
-def _ends_published(text: str) -> bool:
-    """Whether a sentence is followed by one that only says where and when."""
-    ends = (*_some(_STOP.finditer(text), 10), *_some(_COMMA.finditer(text), 10))
-    return any(_published(text[end.end() :]) for end in ends)
+    return _sentence(text, at, text[:at].rstrip(" :." if inverted and people > 1 else " :"))
 
 
 def _more_people(rest: str) -> bool:
     """Whether a list of people goes on in `rest`, so that what ended was an initial."""
     piece = re.split(r"[,.:]\s|\sand\s|\s&\s", rest[:200], maxsplit=1)[0]
-    return (
-        len(piece.split()) < 4
-        and len(piece) < len(rest)
-        and bool(split_authors(f"{piece.strip(' ,.&')} et al."))
-    )
+    return len(piece) < len(rest) and bool(split_authors(f"{piece.strip(' ,.&')} et al."))
 
 
 def _sentence(text: str, at: int, before: str) -> Cited:
     """Return the title that begins at `at`, behind the people of a citation."""
     if year := _YEAR_FIRST.match(text, at):
         at, before = year.end(), f"{before} {year[0]}"
-    if quoted := QUOTED.match(text, at):
-        return quoted[1].rstrip(" .,"), before, text[quoted.end() :]
-    for comma in _some(_COMMA.finditer(text, at + 8, at + _LONGEST), 20):
-        if _VOLUME.match(text, comma.end()):
+    for comma in some(COMMA.finditer(text, at + 8, at + _LONGEST), 20):
+        if VOLUME.match(text, comma.end()):
             return text[at : comma.start()], before, text[comma.end() :]
-    stops = (s for s in _STOP.finditer(text, at, at + _LONGEST) if s.start() > at + 8)
-    stop = next((s for s in stops if text[s.start()] == "." or _published(text[s.end() :])), None)
+    stops = (s for s in STOP.finditer(text, at, at + _LONGEST) if s.start() > at + 8)
+    stop = next((s for s in stops if text[s.start()] == "." or published(text[s.end() :])), None)
     cut = stop.start() if stop else len(text)
     title, behind = text[at : cut + (text[cut : cut + 1] in ("?", "!"))], text[cut + 1 :]
-    for comma in _COMMA.finditer(title):  # Title, Venue 2019
-        if not _opened(title[: comma.start()]) and _placed(title[comma.end() :]):
+    for comma in COMMA.finditer(title):  # Title, Venue 2019
+        if not _opened(title[: comma.start()]) and placed(title[comma.end() :]):
             return title[: comma.start()], before, f"{title[comma.end() :]} - {behind}"
     title, said = _whole(title)
     return title, before, f"{said} - {behind}" if said else behind
@@ -285,17 +234,13 @@ def _people_behind(text: str) -> Cited | None:
     """`Title (2019), A. Someone et al.`; `Title. Someone, Other. Venue`; `Title, A. Someone and B. Other, 2019`; `Title by Someone`."""
     for year in re.finditer(r"\s*\(([^()]{1,80})\)[,.:;]?\s+", text[:_LONGEST]):
         behind = text[year.end() :]
-        if (
-            year.start() > 4
-            and year_said(year[1], aside=True)
-            and (split_authors(behind) or names_people(_first(behind)))
-        ):
+        if year.start() > 4 and year_said(year[1], aside=True) and split_authors(behind):
             return text[: year.start()], "", year[1] + " - " + behind
-    for stop in _some(_STOP.finditer(text[:_LONGEST]), 40):
+    for stop in some(STOP.finditer(text[:_LONGEST]), 40):
         if (
             text[stop.end()] not in ":-"
-            and (stop.start() > 4 or _published(text[stop.end() :]))
-            and (names_people(_first(text[stop.end() :])) or _placed(text[stop.end() :]))
+            and (stop.start() > 4 or published(text[stop.end() :]))
+            and (names_people(_first(text[stop.end() :])) or placed(text[stop.end() :]))
         ):
             cut = stop.start() + (text[stop.start()] != ".")
             return (*_whole(text[:cut]), text[stop.end() :])
@@ -309,14 +254,14 @@ def _people_behind(text: str) -> Cited | None:
         doing = bool(named) and named[0].split()[0].endswith("ing")  # … by Deleting Rows
         if (len(named) > 1 or plain) and not doing and all(map(names_one, named)):
             return text[: by.start()], "", text[by.end() :].rstrip(")")
-    for comma in _some(_COMMA.finditer(text[:_LONGEST]), 12):
+    for comma in some(COMMA.finditer(text[:_LONGEST]), 12):
         behind = text[comma.end() :]
         if (
             comma.start() > 8
             and not _opened(text[: comma.start()])
             and (
-                _placed(behind)
-                or (names_people(_YEAR_AT_END.sub("", behind)) and " " in _COMMA.split(behind)[0])
+                placed(behind)
+                or (names_people(YEAR_AT_END.sub("", behind)) and " " in COMMA.split(behind)[0])
             )
         ):
             return text[: comma.start()], "", behind
@@ -341,7 +286,7 @@ def _whole(text: str) -> tuple[str, str]:
             or year_said(inside.rsplit(", ", 1)[-1], aside=True)
             or (text[-1] == "]" and len(inside) <= 40 and text[: end.start()].count(" ") > 1)
             or is_venue(inside)
-            or _people_and_year(inside)
+            or people_and_year(inside)
         )
         if end.start() < 3 or not known:
             break
@@ -356,59 +301,12 @@ def _first(text: str) -> str:
         r"\.(?<=[^\W\d_]{2}\.)(?<!\bal\.)\s|\(|\[|\s[-–—|]\s", text[:_LONGEST], maxsplit=1
     )[0]
     text = re.split(r",?\s+(?:arXiv|in\b|In\b|[A-Z]{3,}|(?:19|20)\d\d)", text, maxsplit=1)[0]
-    return _YEAR_AT_END.sub("", text)
-
-
-def _published(text: str) -> bool:
-    """Whether `text` only says where and when: `NeurIPS 2019.`, `may 2016`."""
-    return year_said(text) is not None or is_venue(text.rstrip("."))
+    return YEAR_AT_END.sub("", text)
 
 
 def _opened(text: str) -> bool:
     """Whether a bracket is open at the end of `text`."""
     return text.count("(") > text.count(")") or text.count("（") > text.count("）")
-
-
-def _placed(text: str) -> bool:
-    """Whether words behind a comma only say where and when: `IEEE Access, 2020`, `Neural Computation, 1997`."""
-    text = text.rstrip(" .;/")
-    if _VOLUME.match(text):
-        return True
-    first, *rest = _COMMA.split(text)
-    if _DATED_VENUE.match(first) and is_venue(first.split()[0]) and len(first.split()) <= 6:
-        return True
-    if not (
-        first[:1].isupper() or first[:1].isdigit() or first.startswith(("in ", "arxiv", "arXiv"))
-    ):
-        return _published(text)
-    if is_venue(first) or PUBLISHED.search(first):
-        return year_said(text, aside=True) is not None or is_venue(text)
-    if ": " in first or ". " in first:
-        return False
-    if year_said(first, aside=True):
-        return not rest or year_said(text) is not None
-    return (
-        len(rest) == 1
-        and _NAMED.fullmatch(first) is not None
-        and rest[0].isdigit()
-        and year_said(rest[0]) is not None
-    )
-
-
-def without_place(text: str) -> str:
-    """Return words without the venue and year that stand behind a comma."""
-    commas = _some(_COMMA.finditer(text), 60)
-    return next((text[: comma.start()] for comma in commas if _placed(text[comma.end() :])), "")
-
-
-def families_first(text: str) -> tuple[str, ...]:
-    """Return the people of `Someone & Other. SIGGRAPH 2002.`"""
-    stop = text.find(". ")
-    return family_names(text[:stop]) if stop > 0 and _placed(text[stop + 2 :]) else ()
-
-
-def _people_and_year(text: str) -> bool:
-    return "et al" in text and names_people(_YEAR_AT_END.sub("", text).rstrip(", "))
 
 
 def _unclosed(text: str) -> Cited | None:
@@ -418,11 +316,6 @@ def _unclosed(text: str) -> Cited | None:
     if text[:1] in ('"', "“") and sum(text.count(mark) for mark in '"“”') == 1:
         return text[1:], "", ""
     return None
-
-
-def _some(found: Iterator[re.Match[str]], number: int) -> Iterator[re.Match[str]]:
-    for _, match in zip(range(number), found, strict=False):
-        yield match
 
 
 # in this order: the surer first

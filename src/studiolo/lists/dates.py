@@ -33,6 +33,8 @@ _VENUE_WORDS = frozenset(
         "methods",
         "mi",
         "robotics",
+        "research",
+        "security",
         "advances",
         "asia",
         "medicine",
@@ -60,12 +62,12 @@ _AFTER = (
     r"w|demo|main|long|short|preprint|submi[a-z]{2,8}|accepted|under\sreview|(?:in|under)\ssubmission|in\spress|to\sappear|reject(?:ed)?|track|datasets?|benchmarks?|and|d&b)\b){0,4}"
 )
 _VENUE_YEAR = (
-    rf"{_FROM}{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}[\s,.:(/-]*{_Y}(?:[a-z]|[-./]\d\d?)?\)?{_AFTER}{_TO}"
+    rf"{_FROM}{_WORD}(?:(?:[\s,:/]{{1,3}}{_WORD}){{0,9}}|(?:\s{_WORD}){{10,13}})[\s,.:(/-]*{_Y}(?:[a-z]|[-./]\d\d?)?\)?{_AFTER}{_TO}"
     rf"|{_FROM}{_Y}(?:[./-]\d\d?(?!\d))?[\s,-]*{_WORD}(?:[\s,:/]{{1,3}}{_WORD}){{0,7}}\)?{_AFTER}{_TO}"
     rf"|['’‘](\d\d)[\s-](?:[A-Z]|ar)[A-Za-z]+"
     rf"|{_FROM}(?:[A-Z]|ar)[A-Za-z&@/-]+(?:\s[A-Z][A-Za-z&@/-]+){{0,3}}[\s,-]{{0,2}}(?:['’‘]\s?((?:19|20)?\d\d)|(\d\d)['’‘]){_AFTER}{_TO}"
 )
-_SHORT = rf"{_FROM}([A-Za-z]{{2,12}})[\s-]?(\d\d)(?:[./-]\d\d?){{0,2}}{_AFTER}{_TO}"
+_SHORT = rf"{_FROM}(?:(?:ACM|IEEE) )?([A-Za-z]{{2,12}}(?: [A-Za-z]{{5,9}})?)[\s-]?(\d\d)(?:[./-]\d\d?){{0,2}}{_AFTER}{_TO}"
 # else no year is said; it begins with the digit that all of its cases begin with, which `re` skips to fast
 MAYBE_DATE = re.compile(r"\d(?:(?<=1)9\d\d|(?<=2)0\d\d|(?<!\d\d)\d(?!\d)|[./-]\d{4})")
 PUBLISHED = re.compile(
@@ -90,11 +92,12 @@ def year_said(text: str, *, aside: bool = False) -> int | None:
     date, venue_year, short = _shapes()
     if match := date.fullmatch(text):
         return full_year(next(year for year in match.groups() if year))
+    words = len(text.split())
     if (match := venue_year.fullmatch(text)) and (
-        aside or text[0] in "([【（" or len(text.split()) <= 2 or PUBLISHED.search(text)
+        PUBLISHED.search(text) or (words <= 11 and (aside or text[0] in "([【（" or words <= 2))
     ):
         return full_year(next(year for year in match.groups() if year))
-    if (match := short.fullmatch(text)) and match[1].lower() in VENUES:
+    if (match := short.fullmatch(text)) and is_venue(match[1]):
         return full_year(match[2])
     first, _, place = text.partition(" ")
     if len(first) == 4 and first.isdigit() and first[:2] in ("19", "20") and is_venue(place):

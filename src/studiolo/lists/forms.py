@@ -10,13 +10,13 @@ from functools import lru_cache
 
 from studiolo.keys import find_mention
 
+from .addresses import title_from_url
 from .blocks import Block
 from .document import Document
 from .entry import Entry
 from .learning import learn, learn_item
 from .style import Item
 from .template import NUMBER, Template
-from .titles import title_from_url
 
 
 LOOKED_AT = 40  # neighbours, from the end

@@ -26,7 +26,10 @@ Head = tuple[bytes, list[Piece]]
 _SURE = 4  # parts in a place that are surely something, before others are taken for it
 _SHARE = 0.7  # of the parts in a place
 _REPEATED = 4  # heads
+_RARE = 0.1  # of the heads
+_DASHES = ("-", "–", "—", "--")
 _LONGEST_VENUE = 6  # words
+_SHORT_VENUE = re.compile(r"[A-Z\d][A-Za-z&-]{1,10} ?['’]?\d\d")  # of any name: TIM 22
 _DIGITS = re.compile(r"\d+")
 _MAYBE_PEOPLE = re.compile(
     r"^(?!(?:\S+ ){0,8}[a-z]{4,} (?:\S+ ){0,4}[a-z]{4,} ).*(?:[,&;、·]| and | et\.? al|\d{4})"
@@ -126,6 +129,7 @@ class Habits:
 
     def read(self, parts: Sequence[Part]) -> list[Part]:
         """Return the parts of a head, the doubtful ones with what the others in their places are."""
+        parts = self._with_dashes(parts)
         alone = [role_of(part.text) for part in parts]
         for place, part, role in zip(places(parts), parts, alone, strict=True):
             if part.text and role == "words":
@@ -134,6 +138,33 @@ class Habits:
         if not self._endings:
             return list(parts)
         return [piece for part in parts for piece in self._without_ending(part)]
+
+    @cached_property
+    def _dashes_divide(self) -> bool:
+        """Whether this list sets a name or topic off from a title by a dash, in more than a few of its heads."""
+        dashed = sum(any(part.lead in _DASHES for part in parts[1:2]) for parts in self._cut)
+        return dashed > len(self._cut) * _RARE
+
+    def _with_dashes(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """Put together a title with a dash in it, where the list has no habit of dashes: `Two Words - Its Long Title [pdf](…)`."""
+        if len(parts) < 3 or parts[1].lead not in _DASHES or not parts[2].is_link:
+            return parts
+        first, second = parts[:2]
+        plain = not any(
+            p.is_link or p.bold or p.italic or p.code or p.lead == "[" for p in (first, second)
+        )
+        worded = (
+            len(first.text.split()) > 1
+            and len(second.text.split()) > 3
+            and second.text[0].isupper()
+            and second.text[-1] not in ".:,"
+        )
+        if (
+            not (plain and worded and role_of(first.text) == role_of(second.text) == "words")
+            or self._dashes_divide
+        ):
+            return parts
+        return [replace(first, text=f"{first.text} {second.lead} {second.text}"), *parts[2:]]
 
     def _without_ending(self, part: Part) -> Iterator[Part]:
         """Yield a part, and what its list writes at the end of a title as one of its own."""
@@ -149,7 +180,8 @@ class Habits:
     def _role(self, place: Place, part: Part) -> Role | None:
         role = self._roles.get(place)
         if role == "when":
-            return "when" if _is_place(part.text) and not MAYBE_DATE.search(part.text) else None
+            dated = MAYBE_DATE.search(part.text) and not _SHORT_VENUE.fullmatch(part.text)
+            return "when" if _is_place(part.text) and not dated else None
         if role == "who" and split_authors(part.text, surely=True):
             return "who"
         return None
@@ -158,9 +190,11 @@ class Habits:
 @lru_cache(2048)  # the heads that habits are learnt of are read once more
 def role_of(text: str) -> Role:
     """Return what a part with these words surely is, read alone."""
+    if year_said(text, aside=True):
+        return "when"
     if not text or is_label(text):
         return "label"
-    if year_said(text, aside=True) or is_venue(text):
+    if is_venue(text):
         return "when"
     if _MAYBE_PEOPLE.search(text) and (names_people(text) or people_before(text)):
         return "who"
@@ -169,7 +203,9 @@ def role_of(text: str) -> Role:
 
 def _is_place(text: str) -> bool:
     """Whether words may name where or when something appeared: few, and with a capital."""
-    return len(text.split()) <= _LONGEST_VENUE and text[0].isupper()
+    return len(text.split()) <= _LONGEST_VENUE and (
+        text[0].isupper() or _SHORT_VENUE.fullmatch(text) is not None
+    )
 
 
 def places(parts: Sequence[Part]) -> list[Place]:

@@ -50,10 +50,10 @@ class Part:
 LABELS = frozenset({
     "abs", "abstract", "acl", "acm", "appendix", "article", "arxiv", "author's", "blog", "blogpost", "blog-post", "book", "bib", "bibtex",
     "bilibili", "caffe", "camera-ready", "card", "checkpoint", "checkpoints", "cite", "citation", "code", "codes", "colab", "close", "closed", "coming", "conference", "data", "dataset", "datasets", "demo", "demos",
-    "doc", "docs", "download", "full", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
+    "doc", "docs", "doi", "download", "full", "github", "gitlab", "hf", "home", "homepage", "html", "http", "huggingface",
     "hugging-face", "ieee", "implementation", "intro", "jax", "keras", "issue", "journal", "letter", "link", "links", "log", "logs", "magazine", "matlab", "medium",
     "model", "models", "neurips", "news", "note", "notebook", "notes", "openreview", "official", "open", "overview", "page", "paper",
-    "papers", "pdf", "personal", "poster", "post", "pr", "preprint", "pub", "publication", "presentation", "proceedings", "project", "project-page", "ps", "pwc", "pytorch",
+    "papers", "pdf", "personal", "poster", "post", "pr", "preprint", "pub", "publication", "pubmed", "pmc", "presentation", "proceedings", "project", "project-page", "ps", "pwc", "pytorch",
     "reddit", "repo", "report", "repository", "review", "site", "slides", "soon", "source", "springer", "stars", "summary", "supp",
     "supplement", "supplementary", "talk", "tensorflow", "tf", "thesis", "thread", "torch", "tutorial", "tweet", "twitter", "unofficial", "url", "video", "videos",
     "web", "webpage", "website", "weights", "wiki", "wikipedia", "writeup", "x", "youtube", "here", "this", "from",
@@ -91,6 +91,10 @@ SMALL_WORDS = frozenset(["and", "the", "v", "in", "with", "for", "to"])
 _SMALL_WORD = re.compile(r"\d{1,3}|&|\+|and|the|v\d+|in|with|for|to")
 _MARKS = str.maketrans(dict.fromkeys("[](){}\\:.,!：?*_`\"'“”/|【】（）", " "))
 _ADDRESS = re.compile(r"https?://|www\.")
+_LABEL_WITH_REMARK = re.compile(  # paper (no code yet)
+    r"\[?(paper|pdf|code|arxiv|link|preprint|slides|video|poster|project)\s?\((?:no|not|coming|soon|without|to be)\b[^()\d]*\)\s*\]?",
+    re.IGNORECASE,
+)
 _LETTER = re.compile(r"[^\W_]")
 QUOTED = re.compile(r"[\"“„«‘《「]([^\"“”„«»《》「」\x00]{3,400})(?:[\"”»》」]|’(?!\w))")
 _QUOTED_WHOLE = re.compile(
@@ -103,6 +107,8 @@ _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?
 
 def is_label(text: str) -> bool:
     """Whether a link's text only says what kind of thing it leads to: `[pdf]`, `code`, `here`."""
+    if ")" in text and _LABEL_WITH_REMARK.fullmatch(text):
+        return True
     last = text[text.rfind(" ") + 1 :].lower()
     bare = last.rstrip("0123456789")
     if bare.isalpha() and bare not in LABELS and bare not in SMALL_WORDS and text.isascii():
@@ -131,7 +137,7 @@ def without_leads(words: str, *, escaped: bool = False) -> str:
 
 
 _BREAK = re.compile(
-    rb"(?<! ) {2,}+\n|(?<=\))\n(?=[A-Z])|\n[ \t]*(?=[A-Z]{3,10} (?:19|20)\d\d\s*(?:\n|$))|\\[ \t]*\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
+    rb"(?<! ) {2,}+\n|(?<=\))\n(?=[A-Z])|(?<=\*\*)\n(?=[ \t]*[A-Z])|\n[ \t]*(?=[A-Z]{3,10} (?:19|20)\d\d\s*(?:\n|$|\[))|\\[ \t]*\n|<br\s{0,3}/?>|</?(?:td|th|p|li|tr|h\d)(?:\s[^<>]{0,300})?>",
     re.IGNORECASE,
 )
 _EMPHASIS = re.compile(
@@ -391,6 +397,8 @@ def _with_sentences(parts: list[Part]) -> list[Part]:
             behind is not None and _LISTS_ON.match(behind.lead + behind.text)
         )
         person = inner and (listed or opens) and names_one(part.text)
+        if inner and part.runs_on and year_said(last.text):
+            part.runs_on = False  # 2022 [Its Title](…)
         sentence = inner and part.runs_on and not year_said(part.text)
         if joins and not (part.is_link or part.lead or part.bold):
             last.text += part.text if part.text[0] in ",;" else f" {part.text}"

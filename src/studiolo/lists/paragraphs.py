@@ -16,7 +16,8 @@ from .dates import is_venue, year_said
 from .elements import Span
 from .heads import QUOTED, Part, cut, is_label
 from .texts import Text
-from .titles import Naming, is_lead, read_naming, title_in, title_part
+from .title_place import is_lead, title_in, title_part
+from .titles import Naming, read_naming
 from .words import drop_images
 
 

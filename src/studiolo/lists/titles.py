@@ -12,32 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
-from studiolo.keys import find_mention
-
-from .authors import (
-    family_names,
-    names_one,
-    names_people,
-    only_people,
-    people_before,
-    split_authors,
-)
-from .citations import (
-    cite,
-    families_first,
-    quoted_title,
-    whose_and_when,
-    without_place,
-    without_stop,
-    without_when,
-)
-from .dates import MAYBE_DATE, PUBLISHED, YEAR, full_year, is_venue, year_said
+from .addresses import title_from_url
+from .authors import family_names, names_one, names_people, people_before, split_authors
+from .citations import cite
+from .dates import MAYBE_DATE, YEAR, full_year, is_venue, year_said
 from .habits import Habits
 from .heads import HASHTAGS, NUMBER, QUOTED, Part, cut, is_label, without_leads
 from .links import Piece
+from .places import families_first, only_cites, whose_and_when, without_place, without_when
 from .plain import read_plain, read_thought
+from .title_place import is_name, is_short, title_in, title_part
 from .words import plain_with_links
 
 
@@ -62,47 +47,11 @@ _YEAR_IN_PARENS = re.compile(r"[(\[（【]([^()\[\]（）【】]{0,80})[)\]）�
 _DASHES = re.compile(r"\s[-–—|]\s|^\s*[-–—|,]\s*|[.;]\s|\n")
 _IN_PARENS = re.compile(r"\(([^()]{3,120})\)")
 _WHOSE = re.compile(r"[^()\[\]]{3,120}(?:\((?:19|20)\d\d[a-z]?\)|(?:19|20)\d\d[a-z]?$)[:.,]?\s*")
-_YEAR_AT_END = re.compile(r"(?:19|20)\d\d[a-z]?[)\]]?$")
 _YEAR_LEADS = re.compile(r"(?<=^\()((?:19|20)\d\d), ([^()]{3,120})(?=\)$)")  # (2012, Someone)
 _BY_AT_END = re.compile(r"(?:^|,) by ([A-Z][^,;:()]{3,60}(?:, [A-Z][^,;:()]{3,60})*)\.?$")
+_TWO_DIGITS = re.compile(r"(?<!\d)\d\d$")  # HPDC18
 _NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
-
-
-def title_from_url(url: str) -> str:
-    """Return the best words that an address itself gives."""
-    mention = find_mention(url)
-    if mention and mention.key.kind == "github":
-        inner = re.sub(r"^(?:tree|blob)/[^/]+/?", "", mention.path or "")
-        owner_name = "/".join(
-            [p for p in urlsplit(url if "://" in url else f"https://{url}").path.split("/") if p][
-                :2
-            ]
-        )
-        shown = owner_name if owner_name.lower() == mention.key.value else mention.key.value
-        return f"{shown}: {inner}" if inner else shown
-    if mention and mention.key.kind != "url":
-        return str(mention.key)
-    try:
-        parts = urlsplit(url if "://" in url else f"https://{url}")
-    except ValueError:
-        return url
-    pieces = [piece for piece in unquote(parts.path).split("/") if piece]
-    host = (parts.hostname or "").removeprefix("www.")
-    if not pieces:
-        return host or url
-    stem = re.sub(
-        r"\.(?:pdf|html?|md|php|aspx?|txt|ps|ipynb)$", "", pieces[-1], flags=re.IGNORECASE
-    )
-    if (
-        stem.lower() in ("index", "home", "main", "paper", "full", "abstract", "pdf")
-        and len(pieces) > 1
-    ):
-        stem = pieces[-2]
-    words = " ".join(re.split(r"[-_+\s]+", stem)).strip()
-    if re.search(r"[^\W\d_]{3,}", words) and not re.fullmatch(r"[0-9a-fA-F ]{12,}", words):
-        return words
-    return url
 
 
 # When a task was done, is due, scheduled …: Obsidian's marks, which say nothing of when a work appeared.
@@ -142,58 +91,41 @@ def read_by_rules(
     if at is None:
         return Naming(_title_of_links(parts, pieces), year=_year(parts))
     title, before, behind = title_in(parts[at])
-    said = [
-        None if _only_leads_on(part) and not year_said(part.text, aside=True) else part
-        for part in parts
-    ]
-    leads, rest = list(filter(None, said[:at])), list(filter(None, said[at + 1 :]))
-    if (
-        parts[at].runs_on
-        and leads
-        and not _is_short(leads[-1].text, 2)
-        and not leads[-1].text[0].isdigit()
-        and not year_said(leads[-1].text)
-    ):
-        leads.pop()  # See how well [it](…) does
+    leads, rest = _around(parts, at)
     year = _year([*(Part(text) for text in (before, behind) if text), *leads, *rest])
-    cites = (
-        cites
-        or year is not None
-        or any(part.is_paper for part in parts)
-        or (
-            (b'"' in data or b"\xe2\x80" in data)
-            and QUOTED.search(data.decode("utf-8", "replace")) is not None
-        )
-    )
+    cites = cites or year is not None or any(part.is_paper for part in parts) or _quotes(data)
     if not cites and not parts[at].is_link and all(part.runs_on for part in parts if part.is_link):
         return Naming(_as_it_is(data, pieces))  # a thought, not a citation
     name, authors = _name(leads, before)
     if name and name.casefold() == title.casefold():
         name = None
-    authors = authors or _authors_in(behind)
-    first = next(
-        (
-            p
-            for p in rest
-            if not (p.is_link or p.role in ("when", "label"))
-            and not (len(p.text) < 24 and year_said(p.text) and not _YEAR_LEADS.search(p.text))
-        ),
-        None,
-    )
-    for part in rest:
-        if authors:
-            break
-        alone = (part is first or part.is_link) and part.lead != "/" and not part.code
-        if part.role:
-            authors = split_authors(part.text, surely=True) if part.role == "who" else ()
-        elif not part.runs_on and (alone or names_people(part.text)):
-            authors = _authors_in(part.text)
-    return Naming(title, name, authors, year)
+    return Naming(title, name, authors or _authors_in(behind) or _authors_behind(rest), year)
+
+
+def _around(parts: Sequence[Part], at: int) -> tuple[list[Part], list[Part]]:
+    """Return what stands before and behind the title, without links that only lead on."""
+    says = [not _only_leads_on(part) or bool(year_said(part.text, aside=True)) for part in parts]
+    leads = [part for part, said in zip(parts[:at], says, strict=False) if said]
+    if (
+        parts[at].runs_on
+        and leads
+        and not is_short(leads[-1].text, 2)
+        and not leads[-1].text[0].isdigit()
+        and not year_said(leads[-1].text)
+    ):
+        leads.pop()  # See how well [it](…) does
+    return leads, [part for part, said in zip(parts[at + 1 :], says[at + 1 :], strict=True) if said]
+
+
+def _quotes(data: bytes) -> bool:
+    """Whether a head has a quotation in it."""
+    marked = b'"' in data or b"\xe2\x80" in data
+    return marked and QUOTED.search(data.decode("utf-8", "replace")) is not None
 
 
 def _only_leads_on(part: Part) -> bool:
     leads = part.is_link and (part.role == "label" or part.aside or is_label(part.text))
-    return leads and not _cites(part.text)
+    return leads and not only_cites(part.text)
 
 
 def _as_it_is(data: bytes, pieces: list[Piece]) -> str:
@@ -210,203 +142,6 @@ def _title_of_links(parts: list[Part], pieces: list[Piece]) -> str:
         return title_from_url(url)
     label = next((part.text for part in parts if part.text), None)
     return label or next((piece.url for piece in links), "")
-
-
-def title_part(parts: list[Part]) -> int | None:
-    """Return which part holds the title."""
-
-    worded = _worded([part if not part.role else Part("") for part in parts])
-    if all(parts[i].lead == "[" or parts[i].aside for i in worded):
-        worded = _worded(parts)  # what remains stands beside a title
-    worded = worded or [  # Its Title, IEEE Access, 2020
-        i for i, part in enumerate(parts) if not part.is_link and len(part.text.split()) > 4
-    ]
-    people = [i for i in worded if only_people(parts[i].text)]
-    if people and any(
-        i not in people and " " in parts[i].text and not people_before(parts[i].text)
-        for i in worded
-    ):
-        worded = [i for i in worded if i not in people]
-    cited = [i for i in worded if parts[i].is_link and _cites(parts[i].text)]
-    if any(
-        i not in cited and " " in parts[i].text for i in worded
-    ):  # Its Title. [Someone and Other (2004)](…)
-        worded = [i for i in worded if i not in cited]
-    for i in worded[:3]:
-        if (parts[i].is_link or parts[i].bold) and _is_short(parts[i].text):  # [Net](…) - Net: Its
-            for j in worded:
-                if j > i and _is_whole(parts[i].text, parts[j]):
-                    return j
-    opening = None
-    for i in worded:
-        part = parts[i]
-        if part.is_link and not part.aside and not _by(parts, i):
-            if part.is_paper and not (part.runs_on and opening is not None):
-                return i
-            if opening is None and not part.runs_on and all(map(is_lead, parts[:i])):
-                opening = i
-    for i in worded:  # **Net** ([Its Long Title](…))
-        part = parts[i]
-        if opening is None and part.aside and part.is_paper and len(part.text.split()) > 3:
-            return i
-    quoted = [i for i in worded if not parts[i].is_link and quoted_title(parts[i].text)]
-    if opening is not None:
-        named = _is_short(parts[opening].text) and quoted and quoted[0] > opening
-        return quoted[0] if named else opening
-    texts = [i for i in worded if not parts[i].is_link and not NUMBER.fullmatch(parts[i].text)]
-    if quoted:
-        return quoted[0]
-    plain = [i for i in texts if parts[i].lead != "["]
-    linked = next((i for i, part in enumerate(parts) if part.is_link), len(parts))
-    for i in plain:
-        if i > linked > plain[0]:
-            break  # A Title [pdf](…) **What it says**: …
-        if parts[i].bold:
-            behind = next(
-                (j for j in plain if j > i and not (parts[j].italic or _is_tag(parts[j]))), None
-            )
-            if (
-                behind is not None
-                and not _remarks(parts, i, behind)
-                and (not parts[behind].lead or _names_next(parts[i], parts[behind]))
-                and _is_name(parts[i].text)
-                and _begins_title(parts[behind].text, parts[i].text)
-            ):
-                return behind
-            return i
-    for i in plain:
-        before = " ".join(part.text for part in parts[:i]) if parts[i].italic else ""
-        named = _is_short(before, 6) and len(parts[i].text.split()) > 3
-        if parts[i].italic and before and (named or names_people(before)):
-            return i
-    if plain:
-        first, *others = plain
-        if (
-            others
-            and _is_short(parts[first].text)
-            and parts[others[0]].lead
-            and not parts[others[0]].italic
-            and _begins_title(parts[others[0]].text, parts[first].text)
-        ):
-            return others[0]
-        if (
-            others
-            and _is_short(parts[first].text)
-            and people_before(cite(parts[others[0]].text)[1])
-        ):
-            return others[0]  # Topic - Someone and Other, Title
-        return first
-    return (
-        next((i for i in worded if not _by(parts, i)), None)
-        if texts or any(parts[i].is_link for i in worded)
-        else None
-    )
-
-
-def _is_tag(part: Part) -> bool:
-    return part.code and not part.lead
-
-
-def _worded(parts: Sequence[Part]) -> list[int]:
-    """Return which parts say more than a label or when."""
-    worded: list[int] = []
-    long = False  # a title may have been read
-    for i, part in enumerate(parts):
-        aside = part.aside or part.lead == "[" or (part.is_link and long)
-        if part.text and not is_label(part.text) and not year_said(part.text, aside=aside):
-            worded.append(i)
-            long = long or len(part.text.split()) > 3
-    return worded
-
-
-def _is_whole(name: str, part: Part) -> bool:
-    """Whether a part behind a short link is the title: it begins with the same name, or stands on a line of its own."""
-    if part.text.startswith(f"{name}: "):
-        return True
-    own_line = part.lead == "\0" and not (part.is_link or part.italic)
-    return (
-        own_line
-        and len(part.text.split()) > 3
-        and part.text[-1] not in ".:"
-        and not (names_people(part.text) or year_said(part.text, aside=True))
-    )
-
-
-def _remarks(parts: list[Part], bold: int, behind: int) -> bool:
-    """Whether words stand behind all links of the bold ones, and so only speak of that work."""
-    between = any(part.is_link for part in parts[bold:behind])
-    return between and not any(part.is_link for part in parts[behind:])
-
-
-def _cites(text: str) -> bool:
-    """Whether words only say whose work it is, and when: `Someone et al. (2004)`."""
-    said = text.strip("[] ")
-    if whose_and_when(said):
-        return True
-    if said.rstrip(".").endswith("et al"):
-        return bool(split_authors(said))
-    return said[-1:] in "0123456789)]" and bool(_YEAR_AT_END.search(said) and people_before(said))
-
-
-def _by(parts: list[Part], i: int) -> bool:
-    """Whether a link names the people of what stands before it: … by [Someone](…)."""
-    return i > 0 and re.search(r"\bby$", parts[i - 1].text) is not None
-
-
-def _names_next(part: Part, behind: Part) -> bool:
-    """Whether `**Name** - Its Title` is written, not `**Title** - a remark.`"""
-    text = behind.text
-    return _is_short(part.text, 2) and not text.endswith(".") and len(text.split()) <= 18
-
-
-def _begins_title(text: str, name: str) -> bool:
-    """Whether words behind a name are the title, not a remark about it or its authors."""
-    if text[0] in ".,;)":  # **Name**. Its Title, not **Title**. Journal of …
-        text = text.lstrip(".,;) ")
-        if not _is_short(name, 2) or not text or PUBLISHED.search(text) or text.startswith("In "):
-            return False
-    return (
-        len(text) > len(name)
-        and " " in text
-        and not text[0].islower()
-        and not split_authors(text)
-        and not people_before(without_when(text.lstrip(".,;) "))[0])
-        and not re.match(r"(?:This|We|It|They|The authors|A paper|Our|See|Also|Used|Uses)\b", text)
-    )
-
-
-def title_in(part: Part) -> tuple[str, str, str]:
-    """Return the title in a part, and the words before and behind it."""
-    quoted = quoted_title(part.text) if not part.is_link else None
-    if quoted:
-        return (
-            without_stop(quoted[1].rstrip(" .,;")),
-            part.text[: quoted.start()],
-            part.text[quoted.end() :],
-        )
-    return cite(part.text)
-
-
-def is_lead(part: Part) -> bool:
-    """Whether a part may stand before a title: a year, a short name, a number, a label."""
-    if part.is_link:
-        return part.text == "" or is_label(part.text)
-    return (
-        not part.text
-        or (part.bold and _is_short(part.text))
-        or part.lead == "["
-        or year_said(part.text) is not None
-        or _is_name(part.text)
-        or only_people(part.text)
-    )
-
-
-def _is_name(text: str) -> bool:
-    return len(text) <= 60 and len(text.split()) <= 6 and not text.endswith((".", "?", "!"))
-
-
-def _is_short(text: str, words: int = 4) -> bool:
-    return _is_name(text) and len(text.split()) <= words and (text.isascii() or len(text) <= 12)
 
 
 def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ...]]:
@@ -434,7 +169,7 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
         if year_said(text, aside=part.lead == "[") or is_venue(text):
             continue
         text = cite(text)[0].strip(" :,;-–—").removesuffix(" from").removesuffix(" in")
-        if text and _is_name(text) and re.search(r"\w", text) and not is_label(text):
+        if text and is_name(text) and re.search(r"\w", text) and not is_label(text):
             name = name if name and part.lead == "[" else text
     return name, authors
 
@@ -449,7 +184,7 @@ def _authors_in(text: str) -> tuple[str, ...]:
         return found[0]
     inner = _IN_PARENS.match(text)
     whose = _WHOSE.match(inner[1] if inner else text)
-    if whose and _cites(whose[0].rstrip(" :,.")):
+    if whose and only_cites(whose[0].rstrip(" :,.")):
         return people_before(whose[0].rstrip(" :,."))
     if not (";" in text and re.search(r",\s| and ", text)) and names_people(text):
         return split_authors(text)
@@ -466,6 +201,29 @@ def _authors_in(text: str) -> tuple[str, ...]:
     return ()
 
 
+def _authors_behind(rest: Sequence[Part]) -> tuple[str, ...]:
+    """Return the people in the first part behind a title that may name some: the next, a link, or one that surely does."""
+    following = (part for part in rest if not (part.is_link or part.role in ("when", "label")))
+    following = (part for part in following if not _only_when(part.text))
+    first = next(following, None)
+    for part in rest:
+        authors: tuple[str, ...] = ()
+        alone = (part is first or part.is_link) and part.lead != "/" and not part.code
+        if part.role:
+            authors = split_authors(part.text, surely=True) if part.role == "who" else ()
+        elif not part.runs_on and (alone or names_people(part.text)):
+            authors = _authors_in(part.text)
+        if authors:
+            return authors
+    return ()
+
+
+def _only_when(text: str) -> bool:
+    only = len(text) < 24 and year_said(text) is not None and not _YEAR_LEADS.search(text)
+    whose = whose_and_when(text.strip("()[] ")) if only else None
+    return only and not (whose and len(whose[0]) > 1)  # (Someone & Other 2021)
+
+
 def year_in(text: str) -> int | None:
     """Return the year that a line below a title says."""
     return _year([Part(text)])
@@ -479,6 +237,8 @@ def _year(parts: Sequence[Part]) -> int | None:
             return year
         if found := whose_and_when(part.text.strip("[] ")):
             return found[1]
+        if part.role == "when" and (digits := _TWO_DIGITS.search(part.text)):
+            return full_year(digits[0])
     for part in parts:
         for piece in _DASHES.split(part.text[:_LONGEST]):
             if year := year_said(piece) or year_said(piece.split(",")[0]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from unicodedata import normalize
 
 from .links import Piece, resolve_entities
 
@@ -21,6 +22,8 @@ _TAGS = re.compile(
     re.IGNORECASE,
 )
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_ACCENTS = dict(zip("\"'`^~", "\u0308\u0301\u0300\u0302\u0303", strict=True))
+_ACCENTED = re.compile(r"\{\\?([\"'`^~])\{?([A-Za-z])\}?\}")  # of LaTeX: H{\"u}tter
 _ESCAPE_MARK = "\ue0ff"  # stands for an escaped character while emphasis is taken off
 
 
@@ -50,7 +53,13 @@ def strip_marks(text: bytes) -> str:
     if kept:
         kept.reverse()
         words = re.sub(_ESCAPE_MARK, lambda m: kept.pop() if kept else m[0], words)
+    if "{" in words:
+        words = _ACCENTED.sub(_accented, words)
     return words
+
+
+def _accented(match: re.Match[str]) -> str:
+    return normalize("NFC", match[2] + _ACCENTS[match[1]])
 
 
 def _inner(match: re.Match[str]) -> str:
