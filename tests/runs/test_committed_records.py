@@ -64,7 +64,7 @@ RELATED = [
     ("MNIST's checksum", "data/mnist.py", '"ba891046', '"00001046', {"nade", "pruning_identified_exemplars"}, {"compare", "corruptions", "density", "images_on_a_gpu", "long_tail", "mask_input", "missing_values", "neighbour", "orders", "pixels", "stack_on_gpu", "wrong_labels"}),
     ("an operation of ListOps", "data/listops.py", "MIN", "MINI", {"fnet", "performers"}, {"listops", "reading"}),
     ("a constant of one paper", "papers/performers/model.py", "q.shape[-1] ** -0.25", "q.shape[-1] ** -0.5", {"performers"}, None),
-    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "fnet", "nade", "pruning_identified_exemplars"}, None),
+    ("where files are looked for", "data/files.py", "is_file()", "exists()", {"double_descent", "expire_span", "factorized_layers", "fnet", "nade", "performers", "pruning_identified_exemplars"}, None),
     ("the precision of a room", "nn/__init__.py", '__all__', "import torch\n\ntorch.set_default_dtype(torch.float64)\n__all__", {"fnet", "performers"}, None),
 ]  # fmt: skip
 
