@@ -98,3 +98,18 @@ def test_edit_of_an_item_leaves_the_paragraphs_alone():
     document = doc_of(f"# S\n\n[Sparse maps]({U})\n\n* a\n")
     edits = annotate(document, document.entries[1], "note")
     assert edited(document, edits, touched=[document.entries[1]]).entries[0].title == "Sparse maps"
+
+
+def test_person_with_an_institution_below_a_link_is_no_reason_to_skip_it():
+    works = [
+        ("Sparse Maps", "Ada Example, PKU"),
+        ("Other Maps", "Bo Sample, Maps"),
+        ("Far Maps", "Cy Third, KTH"),
+    ]
+    text = "".join(
+        f"[{title}](https://arxiv.org/abs/1804.0423{i})\nResearcher: {who}\n\n"
+        for i, (title, who) in enumerate(works)
+    )
+    assert [(e.title, e.authors[:1]) for e in Document(text.encode()).entries] == [
+        (title, (who.split(",")[0],)) for title, who in works
+    ]

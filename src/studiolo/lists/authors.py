@@ -191,6 +191,8 @@ def people_before(text: str) -> tuple[str, ...]:
 def names_people(text: str) -> bool:
     """Whether `text` surely lists people: several, initials, or `et al.`"""
     people = split_authors(text)
+    if len(people) == 1 and _ACRONYM.fullmatch(text.rpartition(", ")[2].rstrip(" .")):
+        return True  # Ada Example, PKU
     return len(people) > 1 or bool(people and _AND_OTHERS.search(_AFFILIATION.sub("", text)))
 
 
