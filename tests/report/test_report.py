@@ -1,9 +1,12 @@
+import io
 import json
 import re
 import time
 
+import numpy as np
 import pytest
 
+from studiolo import runs
 from studiolo.claims import Interval, Region
 from studiolo.index import Row
 from studiolo.keys import Key
@@ -21,8 +24,9 @@ from studiolo.report import (
 )
 from studiolo.report.pictures import badge, interval_strip
 from studiolo.runs import Machine
+from studiolo.runs.evidence import results_folder
 from studiolo.runs.machine import save_machine
-from studiolo.runs.records import record_files
+from studiolo.runs.records import load_records, record_files, save_content
 
 from .synthetic import make_paper, make_records
 
@@ -368,3 +372,29 @@ def test_without_a_pool_nothing_is_suggested(tmp_path):
     view = load_view(Document.load(tmp_path / "list.md"), tmp_path)
     assert view.suggestions == {}
     assert "Suggested" not in render_html(view)
+
+
+def test_kept_records_leave_out_the_pictures_that_no_gallery_shows(library):
+    """A gallery shows its first seed; what curves need of the others is kept."""
+    paper = make_paper(library, figures=("gallery", "lines"))
+    make_records(library, paper)
+    folder = results_folder(library, paper)
+    [path] = record_files(folder)
+    lines = []
+    for line in path.read_text().splitlines():
+        record = json.loads(line)
+        rng = np.random.default_rng(record["index"])
+        arrays = dict(np.load(folder / "arrays.npz")) | {"pictures": rng.random((6, 8, 8))}
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        record["arrays"] = save_content(folder, content.getvalue(), ".npz")
+        lines.append(json.dumps(record))
+    path.write_text("\n".join(lines) + "\n")
+    kept = runs.save_reference(paper, library)
+    records = [r for r in load_records(kept) if r.arrays and r.config == paper.figures[0].config]
+    names = [set(np.load(kept.parent / r.arrays).files) for r in records]
+    assert len(names) > 1
+    assert {"pictures", "captions"} <= names[0]
+    assert all({"x", "y"} <= one and not {"pictures", "captions"} & one for one in names[1:])
+    figure = dict(np.load(kept.parent / records[1].arrays))
+    assert figure["y"].tolist() == dict(np.load(folder / "arrays.npz"))["y"].tolist()

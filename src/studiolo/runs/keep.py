@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +11,10 @@ from studiolo.claims import Paper
 from studiolo.errors import FileError
 from studiolo.files import load_bytes, refuse_to_leave, save_bytes
 
-from .evidence import experiment_of_figure, load_evidence
+from .evidence import Evidence, experiment_of_figure, load_evidence
 from .ledger import load_ledger, save_ledger, seen_in
 from .machine import save_machine, this_machine
+from .records import save_content
 
 
 def save_reference(paper: Paper, library: Path) -> Path | None:
@@ -31,6 +34,7 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
         for figure in paper.figures
         for record in evidence.records_of(experiment_of_figure(paper, figure))
     }
+    never_drawn = _pictures_never_drawn(evidence)
     folder = paper.folder / "results"
     refuse_to_leave(folder, paper.folder)
     lines = []
@@ -42,10 +46,35 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
                 raise FileError(
                     f"{evidence.folder / kept}, which a figure of {paper.slug} needs, is gone. Nothing was kept: run again."
                 )
-            save_bytes(folder / kept, data)
+            kept = save_content(folder, _without(data, never_drawn[kept]), Path(kept).suffix)
         lines.append(replace(record, arrays=kept, files={}).to_json())
     save_machine(folder, this_machine())
     target = folder / f"{evidence.machine}.jsonl"
     save_bytes(target, "".join(f"{line}\n" for line in lines).encode())
     save_ledger(paper, [*load_ledger(paper, library).lines, *seen_in(evidence)])
     return target
+
+
+def _pictures_never_drawn(evidence: Evidence) -> dict[str, set[str]]:
+    """Return by file of arrays the pictures in it that no figure shows: a gallery is drawn from its first seed."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for figure in evidence.paper.figures:
+        records = evidence.records_of(experiment_of_figure(evidence.paper, figure))
+        first, *others = [r.arrays for r in records if r.arrays and r.status == "ok"] or [""]
+        for arrays in others:
+            if figure.images and arrays != first:
+                found[arrays] |= {figure.images, figure.captions}
+    return found
+
+
+def _without(data: bytes, names: set[str]) -> bytes:
+    """Return a file of arrays without some of them."""
+    if not names:
+        return data
+    import numpy as np
+
+    with np.load(io.BytesIO(data)) as archive:
+        left = {name: archive[name] for name in archive.files if name not in names}
+    smaller = io.BytesIO()
+    np.savez_compressed(smaller, **left)
+    return smaller.getvalue()
