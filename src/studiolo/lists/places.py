@@ -132,6 +132,6 @@ def people_and_year(text: str) -> bool:
 
 
 def some(found: Iterator[re.Match[str]], number: int) -> Iterator[re.Match[str]]:
-    """Yield the first `number` of what was found: more in one text is no citation."""
+    """Yield the first `number` of what was found: more in one text is not a citation."""
     for _, match in zip(range(number), found, strict=False):
         yield match
