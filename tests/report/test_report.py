@@ -390,8 +390,11 @@ def test_kept_records_leave_out_the_pictures_that_no_gallery_shows(library):
         record["arrays"] = save_content(folder, content.getvalue(), ".npz")
         lines.append(json.dumps(record))
     path.write_text("\n".join(lines) + "\n")
+    damaged = load_records(path)[4].arrays
+    (folder / damaged).write_bytes(b"PK damaged")
     kept = runs.save_reference(paper, library)
     records = [r for r in load_records(kept) if r.arrays and r.config == paper.figures[0].config]
+    assert (kept.parent / records.pop().arrays).read_bytes() == b"PK damaged"
     names = [set(np.load(kept.parent / r.arrays).files) for r in records]
     assert len(names) > 1
     assert {"pictures", "captions"} <= names[0]

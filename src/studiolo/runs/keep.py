@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -68,13 +70,16 @@ def _pictures_never_drawn(evidence: Evidence) -> dict[str, set[str]]:
 
 
 def _without(data: bytes, names: set[str]) -> bytes:
-    """Return a file of arrays without some of them."""
+    """Return a file of arrays without some of them; one that cannot be read as it is, for a report to say so."""
     if not names:
         return data
     import numpy as np
 
-    with np.load(io.BytesIO(data)) as archive:
-        left = {name: archive[name] for name in archive.files if name not in names}
+    try:
+        with np.load(io.BytesIO(data)) as archive:
+            left = {name: archive[name] for name in archive.files if name not in names}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+        return data
     smaller = io.BytesIO()
     np.savez_compressed(smaller, **left)
     return smaller.getvalue()
