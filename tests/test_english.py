@@ -1,7 +1,9 @@
 """What a user reads is plain English: "is not a duration", never "is no duration"."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "studiolo").rglob("*.py"))
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "src/studiolo/papers/README.md"]
+NO_THING = r"(?<!here )\b(?:is|are|was|were) no (?!longer|more|less|better|worse|fewer)\w+"
+NOT_A = re.compile(NO_THING)
 STILTED = re.compile(
-    r"(?<!here )\b(?:is|are|was|were|names) no (?!longer|more|less|better|worse|fewer)\w+|\bshall\b|\bwho (?:maintains|wants)\b"
+    NO_THING + r"|\bnames no \w+|\bshall\b|\bwho (?:maintains|wants)\b"
     r"|\bthe very same\b|\banswer to the mouse\b|\btold and not\b",
     re.IGNORECASE,
 )
@@ -45,6 +49,23 @@ def sentences(path: Path) -> Iterator[tuple[int, str]]:
 def test_messages_and_help_are_plain(path):
     wrong = [(line, match[0]) for line, text in sentences(path) for match in STILTED.finditer(text)]
     assert not wrong, f"{name(path)}: {wrong}"
+
+
+def docstrings_and_comments(path: Path) -> Iterator[str]:
+    """What a reader of a module reads beside its code."""
+    text = path.read_text(encoding="utf-8")
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, documented):
+            yield ast.get_docstring(node) or ""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if not p.name.startswith("test_")], ids=name)
+def test_docstrings_and_comments_say_that_something_is_not_a_thing(path):
+    assert not [found[0] for text in docstrings_and_comments(path) for found in NOT_A.finditer(text)]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -45,7 +45,7 @@ def audit(
             chances), (examples, classes) or (models, examples, classes); or a list or mapping of such; or what
             `load_side` read; or, with `data`, models: callables, scikit-learn estimators, torch modules. Arrays may be
             numpy's, torch's or lists. No answer is a negative number, NaN, None or an empty text: it is never right, and
-            two of them agree. A score that is NaN is no answer.
+            two of them agree. A score that is NaN is not an answer.
         labels: right answers, or the column that holds them. Negative, NaN, None or empty: not known; such an example
             takes part in what flips and in nothing about right and wrong.
         null: a second population that should equal the first: what chance, or training again, does. As `before`.

@@ -51,7 +51,7 @@ def say(*parts: object, style: str = "", to_err: bool = False) -> None:
     Args:
         parts: what the line is made of, without blanks between; `Styled` parts have a style of their own.
         style: of the parts that have none.
-        to_err: print to standard error: progress, and what is no result.
+        to_err: print to standard error: progress, and what is not a result.
     """
     stream = sys.stderr if to_err else sys.stdout
     coloured = stream.isatty() and "NO_COLOR" not in os.environ

@@ -32,7 +32,7 @@ T = TypeVar("T")
 app = typer.Typer()
 PANEL = "Run"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
-LONGEST_S = 365 * 86400.0  # a longer budget is no limit
+LONGEST_S = 365 * 86400.0  # a longer budget does not limit it
 
 
 def seconds(text: str) -> float:

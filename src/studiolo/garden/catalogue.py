@@ -108,7 +108,7 @@ def load_catalogue(
 ) -> Catalogue:
     """Return what is to be said of the pages of a library.
 
-    README, changelog and the like are no pages, unless they are lists of papers; what Studiolo writes the contents into
+    README, changelog and the like are not pages, unless they are lists of papers; what Studiolo writes the contents into
     is none either.
 
     Args:

@@ -228,7 +228,7 @@ def edge_from(record: Mapping[str, Any]) -> Edge:
     return _edge(record)[0]
 
 
-SHORTEST = 4  # words; "Attention Is All You Need" has five, "Deep Learning" is no evidence
+SHORTEST = 4  # words; "Attention Is All You Need" has five, "Deep Learning" is not evidence
 _THINGS = frozenset({"youtube", "reddit", "x"})
 
 

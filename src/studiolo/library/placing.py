@@ -42,7 +42,7 @@ class Proposal:
 def sections_of(document: Document) -> list[Section]:
     """Return the sections that a new entry may go to, in order: those with entries, and empty ones.
 
-    The page's own title and a heading that only holds others are no place unless entries stand right below them.
+    The page's own title and a heading that only holds others are not places unless entries stand right below them.
     """
     full = {document.section_of(entry) for entry in document.entries}
     outer = {section.above for section in document.sections}

@@ -19,7 +19,7 @@ class Link(NamedTuple):
     Attributes:
         text: what is shown; for a bare address, the address.
         url: the address, unescaped.
-        mention: what it points at; None where that is no web address (a relative link, `mailto:`).
+        mention: what it points at; None where that is not a web address (a relative link, `mailto:`).
         line, span: where it stands; lines count from 1, spans are byte offsets.
         kind: inline, reference, wiki, auto (`<…>`), bare, html or image.
     """

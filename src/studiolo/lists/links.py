@@ -38,7 +38,7 @@ class Piece:
 
     @property
     def mention(self) -> Mention | None:
-        """What the address points at; None where it is no web address."""
+        """What the address points at; None where it is not a web address."""
         if self._mention is False:
             self._mention = find_mention(self.url.replace(" ", "%20"))  # <a b.pdf> means one file
         return self._mention

@@ -65,7 +65,7 @@ def mark(doc: Document, entry: Entry, state: State) -> tuple[Edit, ...] | None:
 
 
 def _shows_marks(doc: Document) -> bool:
-    """Whether works of a list carry marks; a picture in what is no work, such as a list of features, is none."""
+    """Whether works of a list carry marks; a picture in what is not a work, such as a list of features, is none."""
     return any(entry.state_by == "mark" and entry.key is not None for entry in doc.entries)
 
 

@@ -250,7 +250,7 @@ def cut(doc: Document, block: Block) -> tuple[Edit, ...]:
 
 
 def refuse_quoted(doc: Document, entry: Entry, block: Block) -> None:
-    """Raise ListError where an entry is no item, or stands behind marks that a new line would need too."""
+    """Raise ListError where an entry is not an item, or stands behind marks that a new line would need too."""
     if block.kind != "item":
         raise ListError(
             f"{entry.title!r} (line {entry.line}) is a paragraph or HTML, not an item of a list, so it is not edited there."

@@ -68,7 +68,7 @@ def read_plain(data: bytes, pieces: list[Piece]) -> Plain | None:
 
 
 def _is_name(word: str) -> bool:
-    """Whether a word of the form of a name is no label, venue, year or keyword."""
+    """Whether a word of the form of a name is not a label, venue, year or keyword."""
     return word.rstrip("-0123456789").lower() not in _NO_NAMES
 
 

@@ -226,7 +226,7 @@ def _shown(paper: PaperView, figure: Figure) -> Shown | None:
             return None
         svg = Markup(svg_of(drawn.spec)) if drawn.spec else None
         pictures = [(png_data_uri(picture), caption) for picture, caption in drawn.images]
-    except Exception as error:  # noqa: BLE001  (arrays may hold anything, and a figure is no reason to lose a report)
+    except Exception as error:  # noqa: BLE001  (arrays may hold anything, and a figure is not worth losing a report for)
         return Shown(figure, why=str(error) or type(error).__name__)
     return Shown(figure, drawn, svg, pictures)
 

@@ -99,7 +99,7 @@ def _refuse_nobody(address: str) -> None:
 
 
 def _quieten() -> None:
-    """Keep Ray from printing: what it says of a lost node is no line of ours, and would spoil the lines of --json."""
+    """Keep Ray from printing: what it says of a lost node is not a line of ours, and would spoil the lines of --json."""
     import ray._private.worker as private
 
     private.print_to_stdstream = lambda *args, **kwargs: None

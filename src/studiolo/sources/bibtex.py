@@ -268,7 +268,7 @@ def decoded(text: str) -> str:
     """
     if not _LATEX.search(text):
         return text.strip()
-    if "://" in text:  # an address is no LaTeX but for its escapes
+    if "://" in text:  # an address is not LaTeX, its escapes apart
         return (
             re.sub(r"\\([_&%#~$])", r"\1", re.sub(r"\\url\{([^{}]*)\}", r"\1", text))
             .replace("{", "")

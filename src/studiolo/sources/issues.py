@@ -168,7 +168,7 @@ def fetch_issues(
             yield Skipped(place, f"not an issue but {type(entry).__name__}")
             continue
         if entry.get("pull_request"):
-            continue  # GitHub calls them issues; they are no captures, and so are not counted
+            continue  # GitHub calls them issues; they are not captures, and so are not counted
         number = _number(entry)
         comments: list[Any] = []
         if entry.get("comments") or entry.get("user_notes_count"):

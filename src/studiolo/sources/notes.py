@@ -435,7 +435,7 @@ def _folder(note: _Note, entry: Entry, above: tuple[str, ...]) -> tuple[str, ...
 
 
 def _below(entry: Entry, note: _Note, above: tuple[str, ...]) -> Iterator[SavedItem]:
-    """Yield what stands below an item that is only a heading, and is no entry of its own: a talk, a page."""
+    """Yield what stands below an item that is only a heading, and is not an entry of its own: a talk, a page."""
     for link in entry.links:
         url, why = page_of(link.url)
         if link.mention is None or link.kind in ("image", "wiki") or why or "://" not in url:

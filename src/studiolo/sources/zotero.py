@@ -204,7 +204,7 @@ def parse_references(document: Any, name: str) -> Reading:
         if not isinstance(item, Mapping):
             yield Skipped(place, f"not a reference but {type(item).__name__}")
         elif item.get("itemType") in ("attachment", "note", "annotation"):
-            continue  # they belong to an item, and are no saved things
+            continue  # they belong to an item, and are not saved things
         elif "itemType" in item:
             yield _zotero_item(item, place, folders)
         else:

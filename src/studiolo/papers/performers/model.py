@@ -69,7 +69,7 @@ def _state_of(parts: Iterable[object], rest: tuple[int | None, int]) -> FavorSta
     return state
 
 
-register_pytree_node(  # for vmap and compile; draw and length are no tensors
+register_pytree_node(  # for vmap and compile; draw and length are not tensors
     FavorState,
     lambda state: ([state.log_max, state.sums, state.recent], (state.draw, state.length)),
     _state_of,
@@ -214,7 +214,7 @@ def favor_attention(
                 mixed, *parts = Recomputed.apply(attention, features.matrix, *rows, *parts)
             else:
                 mixed, parts = Causal(phi, chunk_size, rescue, drawn).run(rows, parts)
-        else:  # one query and its own key are no different
+        else:  # one query and its own key come to the same
             for block in Rows(k, k, v, hidden, bias, None).split(chunk_size):
                 parts = absorb(parts, block.keys(phi), with_ones(block.v, dtype))
             few = q.shape[-2] <= chunk_size

@@ -36,7 +36,7 @@ class Population(nn.Module):
         channels: of convolutions before the linear layers: 3 by 3, batch norm, ReLU, the maximum of 2 by 2.
 
     Raises:
-        ValueError: no member, no layer, or convolutions of what is no image or too small; says which.
+        ValueError: no member, no layer, or convolutions of what is not an image or too small; says which.
     """
 
     def __init__(
