@@ -8,6 +8,7 @@ import pytest
 from studiolo.keys import find_mention
 from studiolo.keys.address import _look_up as cached
 from studiolo.lists import Document, check
+from tests.pace import on_this_machine
 
 
 HOSTILE = {
@@ -142,4 +143,4 @@ def test_list_of_a_megabyte_is_read_in_half_a_second():
         entries, links = len(doc.entries), len(doc.links)
         best = min(best, time.process_time() - begin)
     assert (entries, links) == (1000, 3000)
-    assert best < 0.5
+    assert best < on_this_machine(0.5)

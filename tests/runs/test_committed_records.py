@@ -13,6 +13,7 @@ from studiolo.claims import load_paper
 from studiolo.runs import load_reference_evidence, paper_folders
 from studiolo.runs.fingerprint import PACKAGE_ROOT, code_of
 from studiolo.runs.records import record_files
+from tests.pace import on_this_machine
 
 
 EXPERIMENTS = sorted(
@@ -25,6 +26,8 @@ EXPERIMENTS = sorted(
 )
 NEW_SET = '''
 """A new set."""
+
+from tests.pace import on_this_machine
 
 from .files import load_content
 
@@ -142,15 +145,16 @@ def test_fingerprints_cost_less_than_a_second_of_cpu_for_each_20_000_lines(copy)
     """Of what they may reach: the papers and the rooms that experiments use, tests left out."""
     rooms = [copy / room for room in ("papers", "nn", "train", "measure", "data")]
     files = [path for room in rooms for path in room.rglob("*.py") if "test_" not in path.name]
-    bar_s = sum(path.read_text().count("\n") for path in files) / 20_000
-    costs = []
-    while len(costs) < 3 and min(costs, default=bar_s) >= bar_s:  # less where nobody is busy
+    lines = sum(path.read_text().count("\n") for path in files)
+    shares_of_bar = []
+    while len(shares_of_bar) < 3 and min(shares_of_bar, default=1) >= 1:
         for name in ("copied.runs.syntax", "copied.runs.reach", "copied.runs.fingerprint"):
             sys.modules.pop(name, None)  # and with them what they remember
         started = time.process_time()
         digests_in(copy)
-        costs.append(time.process_time() - started)
-    assert min(costs) < bar_s
+        cost_s = time.process_time() - started
+        shares_of_bar.append(cost_s / on_this_machine(lines / 20_000))
+    assert min(shares_of_bar) < 1
 
 
 def test_committed_records_count():

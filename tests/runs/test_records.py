@@ -20,6 +20,7 @@ from studiolo.runs.evidence import results_folder
 from studiolo.runs.fingerprint import code_of, fingerprint
 from studiolo.runs.machine import _gpu, save_machine
 from studiolo.runs.records import Record, append_record, load_records, record_files, save_content
+from tests.pace import on_this_machine
 
 from .conftest import claim
 
@@ -199,5 +200,5 @@ def test_ten_thousand_records_load_and_judge_in_a_second(make_paper, library):
     (folder / f"{machine}.jsonl").write_text("\n".join(lines) + "\n")
     started = time.process_time()
     verdicts = load_evidence(paper, library).verdicts()
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < on_this_machine(1.0)
     assert {str(v) for v in verdicts.values()} == {"holds"}
