@@ -42,7 +42,7 @@ report: .venv/run $(LIST) ## Write the report of a list from what is recorded
 	@$(BIN)/studiolo report $(LIST)
 
 test: .venv/dev ## The tests, without those marked slow or soak; ON='-k lists' or ON='-m slow' for pytest options
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --jaxtyping-packages=studiolo.nn,studiolo.papers,beartype.beartype -m 'not slow and not soak' $(ON)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist worksteal --jaxtyping-packages=studiolo.nn,studiolo.papers,beartype.beartype -m 'not slow and not soak' $(ON)
 
 fmt: .venv/dev ## Format and fix
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
