@@ -3,6 +3,7 @@
 A state is two tensors, Σ_j φ(k_j) [v_j 1] exp(−log_max) and that log_max; both are None where no key was seen.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -17,6 +18,7 @@ from .features import Features
 
 Map = Callable[[Tensor], Features]
 Parts = tuple[Tensor | None, Tensor | None]  # log_max and sums of a state
+_LOG2_E = math.log2(math.e)  # exp2 takes a third of the time of exp
 
 
 def log_max_with(log_max: Tensor | None, keys: Features) -> Tensor:
@@ -29,7 +31,7 @@ def log_max_with(log_max: Tensor | None, keys: Features) -> Tensor:
 
 def finite(log_max: Tensor) -> Tensor:
     """Return a number for the −inf of what was never seen: (−inf) − (−inf) would be NaN."""
-    return log_max.clamp(min=torch.finfo(log_max.dtype).min)
+    return log_max.clamp(min=torch.finfo(log_max.dtype).min / 4)
 
 
 def shrunk(log_max: Tensor, scale: Tensor) -> Tensor:
@@ -39,14 +41,14 @@ def shrunk(log_max: Tensor, scale: Tensor) -> Tensor:
 
 def key_weights(keys: Features, scale: Tensor) -> Tensor:
     """Return φ(k) exp(−scale): magnitudes of at most 1."""
-    weights = (keys.log - scale).exp_()
+    weights = torch.add(scale * -_LOG2_E, keys.log, alpha=_LOG2_E).exp2_()
     return weights if keys.sign is None else weights * keys.sign
 
 
 def query_weights(queries: Features, scale: Tensor) -> Tensor:
     """Return φ(q) exp(scale), each row divided by its largest magnitude, which cancels later."""
-    log = queries.log + scale
-    weights = log.sub_(finite(log.detach().amax(-1, keepdim=True))).exp_()
+    log = torch.add(scale * _LOG2_E, queries.log, alpha=_LOG2_E)
+    weights = log.sub_(finite(log.detach().amax(-1, keepdim=True))).exp2_()
     return weights if queries.sign is None else weights * queries.sign
 
 
@@ -163,8 +165,8 @@ def query_gradient(
         before = shrunk(state[0], scale) * state[1]
         d_query += d_seen @ before.mT
         sums += before
-    q, query = _to_differentiate(lambda x: query_weights(phi(x), scale), rows.q)
-    return torch.autograd.grad(query, [q, *trained], d_query), (scale, sums)
+    query = Weighed(phi, rows.q, lambda made: query_weights(made, scale))
+    return query.gradients(d_query, trained), (scale, sums)
 
 
 def key_gradient(
@@ -173,19 +175,39 @@ def key_gradient(
     """Return the gradients of k and of what is `trained` in φ, of v, and of the sums before `causal_block` with the block's scale taken out."""
     rows, scale, d_seen = block
     query, values = query_weights(phi(rows.q), scale), block.values
-    k, key = _to_differentiate(lambda x: key_weights(rows._replace(k=x).keys(phi), scale), rows.k)
+    made = Weighed(
+        lambda x: rows._replace(k=x).keys(phi), rows.k, lambda made: key_weights(made, scale)
+    )
+    key = made.weights
     d_pairs = (d_seen @ values.mT).tril_()
     d_key = (d_pairs.mT @ query).sum_to_size(key.shape) + values @ d_sums.mT
-    d_k = torch.autograd.grad(key, [k, *trained], d_key)
-    pairs = (query @ key.detach().mT).tril_()
-    d_v = ((pairs.mT @ d_seen).sum_to_size(values.shape) + key.detach() @ d_sums)[..., :-1]
-    return d_k, d_v, (query.mT @ d_seen).sum_to_size(d_sums.shape) + d_sums
+    pairs = (query @ key.mT).tril_()
+    d_v = ((pairs.mT @ d_seen).sum_to_size(values.shape) + key @ d_sums)[..., :-1]
+    d_sums = (query.mT @ d_seen).sum_to_size(d_sums.shape) + d_sums
+    return made.gradients(d_key, trained), d_v, d_sums
 
 
-def _to_differentiate(weigh: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        return x, weigh(x)
+class Weighed:
+    """Features made again, their weights, and the way back from these.
+
+    Weights are sign · exp(log − a number that cancels), so their gradient is that of the logarithm times themselves. Autograd
+    would find the same in four passes more.
+    """
+
+    def __init__(self, phi: Map, x: Tensor, weigh: Callable[[Features], Tensor]) -> None:
+        self.x, self.weigh = x.detach().requires_grad_(), weigh
+        with torch.enable_grad():
+            self.made = phi(self.x)
+        self.weights = weigh(Features(*(part if part is None else part.detach() for part in self.made)))
+
+    def gradients(self, d_weights: Tensor, trained: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the gradients of x and of what is `trained` in φ."""
+        log, sign = self.made
+        parts, upstream = [log], [(d_weights * self.weights).sum_to_size(log.shape)]
+        if sign is not None and sign.requires_grad:
+            magnitudes = self.weigh(Features(log.detach()))
+            parts, upstream = [log, sign], [*upstream, (d_weights * magnitudes).sum_to_size(sign.shape)]
+        return torch.autograd.grad(parts, [self.x, *trained], upstream)
 
 
 @dataclass(frozen=True)

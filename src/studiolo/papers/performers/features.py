@@ -32,8 +32,8 @@ def positive_features(
     x: Float[Tensor, "*batch n d"], projection: Float[Tensor, "*b m d"]
 ) -> Features:
     """Return φ(x) = exp(w·x − |x|²/2)/√m, Lemma 1 (FAVOR+). All positive; m features for m draws."""
-    norm = x.square().sum(-1, keepdim=True) + math.log(projection.shape[-2])
-    return Features((x @ projection.mT).sub_(norm, alpha=0.5))
+    norm = (x * x).sum(-1, keepdim=True) + math.log(projection.shape[-2])
+    return Features((x @ projection.mT).add_(-0.5 * norm))  # whose gradient is summed before it is scaled
 
 
 def hyperbolic_features(
