@@ -39,15 +39,31 @@ def shrunk(log_max: Tensor, scale: Tensor) -> Tensor:
     return (log_max - scale).exp_().mT
 
 
-def key_weights(keys: Features, scale: Tensor) -> Tensor:
-    """Return φ(k) exp(−scale): magnitudes of at most 1."""
-    weights = torch.add(scale * -_LOG2_E, keys.log, alpha=_LOG2_E).exp2_()
+def unwatched() -> bool:
+    """Whether memory may be written over: no gradient is wanted, and torch does not look inside."""
+    return not (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+    )
+
+
+def _shifted(log: Tensor, shift: Tensor, over: bool) -> Tensor:
+    """Return (log + shift) / ln 2, in the memory of `log` if it may be written over and is large enough."""
+    fits = log.shape[:-2] == shift.shape[:-2] and log.shape[-1] == shift.shape[-1]
+    out = log if over and fits and unwatched() and log.is_contiguous() else None
+    return torch.add(shift * _LOG2_E, log, alpha=_LOG2_E, out=out)
+
+
+def key_weights(keys: Features, scale: Tensor, *, over: bool = False) -> Tensor:
+    """Return φ(k) exp(−scale): magnitudes of at most 1. `over`: nobody else needs the features."""
+    weights = _shifted(keys.log, -scale, over).exp2_()
     return weights if keys.sign is None else weights * keys.sign
 
 
-def query_weights(queries: Features, scale: Tensor) -> Tensor:
+def query_weights(queries: Features, scale: Tensor, *, over: bool = False) -> Tensor:
     """Return φ(q) exp(scale), each row divided by its largest magnitude, which cancels later."""
-    log = torch.add(scale * _LOG2_E, queries.log, alpha=_LOG2_E)
+    log = _shifted(queries.log, scale, over)
     weights = log.sub_(finite(log.detach().amax(-1, keepdim=True))).exp2_()
     return weights if queries.sign is None else weights * queries.sign
 
@@ -108,7 +124,7 @@ def absorb(state: Parts, keys: Features, values: Tensor) -> tuple[Tensor, Tensor
         return log_max, key.mT @ values
     before = shrunk(state[0], scale) * state[1]
     if key.shape[-2] == 1:  # decoding: no matrix product is as fast
-        return log_max, torch.addcmul(before, key.mT, values)
+        return log_max, torch.addcmul(before, key.mT, values, out=before if unwatched() else None)
     return log_max, before + key.mT @ values
 
 
@@ -120,24 +136,46 @@ def read(state: Parts, queries: Features) -> Tensor:
     return mean(query_weights(queries, finite(log_max)) @ sums)[0]
 
 
-def causal_block(phi: Map, rows: Rows, state: Parts) -> tuple[Tensor, Tensor, Parts]:
+def plus_product(sums: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return sums + a b, written over `sums`."""
+    flat = (x.expand(*sums.shape[:-2], *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (a, b))
+    return sums.view(-1, *sums.shape[-2:]).baddbmm_(*flat).view(sums.shape)
+
+
+def causal_block(
+    phi: Map, rows: Rows, state: Parts, *, rescue: bool, spare: Tensor | None = None
+) -> tuple[Tensor, Tensor, Parts] | None:
     """Return what each query sees of a state and of the keys up to its own, its sum of weights, and the next state.
 
     The scale of the whole block is taken out of its keys. It cancels, so that a later key changes an
     earlier row by rounding only, unless it is so much larger that the earlier row's weights leave
     the range of the number format. The row's sum of weights shows that.
+
+    Args:
+        rescue: return None where a row has lost its weights, unless there is but one.
+        spare: memory for the next state's sums.
     """
-    queries, keys = phi(rows.q), rows.keys(phi)
-    values = with_ones(rows.v, keys.log.dtype)
+    keys = rows.keys(phi)
     log_max = log_max_with(state[0], keys)
     scale = finite(log_max)
-    key, query = key_weights(keys, scale), query_weights(queries, scale)
+    key = key_weights(keys, scale, over=True)
+    query = query_weights(phi(rows.q), scale, over=True)
+    values = with_ones(rows.v, key.dtype)
     seen = (query @ key.mT).tril_() @ values
-    sums = key.mT @ values
+    before = None
     if state[0] is not None and state[1] is not None:
-        before = shrunk(state[0], scale) * state[1]
-        seen, sums = seen + query @ before, sums + before
-    return *mean(seen), (log_max, sums)
+        before = torch.mul(shrunk(state[0], scale), state[1], out=spare)
+        seen = seen + query @ before
+    out, weight = mean(seen)
+    if rescue and weight.shape[-2] > 1 and not out.is_meta and _lost(weight, rows.sees):
+        return None
+    if before is None:
+        sums = key.mT @ values
+    elif unwatched():
+        sums = plus_product(before, key.mT, values)
+    else:
+        sums = before + key.mT @ values
+    return out, weight, (log_max, sums)
 
 
 class Upstream(NamedTuple):
@@ -156,15 +194,16 @@ class Upstream(NamedTuple):
 def query_gradient(
     phi: Map, block: Upstream, state: Parts, trained: Sequence[Tensor]
 ) -> tuple[Sequence[Tensor], Parts]:
-    """Return the gradients of q and of what is `trained` in φ, and the state after `causal_block`; features are made again."""
+    """Return the gradients of q and of what is `trained` in φ, and the state after `causal_block`, written over `state`."""
     rows, scale, d_seen = block
-    key, values = key_weights(rows.keys(phi), scale), block.values
+    key, values = key_weights(rows.keys(phi), scale, over=True), block.values
     d_query = (d_seen @ values.mT).tril_() @ key
-    sums = key.mT @ values
-    if state[0] is not None and state[1] is not None:
-        before = shrunk(state[0], scale) * state[1]
+    if state[0] is None or state[1] is None:
+        sums = key.mT @ values
+    else:
+        before = state[1].mul_(shrunk(state[0], scale))
         d_query += d_seen @ before.mT
-        sums += before
+        sums = plus_product(before, key.mT, values)
     query = Weighed(phi, rows.q, lambda made: query_weights(made, scale))
     return query.gradients(d_query, trained), (scale, sums)
 
@@ -174,39 +213,43 @@ def key_gradient(
 ) -> tuple[Sequence[Tensor], Tensor, Tensor]:
     """Return the gradients of k and of what is `trained` in φ, of v, and of the sums before `causal_block` with the block's scale taken out."""
     rows, scale, d_seen = block
-    query, values = query_weights(phi(rows.q), scale), block.values
+    query, values = query_weights(phi(rows.q), scale, over=True), block.values
     made = Weighed(
         lambda x: rows._replace(k=x).keys(phi), rows.k, lambda made: key_weights(made, scale)
     )
     key = made.weights
     d_pairs = (d_seen @ values.mT).tril_()
-    d_key = (d_pairs.mT @ query).sum_to_size(key.shape) + values @ d_sums.mT
+    d_key = (d_pairs.mT @ query).sum_to_size(key.shape)
+    d_key += values @ d_sums.mT
     pairs = (query @ key.mT).tril_()
     d_v = ((pairs.mT @ d_seen).sum_to_size(values.shape) + key @ d_sums)[..., :-1]
-    d_sums = (query.mT @ d_seen).sum_to_size(d_sums.shape) + d_sums
+    d_sums = d_sums + (query.mT @ d_seen).sum_to_size(d_sums.shape)
     return made.gradients(d_key, trained), d_v, d_sums
 
 
 class Weighed:
     """Features made again, their weights, and the way back from these.
 
-    Weights are sign · exp(log − a number that cancels), so their gradient is that of the logarithm times themselves. Autograd
-    would find the same in four passes more.
+    Weights are sign · exp(log − a number that cancels): the gradient of the logarithm is theirs times themselves. Autograd
+    would find it in four passes more.
     """
 
     def __init__(self, phi: Map, x: Tensor, weigh: Callable[[Features], Tensor]) -> None:
-        self.x, self.weigh = x.detach().requires_grad_(), weigh
+        self.x = x.detach().requires_grad_()
         with torch.enable_grad():
-            self.made = phi(self.x)
-        self.weights = weigh(Features(*(part if part is None else part.detach() for part in self.made)))
+            self.log, self.sign = phi(self.x)
+        self.magnitudes = weigh(Features(self.log.detach()))
+        self.weights = (
+            self.magnitudes if self.sign is None else self.magnitudes * self.sign.detach()
+        )
 
     def gradients(self, d_weights: Tensor, trained: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the gradients of x and of what is `trained` in φ."""
-        log, sign = self.made
-        parts, upstream = [log], [(d_weights * self.weights).sum_to_size(log.shape)]
-        if sign is not None and sign.requires_grad:
-            magnitudes = self.weigh(Features(log.detach()))
-            parts, upstream = [log, sign], [*upstream, (d_weights * magnitudes).sum_to_size(sign.shape)]
+        parts, upstream = [self.log], [d_weights * self.weights]
+        if self.sign is not None and self.sign.requires_grad:
+            parts.append(self.sign)
+            upstream.append(d_weights * self.magnitudes)
+        upstream = [d.sum_to_size(part.shape) for d, part in zip(upstream, parts, strict=True)]
         return torch.autograd.grad(parts, [self.x, *trained], upstream)
 
 
@@ -237,17 +280,20 @@ class Causal:
         Args:
             made: takes the length of every block, the scale of its keys, and each row's sum of weights.
         """
-        outs = []
+        outs: list[Tensor] = []
+        spare = None
         blocks = rows.split(self.size)[::-1]
         while blocks:
             block = blocks.pop()
-            out, weight, after = causal_block(self.phi, block, state)
-            length = out.shape[-2]
-            if self.rescue and length > 1 and not out.is_meta and _lost(weight, block.sees):
-                blocks += block.split(-(-length // 2))[::-1]
+            done = causal_block(self.phi, block, state, rescue=self.rescue, spare=spare)
+            if done is None:
+                blocks += block.split(-(-block.k.shape[-2] // 2))[::-1]
                 continue
+            out, weight, after = done
             if made is not None:
-                made.append((length, finite(cast(Tensor, after[0])), weight.clone()))
+                made.append((out.shape[-2], finite(cast(Tensor, after[0])), weight.clone()))
+            if outs and unwatched():  # the state that was given stays as it is
+                spare = state[1]
             outs.append(out.to(rows.q.dtype))
             state = after
         return torch.cat(outs, -2), state
@@ -309,7 +355,7 @@ class Recomputed(Function):
 
         d_q, d_k, d_v = (torch.empty_like(x) for x in (rows.q, rows.k, rows.v))
         d_trained = [torch.zeros_like(w) for w in trained]
-        state = before
+        state = before[0], before[1] if before[1] is None else before[1].expand_as(d_sums).clone()
         for i, at in enumerate(places):
             (d_q[at], *parts), state = query_gradient(phi, block(i), state, trained)
             d_trained = [a + b for a, b in zip(d_trained, parts, strict=True)]

@@ -22,6 +22,8 @@ class Features(NamedTuple):
 
     log: (..., f), or (..., 1) where all features of a row share one magnitude.
     sign: (..., f), any real factor of moderate size; None for positive features.
+
+    They belong to who asked for them: attention writes over `log` where no gradient is wanted.
     """
 
     log: Tensor
@@ -33,7 +35,9 @@ def positive_features(
 ) -> Features:
     """Return φ(x) = exp(w·x − |x|²/2)/√m, Lemma 1 (FAVOR+). All positive; m features for m draws."""
     norm = (x * x).sum(-1, keepdim=True) + math.log(projection.shape[-2])
-    return Features((x @ projection.mT).add_(-0.5 * norm))  # whose gradient is summed before it is scaled
+    return Features(
+        (x @ projection.mT).add_(-0.5 * norm)
+    )  # whose gradient is summed before it is scaled
 
 
 def hyperbolic_features(

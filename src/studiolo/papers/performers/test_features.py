@@ -217,3 +217,14 @@ def test_every_map_trains_in_less_memory_than_fused_attention():
             return torch.autograd.grad(out.sum(), [*inputs, *features.parameters()])
 
         assert peak_tensor_bytes(ours) < limit
+
+
+def test_features_that_are_views_of_one_number_are_not_written_over():
+    def phi(x):
+        return Features(x.new_zeros(1).expand(x.shape), x.relu() + 0.1)
+
+    q, k, v = torch.randn(3, 2, 100, 8)
+    seen = favor_attention(q, k, v, features=phi, causal=True)
+    with torch.no_grad():
+        same = favor_attention(q, k, v, features=phi, causal=True)
+    assert torch.allclose(same, seen, atol=1e-6)
