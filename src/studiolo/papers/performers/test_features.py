@@ -10,7 +10,14 @@ from studiolo.measure import peak_tensor_bytes
 
 from . import reference
 from .draws import regularized_iid_projection, regularized_projection
-from .features import LearnedFeatures, RandomFeatures, elu_features, feature_map, relu_features
+from .features import (
+    Features,
+    LearnedFeatures,
+    RandomFeatures,
+    elu_features,
+    feature_map,
+    relu_features,
+)
 from .layer import FavorAttention
 from .model import FavorState, favor_attention
 from .redraw import RedrawSchedule
