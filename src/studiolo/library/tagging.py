@@ -46,7 +46,12 @@ def tag(
     gone = set(map(name_of, remove))
     off_list = [one for one in entry.tags if name_of(one) in gone]
     shown = {one.casefold() for one in entry.tags}
-    edits = retag(document, entry, new, off_list)
+    try:
+        edits = retag(document, entry, new, off_list)
+    except ListError:
+        if off_list or entry.key is None:
+            raise
+        edits = None  # a paragraph is not edited: beside
     beside = [] if edits is not None else new
     if edits is None:
         edits = retag(document, entry, (), off_list) or ()
