@@ -242,7 +242,9 @@ def add(
             section, new_section = " > ".join(plan.section), ""  # it is there for the next one
     if left:
         added = "Could be added" if dry_run else "Added"
-        raise ListError(f"{added}: {len(keys) - len(left)} of {len(keys)}. Not {' Nor '.join(left)}")
+        raise ListError(
+            f"{added}: {len(keys) - len(left)} of {len(keys)}. Not {' Nor '.join(left)}"
+        )
 
 
 def _write(home: Library, plan: Plan, *, dry_run: bool) -> None:

@@ -48,13 +48,13 @@ def tag(
     shown = {one.casefold() for one in entry.tags}
     try:
         edits = retag(document, entry, new, off_list)
+        beside = [] if edits is not None else new
+        if edits is None:
+            edits = retag(document, entry, (), off_list) or ()
     except ListError:
         if off_list or entry.key is None:
             raise
-        edits = None  # a paragraph is not edited: beside
-    beside = [] if edits is not None else new
-    if edits is None:
-        edits = retag(document, entry, (), off_list) or ()
+        edits, beside = (), new  # a paragraph is not edited
     old = [one for one in have if one.casefold() not in shown]
     tags = [*(one for one in old if name_of(one) not in gone), *beside]
     keeping: tuple[Kept, ...] = ()

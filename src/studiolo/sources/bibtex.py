@@ -12,7 +12,7 @@ from studiolo.keys import find_arxiv, find_mention
 
 from .dates import iso
 from .guard import WINDOWS, one_line
-from .saved import BRACES, OTHERS, Reading, SavedItem, SavedLink, Skipped
+from .saved import BRACES, OTHERS, PEOPLE, Reading, SavedItem, SavedLink, Skipped
 from .states import state_of
 
 
@@ -89,7 +89,10 @@ def _entry(
 ) -> SavedItem | Skipped:
     addresses = addresses_of(own)  # the book's are not its own
     raw = {**inherited, **own}
-    fields = {name: decoded(value) for name, value in raw.items()}
+    fields = {
+        name: " and ".join(authors_of(value, others=True)) if name in PEOPLE else decoded(value)
+        for name, value in raw.items()
+    }
     title = one_line(fields.get("title", ""))
     if not addresses:
         return Skipped(place, f"no eprint, doi, url or isbn: {title[:80] or entry.key}")
@@ -231,8 +234,11 @@ def _arxiv_in_journal(fields: dict[str, str]) -> Any:
     return None
 
 
-def authors_of(text: str) -> tuple[str, ...]:
+def authors_of(text: str, *, others: bool = False) -> tuple[str, ...]:
     """Return the people of an author field, LaTeX decoded: an organisation keeps its braces, an accent in braces does not.
+
+    Args:
+        others: whether `others` at the end is one of them.
 
     >>> authors_of(r'M{\\"u}ller, J{\\"o}rg and {Institute of Things and Stuff} and others')
     ('Müller, Jörg', '{Institute of Things and Stuff}')
@@ -242,7 +248,7 @@ def authors_of(text: str) -> tuple[str, ...]:
         part = part.strip()
         whole = re.fullmatch(r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", part)
         name = one_line(decoded(whole[1] if whole else part), 1000).rstrip(",")
-        if name and name.lower() != "others":
+        if name and (others or name.lower() != "others"):
             names.append(f"{{{name}}}" if whole and " " in name else name)
     return tuple(names[:5000])
 
@@ -261,8 +267,8 @@ def _outside_braces(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-_PIECE = r'''"[^"]*"|\{(?:[^{}]|\{[^{}]*\})*\}|[^\s"{}#]+'''
-_PIECES = re.compile(rf'''(?:{_PIECE})(?:\s*#\s*(?:{_PIECE}))+''')
+_PIECE = r""""[^"]*"|\{(?:[^{}]|\{[^{}]*\})*\}|[^\s"{}#]+"""
+_PIECES = re.compile(rf"""(?:{_PIECE})(?:\s*#\s*(?:{_PIECE}))+""")
 
 
 def _joined(text: str, strings: Mapping[str, str], depth: int = 0) -> str:
