@@ -358,3 +358,17 @@ def test_help_fills_the_width_of_the_terminal():
     for name, command in COMMANDS.items():
         for paragraph in (command.help or "").split("\n\n"):
             assert paragraph.startswith("\b") or "\n " in paragraph or "\n" not in paragraph, name
+
+
+def test_what_can_be_added_of_several_is_added_and_the_rest_is_named(library):
+    (library / "b.html").write_text(
+        "<!DOCTYPE NETSCAPE-Bookmark-file-1>\n"
+        '<DT><A HREF="https://github.com/maps/maps">PyTorch</A>\n'
+        '<DT><A HREF="https://arxiv.org/abs/2101.00001">Sparse Maps of Things</A>\n'
+    )
+    run("collect", "bookmarks", "b.html")
+    keys = ("github:maps/maps", "arxiv:2101.00001")
+    with pytest.raises(StudioloError, match=r"Added: 1 of 2. Not github:maps/maps: .*'PyTorch'"):
+        run("add", *keys, "--section", "To Review > Transformers", "--offline")
+    assert "Sparse Maps of Things" in text(library)
+    assert "PyTorch" not in text(library)

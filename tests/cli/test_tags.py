@@ -122,3 +122,13 @@ def test_topic_gathers_entries_by_what_their_tags_mean(tagged):
     text = (tagged / "topics/natural-language-processing.md").read_text()
     assert "Tagging B" in text
     assert "Carving C" not in text
+
+
+def test_tag_of_a_paragraph_is_kept_beside_the_list(library, monkeypatch):
+    monkeypatch.chdir(library)
+    text = "# Reading\n\n[Sparse Maps](https://arxiv.org/abs/2101.00009), ICLR 2020\n\n[Dense Maps](https://arxiv.org/abs/2101.00010), ICLR 2021\n"
+    (library / "list.md").write_text(text)
+    result = run("tags", "arxiv:2101.00009", "+maps")
+    assert ".studiolo" in result
+    assert (library / "list.md").read_text() == text
+    assert "Sparse Maps" in run("show", "list.md", "--tag", "maps")

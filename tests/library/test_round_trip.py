@@ -24,6 +24,7 @@ from studiolo.library import (
 )
 from studiolo.sources.bibtex import parse_bibtex
 from studiolo.sources.saved import SavedItem
+from studiolo.sources.zotero import load_zotero
 
 
 BIB = r"""
@@ -229,3 +230,68 @@ def test_works_of_any_letters_come_back_as_they_were(
         assert item.tags == tuple(tags)
         assert item.extra["publisher"] == field
         assert item.url == work.url
+
+
+RIS = """TY  - CHAP
+ID  - example2020
+TI  - A Chapter
+AU  - Example, Ann
+PY  - 2020
+DA  - 2020/05/12/
+T2  - A Book of Maps
+A2  - Sample, Bo
+A2  - Third, Cy
+Y2  - 2024/01/02/
+VL  - 3
+PB  - Map Press
+CY  - Bern
+SN  - 978-1-2345-6789-7
+ET  - 2
+LA  - en
+T3  - Books of Maps
+SP  - 1
+EP  - 9
+DO  - 10.1000/a
+KW  - maps
+"""
+CSL = [
+    {
+        "id": "example2020", "type": "chapter", "title": "A Chapter", "author": [{"family": "Example", "given": "Ann"}],
+        "editor": [{"family": "Sample", "given": "Bo"}, {"literal": "Map Society"}], "issued": {"date-parts": [[2020, 5, 12]]},
+        "accessed": {"date-parts": [[2024, 1, 2]]}, "container-title": "A Book of Maps", "page": "1-9", "volume": "3", "issue": "2",
+        "publisher": "Map Press", "publisher-place": "Bern", "ISBN": "978-1-2345-6789-7", "edition": "2", "language": "en",
+        "collection-title": "Books of Maps", "event-title": "Maps 2020", "DOI": "10.1000/a", "keyword": "maps",
+    }
+]  # fmt: skip
+
+
+def read_and_written(library, tmp_path, text, written):
+    path = tmp_path / "in.txt"
+    path.write_text(text)
+    Inbox(library).collect([thing for thing in load_zotero(path) if isinstance(thing, SavedItem)])
+    return FORMATS[written](references_in_inbox(load_waiting(library)))
+
+
+def test_reference_in_ris_comes_out_with_every_line_that_it_had(library, tmp_path):
+    out = read_and_written(library, tmp_path, RIS, "ris").replace("\r\n", "\n")
+    lines = set(out.splitlines())
+    assert [line for line in RIS.splitlines() if line not in lines] == []
+
+
+def test_reference_in_csl_comes_out_with_every_field_that_it_had(library, tmp_path):
+    (out,) = json.loads(read_and_written(library, tmp_path, json.dumps(CSL), "csl"))
+    assert {name: out.get(name) for name in CSL[0]} == CSL[0]
+
+
+def test_reference_in_csl_or_ris_has_the_fields_of_bibtex(library, tmp_path):
+    out = read_and_written(library, tmp_path, json.dumps(CSL), "bibtex")
+    for line in (
+        "editor = {Sample, Bo and {Map Society}}",
+        "pages = {1-9}",
+        "number = {2}",
+        "address = {Bern}",
+        "series = {Books of Maps}",
+        "urldate = {2024-01-02}",
+        "date = {2020-05-12}",
+    ):
+        assert line in out

@@ -129,6 +129,14 @@ def test_file_that_is_not_utf8(tmp_path):
     assert ("not-utf8", 1) in findings(tmp_path, "* Größe\n".encode("latin-1"))
 
 
+def test_both_sides_of_a_merge(tmp_path):
+    both = b"# L\n\n<<<<<<< HEAD\n* [A](https://e.org/a)\n=======\n* [B](https://e.org/b)\n>>>>>>> other\n"
+    assert ("merge", 3) in findings(tmp_path, both)
+    assert not any(
+        name == "merge" for name, _ in findings(tmp_path, both.replace(b">>>>>>> ", b"> "))
+    )
+
+
 def test_every_check_has_a_test(tmp_path):
     text = "\n".join(
         [
@@ -140,6 +148,7 @@ def test_every_check_has_a_test(tmp_path):
             "* a",
             "* https://arxiv.org/abs/2101.00001",
             "# [R](https://arxiv.org/abs/2101.00002)",
+            "<<<<<<< a\n=======\n>>>>>>> b",
         ]
         * 2
     )

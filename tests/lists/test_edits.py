@@ -505,3 +505,24 @@ def test_any_edit_of_any_list_is_exact_or_refused(markdown):
             assert len(new.entries) == len(doc.entries) + (added if edits else 0)
 
     holds()
+
+
+@pytest.mark.parametrize("behind", ["Words of its own.", "Words\n-----", "| a |\n| - |\n| b |"])
+def test_new_last_item_does_not_take_the_words_behind_the_list(behind):
+    doc = Document(
+        f"# A\n\n- [Sparse Maps](https://a.org/x) - ICLR 2020\n- \n{behind}\n\n# B\n\n"
+        "- [Dense Maps](https://a.org/y) - ICLR 2021\n".encode()
+    )
+    for edits, touched, added in (
+        (insert(doc, ITEM, "A"), (), 1),
+        (move(doc, doc.entries[-1], "A"), doc.entries[-1:], 0),
+    ):
+        new = edited(doc, edits, touched=touched, added=added)
+        assert f"\n\n{behind}\n" in new.data.decode()
+        assert not any("Words" in entry.text for entry in new.entries)
+        assert apply_edits(new.data, inverse(edits)) == doc.data
+
+
+def test_heading_right_behind_a_list_stays_there():
+    doc = doc_of("# A\n- [Sparse Maps](https://a.org/x)\n# B\n")
+    assert b"\n\n" not in edited(doc, insert(doc, ITEM, "A"), added=1).data

@@ -396,3 +396,23 @@ def test_row_of_a_table_drawn_in_straight_columns_is_as_wide():
     doc = Document(f"# S\n\n{table}".encode())
     (edit,) = insert(doc, Item("Rivers", "https://arxiv.org/abs/2311.90001", year=2023), "S")
     assert edit.new.decode() == ("| [Rivers](https://arxiv.org/abs/2311.90001)         | 2023 |\n")
+
+
+def test_link_by_a_number_and_a_link_in_html_are_forms_too():
+    item = Item("Dense Maps of Things", "https://arxiv.org/abs/2101.00009", year=2021)
+    numbered = Document(
+        b'# A\n\n- "Sparse Maps of Things". 2019. [[paper][1]]\n- "Whole Maps of Things". 2020. [[paper][2]]\n\n'
+        b"[1]: https://arxiv.org/abs/2101.00001\n[2]: https://arxiv.org/abs/2101.00002\n"
+    )
+    (edit,) = insert(numbered, item, "A")
+    assert (
+        edit.new == b'- "Dense Maps of Things". 2021. [[paper](https://arxiv.org/abs/2101.00009)]\n'
+    )
+    tagged = Document(
+        b'# A\n\n- 2019: Sparse Maps of Things [<a href="https://arxiv.org/abs/2101.00001" target="_blank">Paper</a>]\n'
+        b'- 2020: Whole Maps of Things [<a href="https://arxiv.org/abs/2101.00002" target="_blank">Paper</a>]\n'
+    )
+    (edit,) = insert(tagged, item, "A")
+    assert edit.new == (
+        b'- 2021: Dense Maps of Things [<a href="https://arxiv.org/abs/2101.00009" target="_blank">Paper</a>]\n'
+    )

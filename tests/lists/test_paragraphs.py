@@ -113,3 +113,21 @@ def test_person_with_an_institution_below_a_link_is_no_reason_to_skip_it():
     assert [(e.title, e.authors[:1]) for e in Document(text.encode()).entries] == [
         (title, (who.split(",")[0],)) for title, who in works
     ]
+
+
+def test_people_behind_a_linked_title_do_not_make_a_sentence_of_it():
+    text = """# Papers
+
+(ICCV 2021) [Learning Maps of Video](https://arxiv.org/abs/2108.00001) by Example et al.
+
+(TIP 2021) [Folding Maps of Video](https://arxiv.org/abs/2108.00002) by Sample et al.
+
+We were inspired by the work [Old Maps](https://arxiv.org/abs/2108.00003) by the people of Maps and others.
+
+[Other Maps](https://arxiv.org/abs/2108.00004) by far shows the best of all results.
+"""
+    entries = Document(text.encode()).entries
+    assert [(e.title, e.authors, e.year) for e in entries] == [
+        ("Learning Maps of Video", ("Example",), 2021),
+        ("Folding Maps of Video", ("Sample",), 2021),
+    ]

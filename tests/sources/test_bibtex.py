@@ -102,3 +102,42 @@ def test_organisation_keeps_its_braces_and_a_word_does_not():
     assert authors_of("{Google Research} and {OpenAI} and {\\'E}mile Borel") == (
         "{Google Research}", "OpenAI", "Émile Borel",
     )  # fmt: skip
+
+
+def test_pieces_of_a_value_are_put_together():
+    (item,) = parse_bibtex(
+        b'@string{venue = "Proceedings of Maps"}\n@string{press = {Map} # " Press"}\n'
+        b'@inproceedings{a, title = {C # and D}, booktitle = venue # " 30", month = "5~" # jan, publisher = press, '
+        b"doi = {10.1000/a}, series = {A # B}, year = 2020}",
+        "a.bib",
+    )
+    assert (item.title, item.venue) == ("C # and D", "Proceedings of Maps 30")
+    assert item.extra["month"] == "5\xa0jan"
+    assert (item.extra["publisher"], item.extra["series"]) == ("Map Press", "A # B")
+
+
+def test_chapter_takes_from_its_book_what_it_has_not_itself():
+    chapter, book = parse_bibtex(
+        b"@incollection{chap, author = {Ann Example}, title = {A Chapter}, crossref = {Book}, pages = {1--9}, "
+        b"doi = {10.1000/chapter}}\n"
+        b"@book{book, editor = {Bo Sample}, title = {A Book of Maps}, publisher = {Map Press}, year = 1999, "
+        b"isbn = {978-1-2345-6789-7}, doi = {10.1000/book}}",
+        "a.bib",
+    )
+    assert (chapter.venue, chapter.year, chapter.url) == (
+        "A Book of Maps",
+        1999,
+        "https://doi.org/10.1000/chapter",
+    )
+    assert chapter.extra["editor"] == "Bo Sample"
+    assert chapter.extra["publisher"] == "Map Press"
+    assert "crossref" not in chapter.extra
+    assert (book.title, book.venue) == ("A Book of Maps", "")
+
+
+def test_cross_reference_to_a_book_that_is_not_there_stays():
+    (chapter,) = parse_bibtex(
+        b"@incollection{chap, title = {A Chapter}, crossref = {book}, doi = {10.1000/chapter}}",
+        "a.bib",
+    )
+    assert chapter.extra["crossref"] == "book"

@@ -9,6 +9,8 @@ import pytest
 from studiolo.errors import SourceError
 from studiolo.sources.bookmarks import load_bookmarks
 from studiolo.sources.columns import split_cell
+from studiolo.sources.kinds import kind_of
+from studiolo.sources.services import parse_posts
 
 from .reading import split
 
@@ -205,3 +207,40 @@ def test_doi_or_arxiv_id_is_an_address_in_csv(tmp_path):
 )
 def test_tags_of_a_cell_however_they_are_written(cell, tags):
     assert split_cell(cell) == tags
+
+
+def test_address_in_a_note_of_karakeep_and_a_file_named_by_its_id_are_collected():
+    (note, file, words) = parse_posts(
+        [
+            {"createdAt": 1700000000, "title": "Look", "content": {"type": "text", "text": "see https://arxiv.org/abs/2101.00052 soon"}},
+            {"createdAt": 1700000001, "content": {"type": "asset", "assetType": "pdf", "fileName": "2101.00053v1.pdf"}},
+            {"createdAt": 1700000002, "content": {"type": "text", "text": "no address"}},
+        ],
+        "k.json",
+    )  # fmt: skip
+    assert (note.url, note.title) == ("https://arxiv.org/abs/2101.00052", "Look")
+    assert note.note == "see https://arxiv.org/abs/2101.00052 soon"
+    assert file.url == "https://arxiv.org/abs/2101.00053"
+    assert words.why == "a note without an address (text): no address"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_marks_of_omnivore_are_kept_packed_and_unpacked(tmp_path, packed):
+    files = {
+        "metadata_0_to_20.json": '[{"slug": "maps", "savedAt": "2024-01-01T00:00:00Z", "state": "Active", "title": "Maps",'
+        ' "url": "https://arxiv.org/abs/2101.00071"}]',
+        "highlights/maps.md": "> a quotation\n\nand what I think",
+    }
+    home = tmp_path / "omnivore"
+    for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    path = home
+    if packed:
+        path = tmp_path / "o.zip"
+        with ZipFile(path, "w") as archive:
+            for name in files:
+                archive.write(home / name, name)
+    assert kind_of(path).source == "bookmarks"
+    (item,) = load_bookmarks(path)
+    assert item.note == files["highlights/maps.md"]

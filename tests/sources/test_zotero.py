@@ -255,3 +255,32 @@ def test_tags_of_endnote_are_read_as_ris_is(tmp_path):
     assert (item.entry_type, item.tags, item.note) == ("article", ("symmetry",), "read again")
     assert item.extra["volume"] == "7"
     assert [one.why for one in skipped] == ["no DOI, arXiv id, address or ISBN: No link"]
+
+
+def test_editors_dates_and_short_names_of_ris_are_kept(tmp_path):
+    path = tmp_path / "a.ris"
+    path.write_text(
+        "TY  - CHAP\nTI  - A Chapter\nAU  - Example, Ann\nA2  - Sample, Bo\nA2  - Third, Cy\nT2  - Journal of Maps\n"
+        "JO  - J. Maps\nPY  - 2020/05/12/\nSN  - 1234-567X\nDO  - 10.1000/a\nY2  - 2024/01/02/10:20:30\nER  - \n"
+    )
+    (item,) = load_zotero(path)
+    assert (item.venue, item.extra["shortjournal"]) == ("Journal of Maps", "J. Maps")
+    assert (item.extra["editor"], item.extra["date"]) == ("Sample, Bo and Third, Cy", "2020-05-12")
+    assert item.extra["issn"] == "1234-567X"
+
+
+def test_editors_of_csl_and_of_zotero_are_kept(tmp_path):
+    csl, zotero = tmp_path / "a.json", tmp_path / "b.json"
+    csl.write_text(
+        '[{"id": "a", "type": "chapter", "title": "A", "DOI": "10.1000/a", "editor": [{"family": "Sample", "given": "Bo"},'
+        ' {"literal": "Map Society"}], "ISBN": "978-1-2345-6789-7", "publisher-place": "Bern"}]'
+    )
+    zotero.write_text(
+        '[{"itemType": "bookSection", "title": "A", "DOI": "10.1000/a", "place": "Bern", "creators": ['
+        '{"creatorType": "author", "lastName": "Example", "firstName": "Ann"},'
+        ' {"creatorType": "editor", "lastName": "Sample", "firstName": "Bo"}, {"creatorType": "editor", "name": "Map Society"}]}]'
+    )
+    for path in (csl, zotero):
+        (item,) = load_zotero(path)
+        assert item.extra["editor"] == "Sample, Bo and {Map Society}"
+    assert item.authors == ("Example, Ann",)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studiolo.errors import UsageError
+from studiolo.errors import ListError, UsageError
 
 from .console import Styled, clean, counted, say, say_json
 from .diff import show_diff
@@ -219,6 +219,7 @@ def add(
         desk.thing_to_add(
             waiting, key, title=title
         )  # all of them are known before the first is written
+    left: list[str] = []
     for number, key in enumerate(keys):
         if number:
             waiting = load_waiting(home, with_passed=True)
@@ -226,13 +227,24 @@ def add(
         if desk.is_unknown(waiting, pending) and not title and not offline:
             with make_client(home) as client:
                 waiting, pending = desk.fetch_title(home, waiting, pending, client)
-        plan = desk.add(
-            home, waiting, pending,
-            section=section, new_section=new_section, path=chosen, title=title, notes=note or (),
-        )  # fmt: skip
+        try:
+            plan = desk.add(
+                home, waiting, pending,
+                section=section, new_section=new_section, path=chosen, title=title, notes=note or (),
+            )  # fmt: skip
+        except ListError as error:
+            if len(keys) == 1:
+                raise
+            left.append(f"{key}: {error}")
+            continue
         _write(home, plan, dry_run=dry_run)
         if new_section and not dry_run:
             section, new_section = " > ".join(plan.section), ""  # it is there for the next one
+    if left:
+        added = "Could be added" if dry_run else "Added"
+        raise ListError(
+            f"{added}: {len(keys) - len(left)} of {len(keys)}. Not {' Nor '.join(left)}"
+        )
 
 
 def _write(home: Library, plan: Plan, *, dry_run: bool) -> None:

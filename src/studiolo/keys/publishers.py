@@ -54,7 +54,7 @@ def arxiv_in(text: str, *, start: bool = False) -> Target | None:
 
 def arxiv(parts: SplitResult) -> Target | None:
     """Read arXiv's own pages."""
-    path = unquote(parts.path)
+    path = unquote(parts.path).replace(" ", "")
     if match := re.match(
         r"/+ftp/(?:arxiv/papers/\d{4}/|([a-z-]+)/papers/\d{4}/)([\d.]+)(v\d+)?", path, re.IGNORECASE
     ):
@@ -65,7 +65,7 @@ def arxiv(parts: SplitResult) -> Target | None:
         archive = "" if match[1].lower() == "arxiv" else f"{match[1]}/"
         return arxiv_in(archive + path[match.end() :], start=True)
     match = re.match(
-        r"/+(?:(?:abs|pdf|html|ps|src|e-print|format|cits|refs|tb|ftp|show-email|vc)/+)*",
+        r"/+(?:(?:abs|pdf|html|ps|src|e-print|format|bibtex|tar|cits|refs|tb|trackback|ftp|show-email|vc)/+)*",
         path,
         re.IGNORECASE,
     )
@@ -81,7 +81,7 @@ def arxiv(parts: SplitResult) -> Target | None:
         "catchup",
     ):
         return None
-    rest = re.sub(r"^arxiv:", "", rest, flags=re.IGNORECASE)
+    rest = re.sub(r"^arxiv[:.]", "", rest, flags=re.IGNORECASE)
     return arxiv_in(rest, start=True)
 
 
@@ -186,7 +186,7 @@ def doi_in_page(parts: SplitResult) -> Key | None:
         return doi_of(text)
     if "10." in parts.query:
         query = query_of(parts)
-        for name in ("doi", "doid", "article_doi", "articledoi"):
+        for name in ("doi", "doid", "article_doi", "articledoi", "target"):
             if (value := query.get(name, "")) and (
                 key := doi_of(re.sub(r"(?i)^(?:doi:|https?://(?:dx\.)?doi\.org/)", "", value))
             ):
@@ -256,7 +256,7 @@ def ieee(parts: SplitResult) -> Target | None:
     """Read IEEE Xplore: an article by its number."""
     match = (
         re.match(r"/(?:[a-z-]+/)?document/0*(\d{4,9})(?!\d)", parts.path)
-        or re.match(r"/(?:iel\w+|xpl\w*|ielx\w+)/(?:\d+/)*0*(\d{4,9})\.pdf", parts.path)
+        or re.match(r"/(?:iel\w+|xpl\w*)/(?:\d+/)*0*(\d{4,9})(?:-aam)?\.pdf", parts.path)
         or re.match(r"0*(\d{4,9})$", query_of(parts).get("arnumber", ""))
     )
     return (
@@ -269,10 +269,11 @@ def ieee(parts: SplitResult) -> Target | None:
 def pii(parts: SplitResult) -> Target | None:
     """Read ScienceDirect's and Cell's pages: an article by its publisher's item identifier."""
     found = re.search(
-        r"/(?:pii/|fulltext/|abstract/|pdf/|article/|article/PII)([SB][\dX()-]{15,24})(?:[./]|$)",
+        r"/(?:pii/|fulltext/|abstract/|pdf(?:extended)?/|article/|article/PII)([SB][\dX()-]{15,24})(?:[./]|$)",
         unquote(parts.path),
+        re.IGNORECASE,
     )
-    number = re.sub(r"[()-]", "", found[1] if found else query_of(parts).get("pii", ""))
+    number = re.sub(r"[()-]", "", found[1] if found else query_of(parts).get("pii", "")).upper()
     if not re.fullmatch(r"[SB]?[\dX]{15,17}", number):
         found = re.search(r"/pii/([A-Z]?[0-9X]{10,20})(?:[/.]|$)", parts.path)
         number = found[1] if found else ""
@@ -355,7 +356,7 @@ def aaai(parts: SplitResult) -> Target | None:
 
 def openreview(parts: SplitResult) -> Target | None:
     """Read a forum, its PDF or its attachment."""
-    if parts.path.strip("/").lower() not in ("forum", "pdf", "attachment"):
+    if parts.path.strip("/").lower() not in ("forum", "pdf", "attachment", "revisions"):
         return None
     match = re.match(r"[\w-]+", query_of(parts).get("id", ""), re.ASCII)
     key = make_key("openreview", match[0]) if match else None
@@ -403,7 +404,7 @@ def jmlr(parts: SplitResult) -> Target | None:
 def cvf(parts: SplitResult) -> Target | None:
     """Read the open access pages of CVF."""
     match = re.match(
-        r"/(?:openaccess/)?content[_/]([a-z]+_?\d{4}(?:_?workshops)?)(/w[\w-]+)?/(?:html|papers)/(.+?)_(?:(?:cvpr|iccv|eccv|wacv|accv)w?_\d{4}_)?paper\.(?:html|pdf)$",
+        r"/(?:openaccess/)?content[_/]([a-z]+_?\d{4}(?:_?workshops)?)(/w[\w-]+)?/(?:html|papers)/(.+?)_(?:(?:cvpr|iccv|eccv|wacv|accv)w?_\d{4}_)?paper(?:\.html|\.pdf)?$",
         unquote(parts.path),
         re.IGNORECASE,
     )
@@ -450,10 +451,10 @@ def url_of(pattern: str, tail: str) -> Reader:
 def semantic_scholar(parts: SplitResult) -> Target | None:
     """Read Semantic Scholar's pages, files and API."""
     path = unquote(parts.path)
-    if match := re.match(r"/(?:(?:(?:graph/)?v1/)?paper/)?arxiv[:/]", path, re.IGNORECASE):
+    if match := re.match(r"/(?:(?:(?:graph/)?v1/)?paper/|reader/)?arxiv[:/]", path, re.IGNORECASE):
         return arxiv_in(path[match.end() :], start=True)
     if match := re.match(
-        r"/(?:(?:graph/)?v1/)?(?:paper|reader)/(?:[^/]*/)?([0-9a-f]{40})(?:/|$)",
+        r"/(?:(?:graph/)?v1/)?(?:paper|reader|p)/(?:[^/]*/)?([0-9a-f]{40})(?:/|$)",
         path,
         re.IGNORECASE,
     ):

@@ -22,7 +22,7 @@ _ENCODED_WEB = re.compile(r"https?(?::|%3a)(?:/|%2f){1,2}(?!/)", re.IGNORECASE)
 _LEADS = re.compile(
     r"(?:.*[-_])?(?:url|redir(?:ect|ector|ection)?(?:url|to)?|r|out|away|l|link(?:s|out|filter)?|click(?:s|time)?|ct|cl0?|track(?:ing)?"
     r"|go(?:to|url)?|exit|leav(?:e|ing)|external|jump|forward|fwd|visit|outgoing|outbound|safelinks?|deeplink|sinaurl|ck|a|query"
-    r"|viewers?|gview|viewerng|reader|read|view|pdf-?viewer|pdfjs|translate(?:_c|_p|_un)?|transpage|bv|website|proxy|cache|text|frame)",
+    r"|viewers?|gview|viewerng|reader|read|view|pdf-?viewer|pdfjs|translate(?:_c|_p|_un)?|transpage|bv|website|proxy|cache|text|frame|file)",
     re.IGNORECASE,
 )
 # … or by a label of their host
@@ -53,7 +53,7 @@ _TOP = r"org|com|net|edu|gov"
 _HOST_IN_HOST = re.compile(rf"((?:[a-z0-9][a-z0-9-]*\.)+(?:{_TOP}))\.(.+\..+)")
 _AMP = re.compile(r"/(?:amp|[civ])/(s/)?([a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/.*)?)", re.IGNORECASE)
 _BASE64 = re.compile(r"(?:a1)?(aHR0c[A-Za-z0-9_/+-]{12,2000})={0,2}")
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_/+-]{12,4000}")
+_TOKEN = re.compile(r"(eyJ[A-Za-z0-9_/+-]{12,4000})(?:\.[\w-]*){0,2}")
 
 
 def inner_of_browser(text: str) -> str | None:
@@ -149,12 +149,12 @@ def _in_path(host: str, parts: SplitResult) -> str | None:
                 f"{piece.lower()}://" + "/".join(pieces[at + 1 :]) + _rest(parts._replace(path=""))
             )
         if match := _TOKEN.fullmatch(piece):
-            found = re.search(rb'"(?:e|u|url|href)"\s*:\s*"(https?://[^"]+)"', _decoded(match[0]))
+            found = re.search(rb'"(?:e|u|url|href)"\s*:\s*"(https?://[^"]+)"', _decoded(match[1]))
             if found:
                 return found[1].decode("utf-8", "replace").replace("\\/", "/")
         if match := _BASE64.fullmatch(piece):
             return _decoded(match[1]).decode("utf-8", "replace")
-    for at, piece in enumerate(pieces[2:], 2):  # …/newest/arxiv.org/abs/…
+    for at, piece in enumerate(pieces[1:], 1):  # …/newest/arxiv.org/abs/…
         if "." in piece and (reader := reader_of(piece)):
             rest = "/".join(pieces[at + 1 :])
             target = reader(parts._replace(netloc=piece, path=f"/{rest}"))

@@ -129,6 +129,11 @@ def move(library: Library, listed: Listed, section: str, *, below: bool = False)
     edits = move_entry(document, entry, place, below=below if left else None)
     if not edits:
         return None
+    after = edited(document, edits, touched=[entry])
+    if not left and not any(_facts(one) == _facts(entry) for one in after.entries):
+        raise ListError(
+            f"{called(entry)} would read otherwise in {section}, so nothing was written. Move it by hand."
+        )
     keeping = tuple(_worth_keeping(library, entry))
     tail = ""
     if left and entry.key and not below:
@@ -137,11 +142,15 @@ def move(library: Library, listed: Listed, section: str, *, below: bool = False)
     return Plan(
         f"move {called(entry)} to {section}",
         document,
-        edited(document, edits, touched=[entry]),
+        after,
         edits,
         keeping,
         done=f"{called(entry)} moved to {section} in {document.path}{tail}",
     )
+
+
+def _facts(entry: Entry) -> tuple[object, ...]:
+    return entry.title, entry.name, entry.authors, entry.year, entry.keys
 
 
 def remove(library: Library, listed: Listed) -> Plan:

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from studiolo.keys import why_not_a_page
 from studiolo.lists import destination, escape
-from studiolo.sources import BRACES, OTHERS, spoken_name
+from studiolo.sources import BRACES, OTHERS, PEOPLE, split_people, spoken_name
 
 from .cite_keys import CiteKeys, with_cite_keys
 from .kinds import BIBTEX, CSL, RIS
@@ -35,7 +35,7 @@ def _visible(text: str) -> str:
 
 
 _FIELD = re.compile(r"[a-z][a-z0-9_-]{0,60}")
-_MONTHS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())  # noqa: SIM905
+_MONTHS = tuple("jan feb mar apr may jun jul aug sep oct nov dec".split())  # noqa: SIM905
 _IN_BOOK = frozenset({"inproceedings", "conference", "incollection", "inbook", "inreference", "proceedings"})  # fmt: skip
 _WITH_SPELLING = {"primaryclass": "primaryClass"}  # as arXiv writes it
 
@@ -90,6 +90,9 @@ def to_bibtex(works: Sequence[Reference]) -> str:
             fields[_venue_field(work, entry_type)] = to_latex(_flat(work.venue))
         for name, value in work.fields.items():
             if name not in fields and _FIELD.fullmatch(name):
+                if name in PEOPLE:
+                    fields[name] = " and ".join(map(_bibtex_author, split_people(value)))
+                    continue
                 is_address = "://" in value and " " not in value.strip()
                 fields[_WITH_SPELLING.get(name, name)] = (
                     _verbatim(_flat(value)) if is_address else to_latex(_flat(value))
@@ -139,7 +142,25 @@ _CSL_FIELDS = {
     "isbn": "ISBN",
     "issn": "ISSN",
     "series": "collection-title",
+    "language": "language",
+    "eventtitle": "event-title",
 }
+
+
+def _numbers(date: str) -> list[int]:
+    """Return year, month and day of `2020-05-12`, as far as they are said."""
+    found = re.match(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(?!\d)", date)
+    return [int(part) for part in found.groups() if part] if found else []
+
+
+def _issued(work: Reference) -> list[int]:
+    """Return year, month and day in which a work appeared, as far as its sources say them."""
+    said = _numbers(work.fields.get("date", ""))
+    if work.year is None or said[:1] == [work.year]:
+        return said if work.year else []
+    month = work.fields.get("month", "").strip().casefold()
+    number = _MONTHS.index(month[:3]) + 1 if month[:3] in _MONTHS else 0
+    return [work.year, number] if number else [work.year]
 
 
 def _csl_name(author: str) -> dict[str, str]:
@@ -166,10 +187,12 @@ def to_csl(works: Sequence[Reference]) -> str:
         }
         if work.authors:
             item["author"] = [_csl_name(_flat(author)) for author in work.authors]
-        if editors := work.fields.get("editor", ""):
-            item["editor"] = [_csl_name(name) for name in re.split(r"\s+and\s+", _flat(editors))]
-        if work.year:
-            item["issued"] = {"date-parts": [[work.year]]}
+        if editors := split_people(_flat(work.fields.get("editor", ""))):
+            item["editor"] = [_csl_name(name) for name in editors]
+        if issued := _issued(work):
+            item["issued"] = {"date-parts": [issued]}
+        if accessed := _numbers(work.fields.get("urldate", "")):
+            item["accessed"] = {"date-parts": [accessed]}
         if work.venue:
             item["publisher" if kind in ("thesis", "report", "preprint") else "container-title"] = (
                 _flat(work.venue)
@@ -199,7 +222,7 @@ def to_csl(works: Sequence[Reference]) -> str:
     return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
 
 
-_RIS_FIELDS = {"volume": "VL", "number": "IS", "publisher": "PB", "school": "PB", "institution": "PB", "address": "CY", "isbn": "SN", "issn": "SN"}  # fmt: skip
+_RIS_FIELDS = {"volume": "VL", "number": "IS", "publisher": "PB", "school": "PB", "institution": "PB", "address": "CY", "isbn": "SN", "issn": "SN", "edition": "ET", "language": "LA", "series": "T3", "shortjournal": "J2"}  # fmt: skip
 
 
 def to_ris(works: Sequence[Reference]) -> str:
@@ -212,7 +235,15 @@ def to_ris(works: Sequence[Reference]) -> str:
             for author in work.authors
         ]
         lines += [("PY", str(work.year))] if work.year else []
+        if len(issued := _issued(work)) > 1:
+            lines.append(
+                ("DA", "/".join(f"{part:02}" for part in issued) + "/" * (4 - len(issued)))
+            )
         lines += [("T2", work.venue)] if work.venue else []
+        editors = split_people(_flat(work.fields.get("editor", "")))
+        lines += [("A2", ", ".join(filter(None, family_and_given(one)))) for one in editors]
+        if day := _numbers(work.fields.get("urldate", "")):
+            lines.append(("Y2", "/".join(f"{part:02}" for part in day) + "/" * (4 - len(day))))
         said: set[str] = set()
         for name, tag in _RIS_FIELDS.items():
             if (value := work.fields.get(name, "")) and tag not in said:

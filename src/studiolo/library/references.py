@@ -262,7 +262,7 @@ def _reference(
 ) -> Reference:
     if known:
         keys = tuple(dict.fromkeys((*keys, *known.same)))
-    fields = dict(given.fields)
+    fields = _in_bibtex(given.fields)
     cited = [item for item in items if item.cite_key or item.entry_type]
     spelt = [address for item in cited for address in (item.url, *(x.url for x in item.links))]
     return Reference(
@@ -286,6 +286,34 @@ def _reference(
         fields=fields,
         spelt=tuple(dict.fromkeys(spelt)),
     )
+
+
+# what CSL, RIS and Zotero call the fields of a bibliography, and what of theirs is not one
+_BIBTEX_NAMES = {
+    "page": "pages", "issue": "number", "collection-title": "series", "publisher-place": "address", "place": "address",
+    "event-title": "eventtitle", "accessdate": "urldate", "access date": "urldate", "y2": "urldate", "t3": "series",
+    "cy": "address", "et": "edition", "la": "language", "a2": "editor",
+}  # fmt: skip
+_NOT_IN_BIBTEX = frozenset({"note", "extra", "item type", "date modified", "archive", "archiveid"})
+
+
+def _in_bibtex(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a reference by their names in BibTeX, whichever format it came in."""
+    found: dict[str, str] = {}
+    from_table = "item type" in fields
+    for name, value in fields.items():
+        if name in _NOT_IN_BIBTEX or (name == "key" and from_table):
+            continue
+        if name == "editor" and from_table:
+            value = re.sub(r"\s*;\s*", " and ", value)
+        if name in ("y2", "access date", "accessdate"):
+            day = re.match(r"(\d{4})[/-](\d\d)[/-](\d\d)", value)
+            value = "-".join(day.groups()) if day else value
+        if name == "issue" or name not in _BIBTEX_NAMES:
+            found[_BIBTEX_NAMES.get(name, name)] = value
+        else:
+            found.setdefault(_BIBTEX_NAMES[name], value)
+    return found
 
 
 def _people(listed: tuple[str, ...], given: Given, known: Facts | None) -> tuple[str, ...]:

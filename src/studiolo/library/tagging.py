@@ -46,10 +46,15 @@ def tag(
     gone = set(map(name_of, remove))
     off_list = [one for one in entry.tags if name_of(one) in gone]
     shown = {one.casefold() for one in entry.tags}
-    edits = retag(document, entry, new, off_list)
-    beside = [] if edits is not None else new
-    if edits is None:
-        edits = retag(document, entry, (), off_list) or ()
+    try:
+        edits = retag(document, entry, new, off_list)
+        beside = [] if edits is not None else new
+        if edits is None:
+            edits = retag(document, entry, (), off_list) or ()
+    except ListError:
+        if off_list or entry.key is None:
+            raise
+        edits, beside = (), new  # a paragraph is not edited
     old = [one for one in have if one.casefold() not in shown]
     tags = [*(one for one in old if name_of(one) not in gone), *beside]
     keeping: tuple[Kept, ...] = ()

@@ -5,6 +5,7 @@
 | `broken-link` | error | a link that Markdown does not see, or that leads nowhere |
 | `dead-link` | error | a relative link to a file that is not there |
 | `not-utf8` | error | the bytes are not UTF-8, so the list can only be shown |
+| `merge` | error | both sides of a merge that git could not make, so the list can only be shown |
 | `dead-anchor` | warning | a link to a heading that is not there |
 | `twice` | warning | one paper on two places |
 | `empty-section` | warning | a heading with nothing below it |
@@ -27,6 +28,7 @@ from studiolo.keys import Key, host_of, knows_host
 
 from .document import Document
 from .drafts import Draft, Part
+from .edits import merged_at
 from .elements import Heading, Link, Question
 from .entry import Entry
 from .links import fold_label
@@ -41,6 +43,7 @@ CHECKS = {
     "broken-link": ERROR,
     "dead-link": ERROR,
     "not-utf8": ERROR,
+    "merge": ERROR,
     "dead-anchor": WARNING,
     "twice": WARNING,
     "empty-section": WARNING,
@@ -96,6 +99,16 @@ def _check(docs: Sequence[Document], answered: Answered | None) -> list[Fault]:
                     1,
                     "The file is not UTF-8.",
                     "Convert it, for example with iconv.",
+                )
+            )
+        if line := merged_at(doc.data):
+            found.append(
+                Fault(
+                    "merge",
+                    name,
+                    line,
+                    "Both sides of a merge that git could not make.",
+                    "Keep what you want of the two, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>.",
                 )
             )
         reader = Reader(doc.data, doc.root)

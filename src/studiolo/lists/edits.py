@@ -17,7 +17,19 @@ from .document import Document
 from .entry import Entry
 
 
-_MERGE = re.compile(rb"^<{7} .*\n(?:.*\n)*?={7}\r?\n(?:.*\n)*?>{7} ", re.MULTILINE)
+_MERGE = [re.compile(form, re.MULTILINE) for form in (rb"^<{7} ", rb"^={7}\r?$", rb"^>{7} ")]
+
+
+def merged_at(data: bytes) -> int:
+    """Return the line at which both sides of a merge begin that git could not make, 0 where there is none."""
+    first = at = -1
+    for form in _MERGE:
+        found = form.search(data, at + 1)
+        if found is None:
+            return 0
+        at = found.start()
+        first = at if first < 0 else first
+    return data.count(b"\n", 0, first) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +102,7 @@ def edited(
             f"{doc.path or 'The list'} is not UTF-8, so Studiolo can only show it. Convert it, for example with "
             "`iconv -f latin1 -t utf-8`, and try again."
         )
-    if edits and (merge := _MERGE.search(doc.data)):
-        line = doc.data.count(b"\n", 0, merge.start()) + 1
+    if edits and (line := merged_at(doc.data)):
         raise ListError(
             f"{doc.path or 'The list'} has both sides of a merge that git could not make (line {line}). Keep what you "
             "want of the two, delete the lines that begin with <<<<<<<, ======= and >>>>>>>, and try again."

@@ -62,7 +62,11 @@ def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
     found: list[Template] = []
     for block in reversed(blocks[-LOOKED_AT:]):
         entry = doc.entry_at(block) if block.kind == "item" else None
-        template = learn_item(doc.data, block, entry) if entry is not None else None
+        template = (
+            learn_item(doc.data, block, entry, doc.contents.definitions)
+            if entry is not None
+            else None
+        )
         if template is not None and "url" in template.roles:
             found.append(template)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,11 +14,12 @@ from .links import Piece, Run, find_links
 from .marks import Mark, plain_tokens, tree
 from .states import BOX
 from .style import head_of
-from .template import NUMBER, Group, Node, Slot, Template, Words
+from .template import NUMBER, SHAPE_URL, Group, Node, Slot, Template, Words
 from .words import plain_words
 
 
 LONGEST = 4000  # bytes of a text that is learnt from
+_NO_DEFINITIONS: Mapping[str, str] = {}
 
 _DATE = (
     r"(?:\d{{1,2}}[-./]){{1,2}}{0}(?!\d)|(?:(?:\d{{1,2}}\s)?[A-Z][a-z]{{2,8}}\.?,?\s(?:\d{{1,2}},?\s)?)?(?<![\d.]){0}"
@@ -38,15 +39,21 @@ _ET_AL = re.compile(
 )
 
 
-def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
-    """Return the template that an item of a list is an instance of, with the lines below it that name its people or link it."""
+def learn_item(
+    data: bytes, block: Block, entry: Entry, definitions: Mapping[str, str]
+) -> Template | None:
+    """Return the template that an item of a list is an instance of, with the lines below it that name its people or link it.
+
+    Args:
+        definitions: of the addresses of its links, `[paper][7]`.
+    """
     head = head_of(block)
     if head is None or _names_nothing(entry):
         return None
     text = Run(data, head.content).data
     if box := BOX.match(text):
         text = text[box.end() :].lstrip()
-    own = learn(text, entry, whole=len(block.children) == 1)
+    own = learn(text, entry, whole=len(block.children) == 1, definitions=definitions)
     if own is None:
         return None
     indent = data[block.start : block.marker_at].decode("utf-8", "replace")
@@ -59,7 +66,13 @@ def learn_item(data: bytes, block: Block, entry: Entry) -> Template | None:
         if words is None or len(child.children) > 1 or len(below) > 3:
             break
         said = {*own.roles, *(role for _, one in below for role in one.roles)}
-        more = learn(Run(data, words.content).data, entry, whole=False, but=said - {"url"})
+        more = learn(
+            Run(data, words.content).data,
+            entry,
+            whole=False,
+            but=said - {"url"},
+            definitions=definitions,
+        )
         lead = data[at : words.content[0][0]].decode("utf-8", "replace").replace("\r", "")
         at = words.content[-1][1]
         if more is None or not lead.startswith("\n"):
@@ -85,7 +98,12 @@ def _names_nothing(entry: Entry) -> bool:
 
 
 def learn(
-    data: bytes, entry: Entry, *, whole: bool = True, but: Collection[str] = ()
+    data: bytes,
+    entry: Entry,
+    *,
+    whole: bool = True,
+    but: Collection[str] = (),
+    definitions: Mapping[str, str] = _NO_DEFINITIONS,
 ) -> Template | None:
     """Return the template that `data`, one text of `entry`, is an instance of; None where it has no place for anything.
 
@@ -99,7 +117,7 @@ def learn(
         text = data.decode()
     except UnicodeDecodeError:
         return None
-    pieces = find_links(data, {})
+    pieces = find_links(data, definitions)
     links = [_as_text(data, piece) for piece in pieces]
     main = _main(links, text, entry)
     slots = [place for place in _places(text, entry, links, main) if place[2].role not in but]
@@ -286,7 +304,10 @@ def _tokens(
         if isinstance(what, Slot):
             out.append(what)
         elif what is main:
-            out.append(_main_node(text, what, slots))
+            node = _main_node(text, what, slots)
+            out.append(node)
+            if isinstance(node, Group) and node.closed == "</a>" and text.startswith("</a>", end):
+                at = end + len("</a>")
         elif (key := _same_arxiv(what, entry)) is not None and main is not None:
             shown = text[slice(*what.inner)]
             group = Group("[", f"]({what.piece.url})", [], "also", shown, key)
@@ -317,6 +338,10 @@ def _main_node(text: str, link: _Link, slots: Sequence[tuple[int, int, Slot]]) -
         inside = []
     key = link.piece.mention.key.value if link.piece.mention else ""
     group = Group("[", "", [], "main", text[start:end], key)
+    if link.kind == "html":
+        tag = text[link.start : start]
+        if tag.count(link.piece.url) == 1 and "<img" not in text[start:end]:
+            group.opened, group.closed = tag.replace(link.piece.url, SHAPE_URL), "</a>"
     if inside:
         group.inner = tree(_around(text, link.inner, inside))
     return group

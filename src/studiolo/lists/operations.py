@@ -331,12 +331,28 @@ def _put(doc: Document, place: Section, text: bytes) -> Edit:
     data, newline = doc.data, doc.newline
     items = place.items
     if items:
+        if _would_run_on(doc, items[-1]):
+            text += newline
         return line_at(doc, items[-1].end, text, gap=newline * _gap(data, items))
     at = place.end
     if at > 0 and data[at - 1 : at] != b"\n":
         return Edit(at, b"", newline * 2 + text)
     set_apart = not data[at:].strip() or data.startswith((b"\n", b"\r\n"), at)
     return Edit(at, b"", newline + text + newline + (b"" if set_apart else newline))
+
+
+def _would_run_on(doc: Document, item: Block) -> bool:
+    """Whether the line behind an item, which is not of it, would be of a new item in between: `- ` and a paragraph."""
+    block = item
+    while block.parent is not None:
+        behind = next((b for b in block.parent.children if b.start >= item.end), None)
+        if behind is not None:
+            return behind.start == item.end and (
+                behind.kind in ("paragraph", "table", "html", "code", "definition")
+                or (behind.kind == "heading" and not doc.data.startswith(b"#", behind.start))
+            )
+        block = block.parent
+    return False
 
 
 def _gap(data: bytes, items: Sequence[Block]) -> int:

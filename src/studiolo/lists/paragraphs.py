@@ -32,7 +32,7 @@ _EMPHASISED = re.compile(
 _PROSE = re.compile(
     r"(?:This|These|We|Our|See|Check|Please|Note|Follow|Here (?:is|are)|It is|In this|Based on|(?:The )?[Cc]ode (?:for|of)|For (?:more|the)|If you)\b"
 )
-_RUNS_ON = re.compile(r"[\s,;]*[^\W\dA-Z_]\w*(?:\s+\S+){3}")
+_RUNS_ON = re.compile(r"(?!\W*by\s+[^\Wa-z_])[\s,;]*[^\W\dA-Z_]\w*(?:\s+\S+){3}")
 _PAPER_LABELS = frozenset(("paper", "pdf", "arxiv", "preprint", "abs", "论文"))
 _AUTHOR_FIELD = re.compile(r"(?:first |last )?authors?(?:\(s\))?\s?[:：]|作者[:：]", re.IGNORECASE)
 _TAG = re.compile(rb"<(/?)(li|tr|dt|p|ul|ol|table|tbody|dl|div)(?=[\s>/])[^<>]{0,500}>", re.I)

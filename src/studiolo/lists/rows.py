@@ -49,8 +49,8 @@ def insert_row(doc: Document, item: Item, table: Block) -> Edit:
     alike = [one for one in read if one[1].key and (one[1].key.names_paper or not paper)]
     if not alike and not any(entry.key for _, entry in read):
         alike = read
-    cells = [_learnt_cells(data, row, entry) for row, entry in alike[:LOOKED_AT]]
-    last = [_learnt_cells(data, row, entry) for row, entry in read[:4]] if alike else []
+    cells = [_learnt_cells(doc, row, entry) for row, entry in alike[:LOOKED_AT]]
+    last = [_learnt_cells(doc, row, entry) for row, entry in read[:4]] if alike else []
     linked = [{i: form for i, form in row.items() if "url" not in form.roles} for row in cells]
     for form in (cells, linked, []):
         for said in less_and_less(item):
@@ -68,9 +68,13 @@ def insert_row(doc: Document, item: Item, table: Block) -> Edit:
 _Cells = dict[int, Template]
 
 
-def _learnt_cells(data: bytes, row: Block, entry: Entry) -> _Cells:
+def _learnt_cells(doc: Document, row: Block, entry: Entry) -> _Cells:
     """Return the forms of the cells of a row that say something of its work, by column."""
-    found = ((i, learn(data[a:b], entry, whole=False)) for i, (a, b) in enumerate(row.content))
+    definitions = doc.contents.definitions
+    found = (
+        (i, learn(doc.data[a:b], entry, whole=False, definitions=definitions))
+        for i, (a, b) in enumerate(row.content)
+    )
     return {i: template for i, template in found if template is not None}
 
 

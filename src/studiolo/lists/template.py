@@ -6,6 +6,7 @@ Marks, brackets, labels and separators stay as their author wrote them; words th
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Literal
 
 from studiolo.keys import find_mention
 
-from .style import Item, destination, escape
+from .style import Item, address, destination, escape
 from .words import plain_words
 
 
@@ -216,6 +217,8 @@ def _said(node: Slot | Group | Words, item: Item, url: str) -> str | None:
     inner = _join(node.inner, item, url, whole=False)
     if node.link == "main":
         text = inner or _label(node, url)
+        if node.closed:  # a tag
+            return node.opened.replace(SHAPE_URL, html.escape(address(url))) + text + node.closed
         return f"{node.opened}{text}]({destination(url)})"
     return f"{node.opened}{inner}{node.closed}" if inner else None
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .saved import (
         BRACES,
         OTHERS,
+        PEOPLE,
         Reading,
         Saved,
         SavedFolder,
         SavedItem,
         SavedLink,
         Skipped,
+        split_people,
         spoken_name,
     )
 
@@ -29,6 +31,7 @@ _LATE = ("saved", "guard", "repository", "issues")
 __all__ = [
     "BRACES",
     "OTHERS",
+    "PEOPLE",
     "SOURCES",
     "TOKENS",
     "Counted",
@@ -50,6 +53,7 @@ __all__ = [
     "paper_links",
     "repository_at",
     "source_called",
+    "split_people",
     "spoken_name",
     "text_of",
 ]

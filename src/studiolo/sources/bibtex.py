@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from studiolo.keys import find_arxiv, find_mention
 
 from .dates import iso
 from .guard import WINDOWS, one_line
-from .saved import BRACES, OTHERS, Reading, SavedItem, SavedLink, Skipped
+from .saved import BRACES, OTHERS, PEOPLE, Reading, SavedItem, SavedLink, Skipped
 from .states import state_of
 
 
@@ -44,23 +44,55 @@ def parse_bibtex(data: bytes, name: str, source: str = "urls") -> Reading:
         logging.CRITICAL + 1
     )  # its complaints come back as failed blocks
     library = parse_string(text)
+    strings = {key.lower(): value.value for key, value in library.strings_dict.items()}
+    parents = {entry.key.lower(): entry for entry in library.entries}
+
+    def read(entry: Any, line: int) -> SavedItem | Skipped:
+        raw = _fields_of(entry, strings)
+        parent = parents.get(raw.get("crossref", "").lower())
+        inherited = _inherited(_fields_of(parent, strings)) if parent is not None else {}
+        if inherited:
+            raw.pop("crossref")
+        return _entry(entry, raw, inherited, f"{name}:{line}", source)
+
     for failed in library.failed_blocks:
         line = (failed.start_line or 0) + 1
         excerpt = one_line((failed.raw or "")[:200], 60)
         kind = type(failed).__name__
         original: Any = getattr(failed, "ignore_error_block", None)
         if kind in {"DuplicateBlockKeyBlock", "DuplicateFieldKeyBlock"} and original is not None:
-            yield _entry(original, f"{name}:{line}", source)
+            yield read(original, line)
         else:
             yield Skipped(f"{name}:{line}", f"not an entry of BibTeX: {excerpt}")
     for entry in library.entries:
-        yield _entry(entry, f"{name}:{(entry.start_line or 0) + 1}", source)
+        yield read(entry, (entry.start_line or 0) + 1)
 
 
-def _entry(entry: Any, place: str, source: str) -> SavedItem | Skipped:
-    raw = {field.key.lower(): _unquoted(str(field.value)) for field in entry.fields}
-    addresses = addresses_of(raw)
-    fields = {name: decoded(value) for name, value in raw.items()}
+def _fields_of(entry: Any, strings: Mapping[str, str]) -> dict[str, str]:
+    return {field.key.lower(): _joined(str(field.value), strings) for field in entry.fields}
+
+
+# what a chapter or a paper takes from the book that its `crossref` names, and has not itself
+_INHERITED = (
+    *("booktitle", "editor", "publisher", "year", "date", "month", "series", "volume"),
+    *("address", "location", "organization", "edition", "isbn", "issn"),
+)
+
+
+def _inherited(parent: dict[str, str]) -> dict[str, str]:
+    parent = {**parent, "booktitle": parent.get("booktitle") or parent.get("title", "")}
+    return {name: parent[name] for name in _INHERITED if parent.get(name)}
+
+
+def _entry(
+    entry: Any, own: dict[str, str], inherited: dict[str, str], place: str, source: str
+) -> SavedItem | Skipped:
+    addresses = addresses_of(own)  # the book's are not its own
+    raw = {**inherited, **own}
+    fields = {
+        name: " and ".join(authors_of(value, others=True)) if name in PEOPLE else decoded(value)
+        for name, value in raw.items()
+    }
     title = one_line(fields.get("title", ""))
     if not addresses:
         return Skipped(place, f"no eprint, doi, url or isbn: {title[:80] or entry.key}")
@@ -202,8 +234,11 @@ def _arxiv_in_journal(fields: dict[str, str]) -> Any:
     return None
 
 
-def authors_of(text: str) -> tuple[str, ...]:
+def authors_of(text: str, *, others: bool = False) -> tuple[str, ...]:
     """Return the people of an author field, LaTeX decoded: an organisation keeps its braces, an accent in braces does not.
+
+    Args:
+        others: whether `others` at the end is one of them.
 
     >>> authors_of(r'M{\\"u}ller, J{\\"o}rg and {Institute of Things and Stuff} and others')
     ('Müller, Jörg', '{Institute of Things and Stuff}')
@@ -213,7 +248,7 @@ def authors_of(text: str) -> tuple[str, ...]:
         part = part.strip()
         whole = re.fullmatch(r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", part)
         name = one_line(decoded(whole[1] if whole else part), 1000).rstrip(",")
-        if name and name.lower() != "others":
+        if name and (others or name.lower() != "others"):
             names.append(f"{{{name}}}" if whole and " " in name else name)
     return tuple(names[:5000])
 
@@ -230,6 +265,23 @@ def _outside_braces(text: str) -> list[str]:
             parts.append(text[start : match.start()])
             start = match.end()
     return [*parts, text[start:]]
+
+
+_PIECE = r""""[^"]*"|\{(?:[^{}]|\{[^{}]*\})*\}|[^\s"{}#]+"""
+_PIECES = re.compile(rf"""(?:{_PIECE})(?:\s*#\s*(?:{_PIECE}))+""")
+
+
+def _joined(text: str, strings: Mapping[str, str], depth: int = 0) -> str:
+    """Return a value with its pieces put together: `nips # " 30"`, `"5~" # jan`."""
+    text = text.strip()
+    if "#" not in text or not re.search(r"[\"{]", text) or not _PIECES.fullmatch(text):
+        return _unquoted(text)
+    return "".join(
+        piece[1:-1]
+        if piece[0] in '"{'
+        else _joined(strings.get(piece.lower(), piece) if depth < 5 else piece, strings, depth + 1)
+        for piece in re.findall(_PIECE, text)
+    )
 
 
 def _unquoted(text: str) -> str:

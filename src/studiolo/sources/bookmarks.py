@@ -14,7 +14,7 @@ from .netscape import parse_netscape
 from .pinboard import parse_pinboard
 from .safari import parse_safari
 from .saved import Reading
-from .services import load_omnivore, parse_posts, posts_of
+from .services import load_omnivore, load_omnivore_folder, parse_posts, posts_of
 
 
 def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
@@ -24,6 +24,9 @@ def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         SourceError: the file is of no known kind, damaged or too large; says which, and how to export.
     """
     name = path.name
+    if path.is_dir():
+        yield from load_omnivore_folder(path, on_bytes)
+        return
     with open_source(path) as stream:
         head = stream.read(4096)
         if head.startswith(SQLITE_MAGIC):

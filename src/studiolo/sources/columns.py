@@ -25,7 +25,9 @@ ROW_BYTES = 1024**2
 _HEADER = re.compile(r"(?i)^\W{0,4}[\w \"-]{1,40}[,;\t]")
 Column = (
     Role
-    | Literal["doi", "arxiv", "progress", "location", "read_at", "venue", "type", "key", "none"]
+    | Literal[
+        "doi", "arxiv", "progress", "location", "read_at", "venue", "type", "key", "marked", "none"
+    ]
 )
 # headings of services, where they mean something else than in a list
 _SERVICES: dict[str, Column] = {
@@ -35,7 +37,7 @@ _SERVICES: dict[str, Column] = {
     "publication year": "year", "publication title": "venue", "journal": "venue", "journal abbreviation": "none",
     "conference name": "none", "proceedings title": "venue", "venue": "venue", "item type": "type", "abstract note": "about",
     "read at": "read_at", "date read": "read_at", "finished at": "read_at", "archived at": "read_at", "id": "none",
-    "link attachments": "none", "file attachments": "none", "seen": "none", "citation key": "key",
+    "link attachments": "none", "file attachments": "none", "seen": "none", "citation key": "key", "highlights": "marked",
 }  # fmt: skip
 ZOTERO_TYPES = {
     "journalarticle": "article", "conferencepaper": "inproceedings", "preprint": "misc", "book": "book", "booksection": "incollection",
@@ -177,11 +179,13 @@ def _row(
     year = re.match(r"\d{4}", take("year") or published)
     tags = [tag for at in columns.get("tags", ()) if at in left for tag in split_cell(left.pop(at))]
     note = take("notes")
+    if marked := take("marked"):
+        note = f"{note}\n{marked}".strip()
     return SavedItem(
         source=source,
         url=url,
         title="" if title == url else title,
-        note=words_of(note) if zotero else note,
+        note=words_of(re.sub(r"(?<=>)\s*;\s*(?=<)", "\n", note)) if zotero else note,
         about=take("about"),
         folder=tuple(part.strip() for part in folder.split("/") if part.strip()),
         tags=tuple(dict.fromkeys(tags)),

@@ -108,6 +108,8 @@ def _folder(path: Path) -> Detected:
         return Detected("notes", "a vault of Obsidian", ("table", "pdfs"))
     if (path / "logseq").is_dir():
         return Detected("notes", "a graph of Logseq", ("table", "pdfs"))
+    if any(path.glob("metadata_*_to_*.json")):
+        return Detected("bookmarks", "Omnivore's export, unpacked", ("notes",))
     pdfs = notes = 0
     for number, file in enumerate(path.rglob("*")):
         if number > 20_000:

@@ -332,7 +332,6 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
         r"\b(?:1[5-9]|20)\d\d\b",
         said.get("year", "") or said.get("published", "") or said.get("publication-date", ""),
     )
-    authors = said.get("authors", "") or said.get("author", "")
     own = {
         *_ADDRESS_NAMES,
         "title",
@@ -369,11 +368,7 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
         }
         | ({"text": body[:100_000]} if len(body) > SHORT_NOTE else {}),
         place=f"{note.name}:1",
-        authors=tuple(
-            name
-            for part in re.split(r";" if ";" in authors else r",| and ", authors)
-            if (name := one_line(part).strip("[] "))
-        ),
+        authors=_people_of(said),
         year=int(year[0]) if year else None,
         venue=one_line(said.get("venue", "") or said.get("journal", "")),
         cite_key=one_line(said.get("citekey", "") or said.get("citation-key", ""), 200).lstrip("@"),
@@ -510,8 +505,9 @@ def _item(
     extra |= {
         name: value
         for name, value in taken.properties.items()
-        if name not in ("tags", "status", "state") and value != url
+        if name not in ("tags", "status", "state", "author", "authors", "year") and value != url
     }
+    year = re.fullmatch(r"(?:1[5-9]|20)\d\d", said.get("year", "").strip())
     if taken.cancelled:
         extra["task"] = "cancelled"
     return SavedItem(
@@ -527,13 +523,19 @@ def _item(
         links=tuple(dict.fromkeys(links)),
         extra=extra,
         place=place,
-        authors=entry.authors,
-        year=entry.year,
+        authors=entry.authors or _people_of(said),
+        year=entry.year or (int(year[0]) if year else None),
         state=state
         or state_of(above[-1] if above else "")
         or state_of(taken.properties.get("status", "") or taken.properties.get("state", "")),
         read_at=iso(done),
     )
+
+
+def _people_of(said: Mapping[str, str]) -> tuple[str, ...]:
+    authors = said.get("authors", "") or said.get("author", "")
+    parts = re.split(r";" if ";" in authors else r",| and ", authors)
+    return tuple(name for part in parts if (name := one_line(part).strip("[] ")))
 
 
 def _paragraphs(note: _Note, covered: list[tuple[int, int]]) -> Iterator[SavedItem]:

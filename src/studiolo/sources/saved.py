@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # what a bibliography says beside its fields, in `SavedItem.extra`: how many people stand before `and others`; the title with
 # the braces that keep its capitals
 OTHERS, BRACES = "and others", "title in braces"
+# fields of `SavedItem.extra` that are people, written as its authors are, with `and` between them
+PEOPLE = frozenset({"editor", "translator"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,16 @@ def _lifted(item: SavedItem) -> SavedItem:
         cite_key=extra.pop("cite_key"),
         extra=extra,
     )
+
+
+def split_people(text: str) -> list[str]:
+    """Return the people of one of the fields `PEOPLE`; an organisation may have `and` within its braces.
+
+    >>> split_people("Sample, Bo and {Maps and Sons}")
+    ['Sample, Bo', '{Maps and Sons}']
+    """
+    names = re.findall(r"(?:\{[^{}]*\}|(?!\s+and\s)[^{}])+", text)
+    return [name for part in names if (name := re.sub(r"^\s*and\s+|^\s+", "", part).strip())]
 
 
 def spoken_name(name: str) -> str:

@@ -7,6 +7,7 @@ that a new version, or a service that nobody has told us of, loses nothing.
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from studiolo.errors import SourceError
-from studiolo.lists import State
+from studiolo.keys import address_of, make_key
+from studiolo.lists import State, find_links
 
 from .dates import iso
 from .guard import OnBytes, one_line, page_of, parse_json, read_whole, text_of
@@ -192,13 +194,20 @@ def _post(
 
     url, why = page_of(first(service.url, 100_000))
     title = one_line(first(service.title))
+    text = text_of(_at(post, "content.text"), 100_000)
+    if why and (found := _in_content(text, text_of(_at(post, "content.fileName")))):
+        url, why = found, None
     if why:
         kind = text_of(_at(post, "content.type"))
         why = f"a note without an address ({kind})" if kind in ("text", "asset") else why
-        label = title or one_line(text_of(_at(post, "content.text")), 60)
+        label = title or one_line(text, 60)
         return Skipped(place, f"{why}: {label}" if label else why)
     saved, read = first(service.saved), first(service.read)
-    notes = [words_of(first(service.note)), *_annotations(post)]
+    notes = [
+        words_of(first(service.note)),
+        "" if text.strip() == url else text,
+        *_annotations(post),
+    ]
     used |= {"annotations", "highlights", "content"}
     tags = _tags(next((post[name] for name in service.tags if post.get(name)), ()))
     used |= set(service.tags)
@@ -226,6 +235,15 @@ def _post(
         state=_state(post, service),
         read_at=iso(read),
     )
+
+
+def _in_content(text: str, file: str) -> str:
+    """Return the first address in a note of a service, or that of a file that is named by an arXiv id; else ''."""
+    for piece in find_links(text.encode("utf-8", "replace"), {}):
+        if piece.url.startswith("http"):
+            return piece.url
+    arxiv = make_key("arxiv", re.sub(r"(?i)(?:v\d+)?\.pdf$", "", file.strip()))
+    return address_of(arxiv) if arxiv else ""
 
 
 # what a service keeps for itself
@@ -341,6 +359,7 @@ def load_omnivore(path: Path, on_bytes: OnBytes | None = None) -> Reading:
     data = read_whole(path, on_bytes)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            marked = _marked(archive)
             for member in archive.infolist():
                 inner = PurePosixPath(member.filename.replace("\\", "/")).name
                 if not inner.endswith(".json"):
@@ -354,7 +373,8 @@ def load_omnivore(path: Path, on_bytes: OnBytes | None = None) -> Reading:
                 document = posts_of(parse_json(text, f"{name}/{inner}"))
                 if document:
                     found += 1
-                    yield from parse_posts(document[0], f"{name}/{inner}", document[1])
+                    posts = [_with_marked(post, marked) for post in document[0]]
+                    yield from parse_posts(posts, f"{name}/{inner}", document[1])
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -370,3 +390,41 @@ def load_omnivore(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         ) from problem
     if not found:
         raise SourceError(f"{name} holds no list of bookmarks in JSON.")
+
+
+def load_omnivore_folder(path: Path, on_bytes: OnBytes | None = None) -> Reading:
+    """Yield the items of Omnivore's ZIP that somebody unpacked.
+
+    Raises:
+        SourceError: the folder holds none of its files.
+    """
+    files = sorted(path.glob("metadata_*_to_*.json"))
+    if not files:
+        raise SourceError(
+            f"{path} is a folder, and not one of Omnivore's. Name the file inside it."
+        )
+    marked = {
+        file.stem: file.read_text("utf-8", "replace")[:100_000]
+        for file in sorted(path.glob("highlights/*.md"))
+    }
+    for file in files:
+        name = f"{path.name}/{file.name}"
+        document = posts_of(parse_json(read_whole(file, on_bytes), name))
+        for post in document[0] if document else ():
+            yield from parse_posts([_with_marked(post, marked)], name)
+
+
+def _marked(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return what the reader marked in each page, by the last part of its address: `highlights/SLUG.md`."""
+    found = {}
+    for member in archive.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.parent.name == "highlights" and path.suffix == ".md" and member.file_size < 100_000:
+            with archive.open(member) as stream:
+                found[path.stem] = stream.read(100_000).decode("utf-8", "replace")
+    return found
+
+
+def _with_marked(post: Any, marked: Mapping[str, str]) -> Any:
+    text = marked.get(text_of(post.get("slug")), "").strip() if isinstance(post, Mapping) else ""
+    return {**post, "annotations": [{"text": text}]} if text and not post.get("note") else post

@@ -63,10 +63,10 @@ _RIS_TYPES = {
 }  # fmt: skip
 # tags whose values have a place of their own; further values of them, and all other tags, are kept under their names
 _RIS_ROLES = {
-    "title": ("TI", "T1", "CT"), "authors": ("AU", "A1"), "venue": ("JO", "JF", "T2", "BT", "JA", "J1", "J2"), "year": ("PY", "Y1", "DA"),
+    "title": ("TI", "T1", "CT"), "authors": ("AU", "A1"), "venue": ("JF", "T2", "BT", "JO", "JA", "J1", "J2"), "year": ("PY", "Y1", "DA"),
     "doi": ("DO",), "url": ("UR", "LK", "L1", "L2"), "tags": ("KW",), "note": ("N1", "RN"), "about": ("AB", "N2"), "key": ("ID",),
 }  # fmt: skip
-_RIS_NAMES = {"VL": "volume", "IS": "number", "PB": "publisher", "SN": "isbn", "ED": "editor"}  # fmt: skip
+_RIS_NAMES = {"VL": "volume", "IS": "number", "PB": "publisher", "SN": "isbn", "ED": "editor", "A2": "editor"}  # fmt: skip
 
 
 def load_zotero(path: Path, on_bytes: OnBytes | None = None) -> Reading:
@@ -166,6 +166,12 @@ def _ris_item(record: Mapping[str, list[str]], place: str) -> SavedItem | Skippe
     )
     if pages := [*left.pop("SP", []), *left.pop("EP", [])]:
         left["pages"] = ["–".join(pages)]
+    if short := [one for one in venues[1:] if one not in venues[:1]]:
+        left["shortjournal"] = short[:1]
+    if day := next((found for value in years if (found := _ris_day(value))), ""):
+        left["date"] = [day]
+    if re.fullmatch(r"\d{4}-?\d{3}[\dXx]", fields["isbn"]):
+        left["issn"] = left.pop("SN")
     key = next(iter(take("key")), "")
     tags = [tag for value in take("tags") for tag in value.split("\n")]
     kind = next(iter(left.pop("TY", ())), "").upper()
@@ -181,8 +187,19 @@ def _ris_item(record: Mapping[str, list[str]], place: str) -> SavedItem | Skippe
         venue=venues[0] if venues else "",
         entry_type=_RIS_TYPES.get(kind, "misc"),
         cite_key="" if key.isdigit() else key,
-        extra={_RIS_NAMES.get(tag, tag.lower()): "; ".join(values) for tag, values in left.items()},
+        extra={
+            _RIS_NAMES.get(tag, tag.lower()): (" and " if tag in ("ED", "A2") else "; ").join(
+                values
+            )
+            for tag, values in left.items()
+        },
     )
+
+
+def _ris_day(value: str) -> str:
+    """Return a date of RIS (2020/05/12/) as 2020-05-12 or 2020-05; '' where it is no more than a year."""
+    found = re.match(r"(\d{4})[/-](\d\d)(?:[/-](\d\d))?(?!\d)", value)
+    return "-".join(part for part in found.groups() if part) if found else ""
 
 
 def parse_references(document: Any, name: str) -> Reading:
@@ -245,22 +262,23 @@ def _zotero_item(
         text_of(tag.get("tag") if isinstance(tag, Mapping) else tag)
         for tag in _list(item.get("tags"))
     ]
-    authors = []
-    for one in _list(item.get("creators")):
-        if isinstance(one, Mapping) and one.get("creatorType", "author") in (
-            "author",
-            "presenter",
-            "contributor",
-            "programmer",
-        ):
-            family, given, whole = (
-                one_line(text_of(one.get(part)), 300) for part in ("lastName", "firstName", "name")
-            )
-            authors.append(
-                f"{family}, {given}"
-                if family and given
-                else family or (f"{{{whole}}}" if " " in whole else whole)
-            )
+
+    def people(*kinds: str) -> list[str]:
+        found = []
+        for one in _list(item.get("creators")):
+            if isinstance(one, Mapping) and one.get("creatorType", "author") in kinds:
+                family, given, whole = (
+                    one_line(text_of(one.get(part)), 300)
+                    for part in ("lastName", "firstName", "name")
+                )
+                found.append(
+                    f"{family}, {given}"
+                    if family and given
+                    else family or (f"{{{whole}}}" if " " in whole else whole)
+                )
+        return found
+
+    authors = people("author", "presenter", "contributor", "programmer")
     extra_lines = _extra_lines(field("extra"))
     venue = next(
         (
@@ -296,6 +314,11 @@ def _zotero_item(
         "accessDate",
         "extra",
         "shortTitle",
+        "place",
+        "edition",
+        "number",
+        "ISBN",
+        "ISSN",
     )
     return _reference(
         fields,
@@ -309,7 +332,8 @@ def _zotero_item(
         venue=venue,
         entry_type=ZOTERO_TYPES.get(field("itemType").casefold(), "misc"),
         cite_key=field("citationKey") or field("citekey") or extra_lines.get("citation key", ""),
-        extra={name.lower(): field(name) for name in keep},
+        extra={name.lower(): field(name) for name in keep}
+        | {"editor": " and ".join(people("editor"))},
         folder=folder,
         saved_at=iso(field("dateAdded")),
         native=field("key") or field("itemKey"),
@@ -328,21 +352,6 @@ def _csl_item(item: Mapping[str, Any], place: str) -> SavedItem | Skipped:
     def field(name: str) -> str:
         return text_of(item.get(name)).strip()
 
-    authors = []
-    for one in _list(item.get("author")):
-        if isinstance(one, Mapping):
-            family, given, literal, particle, suffix = (
-                one_line(text_of(one.get(part)), 300)
-                for part in ("family", "given", "literal", "non-dropping-particle", "suffix")
-            )
-            particle = particle or one_line(text_of(one.get("dropping-particle")), 60)
-            family = f"{particle} {family}".strip()
-            suffix = f", {suffix}" if suffix else ""
-            authors.append(
-                f"{family}{suffix}, {given}"
-                if family and given
-                else family or (f"{{{literal}}}" if " " in literal else literal)
-            )
     issued, accessed = _csl_date(item.get("issued")), _csl_date(item.get("accessed"))
     extra_lines = _extra_lines(field("note"))
     ident = field("id")
@@ -362,6 +371,10 @@ def _csl_item(item: Mapping[str, Any], place: str) -> SavedItem | Skipped:
         "number",
         "archive",
         "note",
+        "edition",
+        "publisher-place",
+        "ISBN",
+        "ISSN",
     )
     keyword = field("keyword")
     return _reference(
@@ -373,7 +386,7 @@ def _csl_item(item: Mapping[str, Any], place: str) -> SavedItem | Skipped:
         tags=re.split("[;,]", keyword)
         if keyword
         else [text_of(one) for one in _list(item.get("keyword"))],
-        authors=authors,
+        authors=_csl_people(item.get("author")),
         year=int(issued[:4]) if re.match(r"\d{4}", issued) else None,
         venue=field("container-title"),
         entry_type=CSL_TYPES.get(field("type"), "misc"),
@@ -381,12 +394,34 @@ def _csl_item(item: Mapping[str, Any], place: str) -> SavedItem | Skipped:
         or field("citekey")
         or extra_lines.get("citation key", "")
         or ("" if re.search(r"[:/]|^\d+$", ident) else ident),
-        extra={name: field(name) for name in keep} | ({"date": issued} if len(issued) > 4 else {}),
+        extra={name.lower(): field(name) for name in keep}
+        | {"editor": " and ".join(_csl_people(item.get("editor")))}
+        | ({"urldate": accessed} if len(accessed) == 10 else {})
+        | ({"date": issued} if len(issued) > 4 else {}),
         saved_at=iso(accessed) if len(accessed) == 10 else None,
         native=zotero[1] if zotero else "",
         state=state_of(extra_lines.get("read_status", "")),
         read_at=iso(extra_lines.get("read_status_date", "")),
     )
+
+
+def _csl_people(value: Any) -> list[str]:
+    found = []
+    for one in _list(value):
+        if isinstance(one, Mapping):
+            family, given, literal, particle, suffix = (
+                one_line(text_of(one.get(part)), 300)
+                for part in ("family", "given", "literal", "non-dropping-particle", "suffix")
+            )
+            particle = particle or one_line(text_of(one.get("dropping-particle")), 60)
+            family = f"{particle} {family}".strip()
+            suffix = f", {suffix}" if suffix else ""
+            found.append(
+                f"{family}{suffix}, {given}"
+                if family and given
+                else family or (f"{{{literal}}}" if " " in literal else literal)
+            )
+    return found
 
 
 def _csl_date(value: Any) -> str:
