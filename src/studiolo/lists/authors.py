@@ -66,6 +66,7 @@ _INITIALS = re.compile(rf"[{_LETTER}]{{1,2}}|(?:[{_LETTER}][. -]+){{0,3}}[{_LETT
 _ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
+_INITIALS_WITHIN = re.compile(r"[A-Z][a-z]+ (?:[A-Z]\. ?)+[A-Z][a-z]+|(?:[A-Z]\.[ -]?){2,3} ?[A-Z][a-z]+")
 _VOWEL = re.compile(r"[aeiouyà-ÿAEIOUYÀ-Ý]")
 _INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.?)*)\.?")
 _INVERTED_EACH = re.compile(  # BibTeX's, where `and` stands between all
@@ -112,9 +113,8 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         text = text[: others.start()]
     each = "; " if "; " in text else " and "
     every = [_INVERTED_EACH.fullmatch(person) for person in text.rstrip(" ,").split(each)]
-    if len(every) > 1 and all(
-        every
-    ):  # Family, Given and Family, Given; Family, Given; Family, Given
+    if len(every) > 1 and all(every) and any(m and _may_invert(m[1], m[2]) for m in every):
+        # Family, Given and Family, Given; Family, Given; Family, Given
         return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
@@ -157,6 +157,16 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     if len(people) == 1 and not others and not _names_one_clearly(people[0]):
         return ()
     return tuple(people)
+
+
+def has_initials(text: str) -> bool:
+    """Whether `text` is somebody's name by its form alone: `Ada B. Some`, `A. B. Some`."""
+    return _INITIALS_WITHIN.fullmatch(text) is not None and not _names_nobody(text)
+
+
+def _may_invert(family: str, given: str) -> bool:
+    """Whether `Family, Given` may be one person, and not two with two names each."""
+    return " " not in family or any(word[0].islower() for word in family.split()) or not names_one(given)
 
 
 def _names_one_clearly(text: str) -> bool:
@@ -231,6 +241,8 @@ def _names_nobody(text: str) -> bool:
     words = text.split()
     folded = text.casefold().split()
     folded = folded[:1] + [word for word in folded[1:] if len(word) > 1]  # not initials
+    if "." in text and _INITIALS_WITHIN.fullmatch(text):
+        folded = folded[:1]  # whatever word a family is called by: Jonathan P. How
     if "-" in text:
         if any(len(part) > 5 and part.islower() for word in words for part in word.split("-")[1:]):
             return True  # Under-sampling

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .authors import people_before, split_authors
 from .citations import cite
@@ -22,6 +22,19 @@ def words_of(cells: list[Text], roles: Mapping[Role, int], *alike: Role) -> str:
     """Return the words in the first of the columns `alike` that the table has."""
     i = next((roles[role] for role in alike if role in roles), len(cells))
     return cells[i].words() if i < len(cells) else ""
+
+
+def with_titles(rows: Sequence[Sequence[Text]], roles: dict[Role, int]) -> dict[Role, int]:
+    """Return the columns of a table whose papers are linked by where they appeared, `[ICML 2020](…)`, with the names as titles."""
+    if "name" not in roles or "title" not in roles:
+        return roles
+    at = roles["title"]
+    said = [cells[at].words() for cells in rows if at < len(cells) and cells[at].pieces]
+    only_where = sum(is_label(text) or is_venue(text) or bool(year_said(text, aside=True)) for text in said)
+    if only_where * 2 <= len(said):
+        return roles
+    titled: dict[Role, int] = {role: i for role, i in roles.items() if role != "name"}
+    return {**titled, "title": roles["name"]}
 
 
 def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tuple[Naming, int]:

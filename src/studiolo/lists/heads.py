@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from studiolo.keys import Mention
@@ -74,7 +74,7 @@ _NUMBERING = re.compile(
     r"|\d{1,3}[.、](?=[A-Z]\w|[\[(（【])"
 )
 _DECORATION = re.compile(
-    "(?:\\[[ xX/~-]\\]\\s+|#{2,6}(?=\\w)|[*+](?=\\d{1,3}[.)]\\s)|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
+    "(?:\\[[ xX/~-]\\]\\s+|#{2,6}(?=\\w)|#{1,6}(?=\\[)|[*+](?=\\d{1,3}[.)]\\s)|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
 )
 # Org's and Logseq's: (to read), (reading), read
 KEYWORD = re.compile(
@@ -125,6 +125,13 @@ def is_label(text: str) -> bool:
     return (
         len(words) <= 3 and len(text) < 60 and _BARE_ID.fullmatch(text.strip(" []()")) is not None
     )
+
+
+def unbracketed(text: str) -> str:
+    """Return words without brackets that stand around all of them."""
+    inner = text[1:-1]
+    whole = text[:1] + text[-1:] in ("()", "[]", "（）", "【】")
+    return inner.strip() if whole and not any(char in inner for char in "()[]（）【】") else text
 
 
 def without_leads(words: str, *, escaped: bool = False) -> str:
@@ -186,6 +193,7 @@ class _Cutter:
         """Add a link, which stands behind the words `before`."""
         inner = data[slice(*piece.text)]
         words = plain_words(drop_images(inner) if b"![" in inner else inner)
+        words = words.removeprefix("<").removesuffix(">") if words.startswith("<http") else words
         bare = piece.kind in ("bare", "auto") or (words == piece.url and piece.kind != "wiki")
         if bare or _ADDRESS.match(words):
             if self.parts and not self.parts[-1].is_link:
@@ -316,6 +324,8 @@ class _Cutter:
             text = self._leads(text)
             if self.depth and i == len(pieces) - 1:
                 text = _OPENED.sub("", text)
+                if self.parts and text[:1] in _OPEN and text.count(text[0]) == 1:  # and closed behind a link
+                    text, lead = text[1:].lstrip(), "["
             self.add(Part(text if _LETTER.search(text) else "", lead))
 
 
@@ -380,8 +390,32 @@ def _goes_behind_dash(last: Part, part: Part, behind: Part | None) -> bool:
     )
 
 
+def _with_dots(parts: list[Part]) -> list[Part]:
+    """Put together people whom dots set apart: `Net: Ada Some · Bo Other · Cy Third`."""
+    if not any(part.lead == "·" for part in parts):
+        return parts
+    whole: list[Part] = []
+    run: list[Part] = []
+    for part in [*parts, Part("")]:
+        if run and not (part.lead == "·" and _is_person(part)):
+            listed = len(run) > 2 and whole
+            together = [replace(run[0], text=", ".join(one.text for one in run))]
+            whole += together if listed else run
+            run = []
+        if run or _is_person(part):
+            run.append(part)
+        else:
+            whole.append(part)
+    return whole[:-1]
+
+
+def _is_person(part: Part) -> bool:
+    return not part.is_link and names_one(part.text.rstrip("."))
+
+
 def _with_sentences(parts: list[Part]) -> list[Part]:
     """Put links that stand within a sentence and lead to no paper back into it, and those of people into their list."""
+    parts = _with_dots(parts)
     whole: list[Part] = []
     joins = False  # what follows a link that was put back goes on there too
     for i, part in enumerate(parts):
