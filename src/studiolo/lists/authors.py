@@ -66,7 +66,9 @@ _INITIALS = re.compile(rf"[{_LETTER}]{{1,2}}|(?:[{_LETTER}][. -]+){{0,3}}[{_LETT
 _ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
-_INITIALS_WITHIN = re.compile(r"[A-Z][a-z]+ (?:[A-Z]\. ?)+[A-Z][a-z]+|(?:[A-Z]\.[ -]?){2,3} ?[A-Z][a-z]+")
+_INITIALS_WITHIN = re.compile(
+    r"[A-Z][a-z]+ (?:[A-Z]\. ?)+[A-Z][a-z]+|(?:[A-Z]\.[ -]?){2,3} ?[A-Z][a-z]+"
+)
 _VOWEL = re.compile(r"[aeiouyà-ÿAEIOUYÀ-Ý]")
 _INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.?)*)\.?")
 _INVERTED_EACH = re.compile(  # BibTeX's, where `and` stands between all
@@ -166,7 +168,11 @@ def has_initials(text: str) -> bool:
 
 def _may_invert(family: str, given: str) -> bool:
     """Whether `Family, Given` may be one person, and not two with two names each."""
-    return " " not in family or any(word[0].islower() for word in family.split()) or not names_one(given)
+    return (
+        " " not in family
+        or any(word[0].islower() for word in family.split())
+        or not names_one(given)
+    )
 
 
 def _names_one_clearly(text: str) -> bool:

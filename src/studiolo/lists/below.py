@@ -9,7 +9,8 @@ from .citations import cite
 from .dates import year_said
 from .drafts import Draft
 from .fields import FIELD, TITLED
-from .heads import is_label, without_leads
+from .labels import is_label
+from .leads import without_leads
 from .paragraphs import LABELLED, says_when, says_where, whose
 from .texts import Text
 from .titles import Naming, read_naming, year_in

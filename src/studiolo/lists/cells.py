@@ -9,7 +9,8 @@ from .authors import people_before, split_authors
 from .citations import cite
 from .columns import Role
 from .dates import is_venue, year_in_cell, year_said
-from .heads import is_label, without_leads
+from .labels import is_label
+from .leads import without_leads
 from .texts import Text
 from .titles import Naming, read_naming, year_in
 
@@ -30,7 +31,9 @@ def with_titles(rows: Sequence[Sequence[Text]], roles: dict[Role, int]) -> dict[
         return roles
     at = roles["title"]
     said = [cells[at].words() for cells in rows if at < len(cells) and cells[at].pieces]
-    only_where = sum(is_label(text) or is_venue(text) or bool(year_said(text, aside=True)) for text in said)
+    only_where = sum(
+        is_label(text) or is_venue(text) or bool(year_said(text, aside=True)) for text in said
+    )
     if only_where * 2 <= len(said):
         return roles
     titled: dict[Role, int] = {role: i for role, i in roles.items() if role != "name"}

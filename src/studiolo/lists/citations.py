@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .authors import family_names, has_initials, names_one, names_people, people_before, split_authors
+from .authors import (
+    family_names,
+    has_initials,
+    names_one,
+    names_people,
+    people_before,
+    split_authors,
+)
 from .dates import PUBLISHED, is_venue, year_said
-from .heads import QUOTED, is_label
+from .labels import is_label
 from .places import (
     COMMA,
     JOURNAL,
@@ -27,6 +34,7 @@ from .places import (
 # (title, what stands before it, what stands behind it)
 Cited = tuple[str, str, str]
 
+QUOTED = re.compile(r"[\"“„«‘《「]([^\"“”„«»《》「」\x00]{3,400})(?:[\"”»》」]|’(?!\w))")
 _LONGEST = 2000  # characters in which something is looked for
 _WORDS_ALONE = re.compile(r"[^\W\d](?:[\w' -]*\w)?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(\[])")
@@ -55,7 +63,9 @@ _FAMILIES = re.compile(
 _ONE_LISTED = r"[^\W\da-z_][\w.'’-]*(?: [^\W\da-z_][\w.'’-]*){1,3}"
 _NAME_LISTED = re.compile(_ONE_LISTED)
 _NAME_JOINT = re.compile(r",? and | & |, ")
-_NAMES_LISTED = re.compile(rf"{_ONE_LISTED}(?:(?:,? and | & |, ){_ONE_LISTED}(?=[,.]|,? and | & |$)){{1,12}}")
+_NAMES_LISTED = re.compile(
+    rf"{_ONE_LISTED}(?:(?:,? and | & |, ){_ONE_LISTED}(?=[,.]|,? and | & |$)){{1,12}}"
+)
 _INITIALLED = re.compile(r"(?:[A-Z]\.?[ -]?){1,3} ?[A-Z][\w'’-]*|[A-Z][\w'’-]+(?: [A-Z]\.?){1,2}")
 _INITIALS = re.compile(r"\b[A-Z]{1,2}\.?[ ,:.-]")
 _INITIAL_AT_END = re.compile(r"(?:^|[\s.-])[A-Z]{1,2}$")
@@ -186,7 +196,9 @@ def _by_commas_alone(text: str) -> Cited | None:
     if listed is None:
         return None
     names, end = _NAME_LISTED.findall(listed[0]), listed.end()
-    while len(names) > 2 and placed(text[listed[0].rindex(names[-1]) :]):  # Neural Computation, 1997
+    while len(names) > 2 and placed(
+        text[listed[0].rindex(names[-1]) :]
+    ):  # Neural Computation, 1997
         end = listed[0].rindex(", ")
         listed = _NAMES_LISTED.match(text, 0, end)
         if listed is None:
@@ -354,7 +366,9 @@ def _people_behind(text: str) -> Cited | None:
 def _one_placed(text: str, at: int) -> bool:
     """Whether somebody with initials stands at `at`, and nothing behind them but where and when: `Ada B. Some. ICML 2019`."""
     stop = STOP.search(text, at)
-    return stop is not None and has_initials(text[at : stop.start()]) and published(text[stop.end() :])
+    return (
+        stop is not None and has_initials(text[at : stop.start()]) and published(text[stop.end() :])
+    )
 
 
 def _whole(text: str) -> tuple[str, str]:

@@ -16,7 +16,9 @@ FIELD = re.compile(
     r"\s?[:：]\s*(?=\S)(.+)",
     re.IGNORECASE | re.DOTALL,
 )
-_TITLE_FIRST = re.compile(rb"[\s*_#+-]{0,8}(?:\d{1,3}[.)]\s)?[*_]{0,3}(?:paper )?title[*_]{0,3}\s?:", re.I)
+_TITLE_FIRST = re.compile(
+    rb"[\s*_#+-]{0,8}(?:\d{1,3}[.)]\s)?[*_]{0,3}(?:paper )?title[*_]{0,3}\s?:", re.I
+)
 # at the beginning of a line, or emphasised
 _BEGINS = re.compile(
     rb"(?:(?:^|\n|<br\s?/?>)[ \t*_]*|(?<=\s)(?:\*\*|__|\*|_))"

@@ -12,9 +12,11 @@ from dataclasses import replace
 
 from .authors import names_one, names_people, people_before, split_authors
 from .blocks import Block
+from .citations import QUOTED
 from .dates import is_venue, year_said
 from .elements import Span
-from .heads import QUOTED, Part, cut, is_label
+from .heads import Part, cut
+from .labels import is_label
 from .texts import Text
 from .title_place import is_lead, title_in, title_part
 from .titles import Naming, read_naming

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from .authors import family_names, names_people, people_before, split_authors
 from .dates import MAYBE_DATE, PUBLISHED, is_venue, year_said
-from .heads import without_leads
+from .leads import without_leads
 
 
 T = TypeVar("T")

@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from .authors import names_people, only_people, people_before, split_authors
 from .citations import LOWER_WORD, cite, is_cite_key, is_title_of, quoted_title, without_stop
 from .dates import PUBLISHED, year_said
-from .heads import NUMBER, Part, is_label, unbracketed
+from .heads import Part
+from .labels import is_label
+from .leads import NUMBER, unbracketed
 from .places import ends_published, only_cites, without_when
 
 

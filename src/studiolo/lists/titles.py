@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 from .addresses import title_from_url
 from .authors import family_names, names_one, names_people, people_before, split_authors
-from .citations import cite, is_cite_key
+from .citations import QUOTED, cite, is_cite_key
 from .dates import MAYBE_DATE, YEAR, full_year, is_venue, year_said
 from .fields import FIELD, fields_of, without_title
 from .habits import Habits
-from .heads import HASHTAGS, NUMBER, QUOTED, Part, cut, is_label, unbracketed, without_leads
+from .heads import Part, cut
+from .labels import is_label
+from .leads import HASHTAGS, NUMBER, unbracketed, without_leads
 from .links import Piece
 from .places import families_first, only_cites, whose_and_when, without_place, without_when
 from .plain import read_plain, read_thought
