@@ -37,7 +37,7 @@ _WORDS_OF_LISTS = (
     " alignment security privacy fair fairness explainable interpretability causal time space light field fields point shape"
     " shapes scene scenes view views not no only also see this that these those all any more most modeling modelling grounding token tokens actor critic agent agents unified action actions context encoder encoders decoder decoders train test short long fast slow embedding embeddings prompt prompting extend extended reading further recommended related useful featured"
 )
-_NO_NAME = VENUES.union(_WORDS_OF_LISTS.split())
+_NO_NAME = VENUES.union(_WORDS_OF_LISTS.split()) - {"chi"}
 _ENDINGS = (
     "tion", "tions", "sion", "ment", "ments", "ness", "ology", "ware", "ics", "ity", "ities", "ional", "istic", "ively", "ised", "ized",
     "ising", "izing", "based", "ability", "ation",
@@ -55,7 +55,9 @@ _NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
 _FOOTNOTE = re.compile(
     r"(?<=[^\W\d])\s?(?:[*∗⋆†‡§¶#✉]|\d|(?<=\d),\s?(?=\d))+(?=\s*(?:[,;&]|and\b|$))|\(\)"
 )
-_AND_OTHERS = re.compile(r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
+_AND_OTHERS = re.compile(
+    r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|,\s*etc\.?$|等|\.\.\.|…", re.IGNORECASE
+)
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(  # not behind an initial
     r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)(?<!\bet\.)\s+(?!and\b|&)"
@@ -78,6 +80,7 @@ _FAMILY = re.compile(
     rf"(?:(?:van|von|de|der|den|del|della|di|du|la|le)\s+){{0,2}}[{_LETTER}][\w'’-]*[a-zß-ÿ]"
 )
 _RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
+_SMALL_NAME = re.compile(r"[^\W\d_]{2,12} [^\W\dA-Z_]{2,12}")  # in a list of others: Jin zeng
 _SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
 _INSTITUTION = re.compile(
     r"\b(?:Univ\w*|Institut\w*|Research|Labs?|Laborator\w+|Google|Microsoft|Meta|OpenAI|DeepMind|AI|Inc|College|Academy|School|Cent(?:er|re)|Department)\b"
@@ -126,12 +129,14 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # Ada Example, PKU
     ):
         people.pop()
-    if not people or not all(_PERSON.fullmatch(one) or _INITIALS.fullmatch(one) for one in people):
+    strange = [one for one in people if not (_PERSON.fullmatch(one) or _INITIALS.fullmatch(one))]
+    small = all(map(_SMALL_NAME.fullmatch, strange)) and not any(map(_names_nobody, strange))
+    if not people or (strange and not (small and len(strange) * 4 <= len(people))):
         return ()
     if surely:
         people = [one for one in people if not _INSTITUTION.search(one)]
-        strange = sum(not one.isupper() and _names_nobody(one.removeprefix("A ")) for one in people)
-        if strange * 2 > len(people) and not others:
+        odd = sum(not one.isupper() and _names_nobody(one.removeprefix("A ")) for one in people)
+        if odd * 2 > len(people) and not others:
             return ()
     doubtful = 0 if surely else sum(map(_names_nobody, people))
     if doubtful and any(map(_INITIAL_FIRST.match, people)):  # A Some, B Other

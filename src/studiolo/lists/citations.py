@@ -13,7 +13,7 @@ from .authors import (
     people_before,
     split_authors,
 )
-from .dates import PUBLISHED, is_venue, year_said
+from .dates import PUBLISHED, YEAR, is_venue, year_said
 from .labels import is_label
 from .places import (
     COMMA,
@@ -27,6 +27,7 @@ from .places import (
     placed,
     published,
     some,
+    whose_and_when,
     without_when,
 )
 
@@ -53,7 +54,9 @@ LOWER_WORD = re.compile(  # in no headline
 )
 _NAME_AND_TITLE = re.compile(r"([^\W_][^\s()]*(?: [A-Z\d][^\s()]*)?) \(([A-Z][^()]{11,200})\)[.:]?")
 _BAR = re.compile(r"([A-Z][\w.+-]*(?: [\w.+-]+)?)\s\|\s(?=[A-Z][^|]{12,}$)")
-_JOINT = re.compile(r",?\s+and\s+|\s*[&;]\s*|,\s+|\s?[.:]\s+(?=[A-Z\d“\"])")
+_BRACKET_FIRST = re.compile(r"\([^()]{2,80}\)\s+(?=[^\W\da-z_])")
+_DASHED_PEOPLE = re.compile(r"\s[-–—]\s([^-–—]{3,80} \((?:19|20)\d\d\))$")
+_JOINT = re.compile(r",?\s+and\s+|\s*[&;]\s*|,\s+|\s?[.:]\s+(?=[A-Z\d“\"]|ar[Xx]iv)")
 _INVERTED_FIRST = re.compile(
     r"([^\W\d_][\w'’-]+), ([A-Z][\w'’-]+(?: [A-Z]\.?)*), (?:and )?(?=[A-Z]|et al)"
 )
@@ -111,6 +114,8 @@ def cite(text: str) -> Cited:
         title, lead, behind = cite(named[2])
         if is_title_of(named[1], title):
             return title, f"{before} - {named[1]} - {lead}", behind
+    if found is None and (dashed := _DASHED_PEOPLE.search(text)) and whose_and_when(dashed[1]):
+        found = text[: dashed.start()], "", dashed[1]
     if found is None:
         text, said = _whole(text)
         found = next((cited for style in _STYLES if (cited := style(text))), (text, "", ""))
@@ -130,7 +135,8 @@ def is_title_of(name: str, text: str) -> bool:
         and not all(letter in initials for letter in letters)
         and not (LOWER_WORD.search(text) or is_label(name) or year_said(name, aside=True))
         and not (year_said(text, aside=True) or PUBLISHED.search(text) or is_venue(words[0]))
-        and not (people_before(text) or names_people(text))
+        and not (" et al" in text or YEAR.search(text) or text.count(",") > 2)
+        and not (people_before(text) or names_people(text) or names_one(name))
     )
 
 
@@ -229,6 +235,10 @@ def _by_commas_alone(text: str) -> Cited | None:
 
 def _people_first(text: str) -> Cited | None:
     """`Someone, A. (2019). Title. Venue`; `A. Someone and B. Other. Title. Venue, 2019`; `Someone et al.: Title`."""
+    if text[0] == "(" and (
+        whose := _BRACKET_FIRST.match(text)
+    ):  # (A Lab and Another) Someone et al. Title
+        return _people_first(text[whose.end() :])
     if (year := _YEAR_PARENS.search(text, 0, 600)) and split_authors(text[: year.start()]):
         return _sentence(text, year.end(), text[: year.end()])
     if (dated := _DATED_PEOPLE.match(text)) and names_people(dated[1]):
@@ -249,7 +259,8 @@ def _people_first(text: str) -> Cited | None:
             continue
         if opening[0][0] == ":" and "," not in people and " et al" not in people:
             continue  # One and Two: a Title
-        if names_people(people) and not _more_people(rest):
+        others = people.endswith(("et al", "et al."))
+        if names_people(people) and (others or not _more_people(rest)):
             return _sentence(text, opening.end(), people)
     return None
 
@@ -283,6 +294,8 @@ def _people_by_commas(text: str) -> Cited | None:
         if others or sign in ".:":
             last, ended = False, True
             break
+    if published(text[at:]) and ended:
+        return None  # no title is written
     if last or people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
         return None
     stop = text.find(". ", at)
@@ -375,8 +388,6 @@ def _whole(text: str) -> tuple[str, str]:
     """Return a title without the years, venues and people that stand in brackets behind it, and these."""
     behind: list[str] = []
     text = text.rstrip()
-    if text.endswith((").", "].")):
-        text = text[:-1]
     if year := _YEAR_COMMA.search(text):
         behind, text = [year[1]], text[: year.start()]
     while text[-1:] in (")", "]", "）", "】") and (

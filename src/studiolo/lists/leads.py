@@ -10,7 +10,7 @@ _NUMBERING = re.compile(
     r"|\d{1,3}[.、](?=[A-Z]\w|[\[(（【])"
 )
 _DECORATION = re.compile(
-    "(?:\\[[ xX/~-]\\]\\s+|#{2,6}(?=\\w)|#{1,6}(?=\\[)|[*+](?=\\d{1,3}[.)]\\s)|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
+    "(?:\\[[ xX/~-]\\]\\s+|#{2,6}(?=\\w)|#{1,6}(?=\\[)|[*+](?=\\d{1,3}[.)]\\s)|[-–—•]\\s+|[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\u200e\u200f\u2190-\u21ff\u23e9-\u23fa]+\\s*|:[a-z0-9_+-]{2,40}:\\s*)+"
 )
 # Org's and Logseq's: (to read), (reading), read
 KEYWORD = re.compile(

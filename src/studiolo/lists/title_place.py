@@ -121,7 +121,9 @@ def _behind_linked_name(parts: Parts, worded: list[int]) -> int | None:
     for i in worded[:3]:
         if (parts[i].is_link or parts[i].bold) and is_short(parts[i].text):
             for j in worded:
-                if j > i and _is_whole(parts[i].text, parts[j]):
+                if j > i and (
+                    _is_whole(parts[i].text, parts[j]) or _in_brackets(parts[i], parts[j])
+                ):
                     return j
     return None
 
@@ -218,8 +220,6 @@ def _is_whole(name: str, part: Part) -> bool:
     """Whether a part behind a short link is the title: it begins with the same name, or stands on a line of its own."""
     if part.text.startswith(f"{name}: "):
         return True
-    if part.text[0] == "(" and not part.is_link and is_title_of(name, unbracketed(part.text)):
-        return True
     own_line = part.lead == "\0" and not (part.is_link or part.italic)
     return (
         own_line
@@ -227,6 +227,13 @@ def _is_whole(name: str, part: Part) -> bool:
         and part.text[-1] not in ".:"
         and not (names_people(part.text) or year_said(part.text, aside=True))
     )
+
+
+def _in_brackets(name: Part, part: Part) -> bool:
+    """Whether the title stands in brackets behind a linked name: `[Net](…) (Its Longer Title)`."""
+    inner = unbracketed(part.text)
+    bracketed = inner != part.text and not part.is_link
+    return bracketed and name.is_paper and is_title_of(name.text, inner)
 
 
 def _only_remarks(parts: Parts, bold: int, behind: int) -> bool:

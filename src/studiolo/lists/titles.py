@@ -199,7 +199,10 @@ def _authors_in(text: str) -> tuple[str, ...]:
     """Return the people in words behind a title; one alone only where the words begin with them."""
     if " " not in text or len(text) > _LONGEST:
         return ()
-    text = _YEAR_LEADS.sub(r"\2, \1", unbracketed(text.lstrip(" .,;:")), count=1)
+    text = text.lstrip(" .,;:")
+    if text[:1] == "[" and names_people(inner := unbracketed(text)):
+        return split_authors(inner)
+    text = _YEAR_LEADS.sub(r"\2, \1", text, count=1)
     text = without_when(text)[0]
     if found := whose_and_when(text):
         return found[0]
