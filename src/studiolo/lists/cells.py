@@ -68,7 +68,7 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
         ]
         dates += [text for text in tagged if year_said(text, aside=True)]
     name = naming.name or words_of(cells, roles, "name").strip("- ")
-    name = None if not name or _NOT_KNOWN.match(name) else name
+    name = "" if _NOT_KNOWN.match(name) else name
     people = words_of(cells, roles, "authors")
     if dated := whose_and_when(people):  # Someone et al. 2017
         dates.append(str(dated[1]))

@@ -235,7 +235,7 @@ def _by_commas_alone(text: str) -> Cited | None:
 
 def _people_first(text: str) -> Cited | None:
     """`Someone, A. (2019). Title. Venue`; `A. Someone and B. Other. Title. Venue, 2019`; `Someone et al.: Title`."""
-    if text[0] == "(" and (
+    if text[:1] == "(" and (
         whose := _BRACKET_FIRST.match(text)
     ):  # (A Lab and Another) Someone et al. Title
         return _people_first(text[whose.end() :])

@@ -115,7 +115,7 @@ _EMPHASIS = re.compile(
 _OPENS = re.compile(rb"(?:^|[*_.,;:|)\]\"\x9d!?\x00-]|<br>|\xef\xbc\x8c)\s*$")
 _CLOSES = re.compile(rb"\s*(?:$|[.,;:|(\[\"\x00-]|<br|\xef\xbc)")
 _SENTENCE_BEFORE = re.compile(rb"[.)\]|]\s*$")
-_GOES_ON_SMALL = re.compile(rb"\s*(?:(?!ar[Xx]iv|in )[a-z]|\xc3[\x9f-\xbf])")
+_GOES_ON_SMALL = re.compile(rb"\s*(?:(?!ar[Xx]iv|in |by [A-Z])[a-z]|\xc3[\x9f-\xbf])")
 _WORD = re.compile(rb"[^\W\d_]|[\x80-\xff]")
 _GLUED_BEFORE = re.compile(  # a word that needs another behind it
     rb"(?:^|[\s(/-])(?:a|an|and|as|at|by|for|from|in|is|of|on|or|the|to|use|uses|using|via|vs\.?|with|[a-z]+:)\s*$|[\w(/-]$"

@@ -31,6 +31,7 @@ _LABEL_WITH_REMARK = re.compile(  # paper (no code yet)
     r"\[?(paper|pdf|code|arxiv|link|preprint|slides|video|poster|project)\s?\((?:no|not|coming|soon|without|to be)\b[^()\d]*\)\s*\]?",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"\w")
 _BARE_ID = re.compile(r"(?:arxiv:?\s*)?(?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?", re.IGNORECASE)
 
 
@@ -43,8 +44,8 @@ def is_label(text: str) -> bool:
     if bare.isalpha() and bare not in LABELS and bare not in SMALL_WORDS and text.isascii():
         return False  # as of most titles
     words = text.translate(_MARKS).lower().split()
-    if not words:
-        return True
+    if not any(word.isalnum() or _WORD.search(word) for word in words):
+        return True  # nothing, or only emoji
     if len(words) <= 4 and all(
         w in LABELS or w.rstrip("0123456789") in LABELS or _SMALL_WORD.fullmatch(w) for w in words
     ):

@@ -163,6 +163,7 @@ def _bold(parts: Parts, worded: list[int]) -> int | None:
     behind = next((j for j in plain if j > i and not (parts[j].italic or _is_tag(parts[j]))), None)
     named = (
         behind is not None
+        and not parts[behind].text.startswith("by ")
         and is_name(parts[i].text)
         and not _only_remarks(parts, i, behind)
         and (not parts[behind].lead or _names_next(parts[i], parts[behind]))

@@ -200,8 +200,8 @@ def _authors_in(text: str) -> tuple[str, ...]:
     if " " not in text or len(text) > _LONGEST:
         return ()
     text = text.lstrip(" .,;:")
-    if text[:1] == "[" and names_people(inner := unbracketed(text)):
-        return split_authors(inner)
+    if text[:1] == "[" and names_people(listed := unbracketed(text)):
+        return split_authors(listed)
     text = _YEAR_LEADS.sub(r"\2, \1", text, count=1)
     text = without_when(text)[0]
     if found := whose_and_when(text):
