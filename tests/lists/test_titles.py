@@ -137,6 +137,8 @@ KINDS = {
     "within the link": (f"[RiverNet ({RIVERS})]({U})", RIVERS, "RiverNet", (), None),
     "what letters stand for": (f"LSR (Learning Swim Rivers Well) [pdf]({U})", "LSR (Learning Swim Rivers Well)", None, (), None),
     "somebody's house": (f"[{ADA} (New York Genome Center)]({U})", f"{ADA} (New York Genome Center)", None, (), None),
+    "who made it": (f"[Net 2 (Ant Group / Another Lab)]({U})", "Net 2 (Ant Group / Another Lab)", None, (), None),
+    "nobody's name": (f"[{RIVERS}]({U}), {ADA}, {BO}, Cy Third, Di Fourth and many authors", RIVERS, None, (), None),
     "a remark in brackets": (f"[Sage Maker]({U}) [Paid Service]", "Sage Maker", None, (), None),
     "few words quoted": (f"R1’s “Aha Moment” in Visual Reasoning [[Paper]({U})]", "R1’s “Aha Moment” in Visual Reasoning", None, (), None),
     "by, behind bold": (f"**Biomed** by {ADA} et al. (2020). Biomed is free for all. [paper]({U})", "Biomed", None, (ADA,), 2020),

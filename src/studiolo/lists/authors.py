@@ -35,7 +35,7 @@ _WORDS_OF_LISTS = (
     " download link links news newsletter podcast channel series class classes program programming engineering engineer"
     " social web internet mobile cloud edge big digital information knowledge cognitive brain human society ethics safety"
     " alignment security privacy fair fairness explainable interpretability causal time space light field fields point shape"
-    " shapes scene scenes view views not no only also see this that these those all any more most modeling modelling grounding token tokens actor critic agent agents unified action actions context encoder encoders decoder decoders train test short long fast slow embedding embeddings prompt prompting extend extended reading further recommended related useful featured"
+    " shapes scene scenes view views not no only also see this that these those all any more most modeling modelling grounding token tokens actor critic agent agents unified action actions context encoder encoders decoder decoders train test short long fast slow embedding embeddings prompt prompting extend extended reading further recommended related useful featured many authors others unknown anonymous null none"
 )
 _NO_NAME = VENUES.union(_WORDS_OF_LISTS.split()) - {"chi"}
 _ENDINGS = (
@@ -82,8 +82,8 @@ _FAMILY = re.compile(
 _RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
 _SMALL_NAME = re.compile(r"[^\W\d_]{2,12} [^\W\dA-Z_]{2,12}")  # in a list of others: Jin zeng
 _SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
-_INSTITUTION = re.compile(
-    r"\b(?:Univ\w*|Institut\w*|Research|Labs?|Laborator\w+|Google|Microsoft|Meta|OpenAI|DeepMind|AI|Inc|College|Academy|School|Cent(?:er|re)|Department)\b"
+INSTITUTION = re.compile(
+    r"\b(?:Univ\w*|Institut\w*|Research|Labs?|Laborator\w+|Google|Microsoft|Meta|OpenAI|DeepMind|AI|Inc|College|Academy|School|Cent(?:er|re)|Department|Group|Team)\b"
 )
 _SEVERAL = re.compile(
     r"^(?!(?:\S+ ){0,8}[a-z]{4,} (?:\S+ ){0,4}[a-z]{4,} ).*(?:[,&;、·]| and | et\.? al|等|…)"
@@ -134,7 +134,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     if not people or (strange and not (small and len(strange) * 4 <= len(people))):
         return ()
     if surely:
-        people = [one for one in people if not _INSTITUTION.search(one)]
+        people = [one for one in people if not INSTITUTION.search(one)]
         odd = sum(not one.isupper() and _names_nobody(one.removeprefix("A ")) for one in people)
         if odd * 2 > len(people) and not others:
             return ()

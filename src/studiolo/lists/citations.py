@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from .authors import (
+    INSTITUTION,
     family_names,
     has_initials,
     names_one,
@@ -135,7 +136,13 @@ def is_title_of(name: str, text: str) -> bool:
         and not all(letter in initials for letter in letters)
         and not (LOWER_WORD.search(text) or is_label(name) or year_said(name, aside=True))
         and not (year_said(text, aside=True) or PUBLISHED.search(text) or is_venue(words[0]))
-        and not (" et al" in text or YEAR.search(text) or text.count(",") > 2)
+        and not (
+            "/" in words
+            or INSTITUTION.search(text)
+            or " et al" in text
+            or YEAR.search(text)
+            or text.count(",") > 2
+        )
         and not (people_before(text) or names_people(text) or names_one(name))
     )
 
@@ -294,7 +301,7 @@ def _people_by_commas(text: str) -> Cited | None:
         if others or sign in ".:":
             last, ended = False, True
             break
-    if published(text[at:]) and ended:
+    if ended and is_venue(text[at:].rstrip(" .")):
         return None  # no title is written
     if last or people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
         return None
