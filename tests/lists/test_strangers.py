@@ -6,7 +6,7 @@ from studiolo.lists import Document
 from studiolo.lists.authors import family_names, split_authors
 from studiolo.lists.columns import role_of
 from studiolo.lists.dates import year_said
-from studiolo.lists.heads import is_label
+from studiolo.lists.labels import is_label
 
 
 U = "https://arxiv.org/abs/1804.04235"

@@ -4,6 +4,7 @@ import pytest
 
 from studiolo.lists import Document
 from studiolo.lists.authors import split_authors
+from studiolo.lists.citations import cite
 
 
 U = "https://arxiv.org/abs/1706.03762"
@@ -110,3 +111,108 @@ def test_item_without_a_citation_still_has_a_title(text, title):
 )  # fmt: skip
 def test_people_are_told_from_other_words(text, people):
     assert split_authors(text) == people
+
+
+RIVERS = "Learning to Swim in Rivers"
+ADA, BO = "Ada Example", "Bo Sample"
+MEAN = "Mean River Search"
+KINDS = {
+    # nothing but commas: who is meant is told by an `and`, initials or length; else nobody is invented
+    "the longer last part": (f"{ADA}, {BO}, {MEAN}, AAAI, 2010", MEAN, None, (ADA, BO), 2010),
+    "letters for names": (f"A B, C D, {MEAN}, AAAI, 2010", MEAN, None, ("A B", "C D"), 2010),
+    "title before people": (f"{MEAN}, {ADA}, {BO}, AAAI, 2010", MEAN, None, (ADA, BO), 2010),
+    "initials tell": ("A. Example, B. Sample, River Stone, ICML, 2010", "River Stone", None, ("A. Example", "B. Sample"), 2010),
+    "and tells": (f"{ADA}, {BO} and Cy Third, {MEAN}, ICML 2010", MEAN, None, (ADA, BO, "Cy Third"), 2010),
+    "title, and tells": (f"{MEAN}, {ADA} and {BO}, ICML 2010", MEAN, None, (ADA, BO), 2010),
+    "a journal of names": (f"{ADA}, {BO}, {MEAN}, Neural Computation, 1997", MEAN, None, (ADA, BO), 1997),
+    "not known": (f"{ADA}, {BO}, River Search, AAAI, 2010", f"{ADA}, {BO}, River Search", None, (), 2010),
+    "no venue": (f"{ADA}, {BO}, River Search. [pdf]({U})", f"{ADA}, {BO}, River Search", None, (), None),
+    # names and titles
+    "stop behind a title": (f"**Mamba**: Linear-Time River Modelling. [[pdf]({U})]", "Linear-Time River Modelling", "Mamba", (), None),
+    "venue behind a stop": (f"**Mamba**: Linear-time models of rivers. ICML 2020. [[pdf]({U})]", "Linear-time models of rivers", "Mamba", (), 2020),
+    "remark behind a name": (f"**Mamba**: a nice way to model rivers. [[pdf]({U})]", "Mamba", None, (), None),
+    "title in brackets": (f"RiverNet ({RIVERS}) [pdf]({U})", RIVERS, "RiverNet", (), None),
+    "with a venue": (f"RiverNet ({RIVERS}, ICML 2020) [pdf]({U})", RIVERS, "RiverNet", (), 2020),
+    "behind a linked name": (f"[RiverNet]({U}) ({RIVERS})", RIVERS, "RiverNet", (), None),
+    "within the link": (f"[RiverNet ({RIVERS})]({U})", RIVERS, "RiverNet", (), None),
+    "what letters stand for": (f"LSR (Learning Swim Rivers Well) [pdf]({U})", "LSR (Learning Swim Rivers Well)", None, (), None),
+    "somebody's house": (f"[{ADA} (New York Genome Center)]({U})", f"{ADA} (New York Genome Center)", None, (), None),
+    "who made it": (f"[Net 2 (Ant Group / Another Lab)]({U})", "Net 2 (Ant Group / Another Lab)", None, (), None),
+    "nobody's name": (f"[{RIVERS}]({U}), {ADA}, {BO}, Cy Third, Di Fourth and many authors", RIVERS, None, (), None),
+    "a remark in brackets": (f"[Sage Maker]({U}) [Paid Service]", "Sage Maker", None, (), None),
+    "few words quoted": (f"R1’s “Aha Moment” in Visual Reasoning [[Paper]({U})]", "R1’s “Aha Moment” in Visual Reasoning", None, (), None),
+    "by, behind bold": (f"**Biomed** by {ADA} et al. (2020). Biomed is free for all. [paper]({U})", "Biomed", None, (ADA,), 2020),
+    # keys, hashes, dashes
+    "key of a citation": (f"[Exa21] {RIVERS}. [pdf]({U})", RIVERS, None, (), None),
+    "key with a plus": (f"[EO+21] [{RIVERS}]({U})", RIVERS, None, (), None),
+    "linked key": (f"[Exa21]({U}) {ADA}, {BO}. {RIVERS}. ICML 2021.", RIVERS, None, (ADA, BO), 2021),
+    "name with a number": (f"[VGG16] {RIVERS}, 2014 [pdf]({U})", RIVERS, "VGG16", (), 2014),
+    "hash and a space": (f"#[{RIVERS}] ({U})", RIVERS, None, (), None),
+    "dash within bold": (f"**- {RIVERS} (CVPR 2025)** [arXiv]({U})", RIVERS, None, (), 2025),
+    "address as text": (f"[<{U}>]({U})", "arxiv:1706.03762", None, (), None),
+    # people
+    "family called How": (f"{ADA}, Jonathan P. How. {RIVERS}. ICRA 2019. [pdf]({U})", RIVERS, None, (ADA, "Jonathan P. How"), 2019),
+    "only he": (f"{RIVERS}. Jonathan P. How. ICRA 2019. [pdf]({U})", RIVERS, None, ("Jonathan P. How",), 2019),
+    "given name of a venue": (f"[{RIVERS}]({U}) {ADA}, {BO}, Chi Jin.", RIVERS, None, (ADA, BO, "Chi Jin"), None),
+    "etc.": (f"[{RIVERS}]({U}), {ADA}, {BO}, etc.", RIVERS, None, (ADA, BO), None),
+    "small family name": (f"[{RIVERS}]({U}), {ADA}, {BO}, Cy Third, Jin zeng", RIVERS, None, (ADA, BO, "Cy Third", "Jin zeng"), None),
+    "dots between": (f'**Net:** {ADA} · {BO} · Cy Third · Di Fourth.<br>"{RIVERS}." CVPR (2025). [pdf]({U})', RIVERS, "Net", (ADA, BO, "Cy Third", "Di Fourth"), 2025),
+    "brackets around a link": (f"**Swim** (A. Example et. al., May. 2019., Baidu, [arxiv]({U}))", "Swim", None, ("A. Example",), 2019),
+    "et al. ends them": (f"[Example et al. Ekya: {RIVERS}. In *NSDI'22*.]({U})", f"Ekya: {RIVERS}", None, ("Example",), 2022),
+    "whose lab they are of": (f"[(A Lab and MSR) Example et al. Ekya: {RIVERS}.]({U})", f"Ekya: {RIVERS}", None, ("Example",), None),
+    "two behind a dash": (f"[{RIVERS} — Wilson & Collins (2019)]({U})", RIVERS, None, ("Wilson", "Collins"), 2019),
+    "no title": (f"Example, Carl M., Dorje C. Brody, and Markus P. Müller. arXiv preprint [arXiv:1706.03762]({U})", "Example, Carl M., Dorje C. Brody, and Markus P. Müller", None, (), None),
+    "below, in brackets": (f"[{RIVERS}]({U})\n  - ({ADA}, {BO})", RIVERS, None, (ADA, BO), None),
+    "next line, in brackets": (f"[{RIVERS}]({U})  \n  [{ADA}, {BO}]", RIVERS, None, (ADA, BO), None),
+    # where and when
+    "journal and volume": (f"A. Example, {RIVERS}, Journal of Rivers and Law, Vol. 4, Issue 2 (2006). {U}", RIVERS, None, ("A. Example",), 2006),
+    "day-month-year": (f'Example, Ada, and {BO}. "{RIVERS}." [arXiv:1706.03762]({U}) (11-Nov-08).', RIVERS, None, (ADA, BO), 2008),
+    "year and month of arXiv": (f"{RIVERS}. [arXiv201909]({U})", RIVERS, None, (), 2019),
+    "two digits in Chinese": (f"{RIVERS}\n  * {U}\n  * IEEE Transactions，20年8月", RIVERS, None, (), 2020),
+    # field by field
+    "lines": (f"**Title:** {RIVERS}\n  **Authors:** {ADA}, {BO}\n  **Year:** 2020\n  **Link:** {U}", RIVERS, None, (ADA, BO), 2020),
+    "one line": (f"**Title:** {RIVERS} **Authors:** {ADA}, {BO} **Year:** 2020 [pdf]({U})", RIVERS, None, (ADA, BO), 2020),
+    "linked title": (f"**Title:** [{RIVERS}]({U})<br>**Authors:** {ADA}<br>**Venue:** ICML 2020", RIVERS, None, (ADA,), 2020),
+    "plain": (f"Title: {RIVERS}\n  Authors: {ADA}, {BO}\n  Link: {U}", RIVERS, None, (ADA, BO), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kind_of_head_is_read(kind):
+    text, *said = KINDS[kind]
+    entry = Document(f"- {text}\n".encode()).entries[0]
+    assert [entry.title, entry.name, entry.authors, entry.year] == said
+
+
+TABLES = [
+    (
+        "| Model | Year | Paper |\n|---|---|---|\n"
+        f"| **GIT-Mol** | 2023 | [Computers in Biology]({U}) |\n"
+        "| **Uni-Mol** | 2023 | [ICLR 2023](https://arxiv.org/abs/1706.03763) |\n"
+        "| **MoMu** | 2022 | [arXiv](https://arxiv.org/abs/1706.03764) |",
+        ("GIT-Mol", None, 2023),
+    ),
+    (
+        f"| Date | Title | Link | Tags |\n|---|---|---|---|\n|**01-27**|**{RIVERS}**|[1706]({U})|`EACL'23`, `Rivers`|",
+        (RIVERS, None, 2023),
+    ),
+    (
+        "| Papers | Links |\n|---|---|\n| 1) **Swim** - a model of rivers. | [Paper](https://lab.org/a) |",
+        ("Swim", None, None),
+    ),
+    (
+        f"| Year | Paper | Name |\n|---|---|---|\n| 2012 | [{RIVERS}]({U}) | N/A |",
+        (RIVERS, None, 2012),
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "said"), TABLES)
+def test_row_is_read(table, said):
+    entry = Document(table.encode()).entries[0]
+    assert (entry.title, entry.name, entry.year) == said
+
+
+@pytest.mark.parametrize("words", ["", "(", "2019", "(2019)", ". . .", "- -"])
+def test_words_that_cite_nothing_have_no_people(words):
+    assert not split_authors(cite(words)[1])

@@ -35,9 +35,9 @@ _WORDS_OF_LISTS = (
     " download link links news newsletter podcast channel series class classes program programming engineering engineer"
     " social web internet mobile cloud edge big digital information knowledge cognitive brain human society ethics safety"
     " alignment security privacy fair fairness explainable interpretability causal time space light field fields point shape"
-    " shapes scene scenes view views not no only also see this that these those all any more most modeling modelling grounding token tokens actor critic agent agents unified action actions context encoder encoders decoder decoders train test short long fast slow embedding embeddings prompt prompting extend extended reading further recommended related useful featured"
+    " shapes scene scenes view views not no only also see this that these those all any more most modeling modelling grounding token tokens actor critic agent agents unified action actions context encoder encoders decoder decoders train test short long fast slow embedding embeddings prompt prompting extend extended reading further recommended related useful featured many authors others unknown anonymous null none"
 )
-_NO_NAME = VENUES.union(_WORDS_OF_LISTS.split())
+_NO_NAME = VENUES.union(_WORDS_OF_LISTS.split()) - {"chi"}
 _ENDINGS = (
     "tion", "tions", "sion", "ment", "ments", "ness", "ology", "ware", "ics", "ity", "ities", "ional", "istic", "ively", "ised", "ized",
     "ising", "izing", "based", "ability", "ation",
@@ -55,7 +55,9 @@ _NO_PERSON = re.compile(r"[?!=<>@|\"“{}\[\]/:]|\d\d|[^,\s\d]\s\d")
 _FOOTNOTE = re.compile(
     r"(?<=[^\W\d])\s?(?:[*∗⋆†‡§¶#✉]|\d|(?<=\d),\s?(?=\d))+(?=\s*(?:[,;&]|and\b|$))|\(\)"
 )
-_AND_OTHERS = re.compile(r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|等|\.\.\.|…", re.IGNORECASE)
+_AND_OTHERS = re.compile(
+    r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|,\s*etc\.?$|等|\.\.\.|…", re.IGNORECASE
+)
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
 _SENTENCE = re.compile(  # not behind an initial
     r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)(?<!\bet\.)\s+(?!and\b|&)"
@@ -66,6 +68,9 @@ _INITIALS = re.compile(rf"[{_LETTER}]{{1,2}}|(?:[{_LETTER}][. -]+){{0,3}}[{_LETT
 _ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
+_INITIALS_WITHIN = re.compile(
+    r"[A-Z][a-z]+ (?:[A-Z]\. ?)+[A-Z][a-z]+|(?:[A-Z]\.[ -]?){2,3} ?[A-Z][a-z]+"
+)
 _VOWEL = re.compile(r"[aeiouyà-ÿAEIOUYÀ-Ý]")
 _INVERTED = re.compile(r"([^\W\d_][\w'’-]+), ([^\W\d_][\w'’-]+(?: [A-Z]\.?)*)\.?")
 _INVERTED_EACH = re.compile(  # BibTeX's, where `and` stands between all
@@ -75,9 +80,10 @@ _FAMILY = re.compile(
     rf"(?:(?:van|von|de|der|den|del|della|di|du|la|le)\s+){{0,2}}[{_LETTER}][\w'’-]*[a-zß-ÿ]"
 )
 _RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
+_SMALL_NAME = re.compile(r"[^\W\d_]{2,12} [^\W\dA-Z_]{2,12}")  # in a list of others: Jin zeng
 _SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
-_INSTITUTION = re.compile(
-    r"\b(?:Univ\w*|Institut\w*|Research|Labs?|Laborator\w+|Google|Microsoft|Meta|OpenAI|DeepMind|AI|Inc|College|Academy|School|Cent(?:er|re)|Department)\b"
+INSTITUTION = re.compile(
+    r"\b(?:Univ\w*|Institut\w*|Research|Labs?|Laborator\w+|Google|Microsoft|Meta|OpenAI|DeepMind|AI|Inc|College|Academy|School|Cent(?:er|re)|Department|Group|Team)\b"
 )
 _SEVERAL = re.compile(
     r"^(?!(?:\S+ ){0,8}[a-z]{4,} (?:\S+ ){0,4}[a-z]{4,} ).*(?:[,&;、·]| and | et\.? al|等|…)"
@@ -112,9 +118,8 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         text = text[: others.start()]
     each = "; " if "; " in text else " and "
     every = [_INVERTED_EACH.fullmatch(person) for person in text.rstrip(" ,").split(each)]
-    if len(every) > 1 and all(
-        every
-    ):  # Family, Given and Family, Given; Family, Given; Family, Given
+    if len(every) > 1 and all(every) and any(m and _may_invert(m[1], m[2]) for m in every):
+        # Family, Given and Family, Given; Family, Given; Family, Given
         return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
@@ -124,12 +129,14 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # Ada Example, PKU
     ):
         people.pop()
-    if not people or not all(_PERSON.fullmatch(one) or _INITIALS.fullmatch(one) for one in people):
+    strange = [one for one in people if not (_PERSON.fullmatch(one) or _INITIALS.fullmatch(one))]
+    small = all(map(_SMALL_NAME.fullmatch, strange)) and not any(map(_names_nobody, strange))
+    if not people or (strange and not (small and len(strange) * 4 <= len(people))):
         return ()
     if surely:
-        people = [one for one in people if not _INSTITUTION.search(one)]
-        strange = sum(not one.isupper() and _names_nobody(one.removeprefix("A ")) for one in people)
-        if strange * 2 > len(people) and not others:
+        people = [one for one in people if not INSTITUTION.search(one)]
+        odd = sum(not one.isupper() and _names_nobody(one.removeprefix("A ")) for one in people)
+        if odd * 2 > len(people) and not others:
             return ()
     doubtful = 0 if surely else sum(map(_names_nobody, people))
     if doubtful and any(map(_INITIAL_FIRST.match, people)):  # A Some, B Other
@@ -157,6 +164,20 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     if len(people) == 1 and not others and not _names_one_clearly(people[0]):
         return ()
     return tuple(people)
+
+
+def has_initials(text: str) -> bool:
+    """Whether `text` is somebody's name by its form alone: `Ada B. Some`, `A. B. Some`."""
+    return _INITIALS_WITHIN.fullmatch(text) is not None and not _names_nobody(text)
+
+
+def _may_invert(family: str, given: str) -> bool:
+    """Whether `Family, Given` may be one person, and not two with two names each."""
+    return (
+        " " not in family
+        or any(word[0].islower() for word in family.split())
+        or not names_one(given)
+    )
 
 
 def _names_one_clearly(text: str) -> bool:
@@ -231,6 +252,8 @@ def _names_nobody(text: str) -> bool:
     words = text.split()
     folded = text.casefold().split()
     folded = folded[:1] + [word for word in folded[1:] if len(word) > 1]  # not initials
+    if "." in text and _INITIALS_WITHIN.fullmatch(text):
+        folded = folded[:1]  # whatever word a family is called by: Jonathan P. How
     if "-" in text:
         if any(len(part) > 5 and part.islower() for word in words for part in word.split("-")[1:]):
             return True  # Under-sampling

@@ -8,19 +8,15 @@ from .authors import names_people, people_listed, split_authors
 from .citations import cite
 from .dates import year_said
 from .drafts import Draft
-from .heads import is_label, without_leads
-from .paragraphs import FIELD, says_when, says_where, whose
+from .fields import FIELD, TITLED
+from .labels import is_label
+from .leads import without_leads
+from .paragraphs import LABELLED, says_when, says_where, whose
 from .texts import Text
 from .titles import Naming, read_naming, year_in
 
 
-TITLED = re.compile(r"(?:title|标题|论文标题|题目)\s?[:：]\s*(?=\S)", re.IGNORECASE)
-_FIELD = re.compile(
-    r"((?:first |last )?authors?(?:\(s\)|/\w+)?|by|作者|year(?: of publication)?|(?:[a-z]{5,12} )?date|published(?: (?:in|at))?|publisher|publication|venue|conference|journal|发表时间|日期|年份)"
-    r"\s?[:：]\s*(?=\S)(.+)",
-    re.IGNORECASE | re.DOTALL,
-)
-_MAYBE_PEOPLE = re.compile(r"[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
+_MAYBE_PEOPLE = re.compile(r"[\[(]?[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
 # what parts of a page about one work are called
 _PARTS = frozenset(
     [
@@ -67,7 +63,7 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     if depth <= 1 and draft.head is None and (match := TITLED.match(words)):
         draft.said = draft.said._replace(title=words[match.end() :])
         return True
-    if match := _FIELD.fullmatch(without_leads(words)):
+    if match := FIELD.fullmatch(without_leads(words)):
         said = draft.said
         year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
         if re.search(r"author|^by$|作者", match[1].lower()):
@@ -80,7 +76,7 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     elif (
         _MAYBE_PEOPLE.match(words)
         and not draft.said.authors
-        and (people := people_listed(text.words_alone()))
+        and (people := people_listed(text.words_alone().lstrip("[(")))
     ):
         draft.said = draft.said._replace(people=people, year=draft.said.year or year_in(words))
         return True
@@ -130,7 +126,7 @@ def belongs_to_parent(head: Text | None, crowd: int) -> bool:
         return False
     if head.only_links():
         return crowd == 1 or all(piece.kind not in ("bare", "auto") for piece in head.pieces)
-    field = FIELD.match(head.words())
+    field = LABELLED.match(head.words())
     if field is not None and (is_label(field[0]) or says_where(head)):
         return True
     return says_when(head) or whose(head) is not None

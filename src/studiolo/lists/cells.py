@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .authors import people_before, split_authors
 from .citations import cite
 from .columns import Role
 from .dates import is_venue, year_in_cell, year_said
-from .heads import is_label, without_leads
+from .labels import is_label
+from .leads import without_leads
+from .places import whose_and_when
 from .texts import Text
 from .titles import Naming, read_naming, year_in
 
@@ -24,6 +26,21 @@ def words_of(cells: list[Text], roles: Mapping[Role, int], *alike: Role) -> str:
     return cells[i].words() if i < len(cells) else ""
 
 
+def with_titles(rows: Sequence[Sequence[Text]], roles: dict[Role, int]) -> dict[Role, int]:
+    """Return the columns of a table whose papers are linked by where they appeared, `[ICML 2020](…)`, with the names as titles."""
+    if "name" not in roles or "title" not in roles:
+        return roles
+    at = roles["title"]
+    said = [cells[at].words() for cells in rows if at < len(cells) and cells[at].pieces]
+    only_where = sum(
+        is_label(text) or is_venue(text) or bool(year_said(text, aside=True)) for text in said
+    )
+    if only_where * 2 <= len(said):
+        return roles
+    titled: dict[Role, int] = {role: i for role, i in roles.items() if role != "name"}
+    return {**titled, "title": roles["name"]}
+
+
 def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tuple[Naming, int]:
     """Return what a row calls its work, and which cell its title is in.
 
@@ -32,7 +49,8 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
         cites: the row links a paper.
     """
     at = _title_cell(cells, roles)
-    naming = _cell_naming(cells[at], cites=cites, titled=at == roles.get("title"))
+    titled = at == roles.get("title")
+    naming = _cell_naming(cells[at], cites=cites or titled, titled=titled)
     if not naming.title:
         named = (read_naming(c.run.data, c.pieces, cites=cites) for c in cells)
         naming = next((n for n in named if n.title), naming)
@@ -43,9 +61,17 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
     if cites:  # a column by another name
         taken = {at, *(i for role, i in roles.items() if role != "title")}
         others = (cell.words() for i, cell in enumerate(cells) if i not in taken)
-        dates += [text for text in others if year_said(text, aside=True)]
-    name = naming.name or words_of(cells, roles, "name").strip("- ") or None
+        tagged = [
+            tag
+            for text in (*others, words_of(cells, roles, "tags"))
+            for tag in text[:60].split(", ")
+        ]
+        dates += [text for text in tagged if year_said(text, aside=True)]
+    name = naming.name or words_of(cells, roles, "name").strip("- ")
+    name = "" if _NOT_KNOWN.match(name) else name
     people = words_of(cells, roles, "authors")
+    if dated := whose_and_when(people):  # Someone et al. 2017
+        dates.append(str(dated[1]))
     people = "" if _NOT_KNOWN.match(people) else people
     said = Naming(
         naming.title,

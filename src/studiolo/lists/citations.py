@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .authors import family_names, names_one, names_people, people_before, split_authors
-from .dates import is_venue, year_said
-from .heads import QUOTED, is_label
+from .authors import (
+    INSTITUTION,
+    family_names,
+    has_initials,
+    names_one,
+    names_people,
+    people_before,
+    split_authors,
+)
+from .dates import PUBLISHED, YEAR, is_venue, year_said
+from .labels import is_label
 from .places import (
     COMMA,
+    JOURNAL,
     STOP,
     VOLUME,
     YEAR_AT_END,
@@ -19,6 +28,7 @@ from .places import (
     placed,
     published,
     some,
+    whose_and_when,
     without_when,
 )
 
@@ -26,6 +36,7 @@ from .places import (
 # (title, what stands before it, what stands behind it)
 Cited = tuple[str, str, str]
 
+QUOTED = re.compile(r"[\"“„«‘《「]([^\"“”„«»《》「」\x00]{3,400})(?:[\"”»》」]|’(?!\w))")
 _LONGEST = 2000  # characters in which something is looked for
 _WORDS_ALONE = re.compile(r"[^\W\d](?:[\w' -]*\w)?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(\[])")
@@ -39,17 +50,27 @@ _PARENS_AT_END = re.compile(
     r"\s*(?:[(（]([^()（）]{1,120})[)）]|[\[【]([^\[\]【】]{1,120})[\]】])$"
 )
 _BY = re.compile(r"(?<![\s,(])[\s,(]+by (?=[A-Z])")
-_LOWER_WORD = re.compile(  # in no headline
+LOWER_WORD = re.compile(  # in no headline
     r"\s(?!with|from|into|over|that|than|when|your|through|under|between|using|toward)[a-z]{4,}\b"
 )
+_NAME_AND_TITLE = re.compile(r"([^\W_][^\s()]*(?: [A-Z\d][^\s()]*)?) \(([A-Z][^()]{11,200})\)[.:]?")
 _BAR = re.compile(r"([A-Z][\w.+-]*(?: [\w.+-]+)?)\s\|\s(?=[A-Z][^|]{12,}$)")
-_JOINT = re.compile(r",?\s+and\s+|\s*[&;]\s*|,\s+|\s?[.:]\s+(?=[A-Z\d“\"])")
+_BRACKET_FIRST = re.compile(r"\([^()]{2,80}\)\s+(?=[^\W\da-z_])")
+_DASHED_PEOPLE = re.compile(r"\s[-–—]\s([^-–—]{3,80} \((?:19|20)\d\d\))$")
+_JOINT = re.compile(r",?\s+and\s+|\s*[&;]\s*|,\s+|\s?[.:]\s+(?=[A-Z\d“\"]|ar[Xx]iv)")
 _INVERTED_FIRST = re.compile(
     r"([^\W\d_][\w'’-]+), ([A-Z][\w'’-]+(?: [A-Z]\.?)*), (?:and )?(?=[A-Z]|et al)"
 )
 _FAMILIES = re.compile(
     r"([A-Z][\w'’-]+(?:, [A-Z][\w'’-]+){0,3},? (?:and|&) [A-Z][\w'’-]+\.)\s+(?=[A-Z])"
 )
+_ONE_LISTED = r"[^\W\da-z_][\w.'’-]*(?: [^\W\da-z_][\w.'’-]*){1,3}"
+_NAME_LISTED = re.compile(_ONE_LISTED)
+_NAME_JOINT = re.compile(r",? and | & |, ")
+_NAMES_LISTED = re.compile(
+    rf"{_ONE_LISTED}(?:(?:,? and | & |, ){_ONE_LISTED}(?=[,.]|,? and | & |$)){{1,12}}"
+)
+_INITIALLED = re.compile(r"(?:[A-Z]\.?[ -]?){1,3} ?[A-Z][\w'’-]*|[A-Z][\w'’-]+(?: [A-Z]\.?){1,2}")
 _INITIALS = re.compile(r"\b[A-Z]{1,2}\.?[ ,:.-]")
 _INITIAL_AT_END = re.compile(r"(?:^|[\s.-])[A-Z]{1,2}$")
 _BIBTEX = re.compile(
@@ -63,7 +84,18 @@ _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
 _KIND = re.compile(r"\[[A-Z](?:/OL)?\]\.?$")  # of GB/T 7714: [J], [C]
 _IN = re.compile(r",\s+[Ii]n$")  # Its Title, in: *Journal of …*
-_KEPT_STOP = re.compile(r"[^\W\d_]{2}\.$")
+_END_STOP = re.compile(r"(?:[^\W\d_]{2}|[)\]])\.$")
+
+
+_CITE_KEY = re.compile(r"[A-Za-z][A-Za-z:_-]*\+?'?(?:(?:19|20)(\d\d)[A-Za-z]{0,20}|(\d\d)[a-z]?)")
+
+
+def is_cite_key(text: str, year: int | None) -> bool:
+    """Whether `text` is the key of a citation of that year, if any is known: `Exa21`, `EO+19b`, `example2021swim`."""
+    if not (key := _CITE_KEY.fullmatch(text)):
+        return False
+    digits = int(key[1] or key[2])
+    return digits == year % 100 if year else bool(key[1]) or not 30 < digits < 60
 
 
 def cite(text: str) -> Cited:
@@ -79,12 +111,40 @@ def cite(text: str) -> Cited:
     text, when = without_when(text)
     before = " - ".join(filter(None, (before, *when)))
     found = _quoted(text)
+    if found is None and (named := _NAME_AND_TITLE.fullmatch(text)):
+        title, lead, behind = cite(named[2])
+        if is_title_of(named[1], title):
+            return title, f"{before} - {named[1]} - {lead}", behind
+    if found is None and (dashed := _DASHED_PEOPLE.search(text)) and whose_and_when(dashed[1]):
+        found = text[: dashed.start()], "", dashed[1]
     if found is None:
         text, said = _whole(text)
         found = next((cited for style in _STYLES if (cited := style(text))), (text, "", ""))
         found = (*found[:2], f"{said} - {found[2]}" if said else found[2])
     title, lead_words, behind = found
     return without_stop(title), " - ".join(filter(None, (before, lead_words))), behind
+
+
+def is_title_of(name: str, text: str) -> bool:
+    """Whether words in brackets are the title of what is called `name`, and not what it is short for or a remark."""
+    words = text.split()
+    letters = [char for char in name.upper() if char.isalpha()]
+    initials = iter("".join(word[0] for word in re.split(r"[\s-]+", text) if word).upper())
+    return (
+        len(words) > 3
+        and name.count(" ") < 2
+        and not all(letter in initials for letter in letters)
+        and not (LOWER_WORD.search(text) or is_label(name) or year_said(name, aside=True))
+        and not (year_said(text, aside=True) or PUBLISHED.search(text) or is_venue(words[0]))
+        and not (
+            "/" in words
+            or INSTITUTION.search(text)
+            or " et al" in text
+            or YEAR.search(text)
+            or text.count(",") > 2
+        )
+        and not (people_before(text) or names_people(text) or names_one(name))
+    )
 
 
 def quoted_title(text: str) -> re.Match[str] | None:
@@ -94,6 +154,9 @@ def quoted_title(text: str) -> re.Match[str] | None:
         return None
     within = _WITHIN.search(text, 0, quoted.start()) is not None
     goes_on = quoted[1].lstrip()[0].islower() or _GOES_ON.match(text, quoted.end())
+    short = quoted[1].count(" ") < 3 and text[: quoted.start()].rstrip()[-1:].isalnum()
+    if short and goes_on and not people_before(text[: quoted.start()]):
+        return None  # Its “Few Words” in a longer title
     return None if within and goes_on else quoted
 
 
@@ -104,7 +167,7 @@ def without_stop(title: str) -> str:
         return title[:-1]
     if not title.endswith(".") or title.endswith("etc."):
         return title
-    return title[:-1] if _KEPT_STOP.search(title[-3:]) else title
+    return title[:-1] if _END_STOP.search(title[-3:]) else title
 
 
 def _quoted(text: str) -> Cited | None:
@@ -136,8 +199,53 @@ def _dashed(text: str) -> Cited | None:
     return None
 
 
+def _by_commas_alone(text: str) -> Cited | None:
+    """`Ada Some, Bo Other, Mean River Search, AAAI, 2010`: people, and a title that may be called like one of them.
+
+    Nothing but commas sets them apart. An `and`, initials and the number of words may tell which is the title; where they do
+    not, all the words are kept, and nobody is invented.
+    """
+    listed = _NAMES_LISTED.match(text)
+    if listed is None:
+        return None
+    names, end = _NAME_LISTED.findall(listed[0]), listed.end()
+    while len(names) > 2 and placed(
+        text[listed[0].rindex(names[-1]) :]
+    ):  # Neural Computation, 1997
+        end = listed[0].rindex(", ")
+        listed = _NAMES_LISTED.match(text, 0, end)
+        if listed is None:
+            return None
+        names.pop()
+    behind = text[end:].lstrip(", ")
+    if behind.strip(" .") and (text[end] != "," or not placed(behind)):
+        return None
+    initialled = [bool(_INITIALLED.fullmatch(name)) for name in names]
+    if not all(said or names_one(name) for name, said in zip(names, initialled, strict=True)):
+        return None
+    if all(initialled):
+        return None
+    last = len(names) - 1
+    ands = [i for i, joint in enumerate(_NAME_JOINT.findall(text[:end])) if joint.strip() != ","]
+    written = [i for i, said in enumerate(initialled) if not said]
+    long = [i for i, name in enumerate(names) if name.count(" ") > 1 and not initialled[i]]
+    if ands:
+        at = last if ands == [last - 2] else 0 if ands == [last - 1] and behind else None
+    elif len(written) == 1:
+        at = written[0]
+    else:
+        at = long[0] if len(long) == 1 and behind else None
+    if at not in (0, last):
+        return text[:end], "", behind
+    return names[at], ", ".join(names[:at]), ", ".join([*names[at + 1 :], behind])
+
+
 def _people_first(text: str) -> Cited | None:
     """`Someone, A. (2019). Title. Venue`; `A. Someone and B. Other. Title. Venue, 2019`; `Someone et al.: Title`."""
+    if text[:1] == "(" and (
+        whose := _BRACKET_FIRST.match(text)
+    ):  # (A Lab and Another) Someone et al. Title
+        return _people_first(text[whose.end() :])
     if (year := _YEAR_PARENS.search(text, 0, 600)) and split_authors(text[: year.start()]):
         return _sentence(text, year.end(), text[: year.end()])
     if (dated := _DATED_PEOPLE.match(text)) and names_people(dated[1]):
@@ -158,7 +266,8 @@ def _people_first(text: str) -> Cited | None:
             continue
         if opening[0][0] == ":" and "," not in people and " et al" not in people:
             continue  # One and Two: a Title
-        if names_people(people) and not _more_people(rest):
+        others = people.endswith(("et al", "et al."))
+        if names_people(people) and (others or not _more_people(rest)):
             return _sentence(text, opening.end(), people)
     return None
 
@@ -192,6 +301,8 @@ def _people_by_commas(text: str) -> Cited | None:
         if others or sign in ".:":
             last, ended = False, True
             break
+    if ended and is_venue(text[at:].rstrip(" .")):
+        return None  # no title is written
     if last or people < 1 + bool(first) or split_authors(text[at:]) or len(text) - at < 12:
         return None
     stop = text.find(". ", at)
@@ -217,7 +328,7 @@ def _sentence(text: str, at: int, before: str) -> Cited:
     if year := _YEAR_FIRST.match(text, at):
         at, before = year.end(), f"{before} {year[0]}"
     for comma in some(COMMA.finditer(text, at + 8, at + _LONGEST), 20):
-        if VOLUME.match(text, comma.end()):
+        if VOLUME.match(text, comma.end()) or JOURNAL.match(text, comma.end()):
             return text[at : comma.start()], before, text[comma.end() :]
     stops = (s for s in STOP.finditer(text, at, at + _LONGEST) if s.start() > at + 8)
     stop = next((s for s in stops if text[s.start()] == "." or published(text[s.end() :])), None)
@@ -240,14 +351,18 @@ def _people_behind(text: str) -> Cited | None:
         if (
             text[stop.end()] not in ":-"
             and (stop.start() > 4 or published(text[stop.end() :]))
-            and (names_people(_first(text[stop.end() :])) or placed(text[stop.end() :]))
+            and (
+                names_people(_first(text[stop.end() :]))
+                or placed(text[stop.end() :])
+                or _one_placed(text, stop.end())
+            )
         ):
             cut = stop.start() + (text[stop.start()] != ".")
             return (*_whole(text[:cut]), text[stop.end() :])
     if by := _BY.search(text[:_LONGEST], 3):
         named = split_authors(_first(text[by.end() :].rstrip(")")))
         plain = text.count(" ", 0, by.start()) > 4 and (
-            _LOWER_WORD.search(text, 0, by.start()) and by.end() + len(named[0]) >= len(text)
+            LOWER_WORD.search(text, 0, by.start()) and by.end() + len(named[0]) >= len(text)
             if named
             else False
         )
@@ -266,6 +381,14 @@ def _people_behind(text: str) -> Cited | None:
         ):
             return text[: comma.start()], "", behind
     return None
+
+
+def _one_placed(text: str, at: int) -> bool:
+    """Whether somebody with initials stands at `at`, and nothing behind them but where and when: `Ada B. Some. ICML 2019`."""
+    stop = STOP.search(text, at)
+    return (
+        stop is not None and has_initials(text[at : stop.start()]) and published(text[stop.end() :])
+    )
 
 
 def _whole(text: str) -> tuple[str, str]:
@@ -321,6 +444,7 @@ def _unclosed(text: str) -> Cited | None:
 # in this order: the surer first
 _STYLES: tuple[Callable[[str], Cited | None], ...] = (
     _dashed,
+    _by_commas_alone,
     _people_first,
     _people_behind,
     _unclosed,

@@ -54,7 +54,7 @@ _TO = r"\s*[)\]}】）]*[.,:;]?"
 _DATE = (
     rf"{_FROM}(?:{_Y}(?:[a-e]|\s?[-./年]\s?(?:0?[1-9]|1[0-2])月?(?:\s?[-./]\s?\d\d?日?)?|:\d{1, 5}[-–]\d{1, 5})?"
     rf"|(?:[a-z]{{2,12}},?\s)?(?:\d\d?(?:st|nd|rd|th)?\s)?{_MONTH}\s?(?:\d\d?(?:st|nd|rd|th)?,?\s)?(?:of\s)?,?\s?{_Y}|{_Y}[\s,/-]{{1,2}}{_MONTH}"
-    rf"|\d\d?[./-]\d\d?[./-](\d\d|\d{{4}})){_TO}"
+    rf"|\d\d?[./-]\d\d?[./-](\d\d|\d{{4}})|\d\d?-{_MONTH}-(\d\d|\d{{4}})|(\d\d)年\d\d?月|arxiv\s?{_Y}(?:0[1-9]|1[0-2])){_TO}"
 )
 _WORD = r"(?:[a-z]?[A-Z@*][\w&.+*’/@-]*|\d[A-Z]{1,3}|ar[Xx]iv(?::[\d.]+)?|preprint|of|on|and|in|for|the|de|to|&|-|\([A-Z][\w-]*\)|\d{1,2}(?:st|nd|rd|th))"
 _AFTER = (
@@ -99,6 +99,8 @@ def year_said(text: str, *, aside: bool = False) -> int | None:
         return full_year(next(year for year in match.groups() if year))
     if (match := short.fullmatch(text)) and is_venue(match[1]):
         return full_year(match[2])
+    if "年" in text and "，" in text:  # where，20年9月
+        return year_said(text.rpartition("，")[2])
     first, _, place = text.partition(" ")
     if len(first) == 4 and first.isdigit() and first[:2] in ("19", "20") and is_venue(place):
         return int(first)

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from .authors import family_names, may_name, names_one, names_people, people_before, split_authors
 from .dates import MAYBE_DATE, is_venue, year_said
-from .heads import Part, Role, cut, is_label
+from .heads import Part, Role, cut
+from .labels import is_label
 from .links import Piece
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from studiolo.keys import Key
 
-from .heads import is_label
+from .labels import is_label
 from .links import Piece
 from .texts import Text
 from .words import plain_words

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from .blocks import Block
 from .entry import Entry
-from .heads import is_label
+from .labels import is_label
 from .links import Piece, Run, find_links
 from .marks import Mark, plain_tokens, tree
 from .states import BOX

@@ -12,9 +12,11 @@ from dataclasses import replace
 
 from .authors import names_one, names_people, people_before, split_authors
 from .blocks import Block
+from .citations import QUOTED
 from .dates import is_venue, year_said
 from .elements import Span
-from .heads import QUOTED, Part, cut, is_label
+from .heads import Part, cut
+from .labels import is_label
 from .texts import Text
 from .title_place import is_lead, title_in, title_part
 from .titles import Naming, read_naming
@@ -25,7 +27,7 @@ Reading = Callable[[list[Span], int], Text]
 
 _LONG = 4000  # bytes; a longer paragraph is prose
 _WORDS = 40  # in a title
-FIELD = re.compile(r"[^\W\d][\w ./-]{0,24}?\s?[:：]")
+LABELLED = re.compile(r"[^\W\d][\w ./-]{0,24}?\s?[:：]")
 _EMPHASISED = re.compile(
     rb"(?:\*\*|__|<b>|\xe3\x80\x8a).+(?:\*\*|__|</b>|\xe3\x80\x8b)[.\s]*$", re.DOTALL
 )
@@ -146,7 +148,7 @@ def are_fields(texts: Sequence[Text]) -> bool:
     if first.only_links() and first.links_paper():
         own = [text.only_links() for text in others if text.links_paper()]
         return all(own)
-    fields = sum(FIELD.match(text.words()) is not None for text in texts)
+    fields = sum(LABELLED.match(text.words()) is not None for text in texts)
     papers = [text for text in texts if text.links_paper()]
     return 2 * fields >= len(texts) and bool(papers) and all(map(says_where, papers))
 

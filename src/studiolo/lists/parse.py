@@ -12,14 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, takewhile
 
-from .below import TITLED, belongs_to_parent, is_part, names_below
+from .below import belongs_to_parent, is_part, names_below
 from .blocks import Block
-from .cells import name_row, words_of
+from .cells import name_row, with_titles, words_of
 from .columns import Role, columns_of
 from .contents import Contents
 from .drafts import Draft, Part
 from .elements import Heading, Link, Note, Question, Span, State
 from .entry import Entry
+from .fields import TITLED
 from .habits import Habits
 from .links import Piece, Run, find_links, fold_label, unescape
 from .paragraphs import (
@@ -495,11 +496,12 @@ class Reader:
         for cell in header:
             self._take_links(cell, None)
         roles = columns_of([cell.words() for cell in header])
-        for row in table.children[1:]:
-            self._row(row, roles)
+        rows = [[self._cell(row, cell) for cell in row.content] for row in table.children[1:]]
+        roles = with_titles(rows, roles)
+        for row, cells in zip(table.children[1:], rows, strict=True):
+            self._row(row, cells, roles)
 
-    def _row(self, row: Block, roles: Mapping[Role, int]) -> None:
-        cells = [self._cell(row, cell) for cell in row.content]
+    def _row(self, row: Block, cells: list[Text], roles: Mapping[Role, int]) -> None:
         if not any(cell.run.data for cell in cells):
             return
         draft = self._draft(row)

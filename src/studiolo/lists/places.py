@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TypeVar
 
 from .authors import family_names, names_people, people_before, split_authors
 from .dates import MAYBE_DATE, PUBLISHED, is_venue, year_said
-from .heads import without_leads
+from .leads import without_leads
 
+
+T = TypeVar("T")
 
 _LEAD = re.compile(
     r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）】}]\s*[:：.,-]?\s*|([^\W\d_][\w'’&/-]*(?:\s[\w'’&/.-]+){0,4}?|(?:19|20)\d\d[\w./-]*)\s?[:：,.]\s+"
@@ -21,6 +24,9 @@ VOLUME = re.compile(  # Geophys. J. Int. 148 (2002) 320
 )
 _NAMED = re.compile(
     r"[A-Z][a-z]+(?:\s(?:of|on|in|and|for|the|&|[A-Z][a-z]+)){0,7}|[A-Z][\w-]*[A-Z][\w-]*(?: [A-Z][\w-]*)?"
+)
+JOURNAL = re.compile(  # Journal of Its Field, Vol. 4
+    r"(?:[A-Z][\w.]* ){0,3}(?:Journal|Proceedings|Transactions|Annals|Proc\.|Trans\.) (?:of|on|in) (?:the )?[A-Z][^:?!]*\d"
 )
 _YEAR_LAST = re.compile(r"(?:19|20)\d\d[a-z]?[)\]]?$")
 STOP = re.compile(  # of a sentence, with another behind it
@@ -93,6 +99,8 @@ def published(text: str) -> bool:
 def placed(text: str) -> bool:
     """Whether words behind a comma only say where and when: `IEEE Access, 2020`, `Neural Computation, 1997`."""
     text = text.rstrip(" .;/")
+    if JOURNAL.match(text):
+        return True
     first, *rest = COMMA.split(text)
     if _DATED_VENUE.match(first) and is_venue(first.split()[0]) and len(first.split()) <= 6:
         return True
@@ -131,7 +139,7 @@ def people_and_year(text: str) -> bool:
     return "et al" in text and names_people(YEAR_AT_END.sub("", text).rstrip(", "))
 
 
-def some(found: Iterator[re.Match[str]], number: int) -> Iterator[re.Match[str]]:
+def some(found: Iterator[T], number: int) -> Iterator[T]:
     """Yield the first `number` of what was found: more in one text is not a citation."""
     for _, match in zip(range(number), found, strict=False):
         yield match

@@ -12,7 +12,8 @@ import re
 from .authors import split_authors
 from .citations import cite
 from .dates import MAYBE_DATE, VENUES, year_said
-from .heads import KEYWORD, LABELS, SMALL_WORDS, is_label
+from .labels import LABELS, SMALL_WORDS, is_label
+from .leads import KEYWORD
 from .links import Piece
 from .words import plain_words
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from .elements import State
-from .heads import KEYWORD
+from .leads import KEYWORD
 
 
 TO_READ: Final = "to read"

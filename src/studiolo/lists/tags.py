@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from .heads import is_label
+from .labels import is_label
 from .texts import Text
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from studiolo.keys import Key
 
 from .elements import Link
-from .heads import is_label
+from .labels import is_label
 from .links import Piece, Run
 from .words import plain_with_links, plain_words
 

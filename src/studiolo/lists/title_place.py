@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from .authors import names_people, only_people, people_before, split_authors
-from .citations import cite, quoted_title, without_stop
+from .citations import LOWER_WORD, cite, is_cite_key, is_title_of, quoted_title, without_stop
 from .dates import PUBLISHED, year_said
-from .heads import NUMBER, Part, is_label
-from .places import only_cites, without_when
+from .heads import Part
+from .labels import is_label
+from .leads import NUMBER, unbracketed
+from .places import ends_published, only_cites, without_when
 
 
 Parts = Sequence[Part]
@@ -75,7 +77,11 @@ def _candidates(parts: Parts) -> list[int]:
         for i in worded
     ):
         worded = [i for i in worded if i not in people]
-    cited = [i for i in worded if parts[i].is_link and only_cites(parts[i].text)]
+    cited = [
+        i
+        for i in worded
+        if parts[i].is_link and (only_cites(parts[i].text) or is_cite_key(parts[i].text, None))
+    ]
     if any(i not in cited and " " in parts[i].text for i in worded):
         worded = [i for i in worded if i not in cited]  # Its Title. [Someone and Other (2004)](…)
     return worded
@@ -111,11 +117,13 @@ def _texts(parts: Parts, worded: list[int]) -> list[int]:
 
 
 def _behind_linked_name(parts: Parts, worded: list[int]) -> int | None:
-    """`[Net](…) - Net: Its Title`, or its title on a line of its own."""
+    """`[Net](…) - Net: Its Title`, or its title in brackets or on a line of its own."""
     for i in worded[:3]:
         if (parts[i].is_link or parts[i].bold) and is_short(parts[i].text):
             for j in worded:
-                if j > i and _is_whole(parts[i].text, parts[j]):
+                if j > i and (
+                    _is_whole(parts[i].text, parts[j]) or _in_brackets(parts[i], parts[j])
+                ):
                     return j
     return None
 
@@ -155,6 +163,7 @@ def _bold(parts: Parts, worded: list[int]) -> int | None:
     behind = next((j for j in plain if j > i and not (parts[j].italic or _is_tag(parts[j]))), None)
     named = (
         behind is not None
+        and not parts[behind].text.startswith("by ")
         and is_name(parts[i].text)
         and not _only_remarks(parts, i, behind)
         and (not parts[behind].lead or _names_next(parts[i], parts[behind]))
@@ -221,6 +230,13 @@ def _is_whole(name: str, part: Part) -> bool:
     )
 
 
+def _in_brackets(name: Part, part: Part) -> bool:
+    """Whether the title stands in brackets behind a linked name: `[Net](…) (Its Longer Title)`."""
+    inner = unbracketed(part.text)
+    bracketed = inner != part.text and not part.is_link
+    return bracketed and name.is_paper and is_title_of(name.text, inner)
+
+
 def _only_remarks(parts: Parts, bold: int, behind: int) -> bool:
     """Whether words stand behind all links of the bold ones, and so only speak of that work."""
     between = any(part.is_link for part in parts[bold:behind])
@@ -228,9 +244,14 @@ def _only_remarks(parts: Parts, bold: int, behind: int) -> bool:
 
 
 def _names_next(part: Part, behind: Part) -> bool:
-    """Whether `**Name** - Its Title` is written, not `**Title** - a remark.`"""
-    text = behind.text
-    return is_short(part.text, 2) and not text.endswith(".") and len(text.split()) <= 18
+    """Whether `**Name** - Its Title` or `**Name**: Its Title.` is written, not `**Title** - a remark.`"""
+    text = behind.text.lstrip(": ")
+    stopped = text.endswith(".") and not (
+        behind.lead == ":"
+        and len(text.split()) > 2
+        and (ends_published(text) or not LOWER_WORD.search(text))
+    )
+    return is_short(part.text, 2) and not stopped and len(text.split()) <= 18
 
 
 def _is_citation(text: str) -> bool:

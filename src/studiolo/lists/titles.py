@@ -15,10 +15,13 @@ from typing import NamedTuple
 
 from .addresses import title_from_url
 from .authors import family_names, names_one, names_people, people_before, split_authors
-from .citations import cite
+from .citations import QUOTED, cite, is_cite_key
 from .dates import MAYBE_DATE, YEAR, full_year, is_venue, year_said
+from .fields import FIELD, fields_of, without_title
 from .habits import Habits
-from .heads import HASHTAGS, NUMBER, QUOTED, Part, cut, is_label, without_leads
+from .heads import Part, cut
+from .labels import is_label
+from .leads import HASHTAGS, NUMBER, unbracketed, without_leads
 from .links import Piece
 from .places import families_first, only_cites, whose_and_when, without_place, without_when
 from .plain import read_plain, read_thought
@@ -84,6 +87,8 @@ def read_by_rules(
     """Read any head as `read_naming` does."""
     if b"\xe2" in data or b"\xf0" in data:
         data = _TASK_DATE.sub(rb"\1          ", data)  # as long as it was
+    if fields := fields_of(data, pieces):
+        return _by_fields(fields, habits)
     parts = cut(data, pieces)
     if habits is not None:
         parts = habits.read(parts)
@@ -97,9 +102,25 @@ def read_by_rules(
     if not cites and not parts[at].is_link and all(part.runs_on for part in parts if part.is_link):
         return Naming(_as_it_is(data, pieces))  # a thought, not a citation
     name, authors = _name(leads, before)
+    if name and is_cite_key(name, year):
+        name = None
     if name and name.casefold() == title.casefold():
         name = None
     return Naming(title, name, authors or _authors_in(behind) or _authors_behind(rest), year)
+
+
+def _by_fields(fields: Sequence[tuple[bytes, list[Piece]]], habits: Habits | None) -> Naming:
+    """Read a head that says everything field by field: `**Title:** …`, `**Authors:** …`, `**Year:** …`."""
+    (first, pieces), *others = fields
+    titled = read_by_rules(*without_title(first, pieces), cites=True, habits=habits)
+    authors, year = titled.authors, titled.year
+    for data, inner in others:
+        if field := FIELD.fullmatch(plain_with_links(data, inner)):
+            if "author" in field[1].lower():
+                authors = authors or split_authors(field[2], surely=True)
+            elif found := YEAR.search(field[2]):
+                year = year or int(found[1])
+    return Naming(titled.title, titled.name, authors, year)
 
 
 def _around(parts: Sequence[Part], at: int) -> tuple[list[Part], list[Part]]:
@@ -178,7 +199,10 @@ def _authors_in(text: str) -> tuple[str, ...]:
     """Return the people in words behind a title; one alone only where the words begin with them."""
     if " " not in text or len(text) > _LONGEST:
         return ()
-    text = _YEAR_LEADS.sub(r"\2, \1", text.lstrip(" .,;:"), count=1)
+    text = text.lstrip(" .,;:")
+    if text[:1] == "[" and names_people(listed := unbracketed(text)):
+        return split_authors(listed)
+    text = _YEAR_LEADS.sub(r"\2, \1", text, count=1)
     text = without_when(text)[0]
     if found := whose_and_when(text):
         return found[0]
