@@ -11,6 +11,7 @@ several habits. The files of FOLDER are called `repository__file.md`; each repos
 from __future__ import annotations
 
 import argparse
+import html
 import random
 import re
 from collections import Counter, defaultdict
@@ -22,6 +23,7 @@ from scipy.stats import binomtest
 
 from studiolo.errors import StudioloError
 from studiolo.lists import Block, Document, Entry, Item, Section, apply_edits, insert, remove
+from studiolo.lists.links import fold_label
 
 
 NEIGHBOURS = 40
@@ -141,8 +143,22 @@ def parts(text: str) -> str:
 
 def own_text(doc: Document, block: Block) -> str:
     """Return the words of an item with everything below it, without its marker."""
-    return (
-        doc.data[block.marker_at : block.end].decode().removeprefix(block.marker.decode()).strip()
+    return spelled(doc, block.marker_at, block.end).removeprefix(block.marker.decode()).strip()
+
+
+def spelled(doc: Document, start: int, end: int) -> str:
+    """Return a stretch of a list with its links spelled out: `[paper](URL)` for `[paper][7]`, ‘[paper](URL)’ for `<a href="URL">paper</a>`."""
+    text, known = doc.data[start:end].decode(), doc.contents.definitions
+
+    def to(match: re.Match[str]) -> str:
+        url = known.get(fold_label(match[2] or match[1]))
+        return match[0] if url is None else f"[{match[1]}]({url})"
+
+    text = re.sub(r"\[([^\[\]]+)\]\[([^\[\]]*)\]", to, text)
+    return re.sub(
+        r"<a\s[^<>]*href\s*=\s*[\"']?\s*([^\s\"'<>]+)[^<>]*>([^<>]*)</a>",
+        lambda m: f"‘[{m[2]}]({html.unescape(m[1])})’",
+        text,
     )
 
 
@@ -187,7 +203,7 @@ def compare_row(doc: Document, new: Document, old: Entry, now: Entry, place: Sec
     """Return what is not as it was in a new row, None if nothing is."""
     a, b = doc.block_of(old), new.block_of(now)
     cells = [
-        [skeleton(d.data[slice(*cell)].decode(), e) for cell in x.content]
+        [skeleton(spelled(d, *cell), e) for cell in x.content]
         for d, x, e in ((doc, a, old), (new, b, now))
     ]
     said: set[str] = set()
@@ -200,9 +216,7 @@ def compare_row(doc: Document, new: Document, old: Entry, now: Entry, place: Sec
             for x in a.parent.children[1:]
             if x is not a and column < len(x.content) and (e := doc.entry_at(x))
         ]
-        forms = [
-            skeleton(doc.data[slice(*x.content[column])].decode(), e) for x, e in rows[-NEIGHBOURS:]
-        ]
+        forms = [skeleton(spelled(doc, *x.content[column]), e) for x, e in rows[-NEIGHBOURS:]]
         if not parts(written) and set(parts(was)) <= said - {_U}:
             continue
         said |= set(parts(was))

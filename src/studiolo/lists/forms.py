@@ -52,9 +52,10 @@ def written(
 def _indented(text: str, old: int, new: int) -> str:
     """Return a text whose further lines belong to an item with a marker of `new` columns and not `old`."""
     depths = [len(spaces) for spaces in re.findall(r"\n( *)(?=\S)", text)]
-    if new <= old or (depths and min(depths) >= new):
-        return text
-    return text.replace("\n", "\n" + " " * (new - old))
+    if new > old and not (depths and min(depths) >= new):
+        text = text.replace("\n", "\n" + " " * (new - old))
+    # a year with a full stop would be the next item's number
+    return re.sub(r"\n *(?=(?:19|20)\d\d[.)](?:\s|$))", "\n" + " " * new, text)
 
 
 def learnt(doc: Document, blocks: Sequence[Block]) -> list[Template]:
@@ -80,13 +81,13 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
     """
     cores = Counter(_spaced(template.core) for template in templates)
     shapes = Counter(_spaced(template.shape) for template in templates)
-    exact = Counter(template.shape for template in templates)
+    exact = Counter(template.manner for template in templates)
     distinct: dict[str, Template] = {}
     for template in templates:
         shape = _spaced(template.shape)
         known = distinct.setdefault(shape, template)
         # arXiv is written where the address leads there
-        better = exact[template.shape] - exact[known.shape]
+        better = exact[template.manner] - exact[known.manner]
         if ("venue" in template.roles, better) > ("venue" in known.roles, 0):
             distinct[shape] = template
 
@@ -107,8 +108,8 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
 
 
 def _spaced(text: str) -> str:
-    """Return a form with single blanks: two that differ only in these are one habit."""
-    return " ".join(text.split())
+    """Return a form without blanks: two that differ only in these are one habit."""
+    return "".join(text.split())
 
 
 def counted(text: str, templates: Sequence[Template]) -> str:
@@ -123,10 +124,13 @@ def counted(text: str, templates: Sequence[Template]) -> str:
 def forms_and_less(template: Template, item: Item) -> Iterator[tuple[Template, Item]]:
     """Yield a form with an item and what is left of it; a venue that its words allow goes before anything that is known."""
     bare = template.without("venue") if "venue" in template.roles else None
+    plain = template.unturned() if "authors" in template.roles else None
     for said in less_and_less(item):
         yield template, said
         if bare is not None:
             yield bare, said
+        if plain is not None and said.authors:
+            yield plain, said
 
 
 def reads_as(entries: Sequence[Entry], item: Item, roles: Collection[str]) -> bool:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .blocks import Block
+from .dates import year_said
 from .entry import Entry
 from .labels import is_label
 from .links import Piece, Run, find_links
 from .marks import Mark, plain_tokens, tree
 from .states import BOX
 from .style import head_of
-from .template import NUMBER, SHAPE_URL, Group, Node, Slot, Template, Words
+from .template import NUMBER, SHAPE_URL, Group, Node, Slot, Template, Words, given_and_family
 from .words import plain_words
 
 
@@ -77,7 +78,9 @@ def learn_item(
         at = words.content[-1][1]
         if more is None or not lead.startswith("\n"):
             continue
-        if {"authors", "url"} & (set(more.roles) - said) and "url" not in said & set(more.roles):
+        new = set(more.roles) - said
+        when = new == {"year"} and _says_when(Run(data, words.content).data)
+        if (when or {"authors", "url"} & new) and "url" not in said & set(more.roles):
             below.append((lead.replace(f"\n{indent}", "\n") if indent else lead, more))
     second = head.content[1:2]
     between = data[head.content[0][1] : second[0][0]] if second else b"\n"
@@ -90,6 +93,11 @@ def learn_item(
         own.number,
         block.text_at - block.marker_at,
     )
+
+
+def _says_when(text: bytes) -> bool:
+    words = re.sub(r"^(?:year|date|published|venue)\s?[:：]\s*", "", plain_words(text), flags=re.I)
+    return year_said(words) is not None
 
 
 def _names_nothing(entry: Entry) -> bool:
@@ -249,7 +257,7 @@ def _find_authors(text: str, authors: tuple[str, ...]) -> tuple[int, int, Slot] 
     turned = 0
     at = 0
     for person in authors:
-        given, _, family = person.rpartition(" ")
+        given, family = given_and_family(person)
         forms = [f"(?P<turned>{_spelled(family)},\\s+{_spelled(given)})"] if given else []
         names = "|".join([*forms, _spelled(person)])
         match = re.compile(rf"(?<![^\W_])(?:{names})(?![^\W_])\.?").search(text, at)
@@ -265,7 +273,7 @@ def _find_authors(text: str, authors: tuple[str, ...]) -> tuple[int, int, Slot] 
     joints = [_FOOTNOTE.sub("", text[a:b]) for (_, a), (b, _) in pairwise(spans)]
     if joints:
         slot.joint, slot.last = joints[0], joints[-1]
-        if len(joints) == 1 and re.search(r"and|&", slot.last):
+        if len(joints) == 1 and re.search(r"and|&", slot.last) and turned < len(spans):
             slot.joint = ", "
     start, end = spans[0][0], spans[-1][1]
     if others := _ET_AL.match(text, end):
@@ -311,7 +319,10 @@ def _tokens(
         elif (key := _same_arxiv(what, entry)) is not None and main is not None:
             shown = text[slice(*what.inner)]
             group = Group("[", f"]({what.piece.url})", [], "also", shown, key)
-            out.append(group if is_label(plain_words(shown.encode())) else Words("word", ""))
+            if what.kind == "bare":
+                group = Group(_id_lead(shown), "", [], "also", "", key)
+            labelled = what.kind == "bare" or is_label(plain_words(shown.encode()))
+            out.append(group if labelled else Words("word", ""))
         elif inside := [slot for slot in slots if start < slot[0] and slot[1] < end]:
             out += _around(text, what.inner, inside)  # it leads elsewhere; its words are wanted
         else:
@@ -322,16 +333,25 @@ def _tokens(
     return out
 
 
+def _id_lead(text: str) -> str:
+    """Return what stands before an id that is written for an address: arXiv:"""
+    lead = re.match(r"arxiv:\s?", text, re.IGNORECASE)
+    return lead[0] if lead else ""
+
+
 def _same_arxiv(link: _Link, entry: Entry) -> str | None:
     mention = link.piece.mention
-    if link.kind != "inline" or mention is None or mention.key != entry.key:
+    if mention is None or mention.key != entry.key:
+        return None
+    if link.kind != "inline" and not (link.kind == "bare" and _id_lead(link.piece.url)):
         return None
     return mention.key.value if mention.key.kind == "arxiv" else None
 
 
 def _main_node(text: str, link: _Link, slots: Sequence[tuple[int, int, Slot]]) -> Node:
     if link.kind in ("bare", "auto"):
-        return Slot("url", lead="<" if link.kind == "auto" else "")
+        lead = "<" if link.kind == "auto" else _id_lead(text[link.start : link.end])
+        return Slot("url", lead=lead)
     start, end = link.inner
     inside = [slot for slot in slots if start <= slot[0] and slot[1] <= end]
     if all(slot.role == "venue" for _, _, slot in inside):

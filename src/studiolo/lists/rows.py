@@ -122,6 +122,8 @@ def _values(
             fresh = {"url"}  # a second link to the same paper
         if best.roles == ("year",) and meant.get(column) in ("year", "date", "venue"):
             fresh = {"year"}  # whatever else has it
+        if best.roles == ("name",) and meant.get(column) == "name" and item.name:
+            fresh = {"name"}  # it may be in the link as well
         if fresh == {"venue"} or (len(templates) * 2 >= len(rows) and fresh):
             values[column] = counted(best.write(item), above)
             roles |= fresh
@@ -143,6 +145,8 @@ def _values(
     for role, text in said.items():
         column = columns.get(role, columns.get(_INSTEAD.get(role, role), width))
         if column < width and not values[column] and role not in roles:
+            if role == "year" and text and _says_otherwise(doc, table, column):
+                continue
             values[column] = text
             roles.add(role)
     state = columns.get("state")
@@ -150,6 +154,21 @@ def _values(
         if not values[column]:
             values[column] = _filler(doc, table, column, column == state)
     return values, roles
+
+
+def _says_otherwise(doc: Document, table: Block, column: int) -> bool:
+    """Whether most of the last cells of a column that have a figure have no year in four digits: 09/27, 25.04.10."""
+    cells = [
+        text
+        for row in table.children[1:][-LOOKED_AT:]
+        if column < len(row.content)
+        and re.search(
+            r"\d", text := doc.data[slice(*row.content[column])].decode("utf-8", "replace")
+        )
+    ]
+    return sum(bool(re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", text)) for text in cells) * 2 < len(
+        cells
+    )
 
 
 def _counts(templates: Sequence[Template], heading: str) -> bool:

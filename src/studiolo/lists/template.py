@@ -70,6 +70,7 @@ class Template:
         number: the number that its words begin with.
         width: of the marker before it and its spaces.
         shape: the text with its places unfilled: two that look alike have one shape.
+        manner: that with several people.
         core: how the title and the link stand in it.
     """
 
@@ -80,11 +81,15 @@ class Template:
     number: int | None = None
     width: int = 0
     shape: str = ""
+    manner: str = ""
     core: str = ""
 
     def __post_init__(self) -> None:
         self.roles = (*self.roles, *(role for _, more in self.below for role in more.roles))
         self.shape = self.write(_SHAPE, SHAPE_URL)
+        self.manner = self.write(
+            replace(_SHAPE, authors=("Ann One", "Bo Two", "Cy Three")), SHAPE_URL
+        )
         bare = replace(_SHAPE, authors=(), year=None, name=None)
         self.core = self.write(bare, SHAPE_URL)
 
@@ -104,6 +109,11 @@ class Template:
         below = tuple((lead, more.without(role)) for lead, more in self.below)
         roles = tuple(one for one in self.roles if one != role)
         return replace(self, nodes=_without(self.nodes, role), roles=roles, below=below)
+
+    def unturned(self) -> Template:
+        """Return this template with given names first."""
+        below = tuple((lead, more.unturned()) for lead, more in self.below)
+        return replace(self, nodes=_unturned(self.nodes), below=below)
 
     @property
     def bare(self) -> bool:
@@ -130,6 +140,17 @@ def _without(nodes: Sequence[Node], role: Role) -> list[Node]:
         Words("word", "")
         if isinstance(node, Slot) and node.role == role
         else replace(node, inner=_without(node.inner, role))
+        if isinstance(node, Group)
+        else node
+        for node in nodes
+    ]
+
+
+def _unturned(nodes: Sequence[Node]) -> list[Node]:
+    return [
+        replace(node, turned=0)
+        if isinstance(node, Slot)
+        else replace(node, inner=_unturned(node.inner))
         if isinstance(node, Group)
         else node
         for node in nodes
@@ -167,16 +188,18 @@ def _join(nodes: Sequence[Node], item: Item, url: str, *, whole: bool = True) ->
             told |= isinstance(node, Words) and node.text[:1] not in ("", "[", "<", "!")
             continue
         between = _between(run, out, said)
-        if re.match(r"\s*\.", between) and _STOPS.search(out):
-            between = between.lstrip().removeprefix(".")  # the title has its own full stop
+        mark = between.lstrip()[:1]
+        if (mark == "." and _STOPS.search(out)) or (mark == "," and _COMMA.search(out)):
+            between = between.lstrip()[1:]  # the title has its own
         out += between + said
         run, told = [], False
     end = _ending(run, whole=whole, told=told) if out else ""
     return out + ("" if end.startswith(".") and _STOPS.search(out) else end)
 
 
-_SENTENCE = re.compile(r"[.!?][*_]*$")
+_SENTENCE = re.compile(r"[.!?][*_\"”’]*$")
 _STOPS = re.compile(r"\.[*_\"”]*$")
+_COMMA = re.compile(r",[*_\"”]*$")
 
 
 def _between(run: Sequence[str | None], before: str, said: str) -> str:
@@ -227,7 +250,9 @@ def _filled(slot: Slot, item: Item, url: str) -> str | None:
     if slot.role == "number":
         return slot.lead
     if slot.role == "url":
-        return f"<{url}>" if slot.lead else url
+        if slot.lead.endswith(":") and url != SHAPE_URL:
+            return _as_id(slot.lead, url) or url
+        return f"<{url}>" if slot.lead == "<" else url
     if slot.role == "title":
         return escape(item.title) if item.title else None
     if slot.role == "name":
@@ -253,8 +278,21 @@ def _filled(slot: Slot, item: Item, url: str) -> str | None:
     return slot.lead + text + others
 
 
-def _turned(person: str) -> str:
+_PARTICLE = re.compile(
+    r"(?: (?:van|von|de[nrsl]?|di|da|dos|du|la|le|ten|ter|el|al|bin|ben))+$", re.IGNORECASE
+)
+
+
+def given_and_family(person: str) -> tuple[str, str]:
+    """Return the two parts of a name, what goes with the family name (van, de) in that."""
     given, _, family = person.rpartition(" ")
+    particle = _PARTICLE.search(given)
+    at = particle.start() if particle else len(given)
+    return given[:at], person[at:].strip() if particle else family
+
+
+def _turned(person: str) -> str:
+    given, family = given_and_family(person)
     return f"{family}, {given}" if given and "," not in person else person
 
 
@@ -296,13 +334,23 @@ def _label(node: Group, url: str) -> str:
         return node.label
     if badge:
         return "paper"
-    lettered = re.search(r"[^\W\d_]+[\w\s.:'-]*", node.label)
+    lettered = re.search(r"[^\W\d_]+[\w\s.:'-]*", node.label) or re.search(
+        r"\w+[\w.:/-]*", node.label
+    )
     plain = "Paper" if lettered and lettered[0][0].isupper() else "paper"
     return node.label.replace(lettered[0], plain, 1) if lettered else plain
 
 
+def _as_id(lead: str, url: str) -> str | None:
+    """Return what names a paper by its id, `arXiv:1706.03762`."""
+    mention = find_mention(url)
+    return lead + mention.key.value if mention and mention.key.kind == "arxiv" else None
+
+
 def _also(node: Group, url: str) -> str | None:
     """Return a further link to the same paper, where the address of the new one can be made of its id."""
+    if not node.closed:
+        return _as_id(node.opened, url) if url != SHAPE_URL else node.opened
     if url == SHAPE_URL:
         return f"[{node.label}](\ue005)"
     mention = find_mention(url)
