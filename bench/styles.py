@@ -151,7 +151,7 @@ def spelled(doc: Document, start: int, end: int) -> str:
     text, known = doc.data[start:end].decode(), doc.contents.definitions
 
     def to(match: re.Match[str]) -> str:
-        url = known.get(fold_label(match[2] or match[1]))
+        url = known.get(fold_label((match[2] or match[1]).encode()))
         return match[0] if url is None else f"[{match[1]}]({url})"
 
     text = re.sub(r"\[([^\[\]]+)\]\[([^\[\]]*)\]", to, text)

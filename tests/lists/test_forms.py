@@ -1,5 +1,7 @@
 """In which form a new item or row is written: that of its neighbours, and only if it reads back as itself."""
 
+from dataclasses import replace
+
 import pytest
 
 from studiolo.errors import ListError
@@ -106,12 +108,65 @@ FORMS = [
         "3. **Old Lakes** `LAKE 2021`\n\n   *of some waters* [[paper]](https://arxiv.org/abs/1804.04235) 2021.05",
         "4. **Rivers of Attention** `2023`\n\n   [[paper]](https://arxiv.org/abs/2311.90001)",
     ),
+    (  # of two people the second too has the family name first
+        "- **Old Lakes** [[pdf](https://arxiv.org/abs/1804.04235)]  \n  *Example, Ann and Sample, Bob*",
+        "- **Rivers of Attention** [[pdf](https://arxiv.org/abs/2311.90001)]  \n  *Lovelace, Ada and Turing, Bo and Third, Cy*",
+    ),
+    (
+        '- Ann Example, Bob Sample. "Old Lakes." Journal of Waters, 2019. [[pdf](https://arxiv.org/abs/1804.04235)]',
+        '- Ada Lovelace, Bo Turing, Cy Third. "Rivers of Attention." 2023. [[pdf](https://arxiv.org/abs/2311.90001)]',
+    ),
+    (
+        "- **Old Lakes,** in Journal of Waters, 2019. [pdf](https://arxiv.org/abs/1804.04235)",
+        "- **Rivers of Attention,** 2023. [pdf](https://arxiv.org/abs/2311.90001)",
+    ),
+    (
+        "- Old Lakes [[12]](https://arxiv.org/abs/1804.04235)",
+        "- Rivers of Attention [[paper]](https://arxiv.org/abs/2311.90001)",
+    ),
+    (
+        "- [Old Lakes](https://arxiv.org/abs/1804.04235). arXiv preprint arXiv:1804.04235 (2018).",
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001). arXiv preprint arXiv:2311.90001 (2023).",
+    ),
+    (
+        "- Old Lakes [[pdf]](https://arxiv.org/abs/1804.04235)\n  - Ann Example and Bob Sample\n  - LAKE 2018",
+        "- Rivers of Attention [[pdf]](https://arxiv.org/abs/2311.90001)\n  - Ada Lovelace, Bo Turing and Cy Third\n  - 2023",
+    ),
+    (  # a year below a longer number is not the next item
+        "9. **Old Lakes** [[pdf](https://arxiv.org/abs/1804.04235)]  \n   *Ann Example, Bob Sample*  \n   **LAKE**, 2018.",
+        "10. **Rivers of Attention** [[pdf](https://arxiv.org/abs/2311.90001)]  \n    *Ada Lovelace, Bo Turing, Cy Third*  \n    2023.",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("old", "new"), FORMS, ids=[new for _, new in FORMS])
 def test_brackets_emphasis_quotes_people_and_year_stand_as_in_the_neighbour(old, new):
     assert written(f"# S\n\n{old}\n") == new
+
+
+def test_people_are_written_as_most_neighbours_write_several():
+    old = "- [{}](https://arxiv.org/abs/1804.0423{}) *{}*\n"
+    people = ("Ann Example; Bob Sample", "Cy Lee; Di Moe", "Example, Ann and Sample, Bob")
+    lines = [
+        old.format(f"Old Lakes {x}", i, who)
+        for i, (x, who) in enumerate(zip("ABC", people, strict=True))
+    ]
+    line = written("# S\n" + "".join(lines))
+    assert line.endswith("*Ada Lovelace; Bo Turing; Cy Third*")
+
+
+def test_particle_goes_with_the_family_name():
+    item = replace(ITEM, authors=("Ada van der Lovelace", "Bo Turing"))
+    old = "- [Old Lakes](https://arxiv.org/abs/1804.04235) *Moe, Di and De Bar, Cy*\n"
+    assert written("# S\n" + old, item).endswith(" *van der Lovelace, Ada and Turing, Bo*")
+
+
+def test_one_person_whose_name_would_not_be_read_has_the_given_name_first():
+    item = replace(ITEM, authors=("Ada Lovelace",))
+    old = (
+        "- **Old Lakes** — Example, Ann, 2019 | Waters. [[pdf](https://arxiv.org/abs/1804.04235)]\n"
+    )
+    assert " — Ada Lovelace, 2023" in written("# S\n" + old, item)
 
 
 def test_colon_behind_a_short_name_stays_in_its_emphasis():
@@ -377,6 +432,10 @@ ROWS = [
         "| Old Lakes | [![thecvf](https://img.shields.io/badge/pdf-thecvf-7395C5.svg)](https://openaccess.thecvf.com/content/CVPR2023/papers/Ex_Old_Lakes_CVPR_2023_paper.pdf) |",
         "| Rivers of Attention | [paper](https://arxiv.org/abs/2311.90001) |",
     ),
+    (  # two figures each: which of them is the year is not known
+        "| Date | Title | Paper |\n|---|---|---|\n| 23.04.10 | Old Lakes | [paper](https://arxiv.org/abs/1804.04235) |\n",
+        "|  | Rivers of Attention | [paper](https://arxiv.org/abs/2311.90001) |",
+    ),
 ]
 
 
@@ -396,6 +455,15 @@ def test_row_of_a_table_drawn_in_straight_columns_is_as_wide():
     doc = Document(f"# S\n\n{table}".encode())
     (edit,) = insert(doc, Item("Rivers", "https://arxiv.org/abs/2311.90001", year=2023), "S")
     assert edit.new.decode() == ("| [Rivers](https://arxiv.org/abs/2311.90001)         | 2023 |\n")
+
+
+def test_name_stands_in_its_column_though_the_link_says_it_too():
+    table = "# S\n| Name | Title | Link |\n|---|---|---|\n" + "".join(
+        f"| {n} | {n}: Old Lakes | [{n}](https://arxiv.org/abs/1804.0423{i}) |\n"
+        for i, n in enumerate(("OLD", "OLE"))
+    )
+    row = written(table, replace(ITEM, name="RIV"))
+    assert row == "| RIV | Rivers of Attention | [RIV](https://arxiv.org/abs/2311.90001) |"
 
 
 def test_link_by_a_number_and_a_link_in_html_are_forms_too():

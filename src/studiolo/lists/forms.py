@@ -108,8 +108,8 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
 
 
 def _spaced(text: str) -> str:
-    """Return a form without blanks: two that differ only in these are one habit."""
-    return "".join(text.split())
+    """Return a form without blanks, but its lines: two that differ only in these are one habit."""
+    return "\n".join("".join(line.split()) for line in text.split("\n"))
 
 
 def counted(text: str, templates: Sequence[Template]) -> str:

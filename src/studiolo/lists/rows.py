@@ -54,7 +54,7 @@ def insert_row(doc: Document, item: Item, table: Block) -> Edit:
     linked = [{i: form for i, form in row.items() if "url" not in form.roles} for row in cells]
     for form in (cells, linked, []):
         for said in less_and_less(item):
-            values, roles = _values(doc, table, form, said, last if form else ())
+            values, roles = _values(doc, table, form, said, last if form else (), cells)
             line = _as_row(data, table, values)
             text = head + (b"" if head.endswith(b"\n") else doc.newline) + line + b"\n"
             if reads_as(Document(text).entries, said, roles):
@@ -79,13 +79,19 @@ def _learnt_cells(doc: Document, row: Block, entry: Entry) -> _Cells:
 
 
 def _values(
-    doc: Document, table: Block, rows: Sequence[_Cells], item: Item, last: Sequence[_Cells]
+    doc: Document,
+    table: Block,
+    rows: Sequence[_Cells],
+    item: Item,
+    last: Sequence[_Cells],
+    like: Sequence[_Cells],
 ) -> tuple[list[str], set[str]]:
     """Return the cells of a new row, and which of `item` they say.
 
     Args:
         rows: the forms of the cells of rows like it, the last first.
         last: those of the last rows whatever they are, which a number follows.
+        like: those of rows like it, whether they are to be followed or not.
     """
     columns = _columns(doc, table)
     width = len(table.children[0].content)
@@ -132,7 +138,7 @@ def _values(
         unnamed = [i for i in range(width) if i not in columns.values()]
         named = Counter(
             column
-            for row in rows
+            for row in like
             for column, form in row.items()
             if "title" in form.roles and column not in meant
         )
