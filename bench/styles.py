@@ -40,6 +40,7 @@ def skeleton(text: str, entry: Entry) -> str:
     """Return a text with one sign for each thing that it says of its entry, and without the words that only this one has."""
     urls = {x.url for x in entry.links if x.mention and entry.key and x.mention.key == entry.key}
     text = text.replace("\\[", "[").replace("\\]", "]")
+    text = re.sub(r"\]\(<([^\s<>()]*)>\)", r"](\1)", text)
     for url in sorted(urls, key=len, reverse=True):
         text = re.sub(rf"<?{re.escape(url)}(?![\w/])>?", _U, text)
     text = re.sub(rf"({_U})\s+\"[^\"]*\"\)", r"\1)", text)
@@ -67,8 +68,10 @@ def skeleton(text: str, entry: Entry) -> str:
     )
     text = re.sub(r"<br\s*/?>", "\n", text)
     text = re.sub(r"<(\w+)[^>]*></\1>", _W, text)
-    text = re.sub(r"<(?:b|i|u|strong|em|sub|sup|ins|small|code|kbd|del|mark)>", "‘", text)
-    text = re.sub(r"</\w+>", "’", text)
+    shown = r"(?:b|i|u|strong|em|sub|sup|ins|small|code|kbd|del|mark|span|font)>"
+    text = re.sub(f"<{shown}", "‘", text)
+    text = re.sub(f"</{shown}", "’", text)
+    text = re.sub(r"</?(?:details|summary|p|div)[^<>]*>", _W, text)
     for mark, at in _EMPHASIS:
         mark = re.escape(mark)
         text = re.sub(rf"{mark}(?=\S)(.+?)(?<=\S){mark}", rf"{chr(0xE010 + at)}\1{chr(0xE020 + at)}", text, flags=re.DOTALL)  # fmt: skip
@@ -165,6 +168,7 @@ def spelled(doc: Document, start: int, end: int) -> str:
 def item_of(entry: Entry) -> Item | None:
     """Return what a list says of an entry, if that is enough to add it again."""
     to_it = [x for x in entry.links if x.mention and x.mention.key == entry.key]
+    to_it.sort(key=lambda x: "://" not in x.url)
     titled = [x for x in to_it if entry.title in x.text]
     if not to_it or not re.search(_loosely(entry.title), entry.text):
         return None

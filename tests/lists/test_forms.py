@@ -132,6 +132,10 @@ FORMS = [
         "- Old Lakes [[pdf]](https://arxiv.org/abs/1804.04235)\n  - Ann Example and Bob Sample\n  - LAKE 2018",
         "- Rivers of Attention [[pdf]](https://arxiv.org/abs/2311.90001)\n  - Ada Lovelace, Bo Turing and Cy Third\n  - 2023",
     ),
+    (
+        "- Example A, Sample B. Old Lakes. Journal of Waters. 2019 Dec. [link](https://arxiv.org/abs/1804.04235)",
+        "- Ada Lovelace, Bo Turing, Cy Third. Rivers of Attention. 2023. [link](https://arxiv.org/abs/2311.90001)",
+    ),
     (  # a year below a longer number is not the next item
         "9. **Old Lakes** [[pdf](https://arxiv.org/abs/1804.04235)]  \n   *Ann Example, Bob Sample*  \n   **LAKE**, 2018.",
         "10. **Rivers of Attention** [[pdf](https://arxiv.org/abs/2311.90001)]  \n    *Ada Lovelace, Bo Turing, Cy Third*  \n    2023.",
@@ -431,6 +435,11 @@ ROWS = [
         "| Title | Paper |\n|---|---|\n"
         "| Old Lakes | [![thecvf](https://img.shields.io/badge/pdf-thecvf-7395C5.svg)](https://openaccess.thecvf.com/content/CVPR2023/papers/Ex_Old_Lakes_CVPR_2023_paper.pdf) |",
         "| Rivers of Attention | [paper](https://arxiv.org/abs/2311.90001) |",
+    ),
+    (
+        "| Model | P@20 | MAP | Paper |\n|---|---|---|---|\n"
+        "| OLD | [0.505](https://arxiv.org/abs/1804.04235) | [0.25](https://arxiv.org/abs/1804.04235) | [Old Lakes](https://arxiv.org/abs/1804.04235) |",
+        "|  |  |  | [Rivers of Attention](https://arxiv.org/abs/2311.90001) |",
     ),
     (  # two figures each: which of them is the year is not known
         "| Date | Title | Paper |\n|---|---|---|\n| 23.04.10 | Old Lakes | [paper](https://arxiv.org/abs/1804.04235) |\n",

@@ -255,6 +255,7 @@ def _places(
 def _find_authors(text: str, authors: tuple[str, ...]) -> tuple[int, int, Slot] | None:
     spans: list[tuple[int, int]] = []
     turned = 0
+    undotted = not any("." in person for person in authors)  # Doe J, Moe K.
     at = 0
     for person in authors:
         given, family = given_and_family(person)
@@ -265,7 +266,7 @@ def _find_authors(text: str, authors: tuple[str, ...]) -> tuple[int, int, Slot] 
             return None
         turned += turned == len(spans) and bool(given) and match["turned"] is not None
         end = match.end()
-        if text[end - 1] == "." and text[end - 2 : end - 1].islower():
+        if text[end - 1] == "." and (undotted or text[end - 2 : end - 1].islower()):
             end -= 1  # a full stop, not an initial's
         spans.append((match.start(), end))
         at = end

@@ -22,7 +22,7 @@ from .links import Run, find_links
 from .sections import Section
 from .states import READ, READING, TO_READ, state_of_cell
 from .style import Item, destination, escape
-from .template import Template
+from .template import SHAPE_URL, Template
 from .words import plain_with_links, plain_words
 
 
@@ -30,6 +30,7 @@ from .words import plain_with_links, plain_words
 _INSTEAD: dict[Role, Role] = {"year": "date", "notes": "about"}
 _NUMBERS = ("", "#", "no", "nr", "num", "number", "id", "index", "序号", "编号", "№")
 _TITLED = ("title", "name", "url", None)  # roles of columns, or none, that a title may stand in
+_MEASURED = re.compile(rf"\W*\d*\.\d{{1,3}}\W*\({SHAPE_URL}\)\W*")  # a figure that links its source
 _NOTHING = re.compile(r"[-–—✗✘❌?]+|n/?a|none|无|tb[ad]", re.IGNORECASE)
 _COMMENT = re.compile(r"(?<!\\)<(?=!--)")
 
@@ -75,7 +76,9 @@ def _learnt_cells(doc: Document, row: Block, entry: Entry) -> _Cells:
         (i, learn(doc.data[a:b], entry, whole=False, definitions=definitions))
         for i, (a, b) in enumerate(row.content)
     )
-    return {i: template for i, template in found if template is not None}
+    return {
+        i: form for i, form in found if form is not None and not _MEASURED.fullmatch(form.shape)
+    }
 
 
 def _values(
