@@ -159,7 +159,7 @@ def spelled(doc: Document, start: int, end: int) -> str:
 
     text = re.sub(r"\[([^\[\]]+)\]\[([^\[\]]*)\]", to, text)
     return re.sub(
-        r"<a\s[^<>]*href\s*=\s*[\"']?\s*([^\s\"'<>]+)[^<>]*>([^<>]*)</a>",
+        r"<a\s[^<>]*href\s*=\s*[\"']?\s*([^\s\"'<>]+)[^<>]*>((?:(?!</?a\b).)*)</a>",
         lambda m: f"‘[{m[2]}]({html.unescape(m[1])})’",
         text,
     )

@@ -81,15 +81,15 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
     """
     cores = Counter(_spaced(template.core) for template in templates)
     shapes = Counter(_spaced(template.shape) for template in templates)
-    exact = Counter(template.manner for template in templates)
-    distinct: dict[str, Template] = {}
+    spaced = Counter(template.shape for template in templates)
+    manners = Counter(template.manner for template in templates)
+    alike: dict[str, list[Template]] = {}
     for template in templates:
-        shape = _spaced(template.shape)
-        known = distinct.setdefault(shape, template)
+        alike.setdefault(_spaced(template.shape), []).append(template)
+
+    def usual(template: Template) -> tuple[int, bool, int]:
         # arXiv is written where the address leads there
-        better = exact[template.manner] - exact[known.manner]
-        if ("venue" in template.roles, better) > ("venue" in known.roles, 0):
-            distinct[shape] = template
+        return spaced[template.shape], "venue" in template.roles, manners[template.manner]
 
     def worth(template: Template) -> tuple[bool, int, bool, int, int]:
         core, many = cores[_spaced(template.core)], shapes[_spaced(template.shape)]
@@ -104,7 +104,7 @@ def ranked(templates: Sequence[Template], item: Item) -> list[Template]:
             many if common else says,
         )
 
-    return sorted(distinct.values(), key=worth, reverse=True)
+    return sorted((max(some, key=usual) for some in alike.values()), key=worth, reverse=True)
 
 
 def _spaced(text: str) -> str:
