@@ -249,6 +249,16 @@ def test_forms_that_differ_in_blanks_alone_are_one_habit():
     )
 
 
+def test_blanks_are_those_of_most_neighbours_though_one_names_arxiv():
+    old = "- **Old**{}[Lakes {}](https://arxiv.org/abs/1804.0423{}). {}\n"
+    lines = [
+        old.format(*x) for x in ((" ", "A", 1, "LAKE"), (" ", "B", 2, "SEA"), ("", "C", 3, "arXiv"))
+    ]
+    assert written("# S\n" + "".join(lines), replace(ITEM, name="RIV")).startswith(
+        "- **RIV** [Rivers"
+    )
+
+
 def test_word_that_says_authors_stays_before_them():
     old = "- [Old Lakes](https://arxiv.org/abs/1804.04235) [LAKE]\n  - *authors*: Ann Example, Bob Sample"
     assert written(f"# S\n\n{old}\n") == (
