@@ -136,6 +136,10 @@ FORMS = [
         "- Example A, Sample B. Old Lakes. Journal of Waters. 2019 Dec. [link](https://arxiv.org/abs/1804.04235)",
         "- Ada Lovelace, Bo Turing, Cy Third. Rivers of Attention. 2023. [link](https://arxiv.org/abs/2311.90001)",
     ),
+    (  # year and month are not a number of the item
+        "- [2507] [Old Lakes](https://arxiv.org/abs/2507.04235)",
+        "- [Rivers of Attention](https://arxiv.org/abs/2311.90001)",
+    ),
     (  # a year below a longer number is not the next item
         "9. **Old Lakes** [[pdf](https://arxiv.org/abs/1804.04235)]  \n   *Ann Example, Bob Sample*  \n   **LAKE**, 2018.",
         "10. **Rivers of Attention** [[pdf](https://arxiv.org/abs/2311.90001)]  \n    *Ada Lovelace, Bo Turing, Cy Third*  \n    2023.",

@@ -27,7 +27,9 @@ _DATE = (
     r"(?:[-./年]\d{{1,2}}月?(?!\d)(?:[-./]?\d{{1,2}}日?(?!\d))?)?(?!\d|\.\d{{3}})"
 )
 _MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|\d", re.IGNORECASE)
-NUMBERED = re.compile(r"[(\[#]{0,2}(?!(?:19|20)\d\d\b)(\d{1,4})(?:[)\].:]{1,2}\s+(?=\S)|\s*$)")
+NUMBERED = re.compile(
+    r"[(\[#]{0,2}(?!(?:19|20)\d\d\b|[12]\d(?:0[1-9]|1[0-2])\])(\d{1,4})(?:[)\].:]{1,2}\s+(?=\S)|\s*$)"
+)
 _ARXIV = re.compile(r"(?<![\w./:])arXiv(?:\s+preprint)?(?![\w:./-]*\w)", re.IGNORECASE)
 _BY_BEFORE = re.compile(
     r"(?<!\w)(?:by|authors?\s?[:：]|作者\s?[:：]|([*_]{1,2})authors?(?:[:：]\1|\1\s?[:：]))\s*$",
