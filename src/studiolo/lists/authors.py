@@ -68,6 +68,9 @@ _INITIALS = re.compile(rf"[{_LETTER}]{{1,2}}|(?:[{_LETTER}][. -]+){{0,3}}[{_LETT
 _ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
+_MONTH = re.compile(
+    r"(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)(?:[a-z]{3,6})?\.?"
+)
 _INITIALS_WITHIN = re.compile(
     r"[A-Z][a-z]+ (?:[A-Z]\. ?)+[A-Z][a-z]+|(?:[A-Z]\.[ -]?){2,3} ?[A-Z][a-z]+"
 )
@@ -80,6 +83,7 @@ _FAMILY = re.compile(
     rf"(?:(?:van|von|de|der|den|del|della|di|du|la|le)\s+){{0,2}}[{_LETTER}][\w'’-]*[a-zß-ÿ]"
 )
 _RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
+_GERUND = re.compile(r"[A-Z][a-z]{3,}[^bdjlmnpqtxy]ing")  # Debugging, not Jingjing
 _SMALL_NAME = re.compile(r"[^\W\d_]{2,12} [^\W\dA-Z_]{2,12}")  # in a list of others: Jin zeng
 _SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
 INSTITUTION = re.compile(
@@ -126,6 +130,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     ]
     while people and (
         people[-1].lower() in VENUES
+        or _MONTH.fullmatch(people[-1])
         or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # Ada Example, PKU
     ):
         people.pop()
@@ -262,7 +267,7 @@ def _names_nobody(text: str) -> bool:
         return True
     if any(len(word) > 6 and word.endswith(_ENDINGS) for word in folded):
         return True
-    if _RUN_ON.search(text):
+    if _RUN_ON.search(text) or (len(words) > 1 and _GERUND.fullmatch(words[0])):
         return True
     if not _VOWEL.search(words[-1]) and len(words[-1]) > 2:
         return True  # Bootstrapped DQN

@@ -120,7 +120,7 @@ def cite(text: str) -> Cited:
     if found is None:
         text, said = _whole(text)
         found = next((cited for style in _STYLES if (cited := style(text))), (text, "", ""))
-        found = (*found[:2], f"{said} - {found[2]}" if said else found[2])
+        found = (*found[:2], " - ".join(filter(None, (said, found[2]))))
     title, lead_words, behind = found
     return without_stop(title), " - ".join(filter(None, (before, lead_words))), behind
 
@@ -338,7 +338,7 @@ def _sentence(text: str, at: int, before: str) -> Cited:
         if not _opened(title[: comma.start()]) and placed(title[comma.end() :]):
             return title[: comma.start()], before, f"{title[comma.end() :]} - {behind}"
     title, said = _whole(title)
-    return title, before, f"{said} - {behind}" if said else behind
+    return title, before, " - ".join(filter(None, (said, behind)))
 
 
 def _people_behind(text: str) -> Cited | None:
