@@ -59,6 +59,7 @@ _AND_OTHERS = re.compile(
     r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|,\s*etc\.?$|等|\.\.\.|…", re.IGNORECASE
 )
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
+_AND_THEN_COMMA = re.compile(r"\s(?:and|&)\s[^,]+,\s*[^\W\da-z_]")
 _SENTENCE = re.compile(  # not behind an initial
     r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)(?<!\bet\.)\s+(?!and\b|&)"
 )
@@ -69,7 +70,7 @@ _ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
 _MONTH = re.compile(
-    r"(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)(?:[a-z]{3,6})?\.?"
+    r"(?:(?:Jan|Febr)(?:uary)?|Feb|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|(?:Oct|Nov|Dec)(?:(?:o|em)ber)?)\.?"
 )
 _INITIALS_WITHIN = re.compile(
     r"[A-Z][a-z]+ (?:[A-Z]\. ?)+[A-Z][a-z]+|(?:[A-Z]\.[ -]?){2,3} ?[A-Z][a-z]+"
@@ -121,7 +122,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     if others:
         text = text[: others.start()]
     each = "; " if "; " in text else " and "
-    every = [_INVERTED_EACH.fullmatch(person) for person in text.rstrip(" ,").split(each)]
+    every = [_INVERTED_EACH.fullmatch(person.strip()) for person in text.rstrip(" ,").split(each)]
     if len(every) > 1 and all(every) and any(m and _may_invert(m[1], m[2]) for m in every):
         # Family, Given and Family, Given; Family, Given; Family, Given
         return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
@@ -130,7 +131,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     ]
     while people and (
         people[-1].lower() in VENUES
-        or _MONTH.fullmatch(people[-1])
+        or (_MONTH.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # not Family, Jun
         or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # Ada Example, PKU
     ):
         people.pop()
@@ -144,7 +145,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         if odd * 2 > len(people) and not others:
             return ()
     doubtful = 0 if surely else sum(map(_names_nobody, people))
-    if doubtful and any(map(_INITIAL_FIRST.match, people)):  # A Some, B Other
+    if doubtful and (others or any(map(_INITIAL_FIRST.match, people))):  # A Some, B Other
         doubtful = sum(_names_nobody(one.removeprefix("A ")) for one in people)
     if doubtful * 4 > len(people) or (doubtful and len(people) < 4):
         return ()
@@ -194,6 +195,8 @@ def family_names(text: str) -> tuple[str, ...]:
     """Return the people of a citation by family names alone, `Smith and Jones`, `Lattner, Adve`; () if it is not one."""
     others = _AND_OTHERS.search(text)
     names = _AND.sub(", ", text[: others.start()] if others else text).strip(" ,.").split(", ")
+    if _AND_THEN_COMMA.search(text):
+        return ()  # Family, Given and Family, Given
     if len(names) + bool(others) < 2 or not all(map(_FAMILY.fullmatch, names)):
         return ()
     return (

@@ -18,6 +18,7 @@ from .titles import Naming, read_naming, year_in
 
 _BY = re.compile(r"[Bb]y\s+(?=[^\W\da-z_])")
 _ITALIC = re.compile(rb"([*_])[^*_]+\1\.?")
+_QUOTED_BOLD = re.compile(rb"(\*\*|__)[\"\xe2][^*]{8,300}\1[,.]")  # **"Its Title"**, ICML, 2019
 _MAYBE_PEOPLE = re.compile(r"[\[(]?[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
 # what parts of a page about one work are called
 _PARTS = frozenset(
@@ -114,9 +115,11 @@ def _cited_below(text: Text, words: str, draft: Draft) -> bool:
     head = draft.head
     if head is not None and not (head.pieces or draft.notes or draft.said.title):
         name = head.words()
-        title, _, behind = cite(words) if len(name.split()) <= 3 else ("", "", "")
+        named = len(name.split()) <= 3
+        quoted = _QUOTED_BOLD.match(text.run.data) is not None
+        title, _, behind = cite(words) if named or quoted else ("", "", "")
         if len(title.split()) >= 3 and (year := year_in(behind)):
-            draft.said = Naming(title, name, draft.said.authors, year)
+            draft.said = Naming(title, name if named else None, draft.said.authors, year)
             return True
         people = head.words()
         if people.endswith(":") and names_people(people[:-1]):

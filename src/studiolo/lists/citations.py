@@ -79,6 +79,7 @@ _BIBTEX = re.compile(
 _DATED_PEOPLE = re.compile(
     r"(.{5,400}?),? ((?:19|20)\d\d)[,.] (?=[A-Z])"
 )  # Family, I., and Family, I., 2007, Title: Journal
+_VENUE_ALONE = re.compile(r"[A-Z]{3,8}\.?")  # of any name: Its Title. TOIS.
 _IN_JOURNAL = re.compile(r": [A-Z][\w.]*(?: [\w.&]+){0,6}, \d")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
@@ -353,6 +354,7 @@ def _people_behind(text: str) -> Cited | None:
             and (stop.start() > 4 or published(text[stop.end() :]))
             and (
                 names_people(_first(text[stop.end() :]))
+                or _VENUE_ALONE.fullmatch(text, stop.end())
                 or placed(text[stop.end() :])
                 or _one_placed(text, stop.end())
             )
@@ -404,6 +406,7 @@ def _whole(text: str) -> tuple[str, str]:
         known = (
             inside[:1] == "@"
             or is_label(inside)
+            or inside.lower() in ("oral", "spotlight", "poster", "highlight")
             or year_said(inside, aside=True)
             or year_said(inside.split(",")[0], aside=True)
             or year_said(inside.rsplit(", ", 1)[-1], aside=True)

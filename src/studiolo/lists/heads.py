@@ -140,7 +140,7 @@ _OPENED = re.compile(r"(?<![\s,;])[\s,;]*[\[(（【]$|^[\[(（【]$")
 _QUOTED_WHOLE = re.compile(
     r"(?<![^\s(\[（【:：])[\"“](?=\S)[^\"“”\x00]{3,400}(?<=\S)[\"”](?=$|[\s.,;:)\]])"
 )
-_WIDE_GAP = re.compile(r"(?<=[\w)?!]) {2,}(?=\w)")
+_WIDE_GAP = re.compile(r"(?<=[\w)?!])(?<!\b\w)(?<!\b\w\w) {2,}(?!(?:is|are|was|were|has)\b)(?=\w)")
 _REMARK = "\1"  # stands before words that spaces alone set off
 _SENTENCE = 20  # words; a title is shorter
 _GLUE = "\ue0fd"  # stands for a space while words are cut
@@ -187,7 +187,8 @@ class _Cutter:
             words[:1] in _OPEN and words[-1:] in _CLOSE and not words[1:-1].isdigit()
         )
         behind = before.rstrip()
-        runs_on = not presented and behind[-4:].decode("utf-8", "ignore")[-1:].isalnum()
+        set_off = presented or words[:1] in _OPEN
+        runs_on = not set_off and behind[-4:].decode("utf-8", "ignore")[-1:].isalnum()
         bold = behind.endswith((b"**", b"<b>"))
         self.add(Part(words, "", piece.mention, True, aside, bold, runs_on=runs_on))
 
@@ -308,7 +309,7 @@ def _with_remark_apart(words: str) -> str:
         before, behind = words[: gap.start()], words[gap.end() :]
         headline = not LOWER_WORD.search(f" {before}")
         told = len(before.split()) > 3 or len(behind.split()) > _SENTENCE
-        if headline and told and len(LOWER_WORD.findall(f" {behind}")) > 1:
+        if headline and told and not names_people(before) and len(LOWER_WORD.findall(f" {behind}")) > 1:
             return f"{before} {_REMARK} {behind}"
     return words
 
@@ -375,6 +376,8 @@ def _joined(parts: list[Part]) -> list[Part]:
             joins = False
         elif not last.is_link and last.text and not last.bold and ((person and listed) or sentence):
             last.text, joins = f"{last.text}{part.lead} {part.text}", True
+        elif last.italic and part.text[0] == "," and _lists_people(last, part):
+            last.text += part.text.replace("*", "")  # *Ada Some, Bo Other*, Cy Third*: footnotes
         elif _goes_on_behind_colon(last, part):
             last.text = f"{last.text}: {part.text}"
         elif _goes_on_behind_dash(last, part, behind):
@@ -390,6 +393,11 @@ def _opens_list(part: Part, behind: Part | None) -> bool:
     return part.lead == "\0" or (
         behind is not None and _LISTS_ON.match(behind.lead + behind.text) is not None
     )
+
+
+def _lists_people(*parts: Part) -> bool:
+    texts = [part.text.replace("*", "") for part in parts]
+    return not any(part.is_link for part in parts) and all(map(names_people, texts))
 
 
 def _goes_on_behind_colon(last: Part, part: Part) -> bool:

@@ -189,6 +189,7 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
         if (
             not text
             or len(text) > _LONGEST
+            or text[0] == "@"
             or NUMBER.fullmatch(text)
             or part.role in ("when", "label")
         ):
