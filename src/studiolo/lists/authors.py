@@ -59,6 +59,7 @@ _AND_OTHERS = re.compile(
     r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|,\s*etc\.?$|等|\.\.\.|…", re.IGNORECASE
 )
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
+_GLUED_INITIAL = re.compile(r"(?<=\b[A-Z]\.)(?=[A-Z][a-z])")  # C.Finn
 _AND_THEN_COMMA = re.compile(r"\s(?:and|&)\s[^,]+,\s*[^\W\da-z_]")
 _SENTENCE = re.compile(  # not behind an initial
     r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)(?<!\bet\.)\s+(?!and\b|&)"
@@ -115,7 +116,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     text = text.replace("_", " ").replace("*", "")
     if "(" in text:
         text = _AFFILIATION.sub("", text)
-    text = _FOOTNOTE.sub("", text)
+    text = _GLUED_INITIAL.sub(" ", _FOOTNOTE.sub("", text))
     if not text or "(" in text or _NO_PERSON.search(text):
         return ()
     others = _AND_OTHERS.search(text)

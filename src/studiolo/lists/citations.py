@@ -82,6 +82,7 @@ _DATED_PEOPLE = re.compile(
 _VENUE_ALONE = re.compile(r"[A-Z]{3,8}\.?")  # of any name: Its Title. TOIS.
 _IN_JOURNAL = re.compile(r": [A-Z][\w.]*(?: [\w.&]+){0,6}, \d")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
+_SUBTITLE = re.compile(r": [A-Z][\w-]+(?: [\w-]+){3,}(?= \(|\W*$)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
 _KIND = re.compile(r"\[[A-Z](?:/OL)?\]\.?$")  # of GB/T 7714: [J], [C]
 _IN = re.compile(r",\s+[Ii]n$")  # Its Title, in: *Journal of …*
@@ -153,6 +154,8 @@ def quoted_title(text: str) -> re.Match[str] | None:
     quoted = QUOTED.search(text)
     if quoted is None or " " not in quoted[1].strip():
         return None
+    if quoted.start() == 0 and _SUBTITLE.match(text, quoted.end()):
+        return None  # "Few Words?": The Rest of Its Title
     within = _WITHIN.search(text, 0, quoted.start()) is not None
     goes_on = quoted[1].lstrip()[0].islower() or _GOES_ON.match(text, quoted.end())
     short = quoted[1].count(" ") < 3 and text[: quoted.start()].rstrip()[-1:].isalnum()

@@ -134,6 +134,6 @@ def is_venue(text: str) -> bool:
 
 def year_in_cell(text: str) -> int | None:
     """Return the year that a cell of a column of dates or venues says."""
-    if match := YEAR.search(text) or re.search(r"(?<!\d)((?:19|20)\d\d)(?!\d)", text):
+    if match := YEAR.search(text) or re.search(r"(?<!\d)((?:19|20)\d\d)(?!\d|\.\d{4,5})", text):
         return int(match[1])
     return year_said(text, aside=True)

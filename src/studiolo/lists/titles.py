@@ -59,6 +59,9 @@ _IN_PARENS = re.compile(r"\(([^()]{3,120})\)")
 _WHOSE = re.compile(r"[^()\[\]]{3,120}(?:\((?:19|20)\d\d[a-z]?\)|(?:19|20)\d\d[a-z]?$)[:.,]?\s*")
 _YEAR_LEADS = re.compile(r"(?<=^\()((?:19|20)\d\d), ([^()]{3,120})(?=\)$)")  # (2012, Someone)
 _BY_AT_END = re.compile(r"(?:^|,) by ([A-Z][^,;:()]{3,60}(?:, [A-Z][^,;:()]{3,60})*)\.?$")
+_FAMILIES_FIRST = re.compile(  # Some, A. B.; Other, C.
+    r"(?:[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}; ?)+[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}"
+)
 _TWO_DIGITS = re.compile(r"(?<!\d)\d\d$")  # HPDC18
 _DATED_FAMILY = re.compile(r"([^\W\da-z_][a-zß-ÿ'’]+(?:-[^\W\da-z_]?[a-zß-ÿ]+)?),? (?:19|20)\d\d[a-z]?")
 # of one word, as a family may be called
@@ -227,6 +230,8 @@ def _authors_in(text: str) -> tuple[str, ...]:
     whose = _WHOSE.match(inner[1] if inner else text)
     if whose and only_cites(whose[0].rstrip(" :,.")):
         return people_before(whose[0].rstrip(" :,."))
+    if listed := _FAMILIES_FIRST.match(text):
+        return split_authors(listed[0])
     if not (";" in text and re.search(r",\s| and ", text)) and names_people(text):
         return split_authors(text)
     if people := families_first(text):
