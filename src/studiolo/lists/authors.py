@@ -130,10 +130,17 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
     ]
-    while people and (
-        people[-1].lower() in VENUES
-        or (_MONTH.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # not Family, Jun
-        or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # Ada Example, PKU
+    while (
+        people
+        and (
+            people[-1].lower() in VENUES
+            or (
+                _MONTH.fullmatch(people[-1]) and " " in "".join(people[-2:-1] or " ")
+            )  # not Family, Jun
+            or (
+                _ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1])
+            )  # Ada Example, PKU
+        )
     ):
         people.pop()
     strange = [one for one in people if not (_PERSON.fullmatch(one) or _INITIALS.fullmatch(one))]
@@ -271,7 +278,7 @@ def _names_nobody(text: str) -> bool:
         return True
     if any(len(word) > 6 and word.endswith(_ENDINGS) for word in folded):
         return True
-    if _RUN_ON.search(text) or (len(words) > 1 and _GERUND.fullmatch(words[0])):
+    if _RUN_ON.search(text) or "'s " in text or (len(words) > 1 and _GERUND.fullmatch(words[0])):
         return True
     if not _VOWEL.search(words[-1]) and len(words[-1]) > 2:
         return True  # Bootstrapped DQN

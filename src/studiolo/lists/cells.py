@@ -72,15 +72,17 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
     name = naming.name or words_of(cells, roles, "name").strip("- ")
     name = "" if _NOT_KNOWN.match(name) else name
     people = words_of(cells, roles, "authors")
-    if (whose := _NAME_AND_WHOSE.fullmatch(name)) and whose_and_when(whose[2].replace("al.", "al. ")):
-        name, people = whose[1], people or whose[2].replace("al.", "al. ")
+    if whose := _NAME_AND_WHOSE.fullmatch(name):
+        said_whose = whose[2].replace("al.", "al. ")  # et al.2018
+        if whose_and_when(said_whose):
+            name, people = whose[1], people or said_whose
     if dated := whose_and_when(people):  # Someone et al. 2017
         dates.append(str(dated[1]))
     people = "" if _NOT_KNOWN.match(people) else people
     said = Naming(
         naming.title,
         name if name and name.casefold() != naming.title.casefold() else None,
-        split_authors(people) or ((people,) if people else naming.authors),
+        split_authors(people) or (dated[0] if dated else (people,) if people else naming.authors),
         next((year for text in dates if (year := year_in_cell(text))), naming.year),
     )
     return said, at

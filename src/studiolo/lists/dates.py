@@ -94,7 +94,8 @@ def year_said(text: str, *, aside: bool = False) -> int | None:
         return full_year(next(year for year in match.groups() if year))
     words = len(text.split())
     if (match := venue_year.fullmatch(text)) and (
-        (PUBLISHED.search(text) and not _titled(text)) or (words <= 11 and (aside or text[0] in "([【（" or words <= 2))
+        (PUBLISHED.search(text) and not _titled(text))
+        or (words <= 11 and (aside or text[0] in "([【（" or words <= 2))
     ):
         return full_year(next(year for year in match.groups() if year))
     if (match := short.fullmatch(text)) and is_venue(match[1]):
@@ -110,7 +111,8 @@ def year_said(text: str, *, aside: bool = False) -> int | None:
 def _titled(text: str) -> bool:
     """Whether a sentence that names no place stands before where and when: `Its Long Title. ACM Multimedia, 2020`."""
     title, stop, behind = text.partition(". ")
-    return bool(stop and len(title.split()) > 3 and not PUBLISHED.search(title)) and (
+    headline = stop and "," not in title and len(title.split()) > 3
+    return bool(headline and not PUBLISHED.search(title)) and (
         year_said(behind, aside=True) is not None
     )
 

@@ -127,7 +127,9 @@ class Habits:
     def italic_people(self) -> bool:
         """Whether lines of their own in italics name people."""
         lines = [parts[0].text for parts in self._cut if len(parts) == 1 and parts[0].italic]
-        return sum(map(names_people, lines)) >= max(_SURE, _SHARE * len(lines) / 2)  # beside them people alone
+        return sum(map(names_people, lines)) >= max(
+            _SURE, _SHARE * len(lines) / 2
+        )  # beside them people alone
 
     @cached_property
     def dates_people(self) -> bool:

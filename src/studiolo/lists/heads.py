@@ -122,6 +122,7 @@ _WORD = re.compile(rb"[^\W\d_]|[\x80-\xff]")
 _GLUED_BEFORE = re.compile(  # a word that needs another behind it
     rb"(?:^|[\s(/-])(?:a|an|and|as|at|by|for|from|in|is|of|on|or|the|to|use|uses|using|via|vs\.?|with|[a-z]+:)\s*$|[\w(/-]$"
 )
+_LEADS_ON = re.compile(rb"\b(?:and|as|by|from|in|of|or|see|the|to|with)$", re.IGNORECASE)
 _TAGS_ON = re.compile(rb"\s*(?:$|[`\[(*_|])")
 
 _SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|[\u0000\u0001])")
@@ -187,7 +188,8 @@ class _Cutter:
             words[:1] in _OPEN and words[-1:] in _CLOSE and not words[1:-1].isdigit()
         )
         behind = before.rstrip()
-        set_off = presented or words[:1] in _OPEN
+        bracketed = words[:1] in _OPEN and not (words[1:-1].isdigit() or _LEADS_ON.search(behind))
+        set_off = presented or bracketed
         runs_on = not set_off and behind[-4:].decode("utf-8", "ignore")[-1:].isalnum()
         bold = behind.endswith((b"**", b"<b>"))
         self.add(Part(words, "", piece.mention, True, aside, bold, runs_on=runs_on))
@@ -309,7 +311,12 @@ def _with_remark_apart(words: str) -> str:
         before, behind = words[: gap.start()], words[gap.end() :]
         headline = not LOWER_WORD.search(f" {before}")
         told = len(before.split()) > 3 or len(behind.split()) > _SENTENCE
-        if headline and told and not names_people(before) and len(LOWER_WORD.findall(f" {behind}")) > 1:
+        if (
+            headline
+            and told
+            and not names_people(before)
+            and len(LOWER_WORD.findall(f" {behind}")) > 1
+        ):
             return f"{before} {_REMARK} {behind}"
     return words
 

@@ -63,11 +63,41 @@ _FAMILIES_FIRST = re.compile(  # Some, A. B.; Other, C.
     r"(?:[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}; ?)+[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}"
 )
 _TWO_DIGITS = re.compile(r"(?<!\d)\d\d$")  # HPDC18
-_DATED_FAMILY = re.compile(r"([^\W\da-z_][a-zß-ÿ'’]+(?:-[^\W\da-z_]?[a-zß-ÿ]+)?),? (?:19|20)\d\d[a-z]?")
+_DATED_FAMILY = re.compile(
+    r"([^\W\da-z_][a-zß-ÿ'’]+(?:-[^\W\da-z_]?[a-zß-ÿ]+)?),? (?:19|20)\d\d[a-z]?"
+)
 # of one word, as a family may be called
 _JOURNALS = frozenset(
-    "biometrika brain chaos circulation cognition cortex diabetes ecology econometrica elife energies entropy gut heart lancet"
-    " machines memory mind neuron patterns psychometrika sensors sleep stroke synthese systems technometrics water".split()
+    [
+        "biometrika",
+        "brain",
+        "chaos",
+        "circulation",
+        "cognition",
+        "cortex",
+        "diabetes",
+        "ecology",
+        "econometrica",
+        "elife",
+        "energies",
+        "entropy",
+        "gut",
+        "heart",
+        "lancet",
+        "machines",
+        "memory",
+        "mind",
+        "neuron",
+        "patterns",
+        "psychometrika",
+        "sensors",
+        "sleep",
+        "stroke",
+        "synthese",
+        "systems",
+        "technometrics",
+        "water",
+    ]
 )
 _NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
@@ -230,8 +260,8 @@ def _authors_in(text: str) -> tuple[str, ...]:
     whose = _WHOSE.match(inner[1] if inner else text)
     if whose and only_cites(whose[0].rstrip(" :,.")):
         return people_before(whose[0].rstrip(" :,."))
-    if listed := _FAMILIES_FIRST.match(text):
-        return split_authors(listed[0])
+    if families := _FAMILIES_FIRST.match(text):
+        return split_authors(families[0])
     if not (";" in text and re.search(r",\s| and ", text)) and names_people(text):
         return split_authors(text)
     if people := families_first(text):
