@@ -192,6 +192,8 @@ KINDS = {
     "cited behind its name": (f"[Boat]({U}): A. Example, B. Sample. 2015. Boat: {RIVERS}. (2015).", f"Boat: {RIVERS}", "Boat", ("A. Example", "B. Sample"), 2015),
     "quotation and subtitle": (f'**"Who Swims?": Learning Where the Rivers Run** — Example et al., KDD 2016. [pdf]({U})', '"Who Swims?": Learning Where the Rivers Run', None, ("Example",), 2016),
     "quotation below a remark": (f'***What is done there***\n  - **"{RIVERS}"**, XYZ, 2020\n  - {ADA} *et al.*\n  - [[Paper]]({U})', RIVERS, None, (ADA,), 2020),
+    "bracket closed by a link": (f"{RIVERS} (2019, [pdf]({U}))", RIVERS, None, (), 2019),
+    "people in that bracket": (f"{RIVERS} (Example et al., 2019, [pdf]({U}))", RIVERS, None, ("Example",), 2019),
     "house behind links": (f"**Boat** [[Paper]({U})] @Meta\n  <br/> {RIVERS} (ICCV 2017)", RIVERS, "Boat", (), 2017),
     # where and when
     "journal and volume": (f"A. Example, {RIVERS}, Journal of Rivers and Law, Vol. 4, Issue 2 (2006). {U}", RIVERS, None, ("A. Example",), 2006),
@@ -288,6 +290,14 @@ def test_one_name_in_italics_is_read_where_others_of_its_list_stand_in_italics()
     alone = f"[{MEAN}]({{}})\n  - *{ADA}*"
     assert listed([*several, alone])[4] == (ADA,)
     assert listed([alone]) == [()]
+
+
+def test_what_titles_end_with_is_not_cut_from_a_list_of_people():
+    alone = [
+        f"{RIVERS} at Night, {one} [pdf]({{}})" for one in ("Webb", "Stone", "Park", "Reed")
+    ] * 3
+    people = f"**{MEAN}**. *Example, Ada and Sample, Bo and Zhao, Jun*. [pdf]({{}})"
+    assert listed([*alone, people])[-1] == (ADA, BO, "Jun Zhao")
 
 
 @pytest.mark.parametrize("words", ["", "(", "2019", "(2019)", ". . .", "- -"])

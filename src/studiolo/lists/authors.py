@@ -116,7 +116,8 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     text = text.replace("_", " ").replace("*", "")
     if "(" in text:
         text = _AFFILIATION.sub("", text)
-    text = _GLUED_INITIAL.sub(" ", _FOOTNOTE.sub("", text))
+    text = _FOOTNOTE.sub("", text)
+    text = _GLUED_INITIAL.sub(" ", text) if "." in text else text
     if not text or "(" in text or _NO_PERSON.search(text):
         return ()
     others = _AND_OTHERS.search(text)

@@ -187,7 +187,8 @@ class Habits:
 
     def _without_ending(self, part: Part) -> Iterator[Part]:
         """Yield a part, and what its list writes at the end of a title as one of its own."""
-        for ending in self._endings if not part.role else ():
+        whole = part.role or role_of(part.text) == "who"
+        for ending in () if whole else self._endings:
             match = ending.form.search(part.text, 8)
             if match and (ending.role == "who" or _is_place(match[1])):
                 yield replace(part, text=part.text[: match.start()].rstrip(" .,"))

@@ -138,6 +138,7 @@ _BRACKET_FIRST = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）
 _BRACKETED_WHOLE = re.compile(r"\s*\[([^\[\]]{60,})\](?=\s*(?:$|\())")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 _OPENED = re.compile(r"(?<![\s,;])[\s,;]*[\[(（【]$|^[\[(（【]$")
+_OPENED_WORDS = re.compile(r"(?<=\w)\s\(([^()\[\]]{3,100}),$")  # Its Title (2019, [pdf](…))
 _QUOTED_WHOLE = re.compile(
     r"(?<![^\s(\[（【:：])[\"“](?=\S)[^\"“”\x00]{3,400}(?<=\S)[\"”](?=$|[\s.,;:)\]])"
 )
@@ -284,6 +285,9 @@ class _Cutter:
             text = self._leads(text)
             if self.depth and i == len(pieces) - 1:
                 text = _OPENED.sub("", text)
+                if opened := _OPENED_WORDS.search(text):
+                    self.add(Part(text[: opened.start()], lead))
+                    text, lead = opened[1], "["
                 if self.parts and text[:1] in _OPEN and text.count(text[0]) == 1:
                     text, lead = text[1:].lstrip(), "["  # closed behind a link
             self.add(Part(text if _LETTER.search(text) else "", lead))

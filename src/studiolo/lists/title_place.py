@@ -229,7 +229,8 @@ def _is_whole(name: str, part: Part) -> bool:
     """Whether a part behind a short link is the title: it begins with the same name, or stands on a line of its own."""
     if part.text.startswith(f"{name}: "):
         return True
-    if not part.is_link and cite(part.text)[0].startswith(f"{name}: "):
+    named = f" {name}: " in part.text and not part.is_link
+    if named and cite(part.text)[0].startswith(f"{name}: "):
         return True  # [Net](…): Someone and Other. Net: Its Title. ICML 2019
     own_line = part.lead == "\0" and not (part.is_link or part.italic)
     return (
