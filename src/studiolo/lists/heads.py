@@ -285,9 +285,9 @@ class _Cutter:
             text = self._leads(text)
             if self.depth and i == len(pieces) - 1:
                 text = _OPENED.sub("", text)
-                if opened := _OPENED_WORDS.search(text):
-                    self.add(Part(text[: opened.start()], lead))
-                    text, lead = opened[1], "["
+                if remark := _OPENED_WORDS.search(text):
+                    self.add(Part(text[: remark.start()], lead))
+                    text, lead = remark[1], "["
                 if self.parts and text[:1] in _OPEN and text.count(text[0]) == 1:
                     text, lead = text[1:].lstrip(), "["  # closed behind a link
             self.add(Part(text if _LETTER.search(text) else "", lead))
