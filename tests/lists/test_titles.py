@@ -300,6 +300,14 @@ def test_what_titles_end_with_is_not_cut_from_a_list_of_people():
     assert listed([*alone, people])[-1] == (ADA, BO, "Jun Zhao")
 
 
+def test_venues_behind_people_are_cut_from_them():
+    dated = [
+        f"*{one} et al. (OSDI '24)* — What {one} did about the rivers of the north [pdf]({{}})"
+        for one in ("Webb", "Stone", "Park", "Reed", "Holm")
+    ]
+    assert listed(dated) == [("Webb",), ("Stone",), ("Park",), ("Reed",), ("Holm",)]
+
+
 @pytest.mark.parametrize("words", ["", "(", "2019", "(2019)", ". . .", "- -"])
 def test_words_that_cite_nothing_have_no_people(words):
     assert not split_authors(cite(words)[1])

@@ -187,8 +187,9 @@ class Habits:
 
     def _without_ending(self, part: Part) -> Iterator[Part]:
         """Yield a part, and what its list writes at the end of a title as one of its own."""
-        whole = part.role or role_of(part.text) == "who"
-        for ending in () if whole else self._endings:
+        for ending in self._endings if not part.role else ():
+            if ending.role == "who" and role_of(part.text) == "who":
+                continue  # people themselves
             match = ending.form.search(part.text, 8)
             if match and (ending.role == "who" or _is_place(match[1])):
                 yield replace(part, text=part.text[: match.start()].rstrip(" .,"))
