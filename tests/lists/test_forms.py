@@ -507,3 +507,15 @@ def test_link_by_a_number_and_a_link_in_html_are_forms_too():
     assert edit.new == (
         b'- 2021: Dense Maps of Things [<a href="https://arxiv.org/abs/2101.00009" target="_blank">Paper</a>]\n'
     )
+
+
+@pytest.mark.parametrize("dated", ["A. Some et al., Feb. 201{0}., Meta", "201{0}"])
+def test_a_bracket_that_a_link_closes_is_closed_in_a_new_item(dated):
+    rows = [
+        f"* **Boat {i}** ({dated.format(i)}, [arxiv](https://arxiv.org/abs/1706.0376{i}))"
+        for i in range(5)
+    ]
+    doc = Document(("# S\n\n" + "\n".join(rows) + "\n").encode())
+    (edit,) = insert(doc, ITEM, "S")
+    people = "Ada Lovelace et al., " if "Some" in dated else ""
+    assert edit.new.decode().strip() == f"* **{ITEM.title}** ({people}2023, [arxiv]({ITEM.url}))"

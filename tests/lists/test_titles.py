@@ -102,6 +102,11 @@ def test_item_without_a_citation_still_has_a_title(text, title):
         ("Aaron van den Oord, Oriol Vinyals, & Koray Kavukcuoglu", ("Aaron van den Oord", "Oriol Vinyals", "Koray Kavukcuoglu")),
         ("Vaswani et al.", ("Vaswani",)),
         ("José L. Balcázar, Björn Ommer", ("José L. Balcázar", "Björn Ommer")),
+        ("Example, Ada and Zhao, Jun", ("Ada Example", "Jun Zhao")),
+        ("Kim, Jangho et al.", ("Jangho Kim",)),
+        ("August", ()),
+        ("Inferring, Debugging Path Failures", ()),
+        ("Shamir's Secret Sharing, Packed Variant", ()),
         ("Google Research", ()),
         ("Clean, minimal reproduction", ()),
         ("vision, speech", ()),
@@ -164,6 +169,32 @@ KINDS = {
     "no title": (f"Example, Carl M., Dorje C. Brody, and Markus P. Müller. arXiv preprint [arXiv:1706.03762]({U})", "Example, Carl M., Dorje C. Brody, and Markus P. Müller", None, (), None),
     "below, in brackets": (f"[{RIVERS}]({U})\n  - ({ADA}, {BO})", RIVERS, None, (ADA, BO), None),
     "next line, in brackets": (f"[{RIVERS}]({U})  \n  [{ADA}, {BO}]", RIVERS, None, (ADA, BO), None),
+    "months are nobody": (f"**Swim** (A. Example, B. Sample, Feb. 2017., Baidu, [arxiv]({U}))", "Swim", None, ("A. Example", "B. Sample"), 2017),
+    "label by somebody": (f"**Open Data** by {ADA} (2021). A talk on data. [pdf]({U})", "Open Data", None, (ADA,), 2021),
+    "two in brackets": (f"[{RIVERS} (Example & Sample, 2011)]({U})", RIVERS, None, ("Example", "Sample"), 2011),
+    "one in brackets": (f"[{RIVERS} (Example, 2011)]({U})", RIVERS, None, (), 2011),
+    "citation as link": (f"{RIVERS} [[Example et al., EMNLP 2018]]({U})", RIVERS, None, ("Example",), 2018),
+    "inverted with spaces": (f"[{RIVERS}]({U}), Example, Ada  and Sample, Bo, 2019", RIVERS, None, (ADA, BO), 2019),
+    "initials and semicolons": (f"[{RIVERS}]({U}). Example, A. B.; Sample, C. *Rivers* 2020, 1.", RIVERS, None, ("A. B. Example", "C. Sample"), 2020),
+    "footnotes in italics": (f"**{RIVERS}**. *{ADA}, {BO}*, Cy Third, Di Fourth*. [pdf]({U})", RIVERS, None, (ADA, BO, "Cy Third", "Di Fourth"), None),
+    "glued initials": (f"{RIVERS}\n  - A. Example, B. Sample and C.Third. *ICML 2019*. [pdf]({U})", RIVERS, None, ("A. Example", "B. Sample", "C. Third"), 2019),
+    "A is an initial": (f"[{RIVERS}]({U})\n  - A Example *et al.* *(who swam)*", RIVERS, None, ("A Example",), None),
+    "one below, by": (f"[{RIVERS}]({U})\n  - by {ADA}", RIVERS, None, (ADA,), None),
+    "one below, initials": (f"[{RIVERS}]({U})\n  - Ada B. Example", RIVERS, None, ("Ada B. Example",), None),
+    "one below, who knows": (f"[{RIVERS}]({U})\n  - Ada Example", RIVERS, None, (), None),
+    # what stands around a title
+    "somebody presents": (f"{ADA} presents [Inferring and Debugging River Maps](https://x.org/a.pdf)", "Inferring and Debugging River Maps", None, (), None),
+    "spaces, a remark": (f"{RIVERS}   a nice remark on boats [pdf]({U})", RIVERS, None, (), None),
+    "spaces, a title": (f"Learning to Swim  in Rivers [pdf]({U})", RIVERS, None, (), None),
+    "headline and place": (f"`[Example et al. XYZ20]` Learning to Swim in Rivers. ACM Multimedia, 2020. [[pdf]]({U})", RIVERS, None, ("Example",), 2020),
+    "place of any name": (f"{RIVERS}. TOIS. [[pdf]]({U})", RIVERS, None, (), None),
+    "spotlight": (f"{RIVERS} (spotlight): [NeurIPS20]({U})", RIVERS, None, (), 2020),
+    "cited behind its name": (f"[Boat]({U}): A. Example, B. Sample. 2015. Boat: {RIVERS}. (2015).", f"Boat: {RIVERS}", "Boat", ("A. Example", "B. Sample"), 2015),
+    "quotation and subtitle": (f'**"Who Swims?": Learning Where the Rivers Run** — Example et al., KDD 2016. [pdf]({U})', '"Who Swims?": Learning Where the Rivers Run', None, ("Example",), 2016),
+    "quotation below a remark": (f'***What is done there***\n  - **"{RIVERS}"**, XYZ, 2020\n  - {ADA} *et al.*\n  - [[Paper]]({U})', RIVERS, None, (ADA,), 2020),
+    "bracket closed by a link": (f"{RIVERS} (2019, [pdf]({U}))", RIVERS, None, (), 2019),
+    "people in that bracket": (f"{RIVERS} (Example et al., 2019, [pdf]({U}))", RIVERS, None, ("Example",), 2019),
+    "house behind links": (f"**Boat** [[Paper]({U})] @Meta\n  <br/> {RIVERS} (ICCV 2017)", RIVERS, "Boat", (), 2017),
     # where and when
     "journal and volume": (f"A. Example, {RIVERS}, Journal of Rivers and Law, Vol. 4, Issue 2 (2006). {U}", RIVERS, None, ("A. Example",), 2006),
     "day-month-year": (f'Example, Ada, and {BO}. "{RIVERS}." [arXiv:1706.03762]({U}) (11-Nov-08).', RIVERS, None, (ADA, BO), 2008),
@@ -201,6 +232,18 @@ TABLES = [
         ("Swim", None, None),
     ),
     (
+        f"| Model | Paper |\n|---|---|\n| Boat (large) (Example et al.2018) | [{RIVERS}]({U}) |",
+        (RIVERS, "Boat (large)", 2018),
+    ),
+    (
+        f"| Title | Link |\n|---|---|\n| *{RIVERS}* – Example et al. | [pdf]({U}) |",
+        (RIVERS, None, None),
+    ),
+    (
+        f"| Venue | Title |\n|---|---|\n| arXiv:2009.05923 | [{RIVERS}]({U}) |",
+        (RIVERS, None, None),
+    ),
+    (
         f"| Year | Paper | Name |\n|---|---|---|\n| 2012 | [{RIVERS}]({U}) | N/A |",
         (RIVERS, None, 2012),
     ),
@@ -211,6 +254,58 @@ TABLES = [
 def test_row_is_read(table, said):
     entry = Document(table.encode()).entries[0]
     assert (entry.title, entry.name, entry.year) == said
+
+
+FIELDS = ["**Authors:** Example et al. (Some House)  ", "**Year:** 2020"]
+
+
+@pytest.mark.parametrize("mark", ["", "- "])
+def test_fields_below_a_linked_heading_are_its_work_s(mark):
+    below = "\n".join(mark + field for field in FIELDS)
+    other = U.replace("3762", "3763")
+    text = f"### [{RIVERS}]({U})\n\n{below}\n\n### [{MEAN}]({other})\n\nGood on rivers, seas and\nlakes.\n"
+    first, *_, last = Document(text.encode()).entries
+    assert (first.title, first.authors, first.year) == (RIVERS, ("Example",), 2020)
+    assert (last.title, last.authors, last.year) == (MEAN, (), None)
+
+
+def listed(heads):
+    """Return the people of each item of a list."""
+    text = "\n".join(
+        f"- {head.format(U.replace('3762', str(3762 + i)))}" for i, head in enumerate(heads)
+    )
+    return [entry.authors for entry in Document(text.encode()).entries]
+
+
+def test_one_family_in_brackets_is_read_where_others_of_its_list_stand_there():
+    cited = [f"[River Maps ({one} et al., 2018)]({{}})" for one in ("Aa", "Bo", "Cy", "Di", "Ed")]
+    alone = [f"[{RIVERS} (Pizzagalli, 2014)]({{}})", f"[{RIVERS} (Neuron, 2014)]({{}})"]
+    assert listed([*cited, *alone])[5:] == [("Pizzagalli",), ()]
+    venues = [f"[River Maps ({one}, 2018)]({{}})" for one in ("Nature", "Cell", "Science", "PNAS")]
+    assert listed([*venues, *alone])[4:] == [(), ()]
+
+
+def test_one_name_in_italics_is_read_where_others_of_its_list_stand_in_italics():
+    several = [f"[{RIVERS}]({{}})\n  - *{ADA}, {BO}*"] * 4
+    alone = f"[{MEAN}]({{}})\n  - *{ADA}*"
+    assert listed([*several, alone])[4] == (ADA,)
+    assert listed([alone]) == [()]
+
+
+def test_what_titles_end_with_is_not_cut_from_a_list_of_people():
+    alone = [
+        f"{RIVERS} at Night, {one} [pdf]({{}})" for one in ("Webb", "Stone", "Park", "Reed")
+    ] * 3
+    people = f"**{MEAN}**. *Example, Ada and Sample, Bo and Zhao, Jun*. [pdf]({{}})"
+    assert listed([*alone, people])[-1] == (ADA, BO, "Jun Zhao")
+
+
+def test_venues_behind_people_are_cut_from_them():
+    dated = [
+        f"*{one} et al. (OSDI '24)* — What {one} did about the rivers of the north [pdf]({{}})"
+        for one in ("Webb", "Stone", "Park", "Reed", "Holm")
+    ]
+    assert listed(dated) == [("Webb",), ("Stone",), ("Park",), ("Reed",), ("Holm",)]
 
 
 @pytest.mark.parametrize("words", ["", "(", "2019", "(2019)", ". . .", "- -"])

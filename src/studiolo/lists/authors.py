@@ -59,6 +59,8 @@ _AND_OTHERS = re.compile(
     r"(?:\band\s+|,\s+)others\b|\bet\.?\s*al\b|,\s*etc\.?$|等|\.\.\.|…", re.IGNORECASE
 )
 _AND = re.compile(r"\s+(?:and|und|et)\s+|\s*[&;、，]\s*|\s*,\s*and\s+|\s+·\s+")
+_GLUED_INITIAL = re.compile(r"(?<=\b[A-Z]\.)(?=[A-Z][a-z])")  # C.Finn
+_AND_THEN_COMMA = re.compile(r"\s(?:and|&)\s[^,]+,\s*[^\W\da-z_]")
 _SENTENCE = re.compile(  # not behind an initial
     r"\.(?<=[^\W\d_][^\W\dA-Z_]\.)(?<!\b[JS][rt]\.)(?<!\bet\.)\s+(?!and\b|&)"
 )
@@ -68,6 +70,9 @@ _INITIALS = re.compile(rf"[{_LETTER}]{{1,2}}|(?:[{_LETTER}][. -]+){{0,3}}[{_LETT
 _ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
+_MONTH = re.compile(
+    r"(?:(?:Jan|Febr)(?:uary)?|Feb|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|(?:Oct|Nov|Dec)(?:(?:o|em)ber)?)\.?"
+)
 _INITIALS_WITHIN = re.compile(
     r"[A-Z][a-z]+ (?:[A-Z]\. ?)+[A-Z][a-z]+|(?:[A-Z]\.[ -]?){2,3} ?[A-Z][a-z]+"
 )
@@ -80,6 +85,7 @@ _FAMILY = re.compile(
     rf"(?:(?:van|von|de|der|den|del|della|di|du|la|le)\s+){{0,2}}[{_LETTER}][\w'’-]*[a-zß-ÿ]"
 )
 _RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
+_GERUND = re.compile(r"[A-Z][a-z]{3,}[^bdjlmnpqtxy]ing")  # Debugging, not Jingjing
 _SMALL_NAME = re.compile(r"[^\W\d_]{2,12} [^\W\dA-Z_]{2,12}")  # in a list of others: Jin zeng
 _SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
 INSTITUTION = re.compile(
@@ -111,22 +117,31 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     if "(" in text:
         text = _AFFILIATION.sub("", text)
     text = _FOOTNOTE.sub("", text)
+    text = _GLUED_INITIAL.sub(" ", text) if "." in text else text
     if not text or "(" in text or _NO_PERSON.search(text):
         return ()
     others = _AND_OTHERS.search(text)
     if others:
         text = text[: others.start()]
     each = "; " if "; " in text else " and "
-    every = [_INVERTED_EACH.fullmatch(person) for person in text.rstrip(" ,").split(each)]
+    every = [_INVERTED_EACH.fullmatch(person.strip()) for person in text.rstrip(" ,").split(each)]
     if len(every) > 1 and all(every) and any(m and _may_invert(m[1], m[2]) for m in every):
         # Family, Given and Family, Given; Family, Given; Family, Given
         return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
     people = [
         " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
     ]
-    while people and (
-        people[-1].lower() in VENUES
-        or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))  # Ada Example, PKU
+    while (
+        people
+        and (
+            people[-1].lower() in VENUES
+            or (
+                _MONTH.fullmatch(people[-1]) and " " in "".join(people[-2:-1] or " ")
+            )  # not Family, Jun
+            or (
+                _ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1])
+            )  # Ada Example, PKU
+        )
     ):
         people.pop()
     strange = [one for one in people if not (_PERSON.fullmatch(one) or _INITIALS.fullmatch(one))]
@@ -139,7 +154,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         if odd * 2 > len(people) and not others:
             return ()
     doubtful = 0 if surely else sum(map(_names_nobody, people))
-    if doubtful and any(map(_INITIAL_FIRST.match, people)):  # A Some, B Other
+    if doubtful and (others or any(map(_INITIAL_FIRST.match, people))):  # A Some, B Other
         doubtful = sum(_names_nobody(one.removeprefix("A ")) for one in people)
     if doubtful * 4 > len(people) or (doubtful and len(people) < 4):
         return ()
@@ -189,6 +204,8 @@ def family_names(text: str) -> tuple[str, ...]:
     """Return the people of a citation by family names alone, `Smith and Jones`, `Lattner, Adve`; () if it is not one."""
     others = _AND_OTHERS.search(text)
     names = _AND.sub(", ", text[: others.start()] if others else text).strip(" ,.").split(", ")
+    if _AND_THEN_COMMA.search(text):
+        return ()  # Family, Given and Family, Given
     if len(names) + bool(others) < 2 or not all(map(_FAMILY.fullmatch, names)):
         return ()
     return (
@@ -262,7 +279,7 @@ def _names_nobody(text: str) -> bool:
         return True
     if any(len(word) > 6 and word.endswith(_ENDINGS) for word in folded):
         return True
-    if _RUN_ON.search(text):
+    if _RUN_ON.search(text) or "'s " in text or (len(words) > 1 and _GERUND.fullmatch(words[0])):
         return True
     if not _VOWEL.search(words[-1]) and len(words[-1]) > 2:
         return True  # Bootstrapped DQN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .authors import names_people, people_listed, split_authors
+from .authors import has_initials, names_one, names_people, people_listed, split_authors
 from .citations import cite
 from .dates import year_said
 from .drafts import Draft
@@ -16,6 +16,9 @@ from .texts import Text
 from .titles import Naming, read_naming, year_in
 
 
+_BY = re.compile(r"[Bb]y\s+(?=[^\W\da-z_])")
+_ITALIC = re.compile(rb"([*_])[^*_]+\1\.?")
+_QUOTED_BOLD = re.compile(rb"(\*\*|__)[\"\xe2][^*]{8,300}\1[,.]")  # **"Its Title"**, ICML, 2019
 _MAYBE_PEOPLE = re.compile(r"[\[(]?[^\W\da-z_][^\s,]*(?: [^\s,]+){0,4}(?:,| and | & | et al)")
 # what parts of a page about one work are called
 _PARTS = frozenset(
@@ -58,6 +61,11 @@ _PARTS = frozenset(
 )
 
 
+def is_field(words: str) -> bool:
+    """Whether a line says one thing of a work by name: `Authors: Some, Other`."""
+    return FIELD.fullmatch(without_leads(words)) is not None
+
+
 def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     """Take what a text below a head says of the work, and return whether it says nothing else and so is not a note."""
     if depth <= 1 and draft.head is None and (match := TITLED.match(words)):
@@ -80,6 +88,9 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     ):
         draft.said = draft.said._replace(people=people, year=draft.said.year or year_in(words))
         return True
+    elif depth <= 1 and not draft.said.authors and (one := _one_below(text, words, draft)):
+        draft.said = draft.said._replace(people=(one,))
+        return True
     elif draft.said.year is None and depth <= 1 and (stated := year_said(words)):
         draft.said = draft.said._replace(year=stated)
     elif depth <= 1 and _cited_below(text, words, draft):
@@ -87,14 +98,28 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     return False
 
 
+def _one_below(text: Text, words: str, draft: Draft) -> str | None:
+    """Return the one person that a line names: by initials, `by`, or italics where others of its list stand in italics."""
+    if text.pieces or not 1 < len(words.split()) < 7:
+        return None
+    by = _BY.match(words)
+    name = words[by.end() if by else 0 :].rstrip(".")
+    italic = (
+        _ITALIC.fullmatch(text.run.data) and draft.habits is not None and draft.habits.italic_people
+    )
+    return name if has_initials(name) or ((by or italic) and names_one(name)) else None
+
+
 def _cited_below(text: Text, words: str, draft: Draft) -> bool:
     """Read a citation below a head that only says whose work it is: `DeepMind [[Paper](…)]`."""
     head = draft.head
     if head is not None and not (head.pieces or draft.notes or draft.said.title):
         name = head.words()
-        title, _, behind = cite(words) if len(name.split()) <= 3 else ("", "", "")
+        named = len(name.split()) <= 3
+        quoted = _QUOTED_BOLD.match(text.run.data) is not None
+        title, _, behind = cite(words) if named or quoted else ("", "", "")
         if len(title.split()) >= 3 and (year := year_in(behind)):
-            draft.said = Naming(title, name, draft.said.authors, year)
+            draft.said = Naming(title, name if named else None, draft.said.authors, year)
             return True
         people = head.words()
         if people.endswith(":") and names_people(people[:-1]):

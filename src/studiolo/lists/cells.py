@@ -17,6 +17,8 @@ from .titles import Naming, read_naming, year_in
 
 
 _SHORT_DATE = re.compile(r"\s*\d\d[/.-]\d\d[/.-]\d\d\s*")
+_BOLD = re.compile(rb"\*\*|__|<b")
+_NAME_AND_WHOSE = re.compile(r"(.+?)\s*\(([^()]+)\)")  # SwimNet (Someone et al., 2018)
 _NOT_KNOWN = re.compile(r"(?:authors?\b|tb[ad]\b|n/?a\b|unknown\b|various\b|\W*$)", re.IGNORECASE)
 
 
@@ -70,13 +72,17 @@ def name_row(cells: list[Text], roles: Mapping[Role, int], *, cites: bool) -> tu
     name = naming.name or words_of(cells, roles, "name").strip("- ")
     name = "" if _NOT_KNOWN.match(name) else name
     people = words_of(cells, roles, "authors")
+    if whose := _NAME_AND_WHOSE.fullmatch(name):
+        said_whose = whose[2].replace("al.", "al. ")  # et al.2018
+        if whose_and_when(said_whose):
+            name, people = whose[1], people or said_whose
     if dated := whose_and_when(people):  # Someone et al. 2017
         dates.append(str(dated[1]))
     people = "" if _NOT_KNOWN.match(people) else people
     said = Naming(
         naming.title,
         name if name and name.casefold() != naming.title.casefold() else None,
-        split_authors(people) or ((people,) if people else naming.authors),
+        split_authors(people) or (dated[0] if dated else (people,) if people else naming.authors),
         next((year for text in dates if (year := year_in_cell(text))), naming.year),
     )
     return said, at
@@ -108,7 +114,7 @@ def _title_cell(cells: list[Text], roles: Mapping[Role, int]) -> int:
 def _cell_naming(cell: Text, *, cites: bool, titled: bool) -> Naming:
     """Return what a cell calls its work; plain words in a column of titles are the title, dashes and all."""
     data = cell.run.data
-    if not titled or cell.pieces or b"**" in data or b"__" in data or b"<b" in data:
+    if not titled or cell.pieces or data.lstrip()[:1] in (b"*", b"_") or _BOLD.search(data):
         return read_naming(data, cell.pieces, cites=cites)
     title, before, behind = cite(without_leads(cell.words()))
     year = year_in(f"{before} - {behind}")

@@ -79,8 +79,10 @@ _BIBTEX = re.compile(
 _DATED_PEOPLE = re.compile(
     r"(.{5,400}?),? ((?:19|20)\d\d)[,.] (?=[A-Z])"
 )  # Family, I., and Family, I., 2007, Title: Journal
+_VENUE_ALONE = re.compile(r"[A-Z]{3,8}\.?")  # of any name: Its Title. TOIS.
 _IN_JOURNAL = re.compile(r": [A-Z][\w.]*(?: [\w.&]+){0,6}, \d")
 _YEAR_PARENS = re.compile(r"[,.]?\s*\(((?:19|20)\d\d)[^()]{0,40}\)\s*[.,:;]?\s+(?=\S)")
+_SUBTITLE = re.compile(r": [A-Z][\w-]+(?: [\w-]+){3,}(?= \(|\W*$)")
 _OPENING = re.compile(r"[.:,]\s+(?=[A-Z\d“\"])")
 _KIND = re.compile(r"\[[A-Z](?:/OL)?\]\.?$")  # of GB/T 7714: [J], [C]
 _IN = re.compile(r",\s+[Ii]n$")  # Its Title, in: *Journal of …*
@@ -120,7 +122,7 @@ def cite(text: str) -> Cited:
     if found is None:
         text, said = _whole(text)
         found = next((cited for style in _STYLES if (cited := style(text))), (text, "", ""))
-        found = (*found[:2], f"{said} - {found[2]}" if said else found[2])
+        found = (*found[:2], " - ".join(filter(None, (said, found[2]))))
     title, lead_words, behind = found
     return without_stop(title), " - ".join(filter(None, (before, lead_words))), behind
 
@@ -152,6 +154,8 @@ def quoted_title(text: str) -> re.Match[str] | None:
     quoted = QUOTED.search(text)
     if quoted is None or " " not in quoted[1].strip():
         return None
+    if quoted.start() == 0 and _SUBTITLE.match(text, quoted.end()):
+        return None  # "Few Words?": The Rest of Its Title
     within = _WITHIN.search(text, 0, quoted.start()) is not None
     goes_on = quoted[1].lstrip()[0].islower() or _GOES_ON.match(text, quoted.end())
     short = quoted[1].count(" ") < 3 and text[: quoted.start()].rstrip()[-1:].isalnum()
@@ -338,7 +342,7 @@ def _sentence(text: str, at: int, before: str) -> Cited:
         if not _opened(title[: comma.start()]) and placed(title[comma.end() :]):
             return title[: comma.start()], before, f"{title[comma.end() :]} - {behind}"
     title, said = _whole(title)
-    return title, before, f"{said} - {behind}" if said else behind
+    return title, before, " - ".join(filter(None, (said, behind)))
 
 
 def _people_behind(text: str) -> Cited | None:
@@ -353,6 +357,7 @@ def _people_behind(text: str) -> Cited | None:
             and (stop.start() > 4 or published(text[stop.end() :]))
             and (
                 names_people(_first(text[stop.end() :]))
+                or _VENUE_ALONE.fullmatch(text, stop.end())
                 or placed(text[stop.end() :])
                 or _one_placed(text, stop.end())
             )
@@ -404,6 +409,7 @@ def _whole(text: str) -> tuple[str, str]:
         known = (
             inside[:1] == "@"
             or is_label(inside)
+            or inside.lower() in ("oral", "spotlight", "poster", "highlight")
             or year_said(inside, aside=True)
             or year_said(inside.split(",")[0], aside=True)
             or year_said(inside.rsplit(", ", 1)[-1], aside=True)

@@ -94,7 +94,8 @@ def year_said(text: str, *, aside: bool = False) -> int | None:
         return full_year(next(year for year in match.groups() if year))
     words = len(text.split())
     if (match := venue_year.fullmatch(text)) and (
-        PUBLISHED.search(text) or (words <= 11 and (aside or text[0] in "([【（" or words <= 2))
+        (PUBLISHED.search(text) and not _titled(text))
+        or (words <= 11 and (aside or text[0] in "([【（" or words <= 2))
     ):
         return full_year(next(year for year in match.groups() if year))
     if (match := short.fullmatch(text)) and is_venue(match[1]):
@@ -105,6 +106,15 @@ def year_said(text: str, *, aside: bool = False) -> int | None:
     if len(first) == 4 and first.isdigit() and first[:2] in ("19", "20") and is_venue(place):
         return int(first)
     return None
+
+
+def _titled(text: str) -> bool:
+    """Whether a sentence that names no place stands before where and when: `Its Long Title. ACM Multimedia, 2020`."""
+    title, stop, behind = text.partition(". ")
+    headline = stop and "," not in title and len(title.split()) > 3
+    return bool(headline and not PUBLISHED.search(title)) and (
+        year_said(behind, aside=True) is not None
+    )
 
 
 def full_year(digits: str) -> int:
@@ -126,6 +136,6 @@ def is_venue(text: str) -> bool:
 
 def year_in_cell(text: str) -> int | None:
     """Return the year that a cell of a column of dates or venues says."""
-    if match := YEAR.search(text) or re.search(r"(?<!\d)((?:19|20)\d\d)(?!\d)", text):
+    if match := YEAR.search(text) or re.search(r"(?<!\d)((?:19|20)\d\d)(?!\d|\.\d{4,5})", text):
         return int(match[1])
     return year_said(text, aside=True)

@@ -19,6 +19,7 @@ from .dates import MAYBE_DATE, is_venue, year_said
 from .heads import Part, Role, cut
 from .labels import is_label
 from .links import Piece
+from .places import whose_and_when
 
 
 Place = tuple[str, str, int]
@@ -31,6 +32,7 @@ _RARE = 0.1  # of the heads
 _DASHES = ("-", "–", "—", "--")
 _LONGEST_VENUE = 6  # words
 _SHORT_VENUE = re.compile(r"[A-Z\d][A-Za-z&-]{1,10} ?['’]?\d\d")  # of any name: TIM 22
+_DATED = re.compile(r"[(\[]([^()\[\]]{2,80},? (?:19|20)\d\d[a-z]?)[)\]]$")
 _DIGITS = re.compile(r"\d+")
 _MAYBE_PEOPLE = re.compile(
     r"^(?!(?:\S+ ){0,8}[a-z]{4,} (?:\S+ ){0,4}[a-z]{4,} ).*(?:[,&;、·]| and | et\.? al|\d{4})"
@@ -121,6 +123,22 @@ class Habits:
                 found.append(ending)
         return found
 
+    @cached_property
+    def italic_people(self) -> bool:
+        """Whether lines of their own in italics name people."""
+        lines = [parts[0].text for parts in self._cut if len(parts) == 1 and parts[0].italic]
+        return sum(map(names_people, lines)) >= max(
+            _SURE, _SHARE * len(lines) / 2
+        )  # beside them people alone
+
+    @cached_property
+    def dates_people(self) -> bool:
+        """Whether what stands in brackets with a year are people: `Its Title (Someone et al., 2019)`."""
+        said = [m[1] for parts in self._cut for p in parts if (m := _DATED.search(p.text))]
+        return sum(whose_and_when(words) is not None for words in said) >= max(
+            _SURE, _SHARE * len(said)
+        )
+
     def repeat(self, name: str) -> bool:
         """Whether many heads begin so: it is a topic or a field, and not the name of a work."""
         return name.casefold() in self._labels
@@ -170,6 +188,8 @@ class Habits:
     def _without_ending(self, part: Part) -> Iterator[Part]:
         """Yield a part, and what its list writes at the end of a title as one of its own."""
         for ending in self._endings if not part.role else ():
+            if ending.role == "who" and role_of(part.text) == "who":
+                continue  # people themselves
             match = ending.form.search(part.text, 8)
             if match and (ending.role == "who" or _is_place(match[1])):
                 yield replace(part, text=part.text[: match.start()].rstrip(" .,"))

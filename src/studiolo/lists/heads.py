@@ -17,10 +17,12 @@ from typing import Literal
 from studiolo.keys import Mention
 
 from .authors import names_one, names_people
+from .citations import LOWER_WORD
 from .dates import year_said
 from .labels import is_label
 from .leads import HASHTAGS, NUMBER, SHORTCODE, without_leads
 from .links import Piece
+from .places import some
 from .words import drop_images, plain_words, strip_marks
 
 
@@ -120,13 +122,15 @@ _WORD = re.compile(rb"[^\W\d_]|[\x80-\xff]")
 _GLUED_BEFORE = re.compile(  # a word that needs another behind it
     rb"(?:^|[\s(/-])(?:a|an|and|as|at|by|for|from|in|is|of|on|or|the|to|use|uses|using|via|vs\.?|with|[a-z]+:)\s*$|[\w(/-]$"
 )
+_LEADS_ON = re.compile(rb"\b(?:and|as|by|from|in|of|or|see|the|to|with)$", re.IGNORECASE)
 _TAGS_ON = re.compile(rb"\s*(?:$|[`\[(*_|])")
 
-_SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|\u0000)")
-_SEPARATES = re.compile(r"[-–—|·•‖/:\u0000]")
+_SEPARATOR = re.compile(r"((?:(?<=\s)|^)[-–—|·•‖/:]+(?=\s|$)|\s--\s|[\u0000\u0001])")
+_SEPARATES = re.compile(r"[-–—|·•‖/:\u0000\u0001]")
 _ADDRESS = re.compile(r"https?://|www\.")
 _LETTER = re.compile(r"[^\W_]")
 _NAME_FIRST = re.compile(r"[(\[]([A-Za-z][\w+-]*[A-Z\d][\w+-]*)[)\]]\s+(?=\S+ \S+ \S)")
+_PRESENTS = re.compile(r"(?:[A-Z][\w.'’-]* ){1,4}presents")
 _LABEL_BEHIND = re.compile(r"^((?:\S+ ){4,}\S*\w)\W+(?:Link|Paper|PDF|URL|[Aa]r[Xx]iv)\s?[:：]?$")
 _OPEN = ("[", "(", "（", "【")
 _CLOSE = ("]", ")", "）", "】")
@@ -134,9 +138,13 @@ _BRACKET_FIRST = re.compile(r"[\[(（【{]([^\[\]()（）【】{}]{1,60})[\])）
 _BRACKETED_WHOLE = re.compile(r"\s*\[([^\[\]]{60,})\](?=\s*(?:$|\())")
 _IN_BRACKETS = re.compile(r"\[([^\[\]]{2,40})\](?!\()")
 _OPENED = re.compile(r"(?<![\s,;])[\s,;]*[\[(（【]$|^[\[(（【]$")
+_OPENED_WORDS = re.compile(r"(?<=\w)\s\(([^()\[\]]{3,100}),$")  # Its Title (2019, [pdf](…))
 _QUOTED_WHOLE = re.compile(
     r"(?<![^\s(\[（【:：])[\"“](?=\S)[^\"“”\x00]{3,400}(?<=\S)[\"”](?=$|[\s.,;:)\]])"
 )
+_WIDE_GAP = re.compile(r"(?<=[\w)?!])(?<!\b\w)(?<!\b\w\w) {2,}(?!(?:is|are|was|were|has)\b)(?=\w)")
+_REMARK = "\1"  # stands before words that spaces alone set off
+_SENTENCE = 20  # words; a title is shorter
 _GLUE = "\ue0fd"  # stands for a space while words are cut
 
 
@@ -169,6 +177,9 @@ class _Cutter:
             self.add(Part("", "", piece.mention, True, self.depth > 0))
             return
         words = without_leads(words, escaped=True) or words
+        presented = bool(self.parts) and _PRESENTS.fullmatch(self.parts[-1].text) is not None
+        if presented:
+            self.parts.pop()  # Someone presents [Its Title](…)
         named = _NAME_FIRST.match(words)  # [[Net] Its Title](…)
         first = not any(part.is_link for part in self.parts)
         if named and first and not year_said(named[1], aside=True):
@@ -178,7 +189,9 @@ class _Cutter:
             words[:1] in _OPEN and words[-1:] in _CLOSE and not words[1:-1].isdigit()
         )
         behind = before.rstrip()
-        runs_on = behind[-4:].decode("utf-8", "ignore")[-1:].isalnum()
+        bracketed = words[:1] in _OPEN and not (words[1:-1].isdigit() or _LEADS_ON.search(behind))
+        set_off = presented or bracketed
+        runs_on = not set_off and behind[-4:].decode("utf-8", "ignore")[-1:].isalnum()
         bold = behind.endswith((b"**", b"<b>"))
         self.add(Part(words, "", piece.mention, True, aside, bold, runs_on=runs_on))
 
@@ -262,13 +275,19 @@ class _Cutter:
             words = _IN_BRACKETS.sub(_without_label, words)
         if not self.begun and (whole := _BRACKETED_WHOLE.match(words)):
             words = whole[1] + words[whole.end() :]
+        if "  " in words:
+            words = _with_remark_apart(words)
         pieces = _pieces(words, first=not self.parts)
         for i in range(0, len(pieces), 2):
             text = " ".join(pieces[i].split()).strip("*~ ")
             lead = pieces[i - 1].strip() if i else ":" if text.startswith((": ", "：")) else ""
+            lead = "[" if lead == _REMARK else lead
             text = self._leads(text)
             if self.depth and i == len(pieces) - 1:
                 text = _OPENED.sub("", text)
+                if remark := _OPENED_WORDS.search(text):
+                    self.add(Part(text[: remark.start()], lead))
+                    text, lead = remark[1], "["
                 if self.parts and text[:1] in _OPEN and text.count(text[0]) == 1:
                     text, lead = text[1:].lstrip(), "["  # closed behind a link
             self.add(Part(text if _LETTER.search(text) else "", lead))
@@ -288,6 +307,22 @@ def _pieces(words: str, *, first: bool) -> list[str]:
         ):
             pieces[i - 2 : i + 1] = [f"{before.rstrip()}: {behind.lstrip()}"]
     return pieces
+
+
+def _with_remark_apart(words: str) -> str:
+    """Mark where spaces alone divide a headline from a sentence: `Its Title in Capitals   a remark in small letters`."""
+    for gap in some(_WIDE_GAP.finditer(words), 10):
+        before, behind = words[: gap.start()], words[gap.end() :]
+        headline = not LOWER_WORD.search(f" {before}")
+        told = len(before.split()) > 3 or len(behind.split()) > _SENTENCE
+        if (
+            headline
+            and told
+            and not names_people(before)
+            and len(LOWER_WORD.findall(f" {behind}")) > 1
+        ):
+            return f"{before} {_REMARK} {behind}"
+    return words
 
 
 def _named_by_colon(name: str, title: str) -> bool:
@@ -352,6 +387,8 @@ def _joined(parts: list[Part]) -> list[Part]:
             joins = False
         elif not last.is_link and last.text and not last.bold and ((person and listed) or sentence):
             last.text, joins = f"{last.text}{part.lead} {part.text}", True
+        elif last.italic and part.text[0] == "," and _lists_people(last, part):
+            last.text += part.text.replace("*", "")  # *Ada Some, Bo Other*, Cy Third*: footnotes
         elif _goes_on_behind_colon(last, part):
             last.text = f"{last.text}: {part.text}"
         elif _goes_on_behind_dash(last, part, behind):
@@ -367,6 +404,11 @@ def _opens_list(part: Part, behind: Part | None) -> bool:
     return part.lead == "\0" or (
         behind is not None and _LISTS_ON.match(behind.lead + behind.text) is not None
     )
+
+
+def _lists_people(*parts: Part) -> bool:
+    texts = [part.text.replace("*", "") for part in parts]
+    return not any(part.is_link for part in parts) and all(map(names_people, texts))
 
 
 def _goes_on_behind_colon(last: Part, part: Part) -> bool:

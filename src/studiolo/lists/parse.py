@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, takewhile
 
-from .below import belongs_to_parent, is_part, names_below
+from .below import belongs_to_parent, is_field, is_part, names_below
 from .blocks import Block
 from .cells import name_row, with_titles, words_of
 from .columns import Role, columns_of
@@ -122,6 +122,7 @@ class Reader:
         self.shows_states = True  # by headings
         self.lead = lead_of(root)
         self.above: Text | None = None  # a title in the block before
+        self.headed: Draft | None = None  # the work that the heading before is
         self.titles: dict[str, Text] = {}  # all of them by their words
         self.last: tuple[tuple[str, ...] | None, State | None] = (None, None)
         self.habits = habits or Habits(self._heads)
@@ -192,6 +193,9 @@ class Reader:
         for i, block in enumerate(blocks):
             kind = block.kind
             above, self.above = self.above, None
+            headed, self.headed = self.headed, None
+            if headed is not None and self._says_more(block, headed):
+                self.headed = headed
             if kind == "paragraph" and (fields := self._fields(blocks, i)):
                 continue
             if kind == "item":
@@ -236,9 +240,23 @@ class Reader:
     def _take_heading(self, block: Block, text: Text) -> None:
         """Take the links of a heading, which is a work itself if it is shaped as one and not only a word or two."""
         if text.pieces and len(text.words().split()) > 2 and text.links_paper() and is_work(text):
-            self._work(block, text)
+            self.headed = self._work(block, text)
         else:
+            self.headed = None
             self._take_links(text, None)
+
+    def _says_more(self, block: Block, draft: Draft) -> bool:
+        """Take what a paragraph or item below a heading that is a work says of it, line by line; return whether it says any."""
+        words = block.children[0] if block.kind == "item" and block.children else block
+        if words.kind not in _WORDS or words.kind == "heading":
+            return False
+        before = draft.said
+        for i, span in enumerate(words.content):
+            text = self._peek([span], words.line + i)
+            line = text.words()
+            if not text.links_paper() and (i == 0 or is_field(line)):
+                names_below(text, line, 1, draft)
+        return draft.said is not before
 
     def _paragraph(self, block: Block, above: Text | None) -> None:
         """Read a paragraph: one work, one a line, or words.

@@ -21,6 +21,7 @@ from .places import ends_published, only_cites, without_when
 Parts = Sequence[Part]
 _Way = Callable[[Parts, list[int]], int | None]
 
+_BY_SOMEBODY = re.compile(r"by (?:[A-Z][\w.'’-]* ){1,3}[A-Z]|by [A-Z][\w'’-]+ et al")
 _JOURNAL = re.compile(r"(?:Proceedings|Proc\.|Journal|Transactions|Annals) ")
 _REMARK = re.compile(r"(?:This|We|It|They|The authors|A paper|Our|See|Also|Used|Uses)\b")
 
@@ -93,10 +94,17 @@ def _worded(parts: Parts) -> list[int]:
     long = False  # a title may have been read
     for i, part in enumerate(parts):
         aside = part.aside or part.lead == "[" or (part.is_link and long)
-        if part.text and not is_label(part.text) and not year_said(part.text, aside=aside):
+        says = not is_label(part.text) and not year_said(part.text, aside=aside)
+        if part.text and (says or (not worded and _has_author(parts, i))):
             worded.append(i)
             long = long or len(part.text.split()) > 3
     return worded
+
+
+def _has_author(parts: Parts, i: int) -> bool:
+    """Whether several words in bold are called somebody's work, so that no label stands there: `**Open Data** by Ada Some`."""
+    titled = parts[i].bold and not parts[i].is_link and " " in parts[i].text
+    return titled and i + 1 < len(parts) and _BY_SOMEBODY.match(parts[i + 1].text) is not None
 
 
 def _is_by(parts: Parts, i: int) -> bool:
@@ -221,6 +229,9 @@ def _is_whole(name: str, part: Part) -> bool:
     """Whether a part behind a short link is the title: it begins with the same name, or stands on a line of its own."""
     if part.text.startswith(f"{name}: "):
         return True
+    named = f" {name}: " in part.text and not part.is_link
+    if named and cite(part.text)[0].startswith(f"{name}: "):
+        return True  # [Net](…): Someone and Other. Net: Its Title. ICML 2019
     own_line = part.lead == "\0" and not (part.is_link or part.italic)
     return (
         own_line

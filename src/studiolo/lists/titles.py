@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .addresses import title_from_url
-from .authors import family_names, names_one, names_people, people_before, split_authors
+from .authors import (
+    family_names,
+    may_name,
+    names_one,
+    names_people,
+    people_before,
+    split_authors,
+)
 from .citations import QUOTED, cite, is_cite_key
 from .dates import MAYBE_DATE, YEAR, full_year, is_venue, year_said
 from .fields import FIELD, fields_of, without_title
@@ -52,7 +59,46 @@ _IN_PARENS = re.compile(r"\(([^()]{3,120})\)")
 _WHOSE = re.compile(r"[^()\[\]]{3,120}(?:\((?:19|20)\d\d[a-z]?\)|(?:19|20)\d\d[a-z]?$)[:.,]?\s*")
 _YEAR_LEADS = re.compile(r"(?<=^\()((?:19|20)\d\d), ([^()]{3,120})(?=\)$)")  # (2012, Someone)
 _BY_AT_END = re.compile(r"(?:^|,) by ([A-Z][^,;:()]{3,60}(?:, [A-Z][^,;:()]{3,60})*)\.?$")
+_FAMILIES_FIRST = re.compile(  # Some, A. B.; Other, C.
+    r"(?:[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}; ?)+[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}"
+)
 _TWO_DIGITS = re.compile(r"(?<!\d)\d\d$")  # HPDC18
+_DATED_FAMILY = re.compile(
+    r"([^\W\da-z_][a-zß-ÿ'’]+(?:-[^\W\da-z_]?[a-zß-ÿ]+)?),? (?:19|20)\d\d[a-z]?"
+)
+# of one word, as a family may be called
+_JOURNALS = frozenset(
+    [
+        "biometrika",
+        "brain",
+        "chaos",
+        "circulation",
+        "cognition",
+        "cortex",
+        "diabetes",
+        "ecology",
+        "econometrica",
+        "elife",
+        "energies",
+        "entropy",
+        "gut",
+        "heart",
+        "lancet",
+        "machines",
+        "memory",
+        "mind",
+        "neuron",
+        "patterns",
+        "psychometrika",
+        "sensors",
+        "sleep",
+        "stroke",
+        "synthese",
+        "systems",
+        "technometrics",
+        "water",
+    ]
+)
 _NEAR = 160  # characters of a remark in which a year is the work's
 _LONGEST = 4000  # characters of a name or a list of people
 
@@ -106,7 +152,10 @@ def read_by_rules(
         name = None
     if name and name.casefold() == title.casefold():
         name = None
-    return Naming(title, name, authors or _authors_in(behind) or _authors_behind(rest), year)
+    authors = authors or _authors_in(behind) or _authors_behind(rest)
+    if not authors and habits is not None:
+        authors = _family_in([behind, *(part.text for part in rest)], habits)
+    return Naming(title, name, authors, year)
 
 
 def _by_fields(fields: Sequence[tuple[bytes, list[Piece]]], habits: Habits | None) -> Naming:
@@ -173,6 +222,7 @@ def _name(parts: Sequence[Part], before: str) -> tuple[str | None, tuple[str, ..
         if (
             not text
             or len(text) > _LONGEST
+            or text[0] == "@"
             or NUMBER.fullmatch(text)
             or part.role in ("when", "label")
         ):
@@ -210,6 +260,8 @@ def _authors_in(text: str) -> tuple[str, ...]:
     whose = _WHOSE.match(inner[1] if inner else text)
     if whose and only_cites(whose[0].rstrip(" :,.")):
         return people_before(whose[0].rstrip(" :,."))
+    if families := _FAMILIES_FIRST.match(text):
+        return split_authors(families[0])
     if not (";" in text and re.search(r",\s| and ", text)) and names_people(text):
         return split_authors(text)
     if people := families_first(text):
@@ -240,6 +292,14 @@ def _authors_behind(rest: Sequence[Part]) -> tuple[str, ...]:
         if authors:
             return authors
     return ()
+
+
+def _family_in(said: Sequence[str], habits: Habits) -> tuple[str, ...]:
+    """Return who alone stands in brackets with a year, where others of the list are people there: `(Someone, 2019)`."""
+    dated = (_DATED_FAMILY.fullmatch(text.strip("()[] ")) for text in said)
+    one = next((match[1] for match in dated if match), "")
+    named = may_name(one) and one.casefold() not in _JOURNALS
+    return (one,) if named and habits.dates_people else ()
 
 
 def _only_when(text: str) -> bool:
