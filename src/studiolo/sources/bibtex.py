@@ -49,10 +49,10 @@ def parse_bibtex(data: bytes, name: str, source: str = "urls") -> Reading:
 
     def read(entry: Any, line: int) -> SavedItem | Skipped:
         raw = _fields_of(entry, strings)
-        parent = parents.get(raw.get("crossref", "").lower())
+        parent = parents.get(raw["crossref"].lower()) if "crossref" in raw else None
         inherited = _inherited(_fields_of(parent, strings)) if parent is not None else {}
         if inherited:
-            raw.pop("crossref")
+            del raw["crossref"]
         return _entry(entry, raw, inherited, f"{name}:{line}", source)
 
     for failed in library.failed_blocks:

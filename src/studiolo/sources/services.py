@@ -400,9 +400,7 @@ def load_omnivore_folder(path: Path, on_bytes: OnBytes | None = None) -> Reading
     """
     files = sorted(path.glob("metadata_*_to_*.json"))
     if not files:
-        raise SourceError(
-            f"{path} is a folder, and not one of Omnivore's. Name the file inside it."
-        )
+        raise SourceError(f"{path} is a folder, not a file. Name the exported file inside it.")
     marked = {
         file.stem: file.read_text("utf-8", "replace")[:100_000]
         for file in sorted(path.glob("highlights/*.md"))
