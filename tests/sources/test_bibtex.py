@@ -144,6 +144,8 @@ def test_cross_reference_to_a_book_that_is_not_there_stays():
 
 
 def test_entry_without_a_key_is_nobody_s_book():
-    text = b"@book{, title={A Book}, year={1999}}\n@article{one, title={One}, url={https://a.org/1}}"
+    text = (
+        b"@book{, title={A Book}, year={1999}}\n@article{one, title={One}, url={https://a.org/1}}"
+    )
     [one] = [thing for thing in parse_bibtex(text, "f") if getattr(thing, "title", "") == "One"]
     assert one.year is None
