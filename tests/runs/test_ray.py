@@ -132,6 +132,7 @@ def test_five_hundred_seeds_of_no_work_are_spread_without_loss(cluster, tmp_path
             elif event["event"] == "SeedFinished":
                 record = event["record"]
                 took_s.append(time.monotonic() - begun[record["index"]] - record["wall_s"])
+        assert event["event"] == "report", process.stderr.read()
     median_s, load = statistics.median(took_s), os.getloadavg()[0]
     print(f"{median_s:.3f} s for each seed, load {load:.1f}")
     assert median_s < 0.15 or load > 2 * (os.cpu_count() or 1)  # others' work is not Ray's
