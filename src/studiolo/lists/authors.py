@@ -135,12 +135,10 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         people
         and (
             people[-1].lower() in VENUES
-            or (
-                _MONTH.fullmatch(people[-1]) and " " in "".join(people[-2:-1] or " ")
-            )  # not Family, Jun
-            or (
-                _ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1])
-            )  # Ada Example, PKU
+            # not Family, Jun
+            or (_MONTH.fullmatch(people[-1]) and " " in "".join(people[-2:-1] or " "))
+            # Ada Example, PKU
+            or (_ACRONYM.fullmatch(people[-1]) and " " in "".join(people[-2:-1]))
         )
     ):
         people.pop()

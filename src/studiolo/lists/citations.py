@@ -229,19 +229,33 @@ def _by_commas_alone(text: str) -> Cited | None:
         return None
     if all(initialled):
         return None
-    last = len(names) - 1
-    ands = [i for i, joint in enumerate(_NAME_JOINT.findall(text[:end])) if joint.strip() != ","]
-    written = [i for i, said in enumerate(initialled) if not said]
-    long = [i for i, name in enumerate(names) if name.count(" ") > 1 and not initialled[i]]
-    if ands:
-        at = last if ands == [last - 2] else 0 if ands == [last - 1] and behind else None
-    elif len(written) == 1:
-        at = written[0]
-    else:
-        at = long[0] if len(long) == 1 and behind else None
-    if at not in (0, last):
+    joints = [joint.strip() for joint in _NAME_JOINT.findall(text[:end])]
+    at = _title_among(names, initialled, joints, dated=bool(behind))
+    if at not in (0, len(names) - 1):
         return text[:end], "", behind
     return names[at], ", ".join(names[:at]), ", ".join([*names[at + 1 :], behind])
+
+
+def _title_among(
+    names: list[str], initialled: list[bool], joints: list[str], *, dated: bool
+) -> int | None:
+    """Return which of what may all be names is the title, or None where nothing tells.
+
+    Args:
+        joints: what stands between two of them.
+        dated: a venue or a year stands behind them.
+    """
+    last = len(names) - 1
+    ands = [i for i, joint in enumerate(joints) if joint != ","]
+    if ands == [last - 2]:  # Ada Some and Bo Other, Its Title
+        return last
+    if ands:  # Its Title, Ada Some and Bo Other, AAAI
+        return 0 if ands == [last - 1] and dated else None
+    written = [i for i, said in enumerate(initialled) if not said]
+    if len(written) == 1:  # A. Some, B. Other, Its Title
+        return written[0]
+    long = [i for i in written if names[i].count(" ") > 1]
+    return long[0] if len(long) == 1 and dated else None
 
 
 def _people_first(text: str) -> Cited | None:
