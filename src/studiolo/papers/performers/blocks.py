@@ -1,6 +1,9 @@
 """One block of FAVOR+ at a time: what a state and a few keys let queries see, and the next state.
 
-A state is two tensors, Σ_j φ(k_j) [v_j 1] exp(−log_max) and that log_max; both are None where no key was seen.
+A state is two tensors, Σ_j [v_j 1] φ(k_j)ᵀ exp(−log_max) and that log_max; both are None where no key was seen.
+
+Most of a block's time is that of its matrix products. What is left is, at these sizes, the number of calls: after a
+product has filled the cache, the smallest of them takes five microseconds.
 """
 
 import math
@@ -18,25 +21,30 @@ from .features import Features
 
 Map = Callable[[Tensor], Features]
 Parts = tuple[Tensor | None, Tensor | None]  # log_max and sums of a state
-_LOG2_E = math.log2(math.e)  # exp2 takes a third of the time of exp
+_LOG2_E = math.log2(math.e)
 
 
 def log_max_with(log_max: Tensor | None, keys: Features) -> Tensor:
-    """Return the largest log φ of each feature when `keys` are added."""
+    """Return the largest log φ of each feature when `keys` are added; see `finite` for those that were never seen."""
     top = keys.log.detach()
     if top.shape[-2] > 1:
         top = top.amax(-2, keepdim=True)
-    return top if log_max is None else torch.maximum(log_max, top)
+    return finite(top) if log_max is None else torch.maximum(log_max, top)
 
 
 def finite(log_max: Tensor) -> Tensor:
-    """Return a number for the −inf of what was never seen: (−inf) − (−inf) would be NaN."""
+    """Return a number for the −inf of what was never seen, a quarter of the lowest: (−inf) − (−inf) would be NaN."""
     return log_max.clamp(min=torch.finfo(log_max.dtype).min / 4)
 
 
-def shrunk(log_max: Tensor, scale: Tensor) -> Tensor:
-    """Return what sums with exp(log_max) taken out are multiplied by to have the larger exp(scale) taken out."""
-    return (log_max - scale).exp_().mT
+def seen_any(log_max: Tensor) -> Tensor:
+    """Return (..., 1, 1), whether a state has seen a key."""
+    return (log_max > torch.finfo(log_max.dtype).min / 4).any(-1, keepdim=True)
+
+
+def shrunk(before: Tensor, log_max: Tensor) -> Tensor:
+    """Return what sums with exp(before) taken out are multiplied by to have the larger exp(log_max) taken out."""
+    return (before - log_max).exp_()
 
 
 def unwatched() -> bool:
@@ -48,23 +56,31 @@ def unwatched() -> bool:
     )
 
 
-def _shifted(log: Tensor, shift: Tensor, over: bool) -> Tensor:
-    """Return (log + shift) / ln 2, in the memory of `log` if it may be written over and is large enough."""
-    fits = log.shape[:-2] == shift.shape[:-2] and log.shape[-1] == shift.shape[-1]
+def _shifted(
+    log: Tensor, sign: int, scale: Tensor, over: bool
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return log ± scale, in the memory of `log` if it may be written over and is large enough, and what undoes the logarithm.
+
+    Of many rows the logarithm is one to the base 2: exp2 takes a third of the time of exp. Of one, exp is a call less.
+    """
+    if log.shape[-2] == 1:
+        return torch.add(log, scale, alpha=sign), Tensor.exp_
+    fits = log.shape[:-2] == scale.shape[:-2] and log.shape[-1] == scale.shape[-1]
     out = log if over and fits and unwatched() and log.is_contiguous() else None
-    return torch.add(shift * _LOG2_E, log, alpha=_LOG2_E, out=out)
+    return torch.add(scale * (sign * _LOG2_E), log, alpha=_LOG2_E, out=out), Tensor.exp2_
 
 
 def key_weights(keys: Features, scale: Tensor, *, over: bool = False) -> Tensor:
     """Return φ(k) exp(−scale): magnitudes of at most 1. `over`: nobody else needs the features."""
-    weights = _shifted(keys.log, -scale, over).exp2_()
+    log, power = _shifted(keys.log, -1, scale, over)
+    weights = power(log)
     return weights if keys.sign is None else weights * keys.sign
 
 
 def query_weights(queries: Features, scale: Tensor, *, over: bool = False) -> Tensor:
     """Return φ(q) exp(scale), each row divided by its largest magnitude, which cancels later."""
-    log = _shifted(queries.log, scale, over)
-    weights = log.sub_(finite(log.detach().amax(-1, keepdim=True))).exp2_()
+    log, power = _shifted(queries.log, 1, scale, over)
+    weights = power(log.sub_(finite(log.detach().amax(-1, keepdim=True))))
     return weights if queries.sign is None else weights * queries.sign
 
 
@@ -94,9 +110,19 @@ class Rows(NamedTuple):
         """Return the rows of an index."""
         return Rows(*(x if x is None else x[place] for x in self))  # type: ignore[arg-type]
 
+    def features(self, phi: Map) -> tuple[Features, Features]:
+        """Return φ(q) and what `keys` does, by one call of φ if they are alike."""
+        if self.q.shape != self.k.shape:
+            return phi(self.q), self.keys(phi)
+        queries, keys = phi(torch.cat((self.q, self.k), -2)).halves()
+        return queries, self._shown(keys)
+
     def keys(self, phi: Map) -> Features:
         """Return φ(k), with `bias` added to its logarithm, and nothing where a key is hidden."""
-        log, sign = phi(self.k)
+        return self._shown(phi(self.k))
+
+    def _shown(self, keys: Features) -> Features:
+        log, sign = keys
         if self.bias is not None:
             log = log + self.bias
         return Features(
@@ -109,23 +135,25 @@ def with_ones(v: Tensor, dtype: torch.dtype) -> Tensor:
     return nn.functional.pad(v.to(dtype), (0, 1), value=1.0)
 
 
-def mean(seen: Tensor) -> tuple[Tensor, Tensor]:
+def mean(seen: Tensor, signed: bool) -> tuple[Tensor, Tensor]:
     """Return sums of values over sums of weights (zeros where no key was seen), and these sums of weights."""
-    values, weight = seen[..., :-1], seen[..., -1:]
-    return values / weight.masked_fill(weight == 0, 1), weight
+    width = seen.shape[-1] - 1
+    values, weight = seen.narrow(-1, 0, width), seen.narrow(-1, width, 1)
+    if signed or not unwatched():
+        return values / weight.masked_fill(weight == 0, 1), weight
+    return values / weight.clamp(min=torch.finfo(weight.dtype).tiny), weight  # a call less
 
 
 def absorb(state: Parts, keys: Features, values: Tensor) -> tuple[Tensor, Tensor]:
     """Return the state that has seen `keys` too."""
     log_max = log_max_with(state[0], keys)
-    scale = finite(log_max)
-    key = key_weights(keys, scale)
+    key = key_weights(keys, log_max)
     if state[0] is None or state[1] is None:
-        return log_max, key.mT @ values
-    before = shrunk(state[0], scale) * state[1]
+        return log_max, values.mT @ key
+    before = state[1] * shrunk(state[0], log_max)
     if key.shape[-2] == 1:  # decoding: no matrix product is as fast
-        return log_max, torch.addcmul(before, key.mT, values, out=before if unwatched() else None)
-    return log_max, before + key.mT @ values
+        return log_max, torch.addcmul(before, values.mT, key, out=before if unwatched() else None)
+    return log_max, plus_product(before, values.mT, key)
 
 
 def read(state: Parts, queries: Features) -> Tensor:
@@ -133,11 +161,13 @@ def read(state: Parts, queries: Features) -> Tensor:
     log_max, sums = state
     assert log_max is not None
     assert sums is not None
-    return mean(query_weights(queries, finite(log_max)) @ sums)[0]
+    return mean(query_weights(queries, log_max) @ sums.mT, queries.sign is not None)[0]
 
 
 def plus_product(sums: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Return sums + a b, written over `sums`."""
+    """Return sums + a b, written over `sums` if it may be."""
+    if not unwatched():
+        return sums + a @ b
     flat = (x.expand(*sums.shape[:-2], *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (a, b))
     return sums.view(-1, *sums.shape[-2:]).baddbmm_(*flat).view(sums.shape)
 
@@ -157,24 +187,18 @@ def causal_block(
     """
     keys = rows.keys(phi)
     log_max = log_max_with(state[0], keys)
-    scale = finite(log_max)
-    key = key_weights(keys, scale, over=True)
-    query = query_weights(phi(rows.q), scale, over=True)
+    key = key_weights(keys, log_max, over=True)
+    query = query_weights(phi(rows.q), log_max, over=True)
     values = with_ones(rows.v, key.dtype)
     seen = (query @ key.mT).tril_() @ values
     before = None
     if state[0] is not None and state[1] is not None:
-        before = torch.mul(shrunk(state[0], scale), state[1], out=spare)
-        seen = seen + query @ before
-    out, weight = mean(seen)
+        before = torch.mul(state[1], shrunk(state[0], log_max), out=spare)
+        seen = plus_product(seen, query, before.mT)
+    out, weight = mean(seen, keys.sign is not None)
     if rescue and weight.shape[-2] > 1 and not out.is_meta and _lost(weight, rows.sees):
         return None
-    if before is None:
-        sums = key.mT @ values
-    elif unwatched():
-        sums = plus_product(before, key.mT, values)
-    else:
-        sums = before + key.mT @ values
+    sums = values.mT @ key if before is None else plus_product(before, values.mT, key)
     return out, weight, (log_max, sums)
 
 
@@ -199,11 +223,11 @@ def query_gradient(
     key, values = key_weights(rows.keys(phi), scale, over=True), block.values
     d_query = (d_seen @ values.mT).tril_() @ key
     if state[0] is None or state[1] is None:
-        sums = key.mT @ values
+        sums = values.mT @ key
     else:
         before = state[1].mul_(shrunk(state[0], scale))
-        d_query += d_seen @ before.mT
-        sums = plus_product(before, key.mT, values)
+        d_query = plus_product(d_query, d_seen, before)
+        sums = plus_product(before, values.mT, key)
     query = Weighed(phi, rows.q, lambda made: query_weights(made, scale))
     return query.gradients(d_query, trained), (scale, sums)
 
@@ -220,10 +244,10 @@ def key_gradient(
     key = made.weights
     d_pairs = (d_seen @ values.mT).tril_()
     d_key = (d_pairs.mT @ query).sum_to_size(key.shape)
-    d_key += values @ d_sums.mT
+    d_key = plus_product(d_key, values, d_sums)
     pairs = (query @ key.mT).tril_()
-    d_v = ((pairs.mT @ d_seen).sum_to_size(values.shape) + key @ d_sums)[..., :-1]
-    d_sums = d_sums + (query.mT @ d_seen).sum_to_size(d_sums.shape)
+    d_v = plus_product((pairs.mT @ d_seen).sum_to_size(values.shape), key, d_sums.mT)[..., :-1]
+    d_sums = d_sums + (d_seen.mT @ query).sum_to_size(d_sums.shape)
     return made.gradients(d_key, trained), d_v, d_sums
 
 
@@ -291,7 +315,7 @@ class Causal:
                 continue
             out, weight, after = done
             if made is not None:
-                made.append((out.shape[-2], finite(cast(Tensor, after[0])), weight.clone()))
+                made.append((out.shape[-2], cast(Tensor, after[0]), weight.clone()))
             if outs and unwatched():  # the state that was given stays as it is
                 spare = state[1]
             outs.append(out.to(rows.q.dtype))

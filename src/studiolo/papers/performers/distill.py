@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .blocks import finite, key_weights, log_max_with, query_weights
+from .blocks import key_weights, log_max_with, query_weights
 from .convert import FeatureAttention
 from .features import Features, LearnedFeatures
 from .layer import FavorAttention
@@ -127,7 +127,7 @@ def _weights(scores: Tensor, causal: bool, key_mask: Tensor | None) -> Tensor:
 
 
 def _cross_entropy(weights: Tensor, queries: Features, keys: Features) -> Tensor:
-    scale = finite(log_max_with(None, keys))
+    scale = log_max_with(None, keys)
     products = query_weights(queries, scale) @ key_weights(keys, scale).mT
     products = products.masked_fill(weights == 0, 0)
     likely = products / products.sum(-1, keepdim=True).clamp(min=torch.finfo(products.dtype).tiny)

@@ -65,10 +65,11 @@ def _mixed(phi: Map, q: Tensor, state: Parts, k: Tensor, v: Tensor, added: Tenso
     top = scores.detach().amax(-1, keepdim=True)
     log_max, sums = state
     if log_max is None or sums is None:
-        return mean((scores - finite(top)).exp() @ with_ones(v, scores.dtype))[0]
+        return mean((scores - finite(top)).exp() @ with_ones(v, scores.dtype), signed=False)[0]
     log, sign = phi(q)
-    log = log + log_max  # −inf where no key was seen
+    log = log + log_max
     top = finite(torch.maximum(top, log.detach().amax(-1, keepdim=True)))
     far = (log - top).exp()
     near = (scores - top).exp() @ with_ones(v, scores.dtype)
-    return mean(near + (far if sign is None else far * sign) @ sums)[0]
+    seen = near + (far if sign is None else far * sign) @ sums.mT
+    return mean(seen, sign is not None)[0]

@@ -29,15 +29,20 @@ class Features(NamedTuple):
     log: Tensor
     sign: Tensor | None = None
 
+    def halves(self) -> tuple["Features", "Features"]:
+        """Return those of the first half of the rows, and those of the second."""
+        logs = self.log.chunk(2, -2)
+        signs = (None, None) if self.sign is None else self.sign.chunk(2, -2)
+        return Features(logs[0], signs[0]), Features(logs[1], signs[1])
+
 
 def positive_features(
     x: Float[Tensor, "*batch n d"], projection: Float[Tensor, "*b m d"]
 ) -> Features:
     """Return φ(x) = exp(w·x − |x|²/2)/√m, Lemma 1 (FAVOR+). All positive; m features for m draws."""
-    norm = (x * x).sum(-1, keepdim=True) + math.log(projection.shape[-2])
-    return Features(
-        (x @ projection.mT).add_(-0.5 * norm)
-    )  # whose gradient is summed before it is scaled
+    half = -0.5 * math.log(projection.shape[-2])
+    norm = torch.rsub((x * x).sum(-1, keepdim=True), half, alpha=0.5)
+    return Features((x @ projection.mT).add_(norm))
 
 
 def hyperbolic_features(

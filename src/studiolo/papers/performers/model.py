@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import register_pytree_node, tree_map_only
 
-from .blocks import Causal, Map, Recomputed, Rows, absorb, read, with_ones
+from .blocks import Causal, Map, Recomputed, Rows, absorb, read, seen_any, with_ones
 from .exact import Recent, absorb_recent, nearby_exact
 from .features import FeatureMap, Features
 
 
 @dataclass(frozen=True)
 class FavorState:
-    """Σ_j φ(k_j) [v_j 1] over the keys seen so far; `FavorState()` has seen none.
+    """Σ_j [v_j 1] φ(k_j)ᵀ over the keys seen so far; `FavorState()` has seen none.
 
     It is a value: a call of `favor_attention` that is given one returns a new one and leaves this as it
     is, so that a state may be kept, branched, checkpointed or mapped over. Its size does not depend on
@@ -31,9 +31,9 @@ class FavorState:
     """
 
     log_max: Tensor | None = None
-    """(..., 1, f) or (..., 1, 1): largest log φ(k_j) so far; −inf where no key was seen."""
+    """(..., 1, f) or (..., 1, 1): largest log φ(k_j) so far; a quarter of the lowest number where no key was seen."""
     sums: Tensor | None = None
-    """(..., f, v + 1): Σ_j φ(k_j) exp(−log_max) [v_j 1]."""
+    """(..., v + 1, f): Σ_j [v_j 1] φ(k_j)ᵀ exp(−log_max)."""
     draw: int | None = None
     """Which w the features were made with; see `RandomFeatures.draw_id`."""
     recent: Recent | tuple[()] = ()
@@ -185,7 +185,7 @@ def favor_attention(
         shown = key_mask if bias is None else key_mask > -torch.inf
         sees = (shown.cumsum(-1) > 0).unsqueeze(-1)
         if now.log_max is not None:
-            sees = sees | (now.log_max > -torch.inf).any(-1, keepdim=True)
+            sees = sees | seen_any(now.log_max)
         hidden = ~shown.unsqueeze(-1)
         k, v = k.masked_fill(hidden, 0), v.masked_fill(hidden, 0)  # padding may hold NaN
 
@@ -215,11 +215,15 @@ def favor_attention(
             else:
                 mixed, parts = Causal(phi, chunk_size, rescue, drawn).run(rows, parts)
         else:  # one query and its own key come to the same
-            for block in Rows(k, k, v, hidden, bias, None).split(chunk_size):
-                parts = absorb(parts, block.keys(phi), with_ones(block.v, dtype))
-            few = q.shape[-2] <= chunk_size
-            outs = [read(parts, phi(x)) for x in ([q] if few else q.split(chunk_size, -2))]
-            mixed = (outs[0] if few else torch.cat(outs, -2)).to(q.dtype)
+            if max(q.shape[-2], k.shape[-2]) <= chunk_size:
+                queries, keys = rows.features(phi)
+                parts = absorb(parts, keys, with_ones(v, dtype))
+                mixed = read(parts, queries).to(q.dtype)
+            else:
+                for block in Rows(k, k, v, hidden, bias, None).split(chunk_size):
+                    parts = absorb(parts, block.keys(phi), with_ones(block.v, dtype))
+                outs = [read(parts, phi(x)) for x in q.split(chunk_size, -2)]
+                mixed = torch.cat(outs, -2).to(q.dtype)
     if state is None:
         return mixed
     return mixed, FavorState(*parts, draw, recent, now.length + k.shape[-2])
@@ -312,7 +316,7 @@ def _check_state(state: FavorState, draw: int | None, k: Tensor, v: Tensor) -> N
         axes, width = state.recent[1].shape[:-2], state.recent[1].shape[-1]
     else:
         assert state.sums is not None
-        axes, width = state.sums.shape[:-2], state.sums.shape[-1] - 1
+        axes, width = state.sums.shape[:-2], state.sums.shape[-2] - 1
     if axes != k.shape[:-2] or width != v.shape[-1]:
         raise ValueError(
             f"The state has seen keys of leading axes {tuple(axes)} and values of {width}; these are "

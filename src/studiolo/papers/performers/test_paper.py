@@ -174,13 +174,17 @@ def test_padding_changes_nothing(causal):
 
 def test_row_with_nothing_to_see_is_zero_and_so_is_its_gradient():
     features = RandomFeatures(5, 8, generator=seeded())
-    inputs = [x.requires_grad_() for x in qkv(1, 4)]
+    inputs = [x.requires_grad_() for x in qkv(1, 4, dtype=torch.float32)]
     hidden = torch.zeros(1, 4, dtype=torch.bool)
     for causal in (False, True):
-        out = favor_attention(*inputs, features=features, causal=causal, key_mask=hidden)
-        assert not out.any()
-        for grad in torch.autograd.grad(out.sum(), inputs):
-            assert not grad.any()
+        for phi in (
+            features,
+            lambda x: features(x),
+        ):  # the gradient of a map of one's own is torch's
+            out = favor_attention(*inputs, features=phi, causal=causal, key_mask=hidden)
+            assert not out.any()
+            for grad in torch.autograd.grad(100 * out.sum(), inputs):
+                assert not grad.any()
 
 
 def test_decoding_token_by_token_equals_one_call():
@@ -195,23 +199,20 @@ def test_decoding_token_by_token_equals_one_call():
     assert_same(torch.cat(steps, 1), favor_attention(q, k, v, features=features, causal=True))
 
 
-def test_state_lets_later_calls_see_unmasked_earlier_keys_only():
-    features = RandomFeatures(5, 8, generator=seeded())
+@pytest.mark.parametrize("pieces", [(3, 3), (1,) * 6])
+@pytest.mark.parametrize("phi", ["positive", "trigonometric"])
+def test_state_lets_later_calls_see_unmasked_earlier_keys_only(phi, pieces):
+    features = RandomFeatures(5, 8, phi=phi, generator=seeded())
     q, k, v = qkv(1, 6)
     key_mask = torch.tensor([[False, True, True, False, True, True]])
-    state = FavorState()
-    for part in (slice(0, 3), slice(3, 6)):
-        last, state = favor_attention(
-            q[:, part],
-            k[:, part],
-            v[:, part],
-            features=features,
-            causal=True,
-            key_mask=key_mask[:, part],
-            state=state,
+    state, outs = FavorState(), []
+    for *part, mask in zip(*(x.split(pieces, 1) for x in (q, k, v, key_mask)), strict=True):
+        out, state = favor_attention(
+            *part, features=features, causal=True, key_mask=mask, state=state
         )
+        outs.append(out)
     whole = favor_attention(q, k, v, features=features, causal=True, key_mask=key_mask)
-    assert_same(last, whole[:, 3:])
+    assert_same(torch.cat(outs, 1), whole)
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0])
