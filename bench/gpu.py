@@ -8,7 +8,7 @@
 
 Each step runs in processes of its own under a time limit, so that none takes the next with it; all together stay
 under 8 minutes. `--dry` tries everything at tiny sizes on a CPU, Triton's programs in its interpreter. It needs no
-installation: a Python with torch, Triton and pytest will do.
+installation: a Python with torch, Triton, jaxtyping, psutil, platformdirs and, for the tests, pytest and hypothesis will do.
 """
 
 from __future__ import annotations

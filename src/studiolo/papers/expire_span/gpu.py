@@ -20,6 +20,7 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 
 BLOCK = 128  # queries and keys of a tile of FlexAttention
+NARROWEST = 16  # head that its compiled program takes
 PRECISIONS = (torch.float32, torch.bfloat16, torch.float16)
 
 _programs = ["dense"]  # what CUDA tensors take; the last one counts
@@ -42,8 +43,9 @@ def program(name: str) -> Iterator[None]:
 
 
 def serves(q: Tensor, dropout_p: float) -> bool:
-    """Whether FlexAttention is to compute this: it has no dropout, and no float64."""
-    return _programs[-1] == "flex" and q.dtype in PRECISIONS and not dropout_p
+    """Whether FlexAttention is to compute this: it has no dropout, no float64 and no narrow heads."""
+    fits = q.dtype in PRECISIONS and q.shape[-1] >= NARROWEST
+    return _programs[-1] == "flex" and fits and not dropout_p
 
 
 def attend_by_span(

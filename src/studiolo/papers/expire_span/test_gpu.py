@@ -99,12 +99,13 @@ def test_a_tile_is_read_if_and_only_if_some_query_sees_a_memory_of_it():
 
 
 def test_program_is_chosen_inside_and_serves_what_it_can():
-    half = torch.zeros(1, dtype=torch.bfloat16)
+    half = torch.zeros(1, 16, dtype=torch.bfloat16)
     assert not gpu.serves(half, 0.0)
     with gpu.program("flex"):
         assert gpu.serves(half, 0.0)
         assert not gpu.serves(half, 0.1)
         assert not gpu.serves(half.double(), 0.0)
+        assert not gpu.serves(half[:, :8], 0.0)
         with gpu.program("dense"):
             assert not gpu.serves(half, 0.0)
     assert not gpu.serves(half, 0.0)
@@ -135,7 +136,7 @@ def test_compiled_flex_attention_is_the_dense_program_in_float64(dtype, shared):
             wanted,
             strict=True,
         ):
-            off = (a.cpu().double() - b).norm() / b.norm()
+            off = (a.cpu().double() - b).norm() / b.norm().clamp(min=1e-12)  # none may be on a ramp
             assert off <= TOLERANCE[dtype], f"{name} at {queries} queries, {keys} keys: {off:.2g}"
 
 

@@ -33,7 +33,10 @@ def interpreted_or_on_a_device(request):
 
 
 def formula(q, k, v, w, causal):
-    """Equation (4) in float64, in logarithms, with all pairs written out."""
+    """Equation (4) in float64, in logarithms, with all pairs of one head at a time written out."""
+    if q.ndim > 2 and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        heads = zip(q.flatten(0, -3), k.flatten(0, -3), v.flatten(0, -3), strict=True)
+        return torch.stack([formula(*head, w, causal) for head in heads]).view(*q.shape[:-1], -1)
     scale = q.shape[-1] ** -0.25
     queries, keys = q * scale @ w.mT, k * scale @ w.mT
     keys = keys - (k * scale).square().sum(-1, keepdim=True) / 2
