@@ -169,7 +169,7 @@ def plus_product(sums: Tensor, a: Tensor, b: Tensor) -> Tensor:
     if not unwatched():
         return sums + a @ b
     flat = (x.expand(*sums.shape[:-2], *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (a, b))
-    return sums.view(-1, *sums.shape[-2:]).baddbmm_(*flat).view(sums.shape)
+    return sums.reshape(-1, *sums.shape[-2:]).baddbmm_(*flat).view(sums.shape)
 
 
 def causal_block(
@@ -348,6 +348,12 @@ class Recomputed(Function):
 
     @staticmethod
     def backward(ctx: Any, d_out: Tensor, _: Tensor, d_sums: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients, in the precision of the forward pass whatever autocast says."""
+        with torch.autocast(d_out.device.type, enabled=False):
+            return Recomputed._backward(ctx, d_out, d_sums)
+
+    @staticmethod
+    def _backward(ctx: Any, d_out: Tensor, d_sums: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients: of queries from the first block on, of keys and values from the last one back.
 
         Both ways add to that of φ's matrix. Gradients of gradients are those of `Causal.run` itself.

@@ -50,10 +50,15 @@ class _How:
     def map(
         self, dim: int, heads: tuple[int, ...], like: Tensor
     ) -> RandomFeatures | LearnedFeatures:
-        made = feature_map(
-            self.phi, dim, self.num_features, draw=self.draw, heads=heads, generator=self.generator
+        return feature_map(
+            self.phi,
+            dim,
+            self.num_features,
+            draw=self.draw,
+            heads=heads,
+            generator=self.generator,
+            device=like.device,
         )
-        return made.to(like.device)
 
 
 def convert(

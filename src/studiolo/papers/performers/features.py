@@ -31,9 +31,11 @@ class Features(NamedTuple):
 
     def halves(self) -> tuple["Features", "Features"]:
         """Return those of the first half of the rows, and those of the second."""
-        logs = self.log.chunk(2, -2)
-        signs = (None, None) if self.sign is None else self.sign.chunk(2, -2)
-        return Features(logs[0], signs[0]), Features(logs[1], signs[1])
+        log, sign = self.log.chunk(2, -2), self.sign
+        if sign is None or sign.ndim < 2 or sign.shape[-2] == 1:  # the same for all rows
+            return Features(log[0], sign), Features(log[1], sign)
+        signs = sign.chunk(2, -2)
+        return Features(log[0], signs[0]), Features(log[1], signs[1])
 
 
 def positive_features(
@@ -210,7 +212,8 @@ class RandomFeatures(FeatureMap):
         """Replace w by a new draw, in place, as section 4.2 does from time to time in training."""
         w = self.projection
         if w is not None and not w.is_meta:
-            w.copy_(DRAWS[self.draw](*w.shape, generator=generator))
+            with torch.device("cpu" if generator is None else generator.device):
+                w.copy_(DRAWS[self.draw](*w.shape, generator=generator))
         self._identify()
 
     def _identify(self) -> None:

@@ -175,9 +175,9 @@ def favor_attention(
 
     draw = drawn()
     now = FavorState() if state is None else state
-    if now.sums is not None or now.recent:
-        _check_state(now, draw, k, v)
     dtype = torch.promote_types(q.dtype, torch.float32)
+    if now.sums is not None or now.recent:
+        _check_state(now, draw, k, v, dtype)
     scale = q.shape[-1] ** -0.25
     sees = hidden = bias = None  # (..., s, 1): query i sees a key; padding
     if key_mask is not None:
@@ -306,11 +306,17 @@ def _broadcast(a: Tensor, b: Tensor) -> bool:
     return all(m == n or 1 in (m, n) for m, n in pairs)
 
 
-def _check_state(state: FavorState, draw: int | None, k: Tensor, v: Tensor) -> None:
+def _check_state(
+    state: FavorState, draw: int | None, k: Tensor, v: Tensor, dtype: torch.dtype
+) -> None:
     if draw != state.draw:
         raise ValueError(
             "This state was made with another draw of w: its sums mean nothing to these features. "
             "Begin with FavorState() after a redraw."
+        )
+    if state.sums is not None and state.sums.dtype != dtype:
+        raise ValueError(
+            f"The state is {state.sums.dtype} and the work of this call is {dtype}: give it state.to({dtype})."
         )
     if state.recent:
         axes, width = state.recent[1].shape[:-2], state.recent[1].shape[-1]

@@ -235,3 +235,23 @@ def test_features_that_are_views_of_one_number_are_not_written_over():
     with torch.no_grad():
         same = favor_attention(q, k, v, features=phi, causal=True)
     assert torch.allclose(same, seen, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8,), (1, 8)])
+def test_map_may_give_one_sign_for_all_rows(shape):
+    q, k, v = qkv(9)
+    w = torch.randn(8, 5, generator=seeded(), dtype=q.dtype)
+    sign = torch.tensor([1.0, 2.0] * 4, dtype=q.dtype)
+    maps = (
+        lambda x: Features(x @ w.mT, sign.view(shape)),
+        lambda x: Features(x @ w.mT, sign.expand(x.shape[-2], 8)),
+    )
+    torch.testing.assert_close(*(favor_attention(q, k, v, features=phi) for phi in maps))
+
+
+def test_draw_does_not_depend_on_the_default_device():
+    right = RandomFeatures(4, 8, generator=seeded()).projection
+    with torch.device("meta"):
+        torch.testing.assert_close(
+            RandomFeatures(4, 8, device="cpu", generator=seeded()).projection, right
+        )

@@ -229,6 +229,37 @@ def test_bfloat16_is_finite_and_close(scale, causal):
         assert grad.isfinite().all()
 
 
+def test_backward_pass_within_autocast_is_the_one_outside():
+    features = RandomFeatures(5, 16, generator=seeded())
+    inputs = [x.requires_grad_() for x in qkv(2, 150, dtype=torch.float32)]
+    out = favor_attention(*inputs, features=features, causal=True)
+    outside = torch.autograd.grad(out.square().sum(), inputs, retain_graph=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = torch.autograd.grad(out.square().sum(), inputs)
+    for a, b in zip(inside, outside, strict=True):
+        assert_same(a, b, 1e-6)
+
+
+@torch.no_grad()
+def test_state_need_not_be_contiguous_and_has_the_precision_of_the_work():
+    features = RandomFeatures(5, 8, generator=seeded())
+    q, k, v = qkv(2, 9)
+    _, state = favor_attention(q, k, v, features=features, causal=True, state=FavorState())
+    laid_out = state._map(lambda x: x.mT.contiguous().mT)
+    for t in (1, 9):
+        rows = [x[:, :t] for x in (q, k, v)]
+        _, one = favor_attention(*rows, features=features, causal=True, state=laid_out)
+        _, other = favor_attention(*rows, features=features, causal=True, state=state)
+        assert_same(one.sums, other.sums)
+    with pytest.raises(
+        ValueError, match=r"state is torch.float64 .* give it state.to\(torch.float32\)"
+    ):
+        favor_attention(q.float(), k.float(), v.float(), features=features, state=state)
+    favor_attention(
+        q.float(), k.float(), v.float(), features=features, state=state.to(torch.float32)
+    )
+
+
 def test_orthogonal_rows_are_haar_and_chi():
     d, blocks = 16, 4000
     rows = orthogonal_projection(blocks * d, d, generator=seeded())
