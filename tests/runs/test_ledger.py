@@ -182,7 +182,8 @@ def test_seed_whose_worker_is_killed_repeats_and_the_verdict_says_so(make_paper,
     assert [line["why"] for line in ends] == ["SIGKILL from outside"] * 5
 
 
-def test_seed_that_is_killed_each_time_is_left_for_the_next_run(make_paper, library):
+def test_seed_that_is_killed_each_time_is_left_for_the_next_run(make_paper, library, monkeypatch):
+    monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.0, 0.1))
     paper = make_paper(KILLED, claim(config="{ often = 4 }"))
     events, evidence = drive(paper, library)
     left = {e.left.why for e in events if isinstance(e, ClaimLeft)}
