@@ -183,7 +183,7 @@ def run(
         with (executor or _local)(jobs, torch) as workers, _interrupts(drive, workers):
             drive.all_seeds(workers)
     tell(Finished(drive.done, drive.stopping))
-    return list(evidence.values())
+    return [load_evidence(paper, library, place) for paper in papers]  # another run may have added
 
 
 def _local(jobs: int, torch: bool) -> LocalExecutor:
