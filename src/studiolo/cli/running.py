@@ -32,6 +32,10 @@ T = TypeVar("T")
 app = typer.Typer()
 PANEL = "Run"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+ScaleOption = Annotated[
+    list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
+]
+OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this paper folder.")]
 LONGEST_S = 365 * 86400.0  # a longer budget does not limit it
 
 
@@ -53,14 +57,12 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(help="Seeds to run at a time; default: one per core.")
     ] = None,
-    scale: Annotated[
-        list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
-    ] = None,
+    scale: ScaleOption = None,
     needs: Annotated[
         list[str] | None,
         typer.Option(help="Only claims that need this: cuda, quiet, data:NAME or world:N."),
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+    only: OnlyOption = None,
     retry: Annotated[
         bool,
         typer.Option("--retry", help="Repeat seeds that timed out, where timeout_s is longer now."),
@@ -262,7 +264,7 @@ def _fetch_apart(name: str, show: Callable[[str, int, int], None]) -> list[str]:
 @app.command("keep-records", rich_help_panel=PANEL)
 def keep_records(
     path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
-    only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+    only: OnlyOption = None,
     library: LibraryOption = None,
 ) -> None:
     """Save this machine's records in the paper folders, so that others see them beside their own results.

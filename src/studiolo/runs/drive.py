@@ -218,7 +218,9 @@ class _Drive:
         self.done = 0
         self.stopping = self.killed = self.told_stopping = self.told_waiting = False
         self.in_flight: dict[Future[Result], tuple[SeedToRun, str]] = {}
-        self.again: list[tuple[float, SeedToRun]] = []  # interrupted from outside, and when they are due
+        self.again: list[
+            tuple[float, SeedToRun]
+        ] = []  # interrupted from outside, and when they are due
         self.attempts: Counter[tuple[str, SeedKey]] = Counter()
         self.changed: set[str] = set()  # papers whose code is not what was planned
         self.warned: set[str] = set()

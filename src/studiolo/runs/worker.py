@@ -237,7 +237,9 @@ def _result_of(outcome: object, task: Task, wall_s: float, cpu_s: float) -> Resu
         )
     return Result(
         status="ok",
-        values={_name(name, "value"): _number(name, value) for name, value in outcome.values.items()},
+        values={
+            _name(name, "value"): _number(name, value) for name, value in outcome.values.items()
+        },
         arrays=_packed(outcome.arrays),
         files={_name(name, "file"): bytes(data) for name, data in outcome.files.items()},
         wall_s=wall_s,
