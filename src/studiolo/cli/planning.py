@@ -71,8 +71,9 @@ def plan(
         found = runs.forecast(papers, home, engine.place, scales=scale or ())
     if as_json:
         say_json(_as_json(engine, found))
-    else:
-        _show(engine, found)
+        return
+    say(view.readiness)
+    _show(engine, found)
 
 
 def _show(engine: Engine, found: Forecast) -> None:
