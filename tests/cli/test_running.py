@@ -10,10 +10,11 @@ import pytest
 
 from studiolo.claims import load_paper
 from studiolo.cli import running
-from studiolo.cli.progress import _sentence, about, duration
+from studiolo.cli.progress import _sentence, _State, about, duration
 from studiolo.cli.scaffold import new_paper_folder
 from studiolo.errors import RunError
-from studiolo.runs import Stopping, discover
+from studiolo.runs import SeedFinished, SeedStarted, Stopping, discover, load_evidence
+from studiolo.runs.plan import plan
 from tests.cli.schemas import kept_by
 from tests.cli.test_commands import studiolo
 
@@ -281,6 +282,17 @@ def test_questions_checks_joined_claims_and_failed_controls_have_their_words(pat
         "Our own questions (1): 1 holds.",
         "Checks of our code (1): 1 passes.",
     ]
+
+
+def test_seed_that_began_again_is_done_when_it_is_finished(path):
+    paper = load_paper(path.parent / "papers" / "tiny")
+    seed = plan([load_evidence(paper, path.parent)], {}).seeds[0]
+    state = _State()
+    state.take(SeedStarted(seed))
+    state.take(SeedStarted(seed))
+    assert state.what() != "starting"
+    state.take(SeedFinished(seed, None, done=1, total=1, left_s=0.0))
+    assert state.what() == "starting"
 
 
 def test_durations_are_read_at_a_glance():
