@@ -162,6 +162,14 @@ def test_machine_that_ends_every_seed_for_a_moment_costs_none(make_paper, librar
     assert len(evidence.current) == 10
 
 
+def test_interrupted_seed_does_not_wait_beyond_the_budget(make_paper, library, monkeypatch):
+    monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.1, 600.0))
+    paper = make_paper(ONE, claim(seeds=1))
+    told, _ = run_there(paper, library, Interrupting(lambda task: True), jobs=2, budget_s=60.0)
+    left = [event.left.why for event in told if isinstance(event, ClaimLeft)]
+    assert left == ["seed 0 of f was ended 2 times (OutOfMemoryError)"]
+
+
 def test_interrupted_seed_begins_again_beside_one_that_takes_long(make_paper, library, monkeypatch):
     monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.1, 0.1))
     paper = make_paper(ONE, claim(), claim(id="long", config="{ n = 1 }", seeds=1))

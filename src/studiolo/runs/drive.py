@@ -364,11 +364,14 @@ class _Drive:
             return
         attempts = self.attempts[seed.paper.slug, key]
         if attempts <= len(WAITS_S):
-            self.again.append((time.monotonic() + WAITS_S[attempts - 1], seed))
-            self.again.sort(key=lambda one: one[0])
-            return
+            due = time.monotonic() + WAITS_S[attempts - 1]
+            if self.deadline is None or due < self.deadline:
+                self.again.append((due, seed))
+                self.again.sort(key=lambda one: one[0])
+                return
         self.total -= 1
-        left = f"seed {seed.index} of {seed.experiment.run} was ended {attempts} times ({why})"
+        times = f"{attempts} time{'s' if attempts > 1 else ''}"
+        left = f"seed {seed.index} of {seed.experiment.run} was ended {times} ({why})"
         for name in seed.rules:
             self.tell(ClaimLeft(LeftOut(seed.paper, name, left)))
 
