@@ -104,7 +104,7 @@ def test_installed_folder_is_found_without_importing_it(walked, tmp_path, monkey
     [paper] = [p for p in runs.discover(tmp_path) if p.slug == "rectifiers"]
     assert paper.folder == site / "papers_of_us" / "rectifiers"
     assert not runs.is_readers_own(paper)
-    assert "1 of 1 entries can run" in run("report", "reading.md", "--format", "md")
+    assert "1 of 1 entry can run" in run("report", "reading.md", "--format", "md")
     run("new-paper", "rectifiers")  # the library's own comes first
     [paper] = [p for p in runs.discover(tmp_path) if p.slug == "rectifiers"]
     assert runs.is_readers_own(paper)

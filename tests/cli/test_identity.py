@@ -26,8 +26,8 @@ def test_same_work_under_another_key_can_run(here):
     assert "0 of 1 entry can run" in studiolo("report", "list.md", "--format", "md")
     assert "0 of 1 entry can run" in studiolo("run", "list.md", "--budget", "0s")
     studiolo("same", "arxiv:2009.14794", REVIEW)
-    assert "1 of 1 entries can run" in studiolo("report", "list.md", "--format", "md")
-    assert "1 of 1 entries can run" in studiolo("run", "list.md", "--budget", "0s")
+    assert "1 of 1 entry can run" in studiolo("report", "list.md", "--format", "md")
+    assert "1 of 1 entry can run" in studiolo("run", "list.md", "--budget", "0s")
     assert "performers: " in studiolo("keep-records", "list.md")
     studiolo("not-same", "arxiv:2009.14794", REVIEW)
     assert "0 of 1 entry can run" in studiolo("report", "list.md", "--format", "md")
@@ -38,4 +38,4 @@ def test_services_word_counts_too(here):
     (here / ".studiolo" / "metadata.jsonl").write_text(
         '{"key": "arxiv:2009.14794", "title": "P", "same": ["openreview:AAAAAAAAAA"]}\n'
     )
-    assert "1 of 1 entries can run" in studiolo("report", "list.md", "--format", "md")
+    assert "1 of 1 entry can run" in studiolo("report", "list.md", "--format", "md")

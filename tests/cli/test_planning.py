@@ -33,6 +33,7 @@ def path(tmp_path):
 
 def test_plan_tells_costs_of_any_machine_and_what_cannot_be_tested(path):
     shown = run("plan", path)
+    assert shown.startswith("1 of 1 entry can run.\n")
     assert "claim-0: 18 seeds, about 36 s, 300 MiB" in shown
     assert "claim-1: 18 seeds, about 1 min 30 s at a guess" in shown
     assert "Left out, needs 5000 processes at a time (1):\n  chaos claim-2" in shown

@@ -8,10 +8,13 @@ import time
 
 import pytest
 
+from studiolo.claims import load_paper
 from studiolo.cli import running
-from studiolo.cli.progress import _sentence, about, duration
+from studiolo.cli.progress import _sentence, _State, about, duration
+from studiolo.cli.scaffold import new_paper_folder
 from studiolo.errors import RunError
-from studiolo.runs import Stopping, discover
+from studiolo.runs import SeedFinished, SeedStarted, Stopping, discover, load_evidence
+from studiolo.runs.plan import plan
 from tests.cli.schemas import kept_by
 from tests.cli.test_commands import studiolo
 
@@ -173,6 +176,16 @@ def test_events_are_what_their_schema_says(path):
             "--jobs -3 would run nothing. Give the number of seeds at a time, from 1.",
         ),
         ("--replay", "0", "--replay 0 would compare nothing. Give a number of seeds, from 1."),
+        (
+            "--replay=1",
+            "--json",
+            "--replay runs finished seeds again, one by one on this machine. Leave out --json.",
+        ),
+        (
+            "--replay=1",
+            "--on=ray",
+            "--replay runs finished seeds again, one by one on this machine. Leave out --on.",
+        ),
         ("--scale", "banana", "'banana' is not a scale. Choose from toy, reduced, paper."),
         (
             "--needs",
@@ -271,6 +284,17 @@ def test_questions_checks_joined_claims_and_failed_controls_have_their_words(pat
     ]
 
 
+def test_seed_that_began_again_is_done_when_it_is_finished(path):
+    paper = load_paper(path.parent / "papers" / "tiny")
+    seed = plan([load_evidence(paper, path.parent)], {}).seeds[0]
+    state = _State()
+    state.take(SeedStarted(seed))
+    state.take(SeedStarted(seed))
+    assert state.what() != "starting"
+    state.take(SeedFinished(seed, None, done=1, total=1, left_s=0.0))
+    assert state.what() == "starting"
+
+
 def test_durations_are_read_at_a_glance():
     seconds = [0, 12, 60, 200, 3600, 7500]
     shown = ["0 s", "12 s", "1 min", "3 min 20 s", "1 h", "2 h 5 min"]
@@ -283,5 +307,25 @@ def test_papers_run_without_what_only_makes_them_faster_or_reads_models_of_reade
     monkeypatch.setattr(running, "find_spec", lambda name: None if name in absent else name)
     running._require_packages(discover())
     monkeypatch.setattr(running, "find_spec", lambda name: None if name == "torch" else name)
-    with pytest.raises(RunError, match="These papers need torch, which is not installed"):
+    with pytest.raises(
+        RunError, match=r"need torch, .* To install: pip install 'studiolo\[run\]'$"
+    ):
         running._require_packages(discover())
+
+
+@pytest.mark.parametrize(
+    ("imports", "says"),
+    [
+        ("import numppy", "These papers need numppy, which is not installed. To install: pip install numppy"),
+        ("from model import f", "it imports itself as model, and what is imported so"),
+        ("from mine.model import f", "it imports itself as mine, and what is imported so"),
+    ],
+)  # fmt: skip
+def test_package_that_a_librarys_paper_lacks_is_said_as_what_it_is(library, imports, says):
+    folder = new_paper_folder("mine", library)
+    experiments = folder / "experiments.py"
+    experiments.write_text(experiments.read_text().replace("import numpy as np", f"import numpy as np\n{imports}"))  # fmt: skip
+    with pytest.raises(RunError, match=says):
+        running._require_packages([load_paper(folder)])
+    if "itself" in says:
+        assert says in studiolo("check-papers", library, check=False).stderr

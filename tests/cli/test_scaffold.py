@@ -8,6 +8,7 @@ import pytest
 from studiolo.claims import load_paper
 from studiolo.cli import scaffold
 from studiolo.cli.scaffold import TEMPLATE, Known, new_paper_folder
+from tests.cli.test_commands import studiolo
 
 
 EVIL = '\\"""; import pathlib; pathlib.Path("ran").touch(); """ {figures}'
@@ -61,3 +62,16 @@ def test_title_returns_from_a_docstring_as_it_was(library, monkeypatch):
     folder = new_paper_folder("mine", library)
     assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) == f"{known.title}."
     assert load_paper(folder).title == known.title
+
+
+@pytest.mark.parametrize("taken", ["numpy", "random", "class", "studiolo"])
+def test_name_that_another_module_has_is_not_a_folders(library, taken):
+    assert new_paper_folder(taken, library).name == f"paper_{taken}"
+
+
+def test_folder_that_comes_before_a_bundled_one_is_said_to(library):
+    done = studiolo("new-paper", "fnet", "--library", library)
+    assert "It comes before Studiolo's own fnet: your lists now mean this one." in done.stdout
+    (library / "papers" / "fnet" / "__init__.py").unlink()
+    done = studiolo("check-papers", library, check=False)
+    assert "papers/fnet is not a package: it has no __init__.py." in done.stderr

@@ -46,6 +46,18 @@ def f(*, seed):
 """
 
 
+SHOWN = """
+[[figure]]
+id = "shown"
+title = "A figure"
+description = "What is shown."
+run = "f"
+kind = "lines"
+x = { array = "a" }
+series = [{ array = "a", label = "measured" }]
+"""
+
+
 def calls(paper):
     file = paper.folder / "calls.txt"
     return len(file.read_text()) if file.exists() else 0
@@ -159,6 +171,29 @@ def test_kept_records_are_a_column_of_their_own_and_no_evidence(make_paper, libr
     assert str(reference.verdicts()["x-is-large"]) == "holds"
     shutil.rmtree(library / ".studiolo" / "results")
     assert str(runs.load_evidence(paper, library).verdicts()["x-is-large"]) == "not run"
+
+
+def test_arrays_that_no_kept_record_names_any_more_go_with_the_records(make_paper, library):
+    def make(number):
+        experiments = (
+            f'def f(*, seed):\n    return Outcome({{"x": 1.0}}, {{"a": [seed, {number}]}})'
+        )
+        return make_paper(experiments, claim(), SHOWN)
+
+    def arrays_of(kept):
+        names = {record.arrays for record in load_records(kept)}
+        return names, {path.name for path in kept.parent.glob("*.npz")}
+
+    drive(make(1), library)
+    kept = runs.save_reference(make(1), library)
+    names, there = arrays_of(kept)
+    assert (len(names), there) == (5, names)
+    other = load_records(kept)[0]
+    (kept.parent / "another-machine.jsonl").write_text(other.to_json() + "\n")
+    drive(make(2), library)
+    kept = runs.save_reference(make(2), library)
+    names, there = arrays_of(kept)
+    assert there == names | {other.arrays}
 
 
 def test_machine_of_the_worker_is_stamped_and_described(make_paper, library):

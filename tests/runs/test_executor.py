@@ -117,6 +117,16 @@ def not_an_outcome(*, seed):
     return {"x": 1.0}
 
 
+def unfit(*, seed, which):
+    import numpy as np
+
+    if which == "text":
+        return Outcome({"x": "big"})
+    if which == "many":
+        return Outcome({"x": np.ones(3)})
+    return Outcome({"x": 1.0}, arrays={"a": [{}] if which == "objects" else [[1], [1, 2]]})
+
+
 def lacking(*, seed):
     from studiolo.errors import NeedsData
 
@@ -241,6 +251,21 @@ def test_worker_that_eats_memory_is_killed(submit, name):
 
 def test_experiment_that_returns_something_else_is_told_so(submit):
     assert "it must return a studiolo.runs.Outcome" in submit("not_an_outcome").why
+
+
+@pytest.mark.parametrize(
+    ("which", "says"),
+    [
+        ("text", "The value 'x' is 'big', which is not a number."),
+        ("many", "The value 'x' is array([1., 1., 1.]), which is not a number."),
+        ("objects", "The array 'a' holds Python objects; it must hold numbers or texts."),
+        ("ragged", "The array 'a' is not an array: "),
+    ],
+)
+def test_value_or_array_that_cannot_be_recorded_is_named(submit, which, says):
+    result = submit("unfit", config={"which": which})
+    assert result.status == "error"
+    assert result.why.startswith(says)
 
 
 def test_missing_experiment_lists_those_there_are(submit):

@@ -9,7 +9,7 @@ import pytest
 from studiolo import runs
 from studiolo.claims import load_paper
 from studiolo.errors import FileError
-from studiolo.runs import ClaimJudged, ClaimLeft, SeedFinished, Warned, load_ledger
+from studiolo.runs import ClaimJudged, ClaimLeft, SeedFinished, SeedStarted, Warned, load_ledger
 from studiolo.runs.ledger import save_ledger, seen_in, state_ledger
 from studiolo.runs.records import load_records, record_files
 
@@ -182,7 +182,8 @@ def test_seed_whose_worker_is_killed_repeats_and_the_verdict_says_so(make_paper,
     assert [line["why"] for line in ends] == ["SIGKILL from outside"] * 5
 
 
-def test_seed_that_is_killed_each_time_is_left_for_the_next_run(make_paper, library):
+def test_seed_that_is_killed_each_time_is_left_for_the_next_run(make_paper, library, monkeypatch):
+    monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.0, 0.1))
     paper = make_paper(KILLED, claim(config="{ often = 4 }"))
     events, evidence = drive(paper, library)
     left = {e.left.why for e in events if isinstance(e, ClaimLeft)}
@@ -193,6 +194,19 @@ def test_seed_that_is_killed_each_time_is_left_for_the_next_run(make_paper, libr
     verdict = evidence.verdicts()["x-is-large"]
     assert verdict.word == "holds", verdict.why
     assert notes(paper, library) == {"x-is-large": "20 attempts came to no outcome"}
+
+
+def test_seeds_that_another_run_measured_meanwhile_are_outcomes(make_paper, library):
+    paper = make_paper("def f(*, seed):\n    return Outcome({'x': 1.0})\n")
+    others = []
+
+    def tell(event):
+        if isinstance(event, SeedStarted) and not others:
+            others.append(drive(paper, library))  # all of it, while our first seed is in flight
+
+    [evidence] = runs.run([paper], library, jobs=1, tell=tell)
+    verdict = load_ledger(paper, library).verdicts(evidence)["x-is-large"]
+    assert (verdict.word, verdict.note) == ("holds", "")
 
 
 SLOW_AT_FIRST = """

@@ -1,5 +1,7 @@
 """A run that measures elsewhere: what its executor says of the place decides what runs, what counts and what is left."""
 
+import threading
+import time
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -8,9 +10,11 @@ import pytest
 from studiolo import runs
 from studiolo.errors import RunError, UsageError
 from studiolo.report import load_paper
-from studiolo.runs import ClaimLeft, Machine, Place, SeedStarted, Warned
+from studiolo.runs import ClaimLeft, Machine, Place, SeedFinished, SeedStarted, Warned
 from studiolo.runs.afar import packed, run_packed
 from studiolo.runs.executor import Executor
+from studiolo.runs.on_ray import RayExecutor
+from studiolo.runs.on_slurm import SlurmExecutor
 from studiolo.runs.records import load_records, record_files
 from studiolo.runs.worker import Result, Task
 
@@ -44,6 +48,31 @@ class Afar(Executor):
 
     def close(self):
         pass
+
+
+class Interrupting(Afar):
+    """Ends seeds from outside where `ends(task)` says so, as a machine short of memory; others take `takes_s(task)`."""
+
+    def __init__(self, ends, takes_s=lambda task: 0.0):
+        super().__init__()
+        self.ends, self.takes_s, self.running, self.beside = ends, takes_s, [], []
+
+    def submit(self, task):
+        self.beside.append((task, list(self.running)))
+        if self.ends(task):
+            self.tasks.append(task)
+            future = Future()
+            future.set_result(Result(status="interrupted", why="OutOfMemoryError"))
+            return future
+        done, future = super().submit(task), Future()
+        self.running.append(task)
+
+        def finish():
+            self.running.remove(task)
+            future.set_result(done.result())
+
+        threading.Timer(self.takes_s(task), finish).start()
+        return future
 
 
 def run_there(paper, library, afar, **options):
@@ -113,13 +142,77 @@ def test_seed_of_many_processes_takes_the_room_of_as_many_others(make_paper, lib
 
     def tell(event):
         nonlocal running, most
-        if isinstance(event, SeedStarted | runs.SeedFinished):
+        if isinstance(event, SeedStarted | SeedFinished):
             step = 1 if isinstance(event, SeedStarted) else -1
             running += step * event.seed.experiment.processes
             most = max(most, running)
 
     runs.run([paper], library, jobs=4, place=THERE, executor=lambda jobs, torch: Afar(), tell=tell)
     assert most == 4
+
+
+def test_machine_that_ends_every_seed_for_a_moment_costs_none(make_paper, library, monkeypatch):
+    monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.1, 1.0))
+    paper = make_paper(ONE, claim(), claim(id="other", config="{ n = 1 }"))
+    better = time.monotonic() + 0.6
+    told, evidence = run_there(
+        paper, library, Interrupting(lambda task: time.monotonic() < better), jobs=2
+    )
+    assert [event for event in told if isinstance(event, ClaimLeft)] == []
+    assert len(evidence.current) == 10
+
+
+def test_interrupted_seed_does_not_wait_beyond_the_budget(make_paper, library, monkeypatch):
+    monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.1, 600.0))
+    paper = make_paper(ONE, claim(seeds=1))
+    told, _ = run_there(paper, library, Interrupting(lambda task: True), jobs=2, budget_s=60.0)
+    left = [event.left.why for event in told if isinstance(event, ClaimLeft)]
+    assert left == ["seed 0 of f was ended 2 times (OutOfMemoryError)"]
+
+
+def test_interrupted_seed_begins_again_beside_one_that_takes_long(make_paper, library, monkeypatch):
+    monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.1, 0.1))
+    paper = make_paper(ONE, claim(), claim(id="long", config="{ n = 1 }", seeds=1))
+    ended = []
+
+    def ends(task):  # the last of the short ones, once
+        seeds = {other.seed for other in afar.tasks if not other.config} | {task.seed}
+        if task.config or ended or len(seeds) < 5:
+            return False
+        ended.append(task.seed)
+        return True
+
+    afar = Interrupting(ends, lambda task: 1.5 if task.config else 0.0)
+    told, _ = run_there(paper, library, afar, jobs=2)
+    finished = [event.seed.experiment.config for event in told if isinstance(event, SeedFinished)]
+    assert finished == [{}] * 5 + [{"n": 1}]
+
+
+def test_interrupted_seed_does_not_begin_beside_one_that_is_timed(make_paper, library, monkeypatch):
+    monkeypatch.setattr("studiolo.runs.drive.WAITS_S", (0.1, 0.1))
+    timed = claim(id="timed", config="{ n = 1 }", timing="true")
+    paper = make_paper(ONE, claim(seeds=1), timed)
+    ended = []
+
+    def ends(task):
+        if task.timing or ended:
+            return False
+        ended.append(task.seed)
+        return True
+
+    afar = Interrupting(ends, lambda task: 0.4)
+    run_there(paper, library, afar, jobs=2)
+    assert len(afar.beside) == 7
+    assert all(others == [] for _, others in afar.beside)
+
+
+@pytest.mark.parametrize("kind", [RayExecutor, SlurmExecutor])
+def test_seed_is_waited_for_until_its_result_is_there(kind):
+    executor, future, seen = kind.__new__(kind), Future(), []
+    executor._running = {future: None}
+    future.add_done_callback(lambda done: seen.append(done in executor._running))
+    executor._give(future, Result(status="ok"))
+    assert (seen, executor._running) == ([True], {})
 
 
 def test_what_travels_is_the_package_and_the_librarys_own_papers(make_paper, library, monkeypatch):

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from studiolo.errors import FileError, PaperError
 from studiolo.files import load_bytes
 
-from .paper import Claim, Figure, Paper
+from .paper import MOST_SEEDS, Claim, Figure, Paper
 from .region import Region
 from .statistics import can_decide, order
 
 
-MOST_SEEDS = 500  # as far as `check_paper` looks for a number of seeds that can decide
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 UNITS = {  # by the last word of a metric's name: how a sentence writes the unit behind a number
     "nats": r"\s+nats?\b",
@@ -66,7 +65,7 @@ def seeds_that_decide(statistic: str, region: Region, least: int = 1) -> int | N
     """Return the smallest useful number of seeds from `least` on with which a claim can both hold and not hold.
 
     For the median these are 5, 8, 11, 13, 16, 18, ...: a number between two of them decides less often than the lower
-    one. None where no number up to 500 can decide.
+    one. None where no number that may be asked for can decide.
     """
     for n in range(least, MOST_SEEDS + 1):
         if all(can_decide(statistic, n, region)) and (
@@ -211,9 +210,10 @@ def _of_seeds(claim: Claim, region: Region) -> Iterator[str]:
         if not holds:
             yield f"seeds = {claim.seeds} cannot decide a median. Ask for {enough} or more."
         elif enough != claim.seeds:
+            fewer = next(n for n in range(claim.seeds - 1, 0, -1) if order(n) > order(n - 1))
+            or_more = f", or for {enough}" if enough else ""
             yield (
-                f"seeds = {claim.seeds} decides a median less often than fewer seeds do. Ask for {enough}, or for "
-                "the number below that adds an order statistic (5, 8, 11, 13, 16, 18)."
+                f"seeds = {claim.seeds} decides a median less often than fewer seeds do. Ask for {fewer}{or_more}."
             )
     elif not (holds and fails):
         enough = seeds_that_decide(claim.statistic, region, claim.seeds)

@@ -16,6 +16,7 @@ from .statistics import ALPHA
 
 
 EXACT_SEEDS = 2  # of an exact claim: the second shows that its value does not vary
+MOST_SEEDS = 1000
 SCALES = ("toy", "reduced", "paper")  # from the smallest
 
 By = Literal["paper", "us", "code"]

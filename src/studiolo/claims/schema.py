@@ -16,6 +16,7 @@ from studiolo.files import load_bytes
 
 from .paper import (
     EXACT_SEEDS,
+    MOST_SEEDS,
     SCALES,
     Answer,
     Axis,
@@ -43,12 +44,13 @@ FIGURE_KINDS = ("lines", "points", "heatmap", "gallery", "bars")
 AXIS_SCALES = ("linear", "log")
 ROLES = ("measured", "theory", "baseline")
 DEFAULT_SEEDS = {"median": 8, "share": 8, "exact": EXACT_SEEDS}
-MOST_SEEDS = 1000
 MOST_DEPTH = 16  # of lists and tables in a config
 LARGEST_WHOLE = 2**63
 LONGEST_S = 7 * 24 * 3600.0
 NEED = re.compile(r"cuda|quiet|data:[A-Za-z0-9_-]+|world:([2-9]|[1-9][0-9]+)")
 NEEDS = '"cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on'
+SCALE = "a table with kind, paper and here"
+REGION = "a table such as { at_least = 1.5 }"
 KEY = re.compile(r"[a-z]+:\S+")
 KEYS = 'kind:value, such as "arxiv:1912.07242"'
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -340,7 +342,7 @@ def _ceiling(table: Table) -> Ceiling:
 
 def _region(table: Table, field: str) -> Region:
     try:
-        return Region.parse(table.table(field).fields)
+        return Region.parse(table.table(field, REGION).fields)
     except ValueError as error:
         raise PaperError(f"{table.place(field)}: {error}.") from error
 
@@ -350,8 +352,8 @@ def _scale(table: Table) -> Scale:
     if _is_check(table) or ("scale" not in table.fields and "all_of" in table.fields):
         return Scale("", "", "")
     if "scale" not in table.fields:
-        raise table.error("scale", "nothing", "a table with kind, paper and here")
-    scale = table.table("scale")
+        raise table.error("scale", "nothing", SCALE)
+    scale = table.table("scale", SCALE)
     scale.only(("kind", "paper", "here"))
     return Scale(scale.word("kind", SCALES), scale.text("paper"), scale.text("here"))
 

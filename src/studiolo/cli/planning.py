@@ -12,7 +12,7 @@ import typer
 from .console import counted, say, say_json
 from .options import AsJson, ListPath, home_of, named_list
 from .progress import about, working
-from .running import PANEL, check_scales, only_of
+from .running import PANEL, OnlyOption, ScaleOption, check_scales, only_of
 
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ def plan(
             help="For a cluster: ray, ray:ADDRESS, slurm or slurm:PARTITION; default: this machine.",
         ),
     ] = None,
-    scale: Annotated[
-        list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
-    ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+    scale: ScaleOption = None,
+    only: OnlyOption = None,
     library: Annotated[
         Path | None,
         typer.Option(
@@ -73,8 +71,9 @@ def plan(
         found = runs.forecast(papers, home, engine.place, scales=scale or ())
     if as_json:
         say_json(_as_json(engine, found))
-    else:
-        _show(engine, found)
+        return
+    say(view.readiness)
+    _show(engine, found)
 
 
 def _show(engine: Engine, found: Forecast) -> None:

@@ -6,7 +6,6 @@ import json
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -115,7 +114,7 @@ class _State:
         self.ends: float | None = (
             None  # when the last seed will be done, by the clock of time.monotonic
         )
-        self.running: Counter[str] = Counter()
+        self.running: dict[object, str] = {}  # seed: what it is measured for
         self.latest = ("", "")  # the last verdict's word and the claim it is about
 
     def take(self, event: Event) -> None:
@@ -128,9 +127,9 @@ class _State:
                 self.deadline = now + budget_s if budget_s is not None else self.deadline
                 self.ends = now + plan.wall_s(jobs)
             case runs.SeedStarted(seed):
-                self.running[_sentence_of(seed)] += 1
-            case runs.SeedFinished():
-                self.running -= Counter([_sentence_of(event.seed)])
+                self.running[_id_of(seed)] = _sentence_of(seed)  # again, if it was interrupted
+            case runs.SeedFinished(seed):
+                self.running.pop(_id_of(seed), None)
                 self.done, self.total = event.done, event.total
                 self.ends = now + event.left_s
             case runs.ClaimJudged(paper, claim, verdict) if claim.id not in paper.controls:
@@ -147,7 +146,7 @@ class _State:
 
     def what(self) -> str:
         """Return what is being measured at this moment."""
-        return " | ".join(self.running) or "starting"
+        return " | ".join(dict.fromkeys(self.running.values())) or "starting"
 
 
 class _Plain:
@@ -220,6 +219,10 @@ class _Display:
         if word:
             lines.append(line(f"  last: {word}: {says}", STYLES.get(word, "dim")))
         return Group(*lines)
+
+
+def _id_of(seed: SeedToRun) -> object:
+    return seed.paper.slug, seed.experiment.key(seed.index)
 
 
 def _sentence_of(seed: SeedToRun) -> str:

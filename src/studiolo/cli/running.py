@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +32,10 @@ T = TypeVar("T")
 app = typer.Typer()
 PANEL = "Run"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+ScaleOption = Annotated[
+    list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
+]
+OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this paper folder.")]
 LONGEST_S = 365 * 86400.0  # a longer budget does not limit it
 
 
@@ -53,14 +57,12 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(help="Seeds to run at a time; default: one per core.")
     ] = None,
-    scale: Annotated[
-        list[str] | None, typer.Option(help="Only claims at this scale: toy, reduced or paper.")
-    ] = None,
+    scale: ScaleOption = None,
     needs: Annotated[
         list[str] | None,
         typer.Option(help="Only claims that need this: cuda, quiet, data:NAME or world:N."),
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+    only: OnlyOption = None,
     retry: Annotated[
         bool,
         typer.Option("--retry", help="Repeat seeds that timed out, where timeout_s is longer now."),
@@ -117,6 +119,10 @@ def run(
     budget_s = None if budget is None else seconds(budget)
     memory_bytes = None if memory is None else _bytes(memory)
     _check_numbers(jobs, replay)
+    if replay is not None:
+        _refuse_beside_replay(
+            budget=budget, jobs=jobs, scale=scale, needs=needs, retry=retry, memory=memory, on=on, json=as_json
+        )  # fmt: skip
     check_scales(scale or ())
     _check_needs(needs or ())
 
@@ -258,7 +264,7 @@ def _fetch_apart(name: str, show: Callable[[str, int, int], None]) -> list[str]:
 @app.command("keep-records", rich_help_panel=PANEL)
 def keep_records(
     path: Annotated[Path, typer.Argument(metavar="LIST", help="The Markdown list.")],
-    only: Annotated[list[str] | None, typer.Option(help="Only this paper folder.")] = None,
+    only: OnlyOption = None,
     library: LibraryOption = None,
 ) -> None:
     """Save this machine's records in the paper folders, so that others see them beside their own results.
@@ -309,11 +315,7 @@ def check_papers(
         count += 1
         try:
             complaints = [str(problem) for problem in check_paper(load_paper(folder))]
-            if folder.name in runs.code_of(folder).imports:
-                complaints.append(
-                    f"{folder}: it imports itself as {folder.name}, and what is imported so does not count as its code. "
-                    f"Write from .model import ... in its files."
-                )
+            complaints += _of_package(folder, runs.code_of(folder).imports)
         except PaperError as error:
             complaints = [str(error)]
         wrong += bool(complaints)
@@ -323,6 +325,19 @@ def check_papers(
     say(f"{counted(count, 'paper folder')}, {wrong} with problems.")
     if wrong:
         raise typer.Exit(1)
+
+
+def _of_package(folder: Path, imports: Collection[str]) -> Iterator[str]:
+    """Yield what keeps a paper folder from being a package that imports its own files as its own."""
+    if not (folder / "__init__.py").is_file():
+        yield f"{folder} is not a package: it has no __init__.py."
+    stems = (path.stem for path in folder.glob("*.py") if path.stem.isidentifier())
+    files = {stem for stem in stems if find_spec(stem) is None}
+    for name in sorted({folder.name, *files} & set(imports)):
+        yield (
+            f"{folder}: it imports itself as {name}, and what is imported so does not count as its code. "
+            "Write from .model import ... in its files."
+        )
 
 
 def _replay(papers: Sequence[Paper], library: Path, count: int) -> None:
@@ -339,7 +354,8 @@ def _replay(papers: Sequence[Paper], library: Path, count: int) -> None:
 def _replay_line(replayed: Replayed) -> str:
     record = replayed.record
     verdict = f"differs in {', '.join(replayed.differs)}" if replayed.differs else "same bits"
-    return f"{record.paper} {record.run} seed {record.index}: {verdict}"
+    config = ", ".join(f"{name}={value!r}" for name, value in record.config.items())
+    return f"{record.paper} {record.run}({config}) seed {record.index}: {verdict}"
 
 
 def _bytes(text: str) -> int:
@@ -358,6 +374,14 @@ def _check_numbers(jobs: int | None, replay: int | None) -> None:
     if replay is not None and replay < 1:
         raise UsageError(
             f"--replay {replay} would compare nothing. Give a number of seeds, from 1."
+        )
+
+
+def _refuse_beside_replay(**others: object) -> None:
+    """Refuse options that mean nothing to a comparison, which runs one seed after the other here."""
+    if given := [f"--{name}" for name, value in others.items() if value]:
+        raise UsageError(
+            f"--replay runs finished seeds again, one by one on this machine. Leave out {', '.join(given)}."
         )
 
 
@@ -417,15 +441,20 @@ READERS = frozenset({"transformers"})  # imported only where a reader's own mode
 
 def _require_packages(papers: Sequence[Paper]) -> None:
     """Say beforehand which packages are missing: else every seed would end in the same error."""
-    from studiolo.runs import code_of
+    from studiolo.runs import code_of, is_readers_own
 
-    wanted = {name for paper in papers for name in code_of(paper.folder).imports}
-    missing = sorted(
-        name for name in wanted - FASTER - GPU_ONLY - READERS if find_spec(name) is None
-    )
-    if missing:
+    own, ours = set[str](), set[str]()  # what the library's papers lack, and what ours lack
+    for paper in papers:
+        imports = code_of(paper.folder).imports
+        missing = {n for n in imports - FASTER - GPU_ONLY - READERS if find_spec(n) is None}
+        if missing and (complaint := next(_of_package(paper.folder, missing), None)):
+            raise RunError(complaint)
+        (own if is_readers_own(paper) else ours).update(missing)
+    if own or ours:
+        packages = " ".join([*(["'studiolo[run]'"] if ours else []), *sorted(own - ours)])
         raise RunError(
-            f"These papers need {', '.join(missing)}, which is not installed. To install everything: pip install 'studiolo[run]'"
+            f"These papers need {', '.join(sorted(own | ours))}, which is not installed. "
+            f"To install: pip install {packages}"
         )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from studiolo.errors import UsageError
@@ -96,12 +99,20 @@ def figures_in(abstract: str) -> tuple[str, ...]:
 
 
 def _slug(text: str) -> str:
-    """Return a name that is a Python module: the part before a colon, in small letters, at most five words."""
+    """Return a name that is a Python module: the part before a colon, in small letters, at most five words.
+
+    One that Python or an installed package has taken gets `paper_` before it: in tests it would stand for the other.
+    """
     head = text.partition(":")[0] if " " in text else text
     ascii_text = unicodedata.normalize("NFKD", head).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z0-9]+", ascii_text)[:5]
     slug = "_".join(words)
-    return slug if slug[:1].isalpha() else f"paper_{slug}"
+    is_free = slug[:1].isalpha() and not keyword.iskeyword(slug) and not _is_installed(slug)
+    return slug if is_free else f"paper_{slug}"
+
+
+def _is_installed(name: str) -> bool:
+    return name in sys.stdlib_module_names or PathFinder.find_spec(name) is not None
 
 
 def _filled(file_name: str, text: str, known: Known) -> str:

@@ -160,8 +160,12 @@ def new_paper(
 
     Example:  studiolo new-paper arxiv:2105.03824
     """
+    from studiolo.runs import paper_folders
+
     folder = new_paper_folder(name, library, offline=offline)
     say(f"A paper folder: {folder}")
+    if folder.name in {other.name for other in paper_folders()}:
+        say(f"It comes before Studiolo's own {folder.name}: your lists now mean this one.")
     for path in sorted(folder.iterdir()):
         say(f"  {path.name}")
     say()

@@ -73,12 +73,13 @@ def papers_on(rows: Sequence[Row]) -> list[Paper]:
 def readiness(rows: Sequence[Row]) -> str:
     """Say how much of a list can run, and how to start on the rest."""
     runnable = sum(row.paper is not None for row in rows)
+    ready = f"{runnable:,} of {len(rows):,} {'entry' if len(rows) == 1 else 'entries'} can run"
     if runnable == len(rows):
-        return f"{runnable} of {len(rows)} entries can run."
+        return f"{ready}."
     rest = [row for row in rows if row.paper is None]
     linked = sum(row.code_linked for row in rest)
     papers = [row.entry.key for row in rest if row.entry.key and row.entry.key.names_paper]
-    parts = [f"{runnable:,} of {len(rows):,} {'entry' if len(rows) == 1 else 'entries'} can run"]
+    parts = [ready]
     if linked:
         parts.append(f"code is linked for {linked:,} of the others")
     if papers:

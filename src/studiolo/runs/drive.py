@@ -39,7 +39,9 @@ from .records import Record, Status, append_record, save_content
 from .worker import Result, Task
 
 
-MOST_ATTEMPTS = 3  # in one run, at a seed that somebody else ends each time
+# After so long a seed that somebody else ended begins again; what ends it, such as a machine short of memory, may last.
+WAITS_S = (1.0, 30.0)
+POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def run(
         with (executor or _local)(jobs, torch) as workers, _interrupts(drive, workers):
             drive.all_seeds(workers)
     tell(Finished(drive.done, drive.stopping))
-    return list(evidence.values())
+    return [load_evidence(paper, library, place) for paper in papers]  # another run may have added
 
 
 def _local(jobs: int, torch: bool) -> LocalExecutor:
@@ -216,7 +218,9 @@ class _Drive:
         self.done = 0
         self.stopping = self.killed = self.told_stopping = self.told_waiting = False
         self.in_flight: dict[Future[Result], tuple[SeedToRun, str]] = {}
-        self.again: deque[SeedToRun] = deque()  # interrupted from outside
+        self.again: list[
+            tuple[float, SeedToRun]
+        ] = []  # interrupted from outside, and when they are due
         self.attempts: Counter[tuple[str, SeedKey]] = Counter()
         self.changed: set[str] = set()  # papers whose code is not what was planned
         self.warned: set[str] = set()
@@ -234,7 +238,7 @@ class _Drive:
         """Keep `jobs` seeds in flight until there is none left."""
         queue = self._seeds_within_budget()
         upcoming = self._next(queue)
-        while upcoming is not None or self.in_flight:
+        while upcoming is not None or self.in_flight or self.again:
             while upcoming is not None and self._has_room(upcoming) and not self.stopping:
                 self._submit(workers, upcoming)
                 if upcoming.experiment.timing:
@@ -243,24 +247,29 @@ class _Drive:
             if self.stopping:
                 self._tell_stopping()
                 upcoming = None
+                self.again.clear()
             self._collect(workers)
             if upcoming is None and not self.stopping:
                 upcoming = self._next(queue)
 
     def _next(self, queue: Iterator[SeedToRun]) -> SeedToRun | None:
-        """Return what was interrupted, then what was planned; no more of a paper whose code has changed."""
+        """Return what was interrupted and is due, then what was planned; no more of a paper whose code has changed."""
         while True:
-            seed = self.again.popleft() if self.again else next(queue, None)
+            seed = self.again.pop(0)[1] if self._is_due() else next(queue, None)
             if seed is None or seed.paper.slug not in self.changed:
                 return seed
             self.total -= 1
 
+    def _is_due(self) -> bool:
+        """Whether an interrupted seed has waited long enough."""
+        return bool(self.again) and self.again[0][0] <= time.monotonic()
+
     def _has_room(self, seed: SeedToRun) -> bool:
         """A timing experiment needs the run to itself; one of many processes the place of as many others."""
-        if not self.in_flight:
-            return True
-        taken = sum(other.experiment.processes for other, _ in self.in_flight.values())
-        return not seed.experiment.timing and taken + seed.experiment.processes <= self.jobs
+        others = [other.experiment for other, _ in self.in_flight.values()]
+        if not others or any(one.timing for one in (seed.experiment, *others)):
+            return not others
+        return sum(other.processes for other in others) + seed.experiment.processes <= self.jobs
 
     def _seeds_within_budget(self) -> Iterator[SeedToRun]:
         while self.bundles:
@@ -318,16 +327,20 @@ class _Drive:
         self.tell(SeedStarted(seed))
 
     def _collect(self, workers: Executor) -> None:
-        """Wait for at least one seed and record all that are there."""
+        """Wait until a seed is there, or an interrupted one can begin again, and record all that are there."""
         finished: set[Future[Result]] = set()
+        if not self.in_flight:
+            time.sleep(POLL_S)
         while self.in_flight and not finished:
-            finished, _ = wait(self.in_flight, timeout=0.2, return_when=FIRST_COMPLETED)
+            finished, _ = wait(self.in_flight, timeout=POLL_S, return_when=FIRST_COMPLETED)
             if self.stopping:
                 self._tell_stopping()
             if workers.waits_for_timing() != self.told_waiting:
                 self.told_waiting = not self.told_waiting
                 if self.told_waiting:
                     self.tell(WaitsForTiming())
+            if self._is_due() and self._has_room(self.again[0][1]):
+                break
         for future in finished:
             seed, started = self.in_flight.pop(future)
             result = future.result()
@@ -344,16 +357,21 @@ class _Drive:
             self.tell(Stopping(len(self.in_flight), self.killed))
 
     def _interrupted(self, seed: SeedToRun, why: str) -> None:
-        """Let a seed that somebody else ended run again, the same seed of the same code, up to a limit."""
+        """Let a seed that somebody else ended run again after a while, the same seed of the same code, up to a limit."""
         key = seed.experiment.key(seed.index)
         self.ledgers[seed.paper.slug].interrupt(key, self._fingerprint(seed), why)
         if self.stopping:
             return
-        if self.attempts[seed.paper.slug, key] < MOST_ATTEMPTS:
-            self.again.append(seed)
-            return
+        attempts = self.attempts[seed.paper.slug, key]
+        if attempts <= len(WAITS_S):
+            due = time.monotonic() + WAITS_S[attempts - 1]
+            if self.deadline is None or due < self.deadline:
+                self.again.append((due, seed))
+                self.again.sort(key=lambda one: one[0])
+                return
         self.total -= 1
-        left = f"seed {seed.index} of {seed.experiment.run} was ended {MOST_ATTEMPTS} times ({why})"
+        times = f"{attempts} time{'s' if attempts > 1 else ''}"
+        left = f"seed {seed.index} of {seed.experiment.run} was ended {times} ({why})"
         for name in seed.rules:
             self.tell(ClaimLeft(LeftOut(seed.paper, name, left)))
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studiolo.claims import Paper, Word
+from studiolo.claims import Paper
 
 from .evidence import (
     Evidence,
@@ -18,7 +18,7 @@ from .evidence import (
 )
 from .fingerprint import canonical
 from .machine import Place
-from .plan import Bundle, LeftOut, plan
+from .plan import Bundle, LeftOut, plan_next
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +68,15 @@ def forecast(
     Raises:
         RunError: records cannot be read.
     """
-    here = {paper.slug: load_evidence(paper, library, place) for paper in papers}
     known = {
-        paper.slug: [here[paper.slug], *load_library_evidence(paper, library), *load_reference_evidence(paper)]
+        paper.slug: [load_evidence(paper, library, place), *load_library_evidence(paper, library), *load_reference_evidence(paper)]
         for paper in papers
     }  # fmt: skip
     typical = {slug: typical_wall_s(sources) for slug, sources in known.items()}
     memory = {slug: _most_memory(sources) for slug, sources in known.items()}
-    chosen = plan(list(here.values()), typical, scales=scales)
-    lacking = {
-        (slug, id): verdict.why
-        for slug, source in here.items()
-        for id, verdict in source.verdicts().items()
-        if verdict.word
-        is Word.NOT_TESTABLE  # a run tries again, but would not find more than the last
-    }
-    expected, left_out = [], list(chosen.left_out)
-    for bundle in chosen.bundles:
-        slug = bundle.paper.slug
-        if (slug, bundle.name) in lacking:
-            left_out.append(LeftOut(bundle.paper, bundle.name, lacking[slug, bundle.name]))
-        else:
-            expected.append(_expected(bundle, typical[slug], memory[slug]))
-    return Forecast(expected, left_out)
+    rest = plan_next(known, scales=scales)
+    expected = [_expected(b, typical[b.paper.slug], memory[b.paper.slug]) for b in rest.bundles]
+    return Forecast(expected, rest.left_out)
 
 
 def _expected(

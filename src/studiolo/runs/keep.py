@@ -16,14 +16,15 @@ from studiolo.files import load_bytes, refuse_to_leave, save_bytes
 from .evidence import Evidence, experiment_of_figure, load_evidence
 from .ledger import load_ledger, save_ledger, seen_in
 from .machine import save_machine, this_machine
-from .records import save_content
+from .records import load_records, record_files, save_content
 
 
 def save_reference(paper: Paper, library: Path) -> Path | None:
     """Copy the records that speak, and the arrays that figures need, into the paper folder's `results/`.
 
-    The ledger goes with them: all that is known of how the claims came to their rules. It is only added to. Replaces what this machine kept there before; `<machine>.json` beside it says what the machine is. Returns the file
-    of records, or None if there is none to keep.
+    Replaces what this machine kept there before; `<machine>.json` beside it says what the machine is. The ledger, all that
+    is known of how the claims came to their rules, goes with them and is only added to. Returns the file of records, or
+    None if there is none to keep.
 
     Raises:
         FileError: the folder cannot be written; says why.
@@ -52,7 +53,12 @@ def save_reference(paper: Paper, library: Path) -> Path | None:
         lines.append(replace(record, arrays=kept, files={}).to_json())
     save_machine(folder, this_machine())
     target = folder / f"{evidence.machine}.jsonl"
+    before = {record.arrays for record in load_records(target)}
     save_bytes(target, "".join(f"{line}\n" for line in lines).encode())
+    said = b"".join(load_bytes(path) or b"" for path in record_files(folder))
+    for name in before:
+        if name and name.encode() not in said:
+            (folder / name).unlink(missing_ok=True)
     save_ledger(paper, [*load_ledger(paper, library).lines, *seen_in(evidence)])
     return target
 

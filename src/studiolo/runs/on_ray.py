@@ -199,9 +199,9 @@ class RayExecutor(Executor):
             self._give(future, Result(status="interrupted", why=why))
 
     def _give(self, future: Future[Result], result: Result) -> None:
-        self._running.pop(future, None)
         with suppress(Exception):  # whoever comes second
             future.set_result(result)
+        self._running.pop(future, None)  # last: `close` waits for those that are in it
 
 
 def run_on_node(task: Task, torch: bool) -> Result:

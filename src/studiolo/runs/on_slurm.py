@@ -135,8 +135,8 @@ class SlurmExecutor(Executor):
             time.sleep(POLL_S)
 
     def _give(self, future: Future[Result], result: Result) -> None:
-        del self._running[future]
         future.set_result(result)
+        del self._running[future]  # last: `close` waits for those that are in it
 
 
 def place_in_job(cores: int) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from studiolo.claims import Claim, Figure, Paper
+from studiolo.claims import Claim, Figure, Paper, Word
 
 from .evidence import (
     Evidence,
@@ -153,21 +153,27 @@ def plan_next(
     scales: Collection[str] = (),
     needs: Collection[str] = (),
 ) -> Plan:
-    """Plan what a run has left, without the bundles that this machine cannot answer for lack of data.
+    """Plan what a run has left, without what the place was found to lack something for: another try would not find it.
 
     Args:
-        evidence: by paper slug, this machine's evidence and then that of reference machines.
+        evidence: by paper slug, the evidence of the place and then that of other machines.
     """
     typical = {slug: typical_wall_s(sources) for slug, sources in evidence.items()}
     rest = plan([sources[0] for sources in evidence.values()], typical, scales=scales, needs=needs)
     lacking = {
-        (slug, id)
+        (slug, id): verdict.why
         for slug, sources in evidence.items()
         for id, verdict in sources[0].verdicts().items()
-        if verdict.word == "not testable here"
+        if verdict.word is Word.NOT_TESTABLE
     }
-    bundles = (b for b in rest.bundles if (b.paper.slug, b.name) not in lacking)
-    return Plan(tuple(bundles), rest.left_out)
+    bundles, left_out = [], list(rest.left_out)
+    for bundle in rest.bundles:
+        slug = bundle.paper.slug
+        if (slug, bundle.name) in lacking:
+            left_out.append(LeftOut(bundle.paper, bundle.name, lacking[slug, bundle.name]))
+        else:
+            bundles.append(bundle)
+    return Plan(tuple(bundles), tuple(left_out))
 
 
 def bundles_of(paper: Paper) -> list[tuple[Claim, ...]]:

@@ -178,6 +178,8 @@ def _reason(error: BaseException) -> str:
     says = says.encode("utf-8", "replace").decode()
     if len(says) > LONGEST_WHY:
         says = f"{says[:LONGEST_WHY]}... ({len(says)} characters)"
+    if isinstance(error, RunError) and last.filename == __file__:
+        return says  # a sentence of ours
     return f"{type(error).__name__}: {says} ({Path(last.filename).name}:{last.lineno})"
 
 
@@ -235,7 +237,9 @@ def _result_of(outcome: object, task: Task, wall_s: float, cpu_s: float) -> Resu
         )
     return Result(
         status="ok",
-        values={_name(name, "value"): float(value) for name, value in outcome.values.items()},
+        values={
+            _name(name, "value"): _number(name, value) for name, value in outcome.values.items()
+        },
         arrays=_packed(outcome.arrays),
         files={_name(name, "file"): bytes(data) for name, data in outcome.files.items()},
         wall_s=wall_s,
@@ -253,6 +257,13 @@ def _name(name: object, kind: str) -> str:
     return str(name)
 
 
+def _number(name: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise RunError(f"The value {name!r} is {value!r:.80}, which is not a number.") from error
+
+
 def _packed(arrays: Mapping[str, Any]) -> bytes | None:
     """Return named arrays as a NumPy archive; the same arrays give the same bytes."""
     if not arrays:
@@ -260,9 +271,22 @@ def _packed(arrays: Mapping[str, Any]) -> bytes | None:
     import numpy as np
 
     buffer = io.BytesIO()
-    plain: dict[str, Any] = {_name(name, "array"): np.asarray(a) for name, a in arrays.items()}
+    plain: dict[str, Any] = {_name(name, "array"): _array(name, a) for name, a in arrays.items()}
     np.savez_compressed(buffer, **plain)
     return buffer.getvalue()
+
+
+def _array(name: str, given: object) -> Any:
+    """Return an array that a report can read: one of Python objects would be a pickle, which nobody loads."""
+    import numpy as np
+
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"The array {name!r} is not an array: {error}") from error
+    if array.dtype.hasobject:
+        raise RunError(f"The array {name!r} holds Python objects; it must hold numbers or texts.")
+    return array
 
 
 def _seed_everything(seed: int) -> None:
