@@ -19,15 +19,11 @@ if TYPE_CHECKING:
 
 PANEL = "Collect"
 
+_LIBRARY = "The library; default: the nearest folder with .studiolo/, else this one."
 LibraryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--library",
-        "-l",
-        metavar="DIR",
-        help="The library; default: the nearest folder with .studiolo/, else this one.",
-    ),
+    Path | None, typer.Option("--library", "-l", metavar="DIR", help=_LIBRARY)
 ]
+LongLibraryOption = Annotated[Path | None, typer.Option("--library", metavar="DIR", help=_LIBRARY)]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Ask no server; answer only from the cache.")
 ]
