@@ -60,14 +60,14 @@ def test_name_of_several_lists_is_not_guessed(library):
 def test_sentence_that_names_only_some_says_how_many_more(library):
     for number in range(9):
         (library / f"lists/month-{number}.md").write_text(
-            f"* [Paper {number}](https://a.org/{number})\n"
+            f"* [Kernel {number}](https://a.org/{number})\n"
         )
     with pytest.raises(UsageError, match=r"lists/month-6\.md and 3 more\."):
         run("show", "x")
     with pytest.raises(UsageError, match=r"lists/month-7\.md and 1 more\. Give more of its path"):
         run("show", "month")
     with pytest.raises(UsageError, match=r"and 3 more\. Give more of the title"):
-        run("read", "Paper")
+        run("read", "Kernel")
 
 
 def test_export_of_no_list_says_so(tmp_path, monkeypatch):
