@@ -72,7 +72,7 @@ def test_sentence_that_names_only_some_says_how_many_more(library):
 
 def test_export_of_no_list_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="There is no Markdown list in .* studiolo init"):
+    with pytest.raises(UsageError, match=r"There is no Markdown list in .* studiolo init"):
         run("export", "markdown")
     assert run("export", "json", "--inbox") == "[]\n"
 
