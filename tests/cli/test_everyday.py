@@ -70,6 +70,12 @@ def test_sentence_that_names_only_some_says_how_many_more(library):
         run("read", "Kernel")
 
 
+@pytest.mark.parametrize("word", ["lists/recent.md", "lists/recent.md/below"])
+def test_library_is_not_made_of_a_file(library, word):
+    with pytest.raises(UsageError, match=r"^lists/recent\.md is a file.* studiolo init lists$"):
+        run("init", word)
+
+
 def test_export_of_no_list_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"There is no Markdown list in .* studiolo init"):
