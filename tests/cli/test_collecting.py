@@ -470,3 +470,20 @@ print(time.process_time(), int(peak_kib) / 1024)
     cpu_s, peak_mib = map(float, process.stdout.split()[-2:])
     assert cpu_s < 20
     assert peak_mib < 400
+
+
+def test_folder_called_as_a_source_is_read_as_any_other(here):
+    (here / "notes").mkdir()
+    (here / "notes" / "a.md").write_text("- [A](https://arxiv.org/abs/1706.03762)\n")
+    assert studiolo("collect", "notes").startswith("notes: a folder with 1 note")
+    assert "known 1" in studiolo("collect", "notes", "notes")
+
+
+@pytest.mark.parametrize("source", ["notes", "table", "bookmarks"])
+def test_file_with_nothing_to_read_says_what_would_be_read(here, source):
+    (here / "page.html").write_text("<html><body>hello</body></html>")
+    said = studiolo("collect", source, "page.html")
+    assert (
+        f"page.html holds nothing that {source} reads. What it reads: studiolo collect {source} --help"
+        in said
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from studiolo.claims import check_paper, load_paper
+from studiolo.cli.options import home_of
 
 
 def studiolo(*arguments, cwd=None, check=True):
@@ -88,6 +89,14 @@ def test_list_in_a_read_only_folder_is_reported_from_here(tmp_path):
     assert "is read only; records and report go to" in done.stderr
     assert (here / ".studiolo" / "report" / "list.html").is_file()
     assert [p.name for p in folder.iterdir()] == ["list.md"]
+
+
+def test_read_only_folder_one_is_in_is_not_replaced_by_itself(tmp_path, monkeypatch, capsys):
+    (tmp_path / "list.md").write_text("* https://arxiv.org/abs/2001.00011\n")
+    tmp_path.chmod(0o555)
+    monkeypatch.chdir(tmp_path)
+    assert home_of(Path("list.md"), None).samefile(tmp_path)
+    assert capsys.readouterr().err == ""
 
 
 def test_library_says_where_records_and_report_go(tmp_path):

@@ -57,6 +57,32 @@ def test_name_of_several_lists_is_not_guessed(library):
         run("show", "rec")
 
 
+def test_sentence_that_names_only_some_says_how_many_more(library):
+    for number in range(9):
+        (library / f"lists/month-{number}.md").write_text(
+            f"* [Kernel {number}](https://a.org/{number})\n"
+        )
+    with pytest.raises(UsageError, match=r"lists/month-6\.md and 3 more\."):
+        run("show", "x")
+    with pytest.raises(UsageError, match=r"lists/month-7\.md and 1 more\. Give more of its path"):
+        run("show", "month")
+    with pytest.raises(UsageError, match=r"and 3 more\. Give more of the title"):
+        run("read", "Kernel")
+
+
+@pytest.mark.parametrize("word", ["lists/recent.md", "lists/recent.md/below"])
+def test_library_is_not_made_of_a_file(library, word):
+    with pytest.raises(UsageError, match=r"^lists/recent\.md is a file.* studiolo init lists$"):
+        run("init", word)
+
+
+def test_export_of_no_list_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"There is no Markdown list in .* studiolo init"):
+        run("export", "markdown")
+    assert run("export", "json", "--inbox") == "[]\n"
+
+
 def test_list_by_name_where_a_command_takes_one(library):
     run("collect", "urls", "1706.03762")
     run("add", "arxiv:1706.03762", "--list", "recent", "-s", "Transformers", "--title", "T")
@@ -130,6 +156,12 @@ def test_tags_go_beside_the_list_where_it_shows_none(library):
     assert run("tags", "FNet") == "    1  fourier\n1 tag\n"
     assert "1 entry" in run("show", "--tag", "fourier")
     assert "has the tag fourier and mixing" in run("show", "--tag", "fourier", "--tag", "mixing")
+    assert "is marked as reading and has the tag fourier. " in run(
+        "show", "--tag", "fourier", "--state", "reading"
+    )
+    assert "is marked as reading. To see what there is: studiolo show " in run(
+        "show", "--state", "reading"
+    )
     assert json.loads(run("show", "--json"))["entries"][0]["tags"] == ["fourier"]
     assert "FNet" in run("find", "tag:fourier")
     assert "Taken back: tags -Mixing".casefold() in run("undo").casefold()

@@ -100,8 +100,9 @@ def test_suggestions_beside_a_list_by_its_name(library):
 
 
 def test_an_unknown_option_of_find_is_refused(library):
-    with pytest.raises(UsageError, match=r"There is no option --jsn\."):
-        run("find", "fourier", "--jsn")
+    for option in ("--jsn", "-n", "-h"):
+        with pytest.raises(UsageError, match=rf"There is no option {option}\."):
+            run("find", "fourier", option)
 
 
 def test_find_knows_which_papers_can_run(library):

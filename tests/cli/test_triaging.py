@@ -117,7 +117,9 @@ def test_note_is_replaced_or_added_to(library):
 
 
 def test_state_is_chosen_with_the_step_and_taken_back_with_it(library):
-    assert "as read" in triage("r", "r", "y", "q")
+    said = triage("r", "r", "y", "q")
+    assert "→ Read > Transformers" in said
+    assert "as read" in said
     after = text(library)
     assert after.index("# Read\n") < after.index("1706.03762")
     assert json.loads(run("log", "--json"))[0]["state"] == "read"
@@ -131,6 +133,13 @@ def test_new_section_is_made_for_it(library):
     assert "## Attention\n\n* " in text(library)
     run("undo")
     assert text(library) == LIST
+
+
+def test_tags_that_are_kept_beside_are_said_once(library):
+    (library / "list.md").write_text(
+        "# To Review\n\n* [Performers](https://arxiv.org/abs/2009.14794)\n"
+    )
+    assert "tags kept beside the list: nlp, sequence\n" in triage("# nlp, sequence", "q")
 
 
 def test_changes_go_back_one_by_one(library):
@@ -230,3 +239,13 @@ def test_ctrl_c_at_a_terminal_keeps_what_was_decided(library, terminal):
     terminal.wait_for("Written 0, passed over 1, left 1.")
     assert terminal.end() == 128 + signal.SIGINT
     assert "1 paper waiting" in run("inbox")
+
+
+@pytest.mark.parametrize(("keys", "code"), [("\x03", 128 + signal.SIGINT), ("\x15\x04q", 0)])
+def test_ctrl_c_and_ctrl_d_in_a_line_end_that_line(library, terminal, keys, code):
+    terminal.type("t")
+    terminal.wait_for("title: Attention Is All You Need")
+    terminal.type(keys)
+    terminal.wait_for("Written 0, passed over 0, left 2.")
+    assert terminal.end() == code
+    assert "\nWritten 0" in terminal.said

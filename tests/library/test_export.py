@@ -211,3 +211,6 @@ def test_markdown_is_read_back_as_it_was():
     assert all(link.url.startswith("https://") for link in document.links)
     assert any("nlp" in entry.tags for entry in document.entries)
     assert len(document.entries) == 3
+    lines = document.data.decode().split("\n")
+    headings = [number for number, line in enumerate(lines) if line.startswith("#")]
+    assert all(lines[number - 1] == "" for number in headings if number)

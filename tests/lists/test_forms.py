@@ -287,6 +287,16 @@ def test_notes_and_further_lines_belong_to_a_longer_number_too():
     assert [note.text for note in new.entries[-1].notes] == ["a note"]
 
 
+@pytest.mark.parametrize("marker", ["-\t", "- ", "1.\t", "1. ", "10.\t", "99. "])
+def test_tab_before_a_note_is_as_wide_as_the_marker_and_stays_alone(marker):
+    old = f"{marker}[Old Lakes](https://arxiv.org/abs/1804.04235)\n\t- mine\n"
+    doc = Document(f"# S\n\n{old}".encode())
+    new = edited(doc, insert(doc, replace(ITEM, notes=("a note",)), "S"), added=1)
+    indent = "\t " if marker == "99. " else "\t"  # below `100. ` a note needs five columns
+    assert new.data.decode().endswith(f"({ITEM.url})\n{indent}- a note\n")
+    assert [note.text for note in new.entries[-1].notes] == ["a note"]
+
+
 def test_news_are_no_reason_to_write_the_title_twice():
     news = (
         "- [2025-01] Add Lakes ([paper](https://arxiv.org/abs/1804.04235)).\n"

@@ -10,6 +10,7 @@ A, B = "https://arxiv.org/abs/2101.00001", "https://arxiv.org/abs/2101.00002"
 HASHES = f"* [A]({A}) #nlp #old\n* [B]({B})\n  * note\n"
 CODE = f"* [A]({A}) - 2021 `nlp` `old`\n* [B]({B}) - 2020\n"
 BELOW = f"* [A]({A})\n  * tags: #nlp #old\n* [B]({B})\n  * note\n"
+SAID = f"* [A]({A}) #nlp\n* [B]({B})\n  * see also #perf, they say\n* [C]({A}1)\n  * see #perf\n"
 LINKS = f"* [A]({A}) [nlp](tags/nlp.md)\n* [B]({B})\n"
 TABLE = f"| Paper | Tags |\n|---|---|\n| [A]({A}) | nlp, old |\n| [B]({B}) |  |\n"
 CODE_TABLE = f"| Paper | Tags |\n|---|---|\n| [A]({A}) | `nlp` |\n| [B]({B}) | |\n"
@@ -36,6 +37,9 @@ def given(text, number, add=(), remove=()):
         (BELOW, 0, ["new"], ["nlp"], "#nlp #old", "#old #new"),
         (BELOW, 0, [], ["nlp", "old"], "  * tags: #nlp #old\n", ""),
         (BELOW, 1, ["new"], [], "  * note\n", "  * note\n  * tags: #new\n"),
+        (SAID, 1, ["new"], [], "00002)", "00002) #new"),
+        (SAID, 2, ["new"], [], "000011)", "000011) #new"),
+        (SAID, 2, [], ["perf"], "  * see #perf\n", "  * see\n"),
         (LINKS, 0, ["new"], [], "nlp.md)", "nlp.md) [new](tags/new.md)"),
         (LINKS, 0, [], ["nlp"], " [nlp](tags/nlp.md)", ""),
         (LINKS, 1, ["b"], [], "00002)", "00002) [b](tags/b.md)"),
@@ -57,6 +61,18 @@ def test_tags_are_written_as_the_list_writes_them(text, number, add, remove, old
 def test_list_whose_entries_show_no_tags_has_no_place_for_one():
     document = Document(f"* [A]({A})\n".encode())
     assert retag(document, document.entries[0], ["nlp"]) is None
+
+
+def test_tag_within_a_note_is_no_place_for_others():
+    document = Document(f"* [A]({A})\n  * see also #perf\n* [B]({B})\n  * 说 #perf\n".encode())
+    assert [retag(document, entry, ["nlp"]) for entry in document.entries] == [None, None]
+
+
+@pytest.mark.parametrize("lead", ["", "tags: ", "**Tags:** ", "Key words: ", "标签：", "- "])
+def test_line_of_tags_may_have_a_label(lead):
+    text = f"* [A]({A})\n  * {lead}#nlp, #old\n"
+    assert given(text, 0, ["new"])[0] == text.replace("#old", "#old #new")
+    assert given(f"{text}* [B]({B})\n", 1, ["new"])[0].endswith(f"  * {lead}#new\n")
 
 
 def test_part_of_an_address_is_never_taken_for_a_tag():

@@ -32,6 +32,18 @@ def test_links_that_act_are_no_chips():
     assert [chip.url for chip in chips_of(entry)] == ["https://arxiv.org/abs/2101.00001"]
 
 
+def test_images_are_no_words_and_tags_no_links():
+    badges = (
+        "[![](https://img.shields.io/badge/9-nlp-4b9e32)](./tags/nlp.md)"
+        " [![a tree](tree.png)](../trees.md) [![](tree.svg)](forests.md)"
+    )
+    (entry,) = Document(
+        f"# L\n\n|Idea|Tags|\n|---|---|\n|[Rings](rings.md)|{badges}|\n".encode()
+    ).entries
+    assert entry.tags == ("nlp",)
+    assert [chip.text for chip in chips_of(entry)] == ["rings.md", "a tree", "forests.md"]
+
+
 @pytest.mark.parametrize(
     ("text", "html"),
     [

@@ -72,7 +72,7 @@ def test_list_is_shown_in_file_order_with_its_empty_section(view):
     page = render_html(view)
     assert page.index(">A made-up paper</a>") < page.index("A stranger")
     assert page.index("A stranger") < page.index(">Causal Inference</h2>")
-    assert "Nothing here yet." in page
+    assert "No entry here yet." in page
 
 
 def test_question_has_its_answer_under_it_with_verdict_and_scale(view):

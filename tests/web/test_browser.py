@@ -101,6 +101,26 @@ def is_quiet(page, site):
 PATHS = [LIST, "/paper/arxiv:2105.03824", "/lookup?key=arxiv:2105.03824", "/change/same?key=arxiv:2105.03824&other=arxiv:1706.03762", "/inbox", "/find?q=attention", "/suggest", "/collect", "/change/add?key=arxiv:1706.03762", "/list/topics/gradient-double-descent.md"]  # fmt: skip
 
 
+def test_long_names_and_addresses_fit_a_phone(open_page, site, tmp_path):
+    name = "a_list_of_implementations_of_papers_of_deep_learning__README.md"
+    badge = "[![](https://img.shields.io/badge/106-experimental-4b9e32)](./tags/experimental_and_more.md)"
+    (tmp_path / name).write_text(
+        f"# Ideas\n\n|Idea|Tags|\n|---|---|\n|[Kernels of attention]({'deep_' * 12}kernels.md)|{badge}|\n\n"
+        "* [Attention](https://citeseerx.example.org/viewdoc/download?doi=10.1.1.62.1152&rep=rep1&type=pdf)\n"
+    )
+    (tmp_path / ".studiolo").mkdir()
+    with serving(tmp_path) as url:
+        page = open_page(url, viewport={"width": 390, "height": 800})
+        for path in (f"/list/{name}", "/find?q=attention"):
+            page.goto(url + path)
+            assert "ttention" in page.inner_text("main")
+            assert "shields" not in page.inner_text("main")
+            assert not is_too_wide(page), path
+        page.goto(f"{url}/list/{name}")
+        tag = page.locator("a.tag").bounding_box()
+        assert tag["height"] < 30  # a tag is not parted
+
+
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_pages_are_quiet_fit_and_axe_finds_no_serious_violation(open_page, site, scheme):
     page = open_page(LIST, color_scheme=scheme, bypass_csp=True)  # axe itself is injected

@@ -48,7 +48,11 @@ def ask_line(prompt: str, before: str = "") -> str | None:
         with _filled_in(before):
             return input(clean(prompt)).strip()
     except EOFError:
+        say()
         return None
+    except KeyboardInterrupt:
+        say()
+        raise
 
 
 def _is_terminal() -> bool:

@@ -21,7 +21,10 @@ app = typer.Typer()
 @app.command("export", rich_help_panel=PANEL)
 def export_command(
     form: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="bibtex, csl, ris, html, json, csv or atom.")
+        str,
+        typer.Argument(
+            metavar="FORMAT", help="bibtex, csl, ris, html, json, csv, markdown or atom."
+        ),
     ],
     path: ListOption = None,
     library: LibraryOption = None,
@@ -90,8 +93,12 @@ def export_command(
         references = references_in_document(
             Document.load(chosen), home.relative(chosen), Sayings.load(home)
         )
-    else:
+    elif home.list_paths():
         references = references_in_library(home)
+    else:
+        raise UsageError(
+            f"There is no Markdown list in {home.folder}. Name one with --list, or create one with: studiolo init"
+        )
     if section:
         references = in_section(references, section)
         if not references:

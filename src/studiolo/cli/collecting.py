@@ -30,7 +30,9 @@ class _Sources(typer.core.TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = [word for word in args if not word.startswith("-")]
-        if words and words[0] not in self.commands and args[0] not in ("-h", "--help"):
+        alone = len(args) == len(words) == 1 and Path(args[0]).exists()  # a folder called `notes`
+        is_source = bool(words) and words[0] in self.commands and not alone
+        if words and not is_source and args[0] not in ("-h", "--help"):
             args = ["file", *args]
         return super().parse_args(ctx, args)
 
@@ -109,10 +111,15 @@ class Run:
         load = SOURCES[self.source].load
         with progress(path, self.source) as on_bytes:
             reading = load(path, on_bytes=on_bytes, **options)
-            self.take_in(reading, place=place_of_file(self.library, self.source, path, options))
+            place = place_of_file(self.library, self.source, path, options)
+            counts = self.take_in(reading, place=place)
+        if not counts.read:
+            say(
+                f"{path} holds nothing that {self.source} reads. What it reads: studiolo collect {self.source} --help"
+            )
 
-    def take_in(self, reading: Reading, *, place: Place | None = None) -> None:
-        """Take in what a source says; `place` is where it can be read again."""
+    def take_in(self, reading: Reading, *, place: Place | None = None) -> Collected:
+        """Take in what a source says, and return how much it was; `place` is where it can be read again."""
         from studiolo.library import Inbox, save_place
 
         inbox = Inbox(self.library)
@@ -129,6 +136,7 @@ class Run:
                 "The address carries a secret, so `studiolo sync` does not remember it.",
                 to_err=True,
             )
+        return counts
 
 
 def _report(counts: Collected, *, dry_run: bool, list_skipped: bool) -> None:

@@ -17,7 +17,7 @@ import typer
 from studiolo.errors import FileError, UsageError
 
 from .console import Styled, counted, say, say_json
-from .options import AsJson, LibraryOption, list_path
+from .options import AsJson, LibraryOption, LongLibraryOption, list_path
 
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ def find(
     ],
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many to show.")] = 10,
     as_json: AsJson = False,
-    library: Annotated[
-        Path | None,
-        typer.Option("--library", metavar="DIR", help="The library; default: this one."),
-    ] = None,
+    library: LongLibraryOption = None,
 ) -> None:
     """Find what you have: on lists, topic pages and in the inbox; titles, authors, abstracts, notes and questions.
 
@@ -67,9 +64,9 @@ def find(
     """
     from studiolo import library as rooms
 
-    if strange := [word for word in query if word.startswith("--")]:
+    if strange := [word for word in query if re.match("--|-[A-Za-z]$", word)]:
         raise UsageError(
-            f"There is no option {strange[0]}. To see which there are: studiolo find --help"
+            f"There is no option {strange[0]}. A - before a word leaves out what has it, so options are long here: studiolo find --help"
         )
     home = rooms.Library.find(library)
     found, says = rooms.find(home, _as_meant(query), limit=limit, can_run=lambda: _can_run(home))

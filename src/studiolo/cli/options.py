@@ -19,15 +19,11 @@ if TYPE_CHECKING:
 
 PANEL = "Collect"
 
+_LIBRARY = "The library; default: the nearest folder with .studiolo/, else this one."
 LibraryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--library",
-        "-l",
-        metavar="DIR",
-        help="The library; default: the nearest folder with .studiolo/, else this one.",
-    ),
+    Path | None, typer.Option("--library", "-l", metavar="DIR", help=_LIBRARY)
 ]
+LongLibraryOption = Annotated[Path | None, typer.Option("--library", metavar="DIR", help=_LIBRARY)]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Ask no server; answer only from the cache.")
 ]
@@ -95,14 +91,16 @@ def named_list(path: Path | None, chosen: Path | None) -> Path:
 def home_of(path: Path, chosen: Path | None) -> Path:
     """Return the library that keeps what is measured for the list at `path`: the chosen one, else the list's own.
 
-    Nothing is written into a folder that is meant to be read only; then the current folder keeps it, and it is said.
+    Nothing is written into a folder that is meant to be read only; then the current folder, where it is another one, keeps
+    it, and it is said.
     """
     from studiolo.library import Library
 
     if chosen is not None and not chosen.is_dir():
         return chosen  # it is made where something is written
     root = Library.find(chosen, near=path).folder
-    if (root / ".studiolo").is_dir() or root.stat().st_mode & 0o222:
+    may_write = (root / ".studiolo").is_dir() or root.stat().st_mode & 0o222
+    if may_write or root.samefile(Path.cwd()):
         return root
     say(f"{root} is read only; records and report go to {Path.cwd() / '.studiolo'}.", to_err=True)
     return Path.cwd()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -115,10 +116,11 @@ def _show(
             lines += [_line(entry, now), *unanswered]
             number, questions = number + 1, questions + len(unanswered)
         say_lines(lines)
-    if tags and not number:
-        say(
-            f"No entry of {path} has the tag {' and '.join(tags)}. To see which there are: studiolo tags"
-        )
+    if (tags or state) and not number:
+        wanted = [f"is marked as {state}"] if state else []
+        wanted += [f"has the tag {' and '.join(tags)}"] if tags else []
+        seen = "studiolo tags" if tags else f"studiolo show {shlex.quote(str(path))}"
+        say(f"No entry of {path} {' and '.join(wanted)}. To see what there is: {seen}")
         return
     say()
     say(f"{counted(number, 'entry', 'entries')}, {counted(questions, 'open question')}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from studiolo.errors import FileError
+from studiolo.errors import FileError, UsageError
 
 from .console import say
 from .scaffold import new_paper_folder
@@ -87,6 +87,12 @@ def init(
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        places = (folder, *folder.parents)
+        file = next((one for one in places if one.exists() and not one.is_dir()), folder)
+        raise UsageError(
+            f"{file} is a file, and a library is a folder. To make one of the folder of a list: studiolo init {quote(str(file.parent))}"
+        ) from error
     except OSError as error:
         raise FileError(f"{folder} cannot be made: {error.strerror}.") from error
     home = Library.find(folder)

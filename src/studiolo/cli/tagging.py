@@ -14,7 +14,7 @@ from studiolo.errors import UsageError
 
 from .console import Styled, counted, say, say_json
 from .diff import show_diff, show_pages
-from .options import AsJson
+from .options import AsJson, LongLibraryOption
 from .reading import PANEL, OneList, make, one_entry
 
 
@@ -50,10 +50,7 @@ def tags(
             "--suggest", help="Tags of yours that pages without any may deserve, and why."
         ),
     ] = False,
-    library: Annotated[
-        Path | None,
-        typer.Option("--library", metavar="DIR", help="The library; default: this one."),
-    ] = None,
+    library: LongLibraryOption = None,
     as_json: AsJson = False,
 ) -> None:
     """List the tags and how many entries have each, or change those of an entry or of a whole list.

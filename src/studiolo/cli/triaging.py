@@ -192,7 +192,7 @@ class _Session:
         reason = plan.reason or ("a new section" if draft.new_section else "")
         say("  → ", ": ".join(filter(None, (" > ".join(plan.section), reason))))
         show_diff(plan)
-        beside = [tag for kept in plan.keeping for tag in kept.tags or ()]
+        beside = dict.fromkeys(tag for kept in plan.keeping for tag in kept.tags or ())
         told = [f"tags kept beside the list: {', '.join(beside)}" if beside else ""]
         told += [f"as {draft.state}" if draft.state else ""]
         if any(told):

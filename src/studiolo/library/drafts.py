@@ -79,6 +79,9 @@ def plan_draft(
         plan = joined(plan, tagged) if tagged else plan
     if draft.state in ("reading", "read") and (listed := _new_entry(plan)):
         plan = joined(plan, desk.mark(library, listed, draft.state))
+        moved = _new_entry(plan)
+        if moved and moved.entry.section != listed.entry.section:
+            plan = replace(plan, section=moved.entry.section)
     return plan
 
 

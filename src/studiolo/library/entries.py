@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,13 @@ def short(path: Path) -> Path:
     """Return a path as seen from the current folder."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def few(words: Iterable[object], most: int, between: str = ", ") -> str:
+    """Return some of many words for a sentence, and how many more there are."""
+    said = list(map(str, words))
+    more = len(said) - most
+    return between.join(said[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def load_lists(
@@ -88,11 +95,11 @@ def find_list(library: Library, word: str = "", *, whole: bool = False) -> Path:
     if len(found) == 1:
         return short(found[0])
     if found:
-        shown = ", ".join(map(library.relative, found[:8]))
+        shown = few(map(library.relative, found), 8)
         raise UsageError(f"{word!r} may be one of: {shown}. Give more of its path.")
     if "/" in word or word.casefold().endswith((".md", ".markdown")):
         return Path(word)  # what is wrong with it is said when it is read
-    shown = ", ".join(map(library.relative, paths[:8])) or "none"
+    shown = few(map(library.relative, paths), 8) or "none"
     raise UsageError(f"There is no list {word!r} in {library.folder}. There are: {shown}.")
 
 
@@ -119,7 +126,7 @@ def find_entries(word: str, documents: Sequence[Document]) -> list[Listed]:
         found = found or [row for row, both in names if any(wanted in name for name in both)]
         if len({row.entry.key or row.entry.title for row in found}) > 1:
             raise UsageError(
-                f"{word!r} may mean: {'; '.join(map(str, found[:6]))}. Give more of the title, or its key."
+                f"{word!r} may mean: {few(found, 6, '; ')}. Give more of the title, or its key."
             ) from None
     else:
         found = [row for row in rows if row.entry.key == key]
@@ -130,7 +137,7 @@ def find_entries(word: str, documents: Sequence[Document]) -> list[Listed]:
                 f"{key} is on no list; it is only mentioned below {speaking[0]}. To put it on one: studiolo add {key}"
             )
     if not found:
-        where = ", ".join(str(document.path) for document in documents[:5])
+        where = few((document.path for document in documents), 5)
         raise UsageError(f"{word!r} is not on {where}. To see what is: studiolo show LIST")
     first_of: dict[Path | None, Listed] = {}
     for row in found:
@@ -147,6 +154,6 @@ def find_entry(word: str, documents: Sequence[Document]) -> Listed:
     found = find_entries(word, documents)
     if len(found) > 1:
         raise UsageError(
-            f"{word!r} is on {len(found)} lists: {'; '.join(map(str, found[:6]))}. Say which with --list."
+            f"{word!r} is on {len(found)} lists: {few(found, 6, '; ')}. Say which with --list."
         )
     return found[0]

@@ -353,7 +353,7 @@ def to_markdown(works: Sequence[Reference]) -> str:
         while shared < min(len(path), len(work.section)) and path[shared] == work.section[shared]:
             shared += 1
         for depth in range(shared, len(work.section)):
-            out.append(f"{'#' * min(depth + 1, 6)} {_shown(work.section[depth])}\n")
+            out.append(f"\n{'#' * min(depth + 1, 6)} {_shown(work.section[depth])}\n")
         if not out or len(work.section) > shared or path != work.section:
             out.append("")
         path = work.section

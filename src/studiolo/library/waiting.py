@@ -16,6 +16,7 @@ from studiolo.keys import Key, address_of, find_key
 from studiolo.sources import SavedItem
 
 from .edges import key_at
+from .entries import few
 from .facts import load_facts
 from .folder import Library
 from .given import Given, given_by
@@ -150,7 +151,7 @@ class Waiting:
             return None
         found = [p for p in self.pending if p.key is None and p.name.startswith(name)]
         if len(found) > 1:
-            shown = "; ".join(f"{p.name} ({p.title})" for p in found[:6])
+            shown = few((f"{p.name} ({p.title})" for p in found), 6, "; ")
             raise UsageError(f"{name!r} may be one of: {shown}. Give more of it.")
         return found[0] if found else None
 

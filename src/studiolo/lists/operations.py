@@ -46,7 +46,9 @@ def insert(doc: Document, item: Item, section: SectionName) -> tuple[Edit, ...]:
     prefix = _prefix(doc, place.items, sibling)
     text = _written(doc, place, item, prefix)
     child = _child_prefix(doc, sibling) if sibling else "  * "
-    child = _indent(prefix) + " " * (_width(prefix) - len(_indent(child))) + child
+    indent = _indent(child)
+    lacking = _width(prefix) - len(indent.expandtabs(4))  # behind a longer number
+    child = _indent(prefix) + indent + " " * lacking + child.removeprefix(indent)
     notes = [escape_start(" ".join(note.split())) for note in item.notes]
     lines = "\n".join([prefix + text, *(child + note for note in notes)])
     bare, entry = (Document(f"{text}\n".encode()).entries[0] for text in (prefix + text, lines))
@@ -272,8 +274,8 @@ def _indent(prefix: str) -> str:
 
 
 def _width(prefix: str) -> int:
-    """Return how many columns a marker and its spaces take."""
-    return len(prefix.removesuffix("[ ] ").lstrip(" \t"))
+    """Return how many columns a marker and its blanks take; a tab leads to the next fourth."""
+    return len(prefix.removesuffix("[ ] ").expandtabs(4)) - len(_indent(prefix).expandtabs(4))
 
 
 def _prefix(

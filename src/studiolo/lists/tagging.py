@@ -59,7 +59,9 @@ def retag(
     stay = [token for token in tokens if token not in cuts]
     edits = list(cut_tags(doc, cuts, stay))
     if add:
-        added = _added(doc, block, stay or tokens, add, column)
+        apart = tokens if column else _apart(doc, block, tokens)
+        own = [token for token in stay or tokens if token in apart]
+        added = _added(doc, block, own, add, column)
         if added is None:
             return None
         edits = _joined(doc, edits, added)
@@ -336,12 +338,44 @@ def _example(doc: Document, kind: str) -> tuple[Block, TagAt] | None:
     for entry in reversed(doc.entries):
         if entry.tags:
             block = doc.block_of(entry)
-            if block.kind == kind and (tokens := list(_tokens(doc, entry, block, None))):
+            if block.kind == kind and (
+                tokens := _apart(doc, block, list(_tokens(doc, entry, block, None)))
+            ):
                 found.append((block, tokens[-1]))
     if not found:
         return None
     [(most, _)] = Counter(token.kind for _, token in found).most_common(1)
     return next(one for one in found if one[1].kind == most)
+
+
+def _apart(doc: Document, block: Block, tokens: Sequence[TagAt]) -> list[TagAt]:
+    """Return the tags in the line of the title and those on lines of nothing else; `see #nlp` in a note says no tag's place."""
+    head = head_of(block)
+    end = head.content[-1][1] if head is not None and head.content else block.start
+    lines: dict[int, list[TagAt]] = {}
+    for token in tokens:
+        lines.setdefault(doc.data.rfind(b"\n", 0, token.start) + 1, []).append(token)
+    return [
+        token
+        for start, some in lines.items()
+        for token in some
+        if token.start < end or _LINE_OF_TAGS.fullmatch(_without(doc, start, some))
+    ]
+
+
+_LINE_OF_TAGS = re.compile(
+    r"\s*(?:(?:[-*+>]|\d+[.)])\s+)*(?:[*_]*\w[\w ]*[*_]*[:：][*_]*)?[\s,;·]*"
+)
+
+
+def _without(doc: Document, start: int, tokens: Sequence[TagAt]) -> str:
+    """Return the line that begins at `start` without some tags on it."""
+    data = doc.data
+    rest = b""
+    for token in tokens:
+        rest += data[start : token.start]
+        start = token.end
+    return (rest + data[start:].partition(b"\n")[0]).decode()
 
 
 def tag_like(doc: Document, sample: TagAt, tag: str) -> bytes:

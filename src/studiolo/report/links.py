@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from markupsafe import Markup, escape
 
 from studiolo.keys import Mention
-from studiolo.lists import Entry
+from studiolo.lists import Entry, folded_tag
 
 
 WEB = ("http://", "https://")
@@ -33,19 +33,35 @@ class Chip:
 
 
 def chips_of(entry: Entry) -> list[Chip]:
-    """Return what an entry links, its paper first, each address once; links within its library stay relative."""
+    """Return what an entry links, its paper first, each address once; links within its library stay relative.
+
+    A link to the page of a tag is left out: the entry has that tag. A page that is called as the entry is shows its file's name.
+    """
+    tags = {folded_tag(tag) for tag in entry.tags}
     found: dict[str, Chip] = {}
     for link in entry.links:
         url = link.url.strip()
         if url.startswith(WEB):
             chip = _chip(url, link.mention)
         elif ":" not in url and url.partition("#")[0].casefold().endswith(".md"):
-            chip = Chip("page", " ".join(link.text.split()) or url, url)
+            name = url.partition("#")[0].rpartition("/")[2]
+            if folded_tag(name[: -len(".md")]) in tags:
+                continue
+            text = _without_images(link.text)
+            chip = Chip("page", name if text in ("", entry.title) else text, url)
         else:
             continue
         found.setdefault(url, chip)
     order = ("paper", "code", "talk", "post", "page", "link")
     return sorted(found.values(), key=lambda chip: order.index(chip.kind))
+
+
+def _without_images(text: str) -> str:
+    """Return the words of a link, for an image what it says of itself."""
+    return " ".join(_IMAGE.sub(r"\1", text).split())
+
+
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 
 
 def _chip(url: str, mention: Mention | None) -> Chip:

@@ -90,10 +90,14 @@ class Shelf:
             return self._moment
 
     def adopt(self, document: Document) -> None:
-        """Take what was found in a list that was just written, so that it need not be read again."""
+        """Take what was found in a list that was just written, so that it need not be read again.
+
+        The library of the moments there are stays as it was: another one takes its place.
+        """
         with self._lock:
             documents = self._library.documents
             if document.path in documents:
+                self._library = Library(self.folder)
                 self._library.documents = {**documents, document.path: document}
 
     def kept(self, name: Hashable, of: object, make: Callable[[], T]) -> T:
