@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -176,8 +176,12 @@ def _save(path: Path, text: str) -> None:
 def _class_names(text: str | None) -> list[str] | None:
     if text is None:
         return None
-    path = Path(text)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    from studiolo.audit.text import kind_of, open_text
+
+    lines: Iterable[str] = text.split(",")
+    if kind_of(Path(text)) == "file":
+        with open_text(Path(text)) as file:
+            lines = file.readlines()
     return [line.strip() for line in lines if line.strip()]
 
 
