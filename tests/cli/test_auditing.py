@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 
-from studiolo.audit import AuditError
 from studiolo.cli import auditing
 from studiolo.errors import UsageError
 
@@ -104,5 +103,5 @@ def test_classes_are_names_or_a_file_of_them(tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(names), "utf-8")
     assert auditing._class_names(str(tmp_path / "names.txt")) == names
     (tmp_path / "latin.txt").write_bytes("café\n".encode("latin-1"))
-    with pytest.raises(AuditError, match=r"latin.txt cannot be read as text: 'utf-8'"):
+    with pytest.raises(UsageError, match=r"latin.txt cannot be read as text: 'utf-8'"):
         auditing._class_names(str(tmp_path / "latin.txt"))

@@ -470,3 +470,28 @@ print(time.process_time(), int(peak_kib) / 1024)
     cpu_s, peak_mib = map(float, process.stdout.split()[-2:])
     assert cpu_s < 20
     assert peak_mib < 400
+
+
+PASTED = "what a letter says, and more of it, " * 20 + "https://arxiv.org/abs/1706.03762"
+
+
+def test_pasted_text_is_longer_than_a_path(here):
+    assert "read 1 = new 1" in studiolo("collect", "urls", PASTED)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["collect", name] for name in SOURCES if name != "urls"),
+        ["collect"],
+        ["plan"],
+        ["report"],
+        ["fetch-pool"],
+        ["follow"],
+        ["show", "--library"],
+    ],
+    ids=" ".join,
+)
+def test_pasted_text_in_the_place_of_a_file_is_refused_in_a_sentence(here, words):
+    with pytest.raises((StudioloError, SystemExit)):
+        studiolo(*words, PASTED)

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studiolo.files import kind_at
+
 from . import logs
 from .errors import AuditError
 from .join import one_side
-from .text import json_lines, kind_of, load_json, open_text
+from .text import json_lines, load_json, open_text
 from .values import Model, Side, as_array, as_label, is_pipeline, parsed, side_of
 
 
@@ -41,7 +43,7 @@ def load_side(where: str | Path, name: str, *, metric: str = "", filter_: str = 
         AuditError: it cannot be read as predictions; says why.
     """
     path, chosen = _split(where)
-    if kind_of(path) == "folder":
+    if kind_at(path) == "folder":
         side = _load_folder(path, name, metric, filter_)
     else:
         side = _load_file(path, chosen, name, metric, filter_)
@@ -77,7 +79,7 @@ def with_columns(side: Side, where: str) -> tuple[Side, list[str]]:
     if all(n in side.columns for n in names):
         return side, names
     path, _ = _split(where)
-    if not kind_of(path):
+    if not kind_at(path):
         missing = next(n for n in names if n not in side.columns)
         raise AuditError(
             f"There is neither a column nor a file called {missing!r}; columns are: {', '.join(side.columns) or 'none'}."
@@ -94,7 +96,7 @@ def _table(where: str, side: Side) -> Side:
     """Read a file of columns: everything that a side would take for predictions is a column here."""
     path, chosen = _split(where)
     suffix = _suffix(path)
-    if kind_of(path) != "file":
+    if kind_at(path) != "file":
         raise AuditError(
             f"There is neither a file nor a column called {where!r}; columns are: {', '.join(side.columns) or 'none'}."
         )
@@ -137,7 +139,7 @@ def _beside(values: Sequence[Any], table: Side, side: Side, where: str) -> list[
 
 def _split(where: str | Path) -> tuple[Path, list[str]]:
     text = str(where)
-    if kind_of(Path(text)) or ":" not in text:
+    if kind_at(Path(text)) or ":" not in text:
         return Path(text), []
     path, _, names = text.rpartition(":")
     return Path(path), [n.strip() for n in names.split(",") if n.strip()]
@@ -162,7 +164,7 @@ def _load_folder(folder: Path, name: str, metric: str, filter_: str) -> Side:
 
 
 def _load_file(path: Path, chosen: Sequence[str], name: str, metric: str, filter_: str) -> Side:
-    if kind_of(path) != "file":
+    if kind_at(path) != "file":
         raise AuditError(f"{path} does not exist. Give a file of predictions or a folder of them.")
     suffix = _suffix(path)
     if suffix == ".npy":

@@ -8,17 +8,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TextIO, cast
+from typing import Any, TextIO, cast
 
 from .errors import AuditError
-
-
-def kind_of(path: Path) -> Literal["file", "folder", ""]:
-    """Return what stands at a path, or nothing; a list of names is too long for a path, and `Path.exists` raises OSError."""
-    try:
-        return "folder" if path.is_dir() else "file" if path.exists() else ""
-    except OSError:
-        return ""
 
 
 @contextmanager

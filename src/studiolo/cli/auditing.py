@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -174,14 +174,16 @@ def _save(path: Path, text: str) -> None:
 
 
 def _class_names(text: str | None) -> list[str] | None:
+    from studiolo.files import kind_at, load_bytes
+
     if text is None:
         return None
-    from studiolo.audit.text import kind_of, open_text
-
-    lines: Iterable[str] = text.split(",")
-    if kind_of(Path(text)) == "file":
-        with open_text(Path(text)) as file:
-            lines = file.readlines()
+    lines = text.split(",")
+    if kind_at(Path(text)) == "file":
+        try:
+            lines = (load_bytes(Path(text)) or b"").decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{text} cannot be read as text: {error}.") from None
     return [line.strip() for line in lines if line.strip()]
 
 

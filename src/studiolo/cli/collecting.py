@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
+from studiolo.files import kind_at
 from studiolo.sources import SOURCES, detect, source_called
 
 from .console import counted, err, say
@@ -67,7 +68,7 @@ def help_of(name: str) -> str:
 @contextmanager
 def progress(path: Path, label: str) -> Iterator[OnBytes]:
     """Show how much of a file was read, where somebody watches and the file is large enough to wait for."""
-    size = path.stat().st_size if path.is_file() else 0
+    size = path.stat().st_size if kind_at(path) == "file" else 0
     console = err()
     if not console.is_terminal or size < 1_000_000:
         yield lambda count: None
@@ -177,7 +178,7 @@ def any_file(
     found = []
     for word in paths:
         path = Path(word).expanduser()
-        if not path.exists():
+        if not kind_at(path):
             raise UsageError(_no_file(word, paths))
         found.append((path, detect(path)))
     for path, detected in found:
@@ -239,7 +240,7 @@ def github_stars(
 
     run = Run("github-stars", library, dry_run, skipped)
     path = Path(who).expanduser()
-    if path.exists() or who.endswith(".json"):
+    if kind_at(path) or who.endswith(".json"):
         run.read(path)
         return
     inbox = Inbox(run.library)
@@ -394,7 +395,7 @@ def urls(
     if what == ["-"]:
         run.take_in(SOURCES[run.source].fetch(sys.stdin.buffer))
     elif len(what) == 1 and (
-        path.exists() or path.suffix in {".txt", ".bib", ".md", ".html", ".csv"}
+        kind_at(path) or path.suffix in {".txt", ".bib", ".md", ".html", ".csv"}
     ):
         run.read(path)
     else:
