@@ -7,7 +7,7 @@ import pytest
 
 import studiolo.files
 from studiolo.errors import FileError, StaleEdit
-from studiolo.files import append_json_lines, load_json_lines, save_bytes, update_bytes
+from studiolo.files import append_json_lines, kind_at, load_json_lines, save_bytes, update_bytes
 
 
 OLD = b"* [A](https://arxiv.org/abs/2101.00001)\n"
@@ -102,3 +102,11 @@ def test_last_line_without_its_newline_is_read_and_kept(tmp_path):
     assert list(load_json_lines(path)) == [{"id": 1}]
     append_json_lines(path, [{"id": 2}])
     assert list(load_json_lines(path)) == [{"id": 1}, {"id": 2}]
+
+
+def test_word_that_is_too_long_for_a_path_is_none(tmp_path):
+    (tmp_path / "file").touch()
+    assert kind_at(tmp_path) == "folder"
+    assert kind_at(tmp_path / "file") == "file"
+    for word in ("nothing", "pasted " * 100, "deep/" * 2000, "file/below", "\0"):
+        assert kind_at(tmp_path / word) == ""

@@ -15,7 +15,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from studiolo.errors import FileError, NewerFormat, StaleEdit, StudioloError
 
@@ -182,6 +182,17 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
         raise FileError(
             f"{path} cannot be written: {_reason(error)}. What was written before is kept."
         ) from error
+
+
+def kind_at(path: Path) -> Literal["file", "folder", ""]:
+    """Return what stands at a path, or nothing where there cannot be anything or it may not be looked at.
+
+    `Path.exists` raises OSError there: of a closed folder, and of a pasted text, which is longer than a name can be.
+    """
+    try:
+        return "folder" if path.is_dir() else "file" if path.exists() else ""
+    except OSError:
+        return ""
 
 
 def load_bytes(path: Path) -> bytes | None:

@@ -102,7 +102,7 @@ def test_columns_are_models_groups_labels_and_ids(save):
     assert len(side.models) == 2
     assert side.ids == tuple("abcd")
     assert side.label.tolist() == LABELS
-    assert list(side.columns) == ["sex"]
+    assert sorted(side.columns) == ["label", "sex"]
 
 
 def test_columns_are_chosen_by_name(save):
@@ -240,6 +240,43 @@ def test_refusals_are_sentences(save, name, content, says):
     other = load_side(save("other.csv", table(AFTER)), "after")
     with pytest.raises(AuditError, match=says):
         audit(load_side(save(name, content), "before"), other)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl"])
+def test_text_of_another_encoding_is_refused_with_its_name(save, tmp_path, suffix):
+    path = tmp_path / f"latin{suffix}"
+    path.write_bytes('{"id": 1, "prediction": "café"}\n'.encode("latin-1"))
+    side = load_side(save("before.npy", BEFORE), "before")
+    with pytest.raises(AuditError, match=f"latin{suffix} cannot be read as text: 'utf-8'"):
+        load_side(path, "before")
+    with pytest.raises(AuditError, match=f"latin{suffix} cannot be read as text: 'utf-8'"):
+        with_label(side, str(path))
+
+
+def test_cell_beyond_the_limit_of_a_table_is_refused(save):
+    path = save("long.csv", [["id", "prediction", "prompt"], ["a", 1, "x" * 140_000]])
+    with pytest.raises(AuditError, match=r"long.csv cannot be read as a table: .*131072"):
+        load_side(path, "before")
+
+
+def test_more_names_than_a_path_can_have_letters_are_names(save):
+    names = [f"network_{i}" for i in range(100)]
+    path = save("wide.csv", [["id", *names], *([row, *[0] * 100] for row in "ab")])
+    side = load_side(f"{path}:{','.join(names)}", "before")
+    assert len(side.models) == 100
+    for ask in (with_label, with_columns):
+        with pytest.raises(AuditError, match=r"There is neither .* called 'network_0"):
+            ask(side, ",".join(names))
+
+
+@pytest.mark.parametrize("name", ["all.csv", "all.npz"])
+def test_right_answers_can_be_named_though_they_are_found(save, name):
+    columns = {"dense": BEFORE, "label": LABELS, "truth": AFTER}
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    path = save(name, columns if name.endswith(".npz") else rows)
+    side = load_side(f"{path}:dense", "before")
+    for column in ("label", "truth"):
+        assert with_label(side, column).label.tolist() == columns[column]
 
 
 def test_missing_files_and_pickles_are_refused(save, tmp_path):

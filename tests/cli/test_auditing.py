@@ -95,3 +95,13 @@ def test_missing_packages_are_named(monkeypatch):
         UsageError, match="An audit needs scipy, which is not installed: pip install scipy"
     ):
         auditing.audit("a.npy", "b.npy")
+
+
+def test_classes_are_names_or_a_file_of_them(tmp_path):
+    names = [f"a class of its own {i}" for i in range(100)]
+    assert auditing._class_names(",".join(names)) == names  # longer than a path can be
+    (tmp_path / "names.txt").write_text("\n".join(names), "utf-8")
+    assert auditing._class_names(str(tmp_path / "names.txt")) == names
+    (tmp_path / "latin.txt").write_bytes("café\n".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"latin.txt cannot be read as text: 'utf-8'"):
+        auditing._class_names(str(tmp_path / "latin.txt"))

@@ -487,3 +487,28 @@ def test_file_with_nothing_to_read_says_what_would_be_read(here, source):
         f"page.html holds nothing that {source} reads. What it reads: studiolo collect {source} --help"
         in said
     )
+
+
+PASTED = "what a letter says, and more of it, " * 20 + "https://arxiv.org/abs/1706.03762"
+
+
+def test_pasted_text_is_longer_than_a_path(here):
+    assert "read 1 = new 1" in studiolo("collect", "urls", PASTED)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["collect", name] for name in SOURCES if name != "urls"),
+        ["collect"],
+        ["plan"],
+        ["report"],
+        ["fetch-pool"],
+        ["follow"],
+        ["show", "--library"],
+    ],
+    ids=" ".join,
+)
+def test_pasted_text_in_the_place_of_a_file_is_refused_in_a_sentence(here, words):
+    with pytest.raises((StudioloError, SystemExit)):
+        studiolo(*words, PASTED)

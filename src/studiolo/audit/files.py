@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studiolo.files import kind_at
+
 from . import logs
 from .errors import AuditError
 from .join import one_side
@@ -41,7 +43,7 @@ def load_side(where: str | Path, name: str, *, metric: str = "", filter_: str = 
         AuditError: it cannot be read as predictions; says why.
     """
     path, chosen = _split(where)
-    if path.is_dir():
+    if kind_at(path) == "folder":
         side = _load_folder(path, name, metric, filter_)
     else:
         side = _load_file(path, chosen, name, metric, filter_)
@@ -77,7 +79,7 @@ def with_columns(side: Side, where: str) -> tuple[Side, list[str]]:
     if all(n in side.columns for n in names):
         return side, names
     path, _ = _split(where)
-    if not path.exists():
+    if not kind_at(path):
         missing = next(n for n in names if n not in side.columns)
         raise AuditError(
             f"There is neither a column nor a file called {missing!r}; columns are: {', '.join(side.columns) or 'none'}."
@@ -94,7 +96,7 @@ def _table(where: str, side: Side) -> Side:
     """Read a file of columns: everything that a side would take for predictions is a column here."""
     path, chosen = _split(where)
     suffix = _suffix(path)
-    if not path.is_file():
+    if kind_at(path) != "file":
         raise AuditError(
             f"There is neither a file nor a column called {where!r}; columns are: {', '.join(side.columns) or 'none'}."
         )
@@ -137,7 +139,7 @@ def _beside(values: Sequence[Any], table: Side, side: Side, where: str) -> list[
 
 def _split(where: str | Path) -> tuple[Path, list[str]]:
     text = str(where)
-    if Path(text).exists() or ":" not in text:
+    if kind_at(Path(text)) or ":" not in text:
         return Path(text), []
     path, _, names = text.rpartition(":")
     return Path(path), [n.strip() for n in names.split(",") if n.strip()]
@@ -162,7 +164,7 @@ def _load_folder(folder: Path, name: str, metric: str, filter_: str) -> Side:
 
 
 def _load_file(path: Path, chosen: Sequence[str], name: str, metric: str, filter_: str) -> Side:
-    if not path.is_file():
+    if kind_at(path) != "file":
         raise AuditError(f"{path} does not exist. Give a file of predictions or a folder of them.")
     suffix = _suffix(path)
     if suffix == ".npy":
@@ -209,6 +211,7 @@ def _load_npz(path: Path) -> dict[str, Array]:
 def _from_arrays(arrays: dict[str, Array], chosen: Sequence[str], name: str, path: Path) -> Side:
     arrays = dict(arrays)
     ids = next((arrays.pop(n) for n in ID if n in arrays), None)
+    beside = dict(arrays)  # right answers too, which --labels may name
     label = next((arrays.pop(n) for n in LABEL if n in arrays and n not in chosen), None)
     wanted = (
         list(chosen)
@@ -222,7 +225,7 @@ def _from_arrays(arrays: dict[str, Array], chosen: Sequence[str], name: str, pat
         for key in wanted
         for m in side_of(_named(arrays, key, path), f"{name} {key}", n).models
     )
-    columns = {k: a.tolist() for k, a in arrays.items() if k not in wanted and a.ndim == 1}
+    columns = {k: a.tolist() for k, a in beside.items() if k not in wanted and a.ndim == 1}
     return Side(
         models,
         name,
@@ -234,7 +237,12 @@ def _from_arrays(arrays: dict[str, Array], chosen: Sequence[str], name: str, pat
 
 def _load_csv(path: Path) -> dict[str, Sequence[str]]:
     with open_text(path) as file:
-        rows = list(csv.reader(file, delimiter="\t" if _suffix(path) == ".tsv" else ","))
+        try:
+            rows = list(csv.reader(file, delimiter="\t" if _suffix(path) == ".tsv" else ","))
+        except csv.Error as error:
+            raise AuditError(
+                f"{path} cannot be read as a table: {error}. JSON lines can."
+            ) from None
     rows = [row for row in rows if row]
     if not rows:
         raise AuditError(f"{path} is empty.")
@@ -268,6 +276,7 @@ def _from_columns(
 ) -> Side:
     rest = dict(columns)
     ids = next((rest.pop(n) for n in ID if n in rest and n not in chosen), None)
+    beside = dict(rest)  # right answers too, which --labels may name
     label = next((rest.pop(n) for n in LABEL if n in rest and n not in chosen), None)
     wanted = list(chosen) or [n for n in rest if n.lower().startswith(ANSWERS)]
     scored = (
@@ -291,7 +300,7 @@ def _from_columns(
         name,
         None if ids is None else tuple(map(str, ids)),
         None if label is None else as_label(parsed(label), f"{name} labels"),
-        {k: v for k, v in rest.items() if k not in wanted},
+        {k: v for k, v in beside.items() if k not in wanted},
     )
 
 

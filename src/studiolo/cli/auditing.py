@@ -174,10 +174,16 @@ def _save(path: Path, text: str) -> None:
 
 
 def _class_names(text: str | None) -> list[str] | None:
+    from studiolo.files import kind_at, load_bytes
+
     if text is None:
         return None
-    path = Path(text)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    lines = text.split(",")
+    if kind_at(Path(text)) == "file":
+        try:
+            lines = (load_bytes(Path(text)) or b"").decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{text} cannot be read as text: {error}.") from None
     return [line.strip() for line in lines if line.strip()]
 
 

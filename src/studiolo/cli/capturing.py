@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from studiolo.files import kind_at
 from studiolo.sources import SOURCES
 
 from .collecting import DryRun, Run, Verbose, collect, github_api, help_of
@@ -55,7 +56,7 @@ def github_issues(
 
     run = Run("github-issues", library, dry_run, skipped)
     path = Path(where).expanduser()
-    if path.is_file() or where.endswith(".json"):
+    if kind_at(path) == "file" or where.endswith(".json"):
         if close:
             raise UsageError("A file has no issues to close. Give OWNER/REPO with --close.")
         run.read(path, **({"label": label} if label else {}))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
+from studiolo.files import kind_at
 from studiolo.sources import SOURCES, detect, source_called
 
 from .console import counted, err, say
@@ -30,7 +31,7 @@ class _Sources(typer.core.TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = [word for word in args if not word.startswith("-")]
-        alone = len(args) == len(words) == 1 and Path(args[0]).exists()  # a folder called `notes`
+        alone = len(args) == len(words) == 1 and kind_at(Path(args[0]))  # a folder called `notes`
         is_source = bool(words) and words[0] in self.commands and not alone
         if words and not is_source and args[0] not in ("-h", "--help"):
             args = ["file", *args]
@@ -69,7 +70,7 @@ def help_of(name: str) -> str:
 @contextmanager
 def progress(path: Path, label: str) -> Iterator[OnBytes]:
     """Show how much of a file was read, where somebody watches and the file is large enough to wait for."""
-    size = path.stat().st_size if path.is_file() else 0
+    size = path.stat().st_size if kind_at(path) == "file" else 0
     console = err()
     if not console.is_terminal or size < 1_000_000:
         yield lambda count: None
@@ -185,7 +186,7 @@ def any_file(
     found = []
     for word in paths:
         path = Path(word).expanduser()
-        if not path.exists():
+        if not kind_at(path):
             raise UsageError(_no_file(word, paths))
         found.append((path, detect(path)))
     for path, detected in found:
@@ -247,7 +248,7 @@ def github_stars(
 
     run = Run("github-stars", library, dry_run, skipped)
     path = Path(who).expanduser()
-    if path.exists() or who.endswith(".json"):
+    if kind_at(path) or who.endswith(".json"):
         run.read(path)
         return
     inbox = Inbox(run.library)
@@ -402,7 +403,7 @@ def urls(
     if what == ["-"]:
         run.take_in(SOURCES[run.source].fetch(sys.stdin.buffer))
     elif len(what) == 1 and (
-        path.exists() or path.suffix in {".txt", ".bib", ".md", ".html", ".csv"}
+        kind_at(path) or path.suffix in {".txt", ".bib", ".md", ".html", ".csv"}
     ):
         run.read(path)
     else:

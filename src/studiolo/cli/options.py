@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studiolo.errors import UsageError
+from studiolo.files import kind_at
 
 from .console import say
 
@@ -83,7 +84,7 @@ def named_list(path: Path | None, chosen: Path | None) -> Path:
 
     if path is None:
         return find_list(Library.find(chosen))
-    if path.exists() or (chosen is not None and not chosen.is_dir()):
+    if kind_at(path) or (chosen is not None and kind_at(chosen) != "folder"):
         return path
     return find_list(Library.find(chosen), str(path))
 
@@ -96,10 +97,10 @@ def home_of(path: Path, chosen: Path | None) -> Path:
     """
     from studiolo.library import Library
 
-    if chosen is not None and not chosen.is_dir():
+    if chosen is not None and kind_at(chosen) != "folder":
         return chosen  # it is made where something is written
     root = Library.find(chosen, near=path).folder
-    may_write = (root / ".studiolo").is_dir() or root.stat().st_mode & 0o222
+    may_write = kind_at(root / ".studiolo") or not kind_at(root) or root.stat().st_mode & 0o222
     if may_write or root.samefile(Path.cwd()):
         return root
     say(f"{root} is read only; records and report go to {Path.cwd() / '.studiolo'}.", to_err=True)

@@ -67,6 +67,7 @@ def fetch_pool(
       studiolo fetch-pool references.bib
     """
     from studiolo.errors import UsageError
+    from studiolo.files import kind_at
     from studiolo.library import Library, pools_folder
     from studiolo.metadata import Pool, check_category, day_of, fill_from, load_papers
 
@@ -78,7 +79,9 @@ def fetch_pool(
         _list_pools(home)
         return
     progress = _Progress()
-    if path.is_file() or (path.suffix and ("/" in what or path.suffix.lower() in _OF_FILES)):
+    if kind_at(path) == "file" or (
+        path.suffix and ("/" in what or path.suffix.lower() in _OF_FILES)
+    ):
         if api or last:
             raise UsageError(
                 "--api and --until are about arXiv's servers; a file takes --since and --category."

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from pathlib import Path
 
 from studiolo.errors import FileError
-from studiolo.files import save_bytes
+from studiolo.files import kind_at, save_bytes
 
 
 _NEW, _OLD = ".studiolo", ".carrel"
@@ -28,7 +27,7 @@ _log = logging.getLogger("studiolo")  # without a handler a warning is one line 
 
 def has_state(folder: Path) -> bool:
     """Whether a folder holds our facts, under today's name or the one of before."""
-    return os.path.isdir(folder / _NEW) or _has_old(folder)  # noqa: PTH112  (False where it may not be looked at)
+    return kind_at(folder / _NEW) == "folder" or _has_old(folder)
 
 
 def adopt_old_state(folder: Path) -> None:
@@ -61,4 +60,4 @@ def adopt_old_state(folder: Path) -> None:
 def _has_old(folder: Path) -> bool:
     """Whether the folder of before is there and ours: another program has the same name."""
     old = folder / _OLD
-    return os.path.isdir(old) and any(os.path.exists(old / name) for name in _OURS)  # noqa: PTH110, PTH112
+    return kind_at(old) == "folder" and any(kind_at(old / name) for name in _OURS)

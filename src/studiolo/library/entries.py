@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from studiolo.errors import UsageError
+from studiolo.files import kind_at
 from studiolo.keys import find_key
 from studiolo.lists import Document, Entry
 
@@ -84,7 +84,7 @@ def find_list(library: Library, word: str = "", *, whole: bool = False) -> Path:
             raise UsageError(f"There is no Markdown list in {library.folder}. {_HOW}")
         return short(path)
     for path in (Path(word), library.folder / word):
-        if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112  (False where it may not be looked at)
+        if kind_at(path) == "file":
             return path
     paths = library.list_paths()
     names = {path: _names_of(library, path) for path in paths}

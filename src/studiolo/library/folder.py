@@ -29,7 +29,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from studiolo.errors import FileError, UsageError
-from studiolo.files import STATE, load_bytes, save_bytes
+from studiolo.files import STATE, kind_at, load_bytes, save_bytes
 from studiolo.lists import Document, find_section
 
 from .adopt import adopt_old_state, has_state
@@ -70,14 +70,14 @@ class Library:
             UsageError: `folder` is not a folder.
         """
         if folder is not None:
-            if not folder.is_dir():
+            if kind_at(folder) != "folder":
                 raise UsageError(
                     f"There is no folder {folder}. Create it first, or give another one with --library."
                 )
             adopt_old_state(folder)
             return cls(folder)
         place = Path(os.path.abspath(near or Path.cwd()))  # noqa: PTH100  (resolve would follow links)
-        if not place.is_dir():
+        if kind_at(place) != "folder":
             place = place.parent
         for ancestor in (place, *place.parents):
             if has_state(ancestor):
@@ -93,7 +93,7 @@ class Library:
     @property
     def may_keep(self) -> bool:
         """Whether it is, or looks like, a library: to look for something in a home folder does not make one of it."""
-        return self.state.is_dir() or (self.folder / "lists").is_dir()
+        return "folder" in (kind_at(self.state), kind_at(self.folder / "lists"))
 
     @property
     def cache(self) -> Path:

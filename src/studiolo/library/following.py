@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from studiolo.errors import FileError, NetworkError, UsageError
-from studiolo.files import append_json_lines, load_json_lines, save_bytes
+from studiolo.files import append_json_lines, kind_at, load_json_lines, save_bytes
 from studiolo.keys import find_key
 from studiolo.lists import Document
 
@@ -131,7 +131,7 @@ def find_target(library: Library, word: str) -> Followed:
         UsageError: it names neither, or what is in the library already.
     """
     path = Path(word).expanduser()
-    if path.exists():
+    if kind_at(path):
         place = path.resolve()
         if library.holds(place) or place == library.folder.resolve():
             raise UsageError(f"{word} is part of your own library, so it is read anyway.")

@@ -4,7 +4,8 @@ Legend: b rows of a batch, l tokens of a row, d width of a token, h heads.
 
 A mixer is a module called as `mixer(x, lengths)`; it returns what is added to `x`, in the same
 shape. It may answer half precision in float32 (see `LayerNorm`). Rows may be ragged: row i has
-`lengths[i]` tokens, the rest is padding that no mixer reads.
+`lengths[i]` tokens, the rest is padding that changes nothing. It must be finite: `SelfAttention`
+gives it a weight of zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -102,7 +103,7 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "b l d"], lengths: Lengths = None) -> Float[Tensor, "b l d"]:
-        """Return attention of every token over its own row, padding never looked at."""
+        """Return attention of every token over its own row; padding, which must be finite, has no weight."""
         b, l, d = x.shape
         qkv = self.query_key_value(x).view(b, l, 3, self.num_heads, d // self.num_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # 3 x (b, h, l, d / h)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from studiolo.errors import SourceError
+from studiolo.files import kind_at
 
 from .chrome import parse_chrome
 from .columns import first_line, looks_like_csv, parse_columns
@@ -24,7 +25,7 @@ def load_bookmarks(path: Path, on_bytes: OnBytes | None = None) -> Reading:
         SourceError: the file is of no known kind, damaged or too large; says which, and how to export.
     """
     name = path.name
-    if path.is_dir():
+    if kind_at(path) == "folder":
         yield from load_omnivore_folder(path, on_bytes)
         return
     with open_source(path) as stream:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studiolo.errors import SourceError
+from studiolo.files import kind_at
 
 
 WHOLE_FILE_BYTES = 512 * 1024**2  # what must be in memory at once: JSON, plist, LZ4
@@ -115,7 +116,7 @@ def page_of(url: str) -> tuple[str, str | None]:
 def open_source(path: Path) -> BinaryIO:
     """Return the file opened for reading; SourceError says why it cannot be."""
     try:
-        if path.is_dir():
+        if kind_at(path) == "folder":
             raise SourceError(f"{path} is a folder, not a file. Name the exported file inside it.")
         return path.open("rb")
     except FileNotFoundError:

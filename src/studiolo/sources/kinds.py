@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from studiolo.errors import SourceError
+from studiolo.files import kind_at
 from studiolo.lists import Document
 
 from .bibtex import BIB_START
@@ -42,7 +43,7 @@ def kind_of(path: Path) -> Detected:
     Raises:
         SourceError: there is no such file, it cannot be read, or nothing in it can be collected.
     """
-    if path.is_dir():
+    if kind_at(path) == "folder":
         return _folder(path)
     with open_source(path) as stream:
         head = stream.read(HEAD_BYTES)

@@ -15,6 +15,7 @@ from unicodedata import normalize
 from urllib.parse import unquote
 
 from studiolo.errors import SourceError
+from studiolo.files import kind_at
 from studiolo.keys import find_mention
 from studiolo.lists import Document, Entry, State, find_links, plain_with_links
 
@@ -137,7 +138,7 @@ class _Note:
 
 def load_notes(path: Path, on_bytes: OnBytes | None = None) -> Reading:
     """Yield what a Markdown file, or every note below a folder, lists; hidden folders, templates and backups are left out."""
-    if not path.is_dir():
+    if kind_at(path) != "folder":
         yield from _read([_note(read_whole(path, on_bytes), path.name, in_folder=False)])
         return
     files = sorted(

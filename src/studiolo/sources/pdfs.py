@@ -16,6 +16,7 @@ from typing import Any
 from unicodedata import normalize
 
 from studiolo.errors import SourceError
+from studiolo.files import kind_at
 from studiolo.keys import Key, address_of, find_arxiv, make_key
 
 from .dates import iso
@@ -52,7 +53,7 @@ def load_pdfs(path: Path, on_bytes: OnBytes | None = None) -> Reading:
     Raises:
         SourceError: there is no PDF.
     """
-    if not path.exists():
+    if not kind_at(path):
         raise SourceError(f"There is no folder {path}. Check the path.")
     files = [path] if path.is_file() else sorted(_pdfs(path))
     if not files:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from studiolo.errors import NetworkError, SourceError, UsageError
+from studiolo.files import kind_at
 from studiolo.keys import address_of, find_key, paper_key
 from studiolo.lists import Block, Document, Piece, find_links, plain_with_links, ranked_columns
 from studiolo.net import Client
@@ -27,7 +28,7 @@ MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd", ".txt"})
 
 def load_tables(path: Path, on_bytes: OnBytes | None = None) -> Reading:
     """Yield the rows of a Markdown file, or of every Markdown file below a folder; hidden folders are left out."""
-    if not path.is_dir():
+    if kind_at(path) != "folder":
         yield from parse_tables(read_whole(path, on_bytes), path.name)
         return
     files = sorted(

@@ -65,7 +65,8 @@ def train(
         evaluate: called every `every` updates and at the end, in eval mode without gradients.
         clip_norm: largest norm of the whole gradient.
         checkpoint: a file; if it exists training goes on from it (the caller's `batches` then starts anew and the
-            batches already used are skipped), and it is written, atomically, every `every` updates and at the end.
+            batches already used are skipped: they need a generator of their own, since torch's global one goes on from
+            the file), and it is written, atomically, every `every` updates and at the end.
 
     Raises:
         RunError: a loss is not finite; says which update.

@@ -177,7 +177,7 @@ def paper_ranks(model: nn.Module, rank_scale: float, *, keep: Keep = None) -> di
     """Return the ranks of the published code, max(round(rank_scale · o · k), 1) for a convolution; from 1 over-complete.
 
     They are for the spatial unfolding. A linear layer gets round(rank_scale · min(m, n)), attention that share of a
-    head.
+    head: above a scale of 1 that is more than its forms can have, so keep=[nn.MultiheadAttention] then.
 
     Raises:
         ValueError: the scale is not above 0; nothing in the model can be factorized.

@@ -21,7 +21,8 @@ class Features(NamedTuple):
     """φ(x) = sign · exp(log), of f features.
 
     log: (..., f), or (..., 1) where all features of a row share one magnitude.
-    sign: (..., f), any real factor of moderate size; None for positive features.
+    sign: (..., f), any real factor of moderate size, for each row or one for all; None for features that are never
+        negative. A map gives one at every call or at none: without it no sum is looked at for its sign.
 
     They belong to who asked for them: attention writes over `log` where no gradient is wanted.
     """
