@@ -3,6 +3,8 @@
 Legend: b images, h and w their height and width, n pixels, c colours.
 """
 
+import math
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -57,7 +59,7 @@ def image_tasks(
         )
     device = images.device
     chosen = torch.rand(b, h * w, generator=generator, device=device).argsort(1)[:, :num_points]
-    y = images.reshape(b, h * w, -1) - 0.5
+    y = _pixels(images) - 0.5
     y = y.gather(1, chosen[..., None].expand(-1, -1, y.shape[2]))
     count = torch.randint(fewest, most + 1, (b, 1), generator=generator, device=device)
     given = torch.arange(num_points, device=device) < count
@@ -85,7 +87,7 @@ def complete(
     given = given.expand(b, h, w).reshape(b, h * w)
     most = int(given.sum(1).max()) if b else 0
     first = (~given).to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
-    values = images.reshape(b, h * w, -1)
+    values = _pixels(images)
     y = values.gather(1, first[..., None].expand(-1, -1, values.shape[2])) - 0.5
     grid = pixel_grid(h, w, device=images.device).to(y.dtype)
     found = predict(
@@ -111,7 +113,7 @@ def upscale(
     b, h, w = images.shape[:3]
     x = pixel_grid(h, w, device=images.device).to(images.dtype).expand(b, -1, -1)
     grid = pixel_grid(*size, device=images.device).to(images.dtype)
-    y = images.reshape(b, h * w, -1) - 0.5
+    y = _pixels(images) - 0.5
     found = predict(model, x, y, grid[None], num_samples=num_samples, generator=generator)
     return _as_images(found, (*size, *images.shape[3:]))
 
@@ -119,6 +121,12 @@ def upscale(
 def shrink(images: Float[Tensor, "b h w"], factor: int) -> Float[Tensor, "b _ _"]:
     """Return the means of squares of `factor` pixels a side."""
     return torch.nn.functional.avg_pool2d(images[:, None], factor)[:, 0]
+
+
+def _pixels(images: Float[Tensor, "b h w *c"]) -> Float[Tensor, "b n c"]:
+    """Return the values of the pixels, row by row; there may be no images."""
+    b, h, w, *colours = images.shape
+    return images.reshape(b, h * w, math.prod(colours))
 
 
 def _as_images(found: Prediction, shape: tuple[int, ...] | torch.Size) -> Prediction:

@@ -164,6 +164,14 @@ def test_upscaling_covers_the_same_square():
     assert_same(large.mean, small.repeat_interleave(2, 1).repeat_interleave(2, 2), 1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:var:UserWarning")  # of nothing
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_no_images_are_completed_and_enlarged_to_none(colours):
+    none, model = torch.zeros(0, 3, 4, *colours), NeuralProcess(2, colours[0] if colours else 1)
+    assert complete(model, none, torch.ones(3, 4, dtype=torch.bool)).mean.shape == none.shape
+    assert upscale(model, none, (6, 8)).mean.shape == (0, 6, 8, *colours)
+
+
 def test_more_context_than_pixels_is_refused():
     with pytest.raises(
         ValueError, match=r"num_context is \(1, 9\), .* of 8 points out of 12 pixels"
