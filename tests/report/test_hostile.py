@@ -283,7 +283,7 @@ def test_only_sentences_of_the_paper_are_counted(view):
     apart = "Counted apart: 1 of 1 question of our own hold, 1 of 2 checks of our code pass."
     assert view.counted_apart == apart
     assert apart in render_html(view)
-    assert f"What the papers say: holds 2. {apart}" in report_markdown(view)
+    assert f"What the papers say: 2 hold. {apart}" in report_markdown(view)
 
 
 def test_questions_that_were_not_run_are_not_said_to_fail(library):
@@ -338,4 +338,4 @@ def test_badge_of_a_check_says_whether_it_passes(view):
     folder = write_report(view).parent / "badges"
     assert "passes · check" in (folder / "made_up-it-normalises.svg").read_text()
     assert "does not pass · check" in (folder / "made_up-it-is-causal.svg").read_text()
-    assert "2 holds" in (folder / "made_up.svg").read_text()
+    assert "2 hold" in (folder / "made_up.svg").read_text()

@@ -27,6 +27,11 @@ class Word(StrEnum):
     NOT_RUN = "not run"
     ERROR = "error"
 
+    def of(self, n: int) -> str:
+        """Return how many claims have it: "1 holds", "2 hold"."""
+        verb = self if n == 1 else self.replace("does", "do").replace("holds", "hold")
+        return f"{n} {verb}"
+
 
 Status = Literal["ok", "error", "timeout", "killed", "needs"]
 

@@ -74,7 +74,7 @@ def _markdown(view: View) -> Iterator[str]:
 
 def _tallied(view: View) -> str:
     """The count of verdicts on what the papers say, as one sentence."""
-    counts = ", ".join(f"{word} {n}" for word, n in view.tally)
+    counts = ", ".join(word.of(n) for word, n in view.tally)
     return f"What the papers say: {counts}." if counts else ""
 
 

@@ -92,7 +92,7 @@ def _list_of(page: Path, library: Path) -> Path | None:
 
 def _save_badges(view: View, folder: Path) -> None:
     for slug, paper in view.papers.items():
-        summary = ", ".join(f"{n} {word}" for word, n in paper.tally) or "no claims"
+        summary = ", ".join(word.of(n) for word, n in paper.tally) or "no claims"
         _save(folder / f"{slug}.svg", badge(slug.replace("_", " "), summary))
         for claim in (*paper.claims, *paper.questions):
             word = ", ".join(filter(None, [paper.verdicts[claim.id].word, paper.marks(claim)]))
