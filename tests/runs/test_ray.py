@@ -70,20 +70,20 @@ def lose(cluster):
 
 
 def test_a_node_that_is_lost_costs_its_seed_in_flight_and_nothing_else(cluster, tmp_path):
-    expected = verdicts(make_library(tmp_path / "here", seed_s=0.3))
-    path = make_library(tmp_path / "there", seed_s=0.3)
+    expected = verdicts(make_library(tmp_path / "here", seed_s=0.6))
+    path = make_library(tmp_path / "there", seed_s=0.6)
     process = run_on(cluster, path)
     seen = events_until(process, 12)
-    time.sleep(0.15)
+    time.sleep(0.3)  # so that each node is within a seed, also on a machine that starts them slowly
     lose(cluster)
     output, errors = rest_of(process)
+    cluster.spare = cluster.add_node(num_cpus=1, num_gpus=1)
     seen += [json.loads(line) for line in output.splitlines()]
     assert seen[-1]["event"] == "report", errors
     begun = attempts(path)
     assert len(begun) == len(records_of(path.parent)) == 54
     assert 1 <= sum(begun.values()) - 54 <= 2
     assert verdicts(path) == expected
-    cluster.spare = cluster.add_node(num_cpus=1, num_gpus=1)
 
 
 def rest_of(process):
