@@ -22,7 +22,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LARGEST = 2_100_000  # bytes of the wheel, a third of them records and the arrays of figures
+LARGEST = 2_000_000  # bytes of the wheel
 FIRST_VERDICT_S = 90
 INTERPRETERS = [
     line.rsplit(" ", 1)[1]
