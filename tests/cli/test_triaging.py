@@ -173,8 +173,8 @@ def test_only_what_has_a_tag_is_asked_about(library):
 class Terminal:
     """A triage in a terminal of its own."""
 
-    def __init__(self, folder):
-        code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from studiolo.cli import main; main()"
+    def __init__(self, folder, first="pass"):
+        code = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {first}; from studiolo.cli import main; main()"
         self.fd, inner = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "triage"],
@@ -249,3 +249,16 @@ def test_ctrl_c_and_ctrl_d_in_a_line_end_that_line(library, terminal, keys, code
     terminal.wait_for("Written 0, passed over 0, left 2.")
     assert terminal.end() == code
     assert "\nWritten 0" in terminal.said
+
+
+def test_ctrl_c_between_the_prompt_and_the_read_is_noticed(library):
+    # readline calls this once the prompt is on the screen; no Python runs from then to the read
+    first = (
+        "import ctypes, functools, os, readline; "
+        "readline.set_pre_input_hook(functools.partial(ctypes.CDLL(None).kill, os.getpid(), 2))"
+    )
+    with Terminal(library, first) as terminal:
+        terminal.wait_for("q/?] ")
+        terminal.type("t")
+        terminal.wait_for("Written 0, passed over 0, left 2.")
+        assert terminal.end() == 128 + signal.SIGINT

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 
 from .console import clean, say, say_part
@@ -45,7 +47,7 @@ def ask_line(prompt: str, before: str = "") -> str | None:
         before: what stands in the line at first, to be edited, where somebody sits at a terminal.
     """
     try:
-        with _filled_in(before):
+        with _filled_in(before), _looking_up():
             return input(clean(prompt)).strip()
     except EOFError:
         say()
@@ -78,6 +80,24 @@ def _single_keys() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _looking_up() -> Iterator[None]:
+    """Let a read of a line return to Python five times a second.
+
+    Ctrl-C between the prompt and the read, which no read notices, would wait for the next key.
+    """
+    if not _is_terminal() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _next_key() -> str:
