@@ -209,10 +209,25 @@ def test_open_page_follows_an_editor_within_a_second(open_page, site):
         start = time.monotonic()
         page.wait_for_selector("text=Written by hand", timeout=5_000)
         took_s = time.monotonic() - start
+        assert page.locator(".line.at").count() == 1
     finally:
         path.write_bytes(before)
     assert took_s < 2.5  # a second, and what a busy machine adds
-    assert page.locator(".line.at").count() == 1
+
+
+def test_line_one_is_at_stays_though_an_editor_empties_the_file_before_it_writes(open_page, site):
+    page, path = open_page(LIST), site[1]
+    before = path.read_bytes()
+    for _ in range(3):
+        page.keyboard.press("j")
+    at = page.locator(".line.at").inner_text()
+    try:
+        path.write_bytes(b"")
+        page.locator(".line").first.wait_for(state="detached", timeout=10_000)
+    finally:
+        path.write_bytes(before)
+    page.wait_for_selector(".line.at", timeout=10_000)
+    assert page.locator(".line.at").inner_text() == at
 
 
 @pytest.mark.soak

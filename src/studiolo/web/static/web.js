@@ -26,8 +26,7 @@ async function load(address, options = {}) {
 // Put the middle and the side of a loaded page in the place of what is shown; the line one is at stays chosen.
 function show(page, address) {
   if (!page.querySelector("#main")) return location.reload();
-  const at = current()?.dataset.e?.split(":").slice(-1)[0];
-  const number = lines().indexOf(current());
+  const { at, number } = chosen;
   const open = all("details[open] > summary").map((one) => one.textContent);
   main().innerHTML = $("#main", page).innerHTML;
   const side = $(".side", page);
@@ -146,10 +145,14 @@ const current = () => $(".at:is(" + LINES + ")");
 
 const titleOf = (line) => line.querySelector(".entry a") || line.querySelector("a");
 
+// Where one is, by what is there and by its place: a file that is being written may show nothing for a moment.
+let chosen = {};
+
 function choose(line, focus = true) {
   current()?.classList.remove("at");
   if (!line) return;
   line.classList.add("at");
+  chosen = { at: line.dataset.e?.split(":").slice(-1)[0], number: lines().indexOf(line) };
   line.scrollIntoView({ block: "nearest" });
   if (focus) titleOf(line)?.focus({ preventScroll: true });
 }
@@ -257,6 +260,7 @@ async function search(typed) {
   const address = "/find?" + new URLSearchParams({ q: words });
   const { page } = await load(address);
   if (mine !== asked) return; // a later word was faster
+  chosen = {};
   main().innerHTML = $("#main", page).innerHTML;
   document.title = page.title;
   if (location.pathname === "/find") history.replaceState(null, "", address);
