@@ -387,6 +387,7 @@ def count(tmp_path, name, batches, size):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_STATE_HOME", str(author.root / "state"))
             patch.setattr("os.fsync", lambda handle: None)
+            patch.setattr("studiolo.runs.drive.WAITS_S", (0.0, 0.0))
             strategy(author)
             verdicts = author.verdicts()
         controls = {c for claim in author.claims.values() for c in claim.get("controls", [])}
