@@ -356,7 +356,8 @@ class Recomputed(Function):
     def _backward(ctx: Any, d_out: Tensor, d_sums: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients: of queries from the first block on, of keys and values from the last one back.
 
-        Both ways add to that of φ's matrix. Gradients of gradients are those of `Causal.run` itself.
+        Both ways add to that of φ's matrix. Gradients of gradients, and those of many upstream gradients at once, are
+        those of `Causal.run` itself.
         """
         if ctx.drawn() != ctx.draw:
             raise RuntimeError(
@@ -364,7 +365,7 @@ class Recomputed(Function):
                 "redraw after the backward pass."
             )
         matrix, *inputs, out = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or _many_at_once(d_out, d_sums):
             return None, *_gradients(ctx.attention, matrix, inputs, d_out, d_sums)
         rows, before = _rows_and_state(inputs)
         trained: list[Tensor] = []
@@ -411,13 +412,22 @@ def _gradients(
     inputs: Sequence[Tensor | None],
     *upstream: Tensor,
 ) -> list[Tensor | None]:
-    """Return the gradients of `Causal.run`, which can be differentiated again."""
-    out, (_, sums) = attention(matrix).run(*_rows_and_state(inputs))
+    """Return the gradients of `Causal.run`, which can be differentiated again if that is wanted."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        out, (_, sums) = attention(matrix).run(*_rows_and_state(inputs))
     wanted = [x for x in (matrix, *inputs) if x is not None and x.requires_grad]
     found = iter(
-        torch.autograd.grad([out, cast(Tensor, sums)], wanted, upstream, create_graph=True)
+        torch.autograd.grad([out, cast(Tensor, sums)], wanted, upstream, create_graph=again)
     )
     return [next(found) if x is not None and x.requires_grad else None for x in (matrix, *inputs)]
+
+
+def _many_at_once(*upstream: Tensor) -> bool:
+    """Whether gradients are wanted for many upstream ones at once: nothing may be written over then."""
+    return torch._C._are_functorch_transforms_active() or any(
+        torch._C._functorch.is_legacy_batchedtensor(d) for d in upstream
+    )
 
 
 def _lost(weight: Tensor, sees: Tensor | None) -> bool:

@@ -228,6 +228,11 @@ class RandomFeatures(FeatureMap):
         super()._load_from_state_dict(*args)
         self._identify()
 
+    def _apply(self, *args, **kwargs) -> "RandomFeatures":  # type: ignore[no-untyped-def]
+        super()._apply(*args, **kwargs)
+        self._identify()  # w rounded to another precision is another w
+        return self
+
     def extra_repr(self) -> str:
         """Name the sizes and the draw in `print(model)`."""
         return f"{self.dim}, num_features={self.num_features}, phi={self.phi!r}, draw={self.draw!r}"

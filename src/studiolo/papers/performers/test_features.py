@@ -180,6 +180,17 @@ def test_schedule_redraws_every_map_of_a_model_and_states_notice():
         layers[0](x, state=state)
 
 
+def test_rounding_w_is_another_draw_and_moving_it_is_not():
+    features = RandomFeatures(4, 8)
+    x, first = torch.randn(3, 4), features.draw_id
+    _, state = favor_attention(x, x, x, features=features, state=FavorState())
+    assert features.double().draw_id == features.to("cpu").draw_id == first
+    features.bfloat16()
+    assert features.draw_id != first
+    with pytest.raises(ValueError, match="another draw of w"):
+        favor_attention(x, x, x, features=features, state=state)
+
+
 def test_schedule_goes_on_where_it_was_saved():
     first, second = (RandomFeatures(4, 8, generator=seeded()) for _ in range(2))
     schedule = RedrawSchedule(first, every=2, generator=seeded(5))

@@ -423,6 +423,23 @@ def test_causal_attention_can_be_differentiated_twice(phi):
     )
 
 
+@pytest.mark.parametrize("phi", ["positive", "trigonometric", "learned"])
+def test_many_gradients_at_once_are_those_one_by_one(phi):
+    q, k, v = (torch.randn(2, 10, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    features = feature_map_of(phi, 4, 8)
+    wanted = [q, k, v, *features.parameters()]
+    out = favor_attention(q, k, v, features=features, causal=True, chunk_size=4)
+
+    def gradients(upstream):
+        return torch.autograd.grad(out, wanted, upstream, retain_graph=True)
+
+    upstream = torch.randn(3, *out.shape, dtype=torch.float64)
+    one_by_one = [torch.stack(found) for found in zip(*map(gradients, upstream), strict=True)]
+    batched = torch.autograd.grad(out, wanted, upstream, retain_graph=True, is_grads_batched=True)
+    torch.testing.assert_close([*batched], one_by_one)
+    torch.testing.assert_close([*torch.func.vmap(gradients)(upstream)], one_by_one)
+
+
 def test_gradient_is_of_the_matrix_that_the_output_was_made_with():
     attention = Attention(feature_map_of("learned", 5, 8))
     (name, own), inputs = next(attention.named_parameters()), qkv(9)
