@@ -132,6 +132,14 @@ KINDS = {
     "a journal of names": (f"{ADA}, {BO}, {MEAN}, Neural Computation, 1997", MEAN, None, (ADA, BO), 1997),
     "not known": (f"{ADA}, {BO}, River Search, AAAI, 2010", f"{ADA}, {BO}, River Search", None, (), 2010),
     "no venue": (f"{ADA}, {BO}, River Search. [pdf]({U})", f"{ADA}, {BO}, River Search", None, (), None),
+    # a year closes a title, and who follows a dash is not in it
+    "families behind a dash": (f"[{RIVERS} (2019) - Example, Sample, van der Third]({U})", RIVERS, None, ("Example", "Sample", "van der Third"), 2019),
+    "two families, or one person": (f"[{RIVERS} (2019) - Example, Sample](notes/river.md)", RIVERS, None, (), 2019),
+    "people behind a dash": (f"[{RIVERS} (2019) - {ADA}, {BO}](notes/river.md)", RIVERS, None, (ADA, BO), 2019),
+    "an unknown venue": (f"<[{RIVERS}]({U})>, by {ADA}, {BO} and Cy Third, ROBIO 2018.", RIVERS, None, (ADA, BO, "Cy Third"), 2018),
+    "a name before a dash": (f"[LSC - {RIVERS} - CVPR - 2015]({U})", RIVERS, "LSC", (), 2015),
+    "a year among authors": (f"[{RIVERS}]({U})\n  * Authors: A.B. Example, and C. Sample (2016)", RIVERS, None, ("A.B. Example", "C. Sample"), 2016),
+    "a colon that leads on": (f"{RIVERS} :\n  - [code](https://github.com/a/b)", RIVERS, None, (), None),
     # names and titles
     "stop behind a title": (f"**Mamba**: Linear-Time River Modelling. [[pdf]({U})]", "Linear-Time River Modelling", "Mamba", (), None),
     "venue behind a stop": (f"**Mamba**: Linear-time models of rivers. ICML 2020. [[pdf]({U})]", "Linear-time models of rivers", "Mamba", (), 2020),

@@ -68,6 +68,7 @@ _FULL_STOP = re.compile(r"\.(?<=[^\W\d_]{2}\.)$")  # not behind an initial
 _GIVEN = re.compile(r"[^\W\d_][\w'’-]+(?: [A-Z][\w.'’-]*)*")
 _INITIALS = re.compile(rf"[{_LETTER}]{{1,2}}|(?:[{_LETTER}][. -]+){{0,3}}[{_LETTER}]\.?")
 _ACRONYM = re.compile(r"\b(?!III\b)[A-Z]{3,}\b")
+_VENUE_LAST = re.compile(r"(?<=[a-z]),\s[A-Z]{4,}$")  # Ada Some and Bo Other, ROBIO
 _AFFILIATION = re.compile(r"\s*\([^()]{0,200}\)")
 _YEAR_AT_END = re.compile(r"(?<![\s,(])[\s,(]*+(?:19|20)\d\d(?:[a-z]|, [A-Z][a-z]+)?\)?[.,:]?\s*$")
 _MONTH = re.compile(
@@ -86,6 +87,7 @@ _FAMILY = re.compile(
 )
 _RUN_ON = re.compile(r"[a-z]{2}\.\s(?<!Jr\.\s)(?<!St\.\s)")
 _GERUND = re.compile(r"[A-Z][a-z]{3,}[^bdjlmnpqtxy]ing")  # Debugging, not Jingjing
+_RUN_TOGETHER = re.compile(r"(?:[A-Z][a-z-]+ ?){6,}")  # Ada Some Bo Other Cy Third: several
 _SMALL_NAME = re.compile(r"[^\W\d_]{2,12} [^\W\dA-Z_]{2,12}")  # in a list of others: Jin zeng
 _SMALL = re.compile(r"[A-Z]\.?|[a-z]+|[A-Z]\.(?:-?[A-Z]\.)+|Jr\.?|III?")
 INSTITUTION = re.compile(
@@ -123,6 +125,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     others = _AND_OTHERS.search(text)
     if others:
         text = text[: others.start()]
+    text = _VENUE_LAST.sub("", text)
     each = "; " if "; " in text else " and "
     every = [_INVERTED_EACH.fullmatch(person.strip()) for person in text.rstrip(" ,").split(each)]
     if len(every) > 1 and all(every) and any(m and _may_invert(m[1], m[2]) for m in every):
@@ -171,7 +174,7 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
     people = [one for one in people if len(one) > 1] if len(people) > 1 else people
     if surely:
-        return tuple(people)
+        return () if len(people) == 1 and _RUN_TOGETHER.fullmatch(people[0]) else tuple(people)
     if not others and sum(" " in person for person in people) * 2 < len(people):
         return ()  # one word each: not clearly people
     if len(people) == 1 and not others and not _names_one_clearly(people[0]):

@@ -73,12 +73,12 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
         return True
     if match := FIELD.fullmatch(without_leads(words)):
         said = draft.said
-        year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
+        authors, year = said.authors, re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", match[2])
         if re.search(r"author|^by$|作者", match[1].lower()):
-            authors = said.authors or split_authors(re.split("[;；]", match[2])[0], surely=True)
-            draft.said = Naming(said.title, said.name, authors, said.year)
-        elif said.year is None and year is not None:
-            draft.said = Naming(said.title, said.name, said.authors, int(year[0]))
+            authors = authors or split_authors(re.split("[;；]", match[2])[0], surely=True)
+        draft.said = Naming(
+            said.title, said.name, authors, said.year or (int(year[0]) if year else None)
+        )
     elif depth <= 1 and not draft.said.authors and (theirs := whose(text)):
         draft.said = draft.said._replace(people=theirs.people, year=draft.said.year or theirs.year)
     elif (

@@ -185,7 +185,7 @@ def _quoted(text: str) -> Cited | None:
 
 
 def _dashed(text: str) -> Cited | None:
-    """`Title - 2019 - Someone`."""
+    """`Title - 2019 - Someone`, `Its Longer Title (2019) - Someone`."""
     dashes = list(_DASH.finditer(text[: 2 * _LONGEST]))
     ends = [*(dash.start() for dash in dashes[1:]), len(text)]
     venue: re.Match[str] | None = None
@@ -193,14 +193,25 @@ def _dashed(text: str) -> Cited | None:
         piece = text[dash.end() : end].strip()
         listed = "," in piece or len(dashes) > 1
         first = venue or dash
-        if piece and (year_said(piece) or (listed and split_authors(piece))):
-            return text[: first.start()], "", text[first.end() :]
+        title, said = _whole(text[: first.start()])
+        dated = year_said(said.partition(" - ")[0], aside=True) and len(title.split()) > 3
+        if piece and (dated or year_said(piece) or (listed and split_authors(piece))):
+            name, title = _name_first(title)
+            return title, name, " - ".join(filter(None, (said, text[first.end() :])))
         venue = first if is_venue(piece) else None
     if venue:
         return text[: venue.start()], "", text[venue.end() :]
     if dashes and dashes[-1].end() == len(text):
         return text[: dashes[-1].start()], "", ""
     return None
+
+
+def _name_first(title: str) -> tuple[str, str]:
+    """Return the short name that a title has before a dash, and the rest: `Net - Its Longer Title`."""
+    name, _, rest = title.partition(" - ")
+    named = sum(map(str.isupper, name)) > 1 and " " not in name  # FNet, LSC
+    named = named or (name.count(" ") < 2 and name.casefold() in rest.casefold())
+    return (name, rest) if named and len(rest.split()) > 2 else ("", title)
 
 
 def _by_commas_alone(text: str) -> Cited | None:

@@ -62,6 +62,7 @@ _BY_AT_END = re.compile(r"(?:^|,) by ([A-Z][^,;:()]{3,60}(?:, [A-Z][^,;:()]{3,60
 _FAMILIES_FIRST = re.compile(  # Some, A. B.; Other, C.
     r"(?:[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}; ?)+[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}"
 )
+_FAMILIES = re.compile(r"(?:(?:[a-z]{2,4} ){0,2}[^\W\da-z_][\w'’-]+(?:, |$)){3,}")  # behind a year
 _TWO_DIGITS = re.compile(r"(?<!\d)\d\d$")  # HPDC18
 _DATED_FAMILY = re.compile(
     r"([^\W\da-z_][a-zß-ÿ'’]+(?:-[^\W\da-z_]?[a-zß-ÿ]+)?),? (?:19|20)\d\d[a-z]?"
@@ -150,7 +151,7 @@ def read_by_rules(
     name, authors = _name(leads, before)
     if name and is_cite_key(name, year):
         name = None
-    if name and name.casefold() == title.casefold():
+    if name and name.casefold().rstrip(".") == title.casefold():
         name = None
     authors = authors or _authors_in(behind) or _authors_behind(rest)
     if not authors and habits is not None:
@@ -200,7 +201,7 @@ def _only_leads_on(part: Part) -> bool:
 
 def _as_it_is(data: bytes, pieces: list[Piece]) -> str:
     words = without_leads(plain_with_links(data, pieces))
-    return " ".join(HASHTAGS.sub("", words).split()).strip("*~ ")
+    return re.sub(r"\s[:：]$", "", " ".join(HASHTAGS.sub("", words).split()).strip("*~ "))
 
 
 def _title_of_links(parts: list[Part], pieces: list[Piece]) -> str:
@@ -253,7 +254,10 @@ def _authors_in(text: str) -> tuple[str, ...]:
     if text[:1] == "[" and names_people(listed := unbracketed(text)):
         return split_authors(listed)
     text = _YEAR_LEADS.sub(r"\2, \1", text, count=1)
-    text = without_when(text)[0]
+    text, when = without_when(text)
+    if when and _FAMILIES.fullmatch(text):
+        each = text.split(", ")
+        return tuple(each) if sum(map(may_name, each)) * 4 >= 3 * len(each) else ()
     if found := whose_and_when(text):
         return found[0]
     inner = _IN_PARENS.match(text)
