@@ -157,7 +157,9 @@ def favor_attention(
         absent from numerator and denominator.
     """
     _check_shapes(q, k, v, causal, key_mask)
-    _check_exact(exact, causal, features)
+    check_exact(exact, features)
+    if exact is not None and not causal:
+        raise ValueError("exact weights are those of the last keys, so exact needs causal=True.")
     if program not in ("auto", "torch", "triton"):
         raise ValueError(f'program is {program!r}; known are "auto", "torch" and "triton".')
     if program == "triton" or (program == "auto" and q.is_cuda):
@@ -287,13 +289,12 @@ def _check_shapes(q: Tensor, k: Tensor, v: Tensor, causal: bool, key_mask: Tenso
         )
 
 
-def _check_exact(exact: int | None, causal: bool, features: Map) -> None:
+def check_exact(exact: int | None, features: Map) -> None:
+    """Raise a ValueError where exact weights cannot stand beside those of these features."""
     if exact is None:
         return
     if exact < 1:
         raise ValueError(f"exact is {exact}; it must be 1 key or more, or None.")
-    if not causal:
-        raise ValueError("exact weights are those of the last keys, so exact needs causal=True.")
     if not getattr(features, "of_softmax", True):
         raise ValueError(
             "These features are a kernel of their own, not an estimate of exp(x·y): exact weights beside "

@@ -173,7 +173,25 @@ def test_mask_that_is_the_same_for_all_queries_hides_keys():
     [
         (lambda x: layer()(x, x, x, need_weights=True), "never forms its weights: call it with"),
         (lambda x: layer()(x, x, x, attn_mask=torch.eye(7) > 0), "this one masks single pairs"),
-        (lambda x: layer()(x, x, x, attn_mask=torch.zeros(7, 6)), r"must end in \(7, 7\)"),
+        (
+            lambda x: layer()(x, x, x, attn_mask=torch.zeros(7, 6)),
+            r"must be \(7, 7\) or \(8, 7, 7\)",
+        ),
+        (lambda x: layer()(x, x, x, attn_mask=torch.zeros(3, 7, 7)), r"is \(3, 7, 7\)"),
+        (lambda x: layer()(x, x, x, attn_mask=torch.zeros(7, 7).int()), "attn_mask is torch.int32"),
+        (
+            lambda x: layer()(x, x, x, key_padding_mask=torch.ones(2, 7).int()),
+            "mask is torch.int32",
+        ),
+        (lambda x: layer(causal=True)(x, attn_mask=torch.eye(7) > 0), "masks single pairs"),
+        (lambda x: layer()(x[..., :5], x, x), "query is 5 wide; this layer takes 12"),
+        (lambda x: layer(kdim=3)(x, x, x), "key is 12 wide; this layer takes 3"),
+        (lambda x: layer()(x, x[:1], x[:1]), "have 2, 1 and 1 rows of 7, 7 and 7 tokens"),
+        (lambda x: layer()(x, x, x[:, :5]), "2, 2 and 2 rows of 7, 7 and 5 tokens"),
+        (lambda x: layer(batch_first=False)(nested(x)), "Nested tensors need batch_first=True"),
+        (lambda x: layer(rotary_base=1e4), "Heads are 3 wide"),
+        (lambda x: layer(exact=2, phi="relu"), "Use exact=None"),
+        (lambda x: layer(exact=0), "exact is 0"),
         (lambda x: layer()(x, x, x, key_padding_mask=torch.ones(7)), r"it must be \(2, 7\)"),
         (lambda x: layer()(x[0], x, x), "2, 3 and 3 axes"),
         (lambda x: layer(12, 4, dropout=0.1), "no weights to drop"),
@@ -187,6 +205,59 @@ def test_mask_that_is_the_same_for_all_queries_hides_keys():
 def test_what_it_cannot_do_is_one_sentence(call, sentence):
     with pytest.raises((ValueError, RuntimeError), match=sentence):
         call(inputs())
+
+
+def nested(x):
+    return torch.nested.nested_tensor([x[0], x[1, :5]], layout=torch.jagged)
+
+
+def test_causal_masks_of_large_numbers_and_ones_for_every_head_are_seen():
+    favor, x = layer(), inputs()
+    expected = favor(x, is_causal=True)[0]
+    future = torch.ones(7, 7).triu(1)
+    for lowest in (-1e9, torch.finfo(torch.float32).min):
+        assert torch.equal(favor(x, attn_mask=lowest * future)[0], expected)
+    assert torch.equal(favor(x, attn_mask=future.bool().expand(8, 7, 7))[0], expected)
+
+
+def test_causal_layer_heeds_a_mask_beside_the_causal_one():
+    favor, x = layer(causal=True), inputs()
+    hidden = torch.tensor([False, True, False, False, True, False, False])
+    out, _ = favor(x, attn_mask=hidden.expand(7, 7))
+    assert_same(out, favor(x, key_padding_mask=hidden.expand(2, 7))[0])
+    mask = nn.Transformer.generate_square_subsequent_mask(7)
+    assert torch.equal(favor(x, attn_mask=mask)[0], favor(x)[0])
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_rows_of_a_nested_tensor_are_as_if_alone(layout, causal):
+    favor, x = layer(causal=causal), inputs()
+    rows = [x[0], x[1, :5]]
+    x = torch.nested.nested_tensor(rows, layout=layout, requires_grad=True)
+    out, none = favor(x)
+    assert none is None
+    assert out.layout == layout
+    for row, alone in zip(out.unbind(), rows, strict=True):
+        assert_same(row, favor(alone)[0])
+    sum(row.square().sum() for row in out.unbind()).backward()
+    assert all(row.any() for row in x.grad.unbind())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_layer_put_into_torchs_encoder_is_given_nested_tensors_in_evaluation():
+    torch.manual_seed(0)
+    one = nn.TransformerEncoderLayer(12, 4, 24, dropout=0.0, batch_first=True)
+    model = nn.TransformerEncoder(one, 2)
+    for part in model.layers:
+        part.self_attn = layer()
+    x, padding = inputs(), torch.arange(7).expand(2, 7) > torch.tensor([[6], [4]])
+    trained = model(x, src_key_padding_mask=padding)
+    model.eval()
+    with torch.no_grad():
+        out = model(x, src_key_padding_mask=padding)
+    assert_same(out, trained.masked_fill(padding[..., None], 0))
 
 
 def encoder_layer(favor, **options):
@@ -361,6 +432,8 @@ def test_layer_is_deep_copied_pickled_and_made_on_meta():
     meta = FavorAttention(12, 4, device="meta")
     for causal in (False, True):
         assert meta(x.to("meta"), is_causal=causal)[0].shape == (2, 7, 12)
+    mask = nn.Transformer.generate_square_subsequent_mask(2, device="meta")
+    assert meta(x.to("meta"), attn_mask=mask)[0].shape == (2, 7, 12)
     made = meta.to_empty(device="cpu")
     made.load_state_dict(FavorAttention(12, 4).state_dict())
     assert made(x)[0].isfinite().all()
@@ -375,6 +448,23 @@ def test_layer_trains_in_bfloat16_and_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out, _ = layer(causal=True)(inputs())
     assert out.dtype == torch.bfloat16
+
+
+def test_parameters_have_the_precision_asked_for():
+    made = layer(dtype=torch.bfloat16, phi="learned")
+    assert {p.dtype for p in made.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("options", [{}, {"phi": "trigonometric"}, {"add_bias_kv": True}])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_it_is_exported_for_any_batch_and_length(options, axis):
+    if hasattr(favor_attention, "__wrapped__"):
+        pytest.skip("the shape hook wraps functions in what torch.export cannot trace")
+    favor, x = layer(**options).eval(), inputs()
+    shapes = {"query": {axis: torch.export.Dim("size", min=2, max=64)}}
+    example = torch.cat([x, x], axis)
+    program = torch.export.export(favor, (example,), dynamic_shapes=shapes, strict=False)
+    assert_same(program.module()(x)[0], favor(x)[0])
 
 
 def test_batch_of_none_gives_none():
