@@ -277,6 +277,59 @@ def test_what_stays_is_said():
     assert type(linear[1]) is nn.MultiheadAttention
 
 
+def learned():
+    torch.manual_seed(0)
+    one = nn.TransformerEncoderLayer(12, 2, 24, dropout=0.0, batch_first=True)
+    return convert(nn.TransformerEncoder(one, 2), "learned")[0]
+
+
+class Unused(nn.Identity):
+    def __init__(self):
+        super().__init__()
+        self.attention = FavorAttention(12, 2, phi="learned")
+
+
+def test_data_are_gone_through_again_and_an_iterator_may_run_dry():
+    x = [torch.randn(2, 7, 12, generator=seeded(s)) for s in range(3)]
+    assert distill_attention(learned(), iter(x), 7) == distill_attention(learned(), x, 7)
+    passes = []
+
+    class Loader:
+        def __iter__(self):
+            passes.append(1)
+            return iter(x)
+
+    distill_attention(learned(), Loader(), 7)
+    assert len(passes) == 3  # a loader that shuffles does so every time
+
+
+def test_padding_of_nan_does_not_reach_the_maps():
+    x = torch.randn(2, 7, 12, generator=seeded())
+    padding = torch.arange(7).expand(2, 7) > torch.tensor([[6], [4]])
+    hidden = x.masked_fill(padding[..., None], torch.nan)
+    model = learned()
+    losses = distill_attention(model, [{"src": hidden, "src_key_padding_mask": padding}], 3)
+    assert torch.tensor(losses).isfinite().all()
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_maps_are_distilled_in_float32_and_wherever_gradients_are_off():
+    x = torch.randn(2, 7, 12, generator=seeded())
+    model, expected = learned(), distill_attention(learned(), [x], 3)
+    with torch.inference_mode():
+        assert distill_attention(model, [x], 3) == expected
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = distill_attention(learned(), [x], 3)
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert found[2] < found[1] < found[0]
+
+
+def test_gradients_of_the_distillation_do_not_stay():
+    model = learned()
+    distill_attention(model, [torch.zeros(2, 7, 12)], 1)
+    assert all(p.grad is None for p in model.parameters())
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
@@ -287,7 +340,12 @@ def test_what_stays_is_said():
         (lambda: convert(of_transformers("gpt2"), "relu", exact=4), "a kernel of their own"),
         (lambda: convert(Decoder(), "learned", exact=4), "Use exact=None"),
         (lambda: distill_attention(convert(Decoder())[0], [ids()], 1), "no learned features"),
-        (lambda: distill_attention(convert(Decoder(), "learned")[0], [], 1), "no data to distil"),
+        (lambda: distill_attention(learned(), [], 1), "no data to distil"),
+        (lambda: distill_attention(learned(), iter([]), 1), "give at least one batch"),
+        (lambda: distill_attention(learned(), {"src": torch.zeros(2, 7, 12)}, 1), "data is one dict"),
+        (lambda: distill_attention(learned(), [torch.zeros(2, 7, 12)], -1), "steps is -1"),
+        (lambda: distill_attention(learned().requires_grad_(False), [], 1), "features are frozen"),
+        (lambda: distill_attention(nn.Sequential(Unused()), [torch.zeros(1)], 1), "called none of its"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_sentence(call, sentence):
