@@ -225,11 +225,14 @@ class RandomFeatures(FeatureMap):
         self._identify()
 
     def _identify(self) -> None:
-        w = self.projection
+        w, name = (
+            self.projection,
+            zlib.crc32(self.phi.encode()),
+        )  # another φ of one w is another map
         if w is None or w.is_meta:
-            self.draw_id = 0
+            self.draw_id = name
         else:
-            self.draw_id = zlib.crc32(w.double().cpu().numpy().tobytes())
+            self.draw_id = zlib.crc32(w.double().cpu().numpy().tobytes(), name)
 
     def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
         super()._load_from_state_dict(*args)

@@ -7,9 +7,10 @@ import pickle
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
-from .features import Features, RandomFeatures
+from .features import Features, LearnedFeatures, RandomFeatures
 from .layer import FavorAttention
 from .model import FavorState, favor_attention
 
@@ -408,6 +409,58 @@ def test_vmap_over_states_equals_a_loop():
     expected, _ = step(q, k, v, states)
     assert_same(out, expected)
     assert after.draw == features.draw_id
+
+
+@pytest.mark.parametrize("options", [{}, {"key_mask": "some"}, {"chunk_size": 2}])
+def test_vmap_over_causal_attention_equals_a_loop(options):
+    features = RandomFeatures(3, 8, generator=seeded())
+    q, k, v = torch.randn(3, 2, 5, 7, 3, generator=seeded(1))
+    k[0, 0, 0] *= 60  # its weights are lost in a block with the others, of one input alone
+    if options.get("key_mask"):
+        options = {"key_mask": torch.rand(5, 7, generator=seeded(2)) < 0.7}
+
+    def run(q, k, v):
+        return favor_attention(q, k, v, features=features, causal=True, **options)
+
+    def loss(q, k, v):
+        return run(q, k, v).square().sum()
+
+    for function in (run, torch.func.grad(loss)):
+        expected = torch.stack([function(*one) for one in zip(q, k, v, strict=True)])
+        assert_same(torch.vmap(function)(q, k, v), expected, 1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`")
+def test_tangents_go_through_where_gradients_are_off():
+    features = RandomFeatures(3, 8, generator=seeded())
+    q, k, v = torch.randn(3, 2, 9, 3, generator=seeded(1))
+
+    def run(q):
+        return favor_attention(q, k, v, features=features, causal=True, chunk_size=4)
+
+    _, expected = torch.func.jvp(run, (q,), (q,))
+    with forward_ad.dual_level(), torch.no_grad():
+        _, tangent = forward_ad.unpack_dual(run(forward_ad.make_dual(q, q)))
+    assert_same(tangent, expected)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        (RandomFeatures(3, phi="elu", draw="none"), RandomFeatures(3, phi="relu", draw="none"), "another draw"),
+        (
+            RandomFeatures(3, 8, phi="hyperbolic", generator=seeded()),
+            RandomFeatures(3, 8, phi="trigonometric", generator=seeded()),
+            "another draw",
+        ),
+        (LearnedFeatures(3, 6), LearnedFeatures(3, 8), "The state is of 6 features and these are 8"),
+    ],
+)  # fmt: skip
+def test_state_of_another_map_is_refused(first, second, sentence):
+    q, k, v = torch.rand(3, 2, 4, 3, generator=seeded())
+    _, state = favor_attention(q, k, v, features=first, state=FavorState())
+    with pytest.raises(ValueError, match=sentence):
+        favor_attention(q, k, v, features=second, state=state)
 
 
 def test_integers_and_rows_of_zeros_are_defined():

@@ -338,6 +338,7 @@ def favor(q_shape, k_shape, v_shape, **options):
     ("call", "sentence"),
     [
         (lambda: favor((5, 4), (5, 3), (5, 2)), "Queries have 4 coordinates and keys 3"),
+        (lambda: favor((4,), (5, 4), (5, 2)), r"q is \(4,\); it needs two axes"),
         (lambda: favor((5, 3), (5, 3), (5, 2)), "x has 3 coordinates .* made for 4"),
         (lambda: favor((5, 4), (5, 4), (6, 2)), r"Keys are \(5, 4\) and values \(6, 2\)"),
         (lambda: favor((2, 5, 4), (3, 5, 4), (3, 5, 2)), "leading axes do not fit"),
