@@ -422,9 +422,11 @@ def _gradients(
     """Return the gradients of `Causal.run`, which can be differentiated again."""
     out, (_, sums) = attention(matrix).run(*_rows_and_state(inputs))
     wanted = [x for x in (matrix, *inputs) if x is not None and x.requires_grad]
-    found = iter(
-        torch.autograd.grad([out, cast(Tensor, sums)], wanted, upstream, create_graph=True)
-    )
+    made = [
+        (x, d) for x, d in zip((out, cast(Tensor, sums)), upstream, strict=True) if x.requires_grad
+    ]
+    outs, grads = zip(*made, strict=True)  # the sums do not know the queries
+    found = iter(torch.autograd.grad(outs, wanted, grads, create_graph=True))
     return [next(found) if x is not None and x.requires_grad else None for x in (matrix, *inputs)]
 
 

@@ -34,7 +34,8 @@ class Conversion:
 
     def __str__(self) -> str:
         """Return one line a fact."""
-        lines = [f"{len(self.converted)} attentions are linear now: {', '.join(self.converted)}."]
+        names = ", ".join(name or "the model itself" for name in self.converted)
+        lines = [f"{len(self.converted)} attentions are linear now: {names}."]
         lines += [f"{name} stays as it was: {why}." for name, why in self.kept.items()]
         return "\n".join([*lines, *self.notes])
 
@@ -120,9 +121,11 @@ def convert(
         else:
             exchanged[module] = _linear(module, how)
             if share := _dropout(module):
-                notes.append(f"{name} dropped {share:.0%} of its weights in training; now none.")
+                notes.append(
+                    f"{name or 'The model'} dropped {share:.0%} of its weights in training; now none."
+                )
     if not exchanged:
-        found = "; ".join(f"{name} stays: {why}" for name, why in kept.items())
+        found = "; ".join(f"{name or 'it'} stays: {why}" for name, why in kept.items())
         raise ValueError(
             f"{type(model).__name__} has no attention that can be converted"
             f"{': ' + found if found else ''}. Those of torch.nn and studiolo.nn can, and those of transformers "

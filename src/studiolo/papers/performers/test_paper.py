@@ -424,6 +424,17 @@ def test_causal_attention_can_be_differentiated_twice(phi):
     )
 
 
+@pytest.mark.parametrize("which", range(3))
+def test_each_input_alone_can_be_differentiated_twice(which):
+    features, inputs = RandomFeatures(3, 4, generator=seeded(1)), list(qkv(6, d=3, dv=2))
+
+    def run(x):
+        inputs[which] = x
+        return favor_attention(*inputs, features=features, causal=True, chunk_size=4)
+
+    assert torch.autograd.gradgradcheck(run, inputs[which].requires_grad_())
+
+
 def test_gradient_is_of_the_matrix_that_the_output_was_made_with():
     attention = Attention(feature_map_of("learned", 5, 8))
     (name, own), inputs = next(attention.named_parameters()), qkv(9)
