@@ -334,8 +334,12 @@ def _attend(
     """Mix values as `ALL_ATTENTION_FUNCTIONS` asks for: (b, h, t, d) and (b, g, s, d) to (b, t, h, d).
 
     Raises:
-        ValueError: a mask of pairs, or a bias of positions.
+        ValueError: weights are asked for; a mask of pairs, a bias of positions, a soft cap, or sinks.
     """
+    if rest.get("output_attentions") or getattr(module.config, "output_attentions", False):
+        raise ValueError(
+            "Linear attention never forms its weights: output_attentions must be False."
+        )
     if more := [name for name in ("softcap", "s_aux") if rest.get(name) is not None]:
         raise ValueError(
             f"{type(module).__name__} changes its scores by {', '.join(more)}, which linear attention cannot."

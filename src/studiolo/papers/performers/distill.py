@@ -74,6 +74,11 @@ def distill_attention(
             if not losses:
                 raise ValueError("The model called none of its attentions with learned features.")
             loss = torch.stack(losses).mean()
+            if not loss.requires_grad:
+                raise ValueError(
+                    "The model runs its attentions where gradients are off: call it so that it does not, and "
+                    "checkpoint with use_reentrant=False."
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

@@ -277,6 +277,27 @@ def test_what_stays_is_said():
     assert type(linear[1]) is nn.MultiheadAttention
 
 
+def asked_for_weights():
+    model = of_transformers("gpt2")
+    model.set_attn_implementation("eager")
+    model.config.output_attentions = True
+    return model
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids):
+        with torch.no_grad():  # what checkpointing with use_reentrant=True does
+            return self.model(ids)
+
+
+def checkpointed():
+    return Checkpointed(convert(of_transformers("gpt2"), "learned")[0])
+
+
 def learned():
     torch.manual_seed(0)
     one = nn.TransformerEncoderLayer(12, 2, 24, dropout=0.0, batch_first=True)
@@ -337,6 +358,9 @@ def test_gradients_of_the_distillation_do_not_stay():
         (lambda: convert(Decoder(), keep=["head"]), "keep names head"),
         (lambda: convert(of_transformers("bert"), keep=["bert.encoder.layer.0.attention.self"]), "in all layers"),
         (lambda: convert(of_transformers("gpt2"))[0](ids(), attention_mask=torch.ones(2, 1, 9, 9)), "single pairs"),
+        (lambda: convert(of_transformers("llama"))[0](ids(), output_attentions=True), "must be False"),
+        (lambda: convert(asked_for_weights())[0](ids()), "never forms its weights: output_attentions"),
+        (lambda: distill_attention(checkpointed(), [ids()], 1), "use_reentrant=False"),
         (lambda: convert(of_transformers("gpt2"), "relu", exact=4), "a kernel of their own"),
         (lambda: convert(Decoder(), "learned", exact=4), "Use exact=None"),
         (lambda: distill_attention(convert(Decoder())[0], [ids()], 1), "no learned features"),
