@@ -174,7 +174,7 @@ class FavorAttention(nn.Module):
             key_padding_mask: (batch, s), or (s,) of one sequence: bool, True for keys that are left out;
                 or real, added to q·k.
             need_weights: there are none; must be False.
-            attn_mask: causal, or the same for all queries, as bool (True is left out) or real (added; −10,000 and
+            attn_mask: causal, the same for all queries, or both, as bool (True is left out) or real (added; −10,000 and
                 less leaves out).
             is_causal: position i sees positions 0..i: what `attn_mask` says, which is then not looked at.
             state: the keys of earlier calls; `FavorState()` to begin with.
@@ -250,8 +250,13 @@ class FavorAttention(nn.Module):
                 "a state."
             )
         padded = [torch.nested.to_padded_tensor(x, 0.0) for x in (query, key, value)]
-        lengths = torch.tensor([len(row) for row in key.unbind()], device=key.device)
-        padding = torch.arange(padded[1].shape[1], device=key.device) >= lengths[:, None]
+        lengths, same = ([len(row) for row in x.unbind()] for x in (key, value))
+        if lengths != same:
+            raise ValueError(f"Rows of keys are {lengths} long and those of values {same}.")
+        padding = (
+            torch.arange(padded[1].shape[1], device=key.device)
+            >= torch.tensor(lengths, device=key.device)[:, None]
+        )
         out, _ = self(*padded, padding, is_causal=masks[1])
         rows = [row[: len(like)] for row, like in zip(out, query.unbind(), strict=True)]
         return torch.nested.as_nested_tensor(rows, layout=query.layout), None
@@ -340,18 +345,20 @@ class FavorAttention(nn.Module):
         if mask.is_meta:  # nothing can be looked at, and the shapes are the same
             return causal, added
         future = torch.full(pairs, -torch.inf, device=mask.device).triu(1)
-        hidden = mask.masked_fill(mask <= -1e4, -torch.inf)
-        if target == source > 1 and bool((hidden == future).all()):
-            return True, added
-        # (batch or 1, groups or 1, heads of a group, t, s): the same in the last axes but one?
+        # (batch or 1, groups or 1, heads of a group, t, s): the same in the last axes but one, later keys apart?
         heads = (batch, self.num_kv_heads, -1) if mask.ndim == 3 else (1, 1, 1)
-        mask = mask.reshape(*heads, target, source)
-        shared = mask[:, :, :1, 0]
-        if bool((mask != shared.unsqueeze(-2)).any()):
+        mask = mask.masked_fill(mask <= -1e4, -torch.inf).reshape(*heads, target, source)
+        shared = mask[:, :, :1, -1:]
+        if target == source > 1 and bool((mask == shared + future).all()):
+            causal = True
+        elif bool((mask != shared).any()):
             raise ValueError(
                 "Linear attention never forms its weights, so attn_mask may be causal or the same for all "
-                "queries, and this one masks single pairs."
+                "queries, or both, and this one masks single pairs."
             )
+        if not shared.any():
+            return causal, added
+        shared = shared.squeeze(-2)
         return causal, shared if added is None else shared + added
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:  # type: ignore[no-untyped-def]

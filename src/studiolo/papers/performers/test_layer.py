@@ -189,6 +189,7 @@ def test_mask_that_is_the_same_for_all_queries_hides_keys():
         (lambda x: layer(kdim=3)(x, x, x), "key is 12 wide; this layer takes 3"),
         (lambda x: layer()(x, x[:1], x[:1]), "have 2, 1 and 1 rows of 7, 7 and 7 tokens"),
         (lambda x: layer()(x, x, x[:, :5]), "2, 2 and 2 rows of 7, 7 and 5 tokens"),
+        (lambda x: layer()(nested(x), nested(x), nested(x.flip(1)[:, 1:])), "those of values"),
         (lambda x: layer(batch_first=False)(nested(x)), "Nested tensors need batch_first=True"),
         (lambda x: layer(rotary_base=1e4), "Heads are 3 wide"),
         (lambda x: layer(exact=2, phi="relu"), "Use exact=None"),
@@ -219,6 +220,14 @@ def test_causal_masks_of_large_numbers_and_ones_for_every_head_are_seen():
     for lowest in (-1e9, torch.finfo(torch.float32).min):
         assert torch.equal(favor(x, attn_mask=lowest * future)[0], expected)
     assert torch.equal(favor(x, attn_mask=future.bool().expand(8, 7, 7))[0], expected)
+
+
+def test_one_mask_may_be_causal_and_hide_keys_of_every_row():
+    favor, x = layer(), inputs()
+    padding = torch.arange(7).expand(2, 7) > torch.tensor([[6], [4]])
+    both = torch.ones(7, 7).triu(1).bool() | padding[:, None]
+    out, _ = favor(x, attn_mask=both.repeat_interleave(4, 0))
+    assert_same(out, favor(x, key_padding_mask=padding, is_causal=True)[0])
 
 
 def test_causal_layer_heeds_a_mask_beside_the_causal_one():
