@@ -110,6 +110,26 @@ def givens_blocks(same_seed: bool) -> str:
     return f"{sum(torch.equal(b, blocks[0]) for b in blocks[1:])} of 3"
 
 
+def seeds_of_one_query(from_its_sum: bool) -> str:
+    """Return whether one query in float32 and in bfloat16 is read with one w: JAX's redraw takes its seed from the sum."""
+    q = inputs()[0]
+    if from_its_sum:
+        seeds = [int((x.float().sum() * 1e7).ceil()) for x in (q, q.bfloat16())]
+        return "another" if seeds[0] != seeds[1] else "the same"
+    features = RandomFeatures(DIM, FEATURES, generator=seeded(0))
+    drawn = []
+    for x in (q, q.bfloat16()):
+        features(x)
+        drawn.append(features.draw_id)
+    return "another" if drawn[0] != drawn[1] else "the same"
+
+
+def rows_of_a_chunk(by_count: bool) -> str:
+    """Return how many of 65,536 tokens are in a chunk: performer-pytorch without its CUDA extension makes 128 chunks."""
+    tokens = torch.empty(65_536)
+    return str(len((torch.chunk if by_count else torch.split)(tokens, 128)[0]))
+
+
 def dpfp(fixed: bool) -> str:
     """Return the share of negative features of flash-linear-attention's DPFP, cat(relu(x), −relu(x))."""
     x = torch.randn(1000, generator=seeded(0)).relu()
@@ -202,6 +222,20 @@ def main() -> None:
         givens_blocks(same_seed=True),
         givens_blocks(same_seed=False),
         "0 of 3",
+    )
+    print_row(
+        "a seed from the sum of the queries: google-research (JAX)",
+        "w for one query in float32 and in bfloat16",
+        seeds_of_one_query(from_its_sum=True),
+        seeds_of_one_query(from_its_sum=False),
+        "the same",
+    )
+    print_row(
+        "`t.chunk(chunk_size)`: performer-pytorch without CUDA",
+        "tokens in a chunk, of 65,536, chunk_size=128",
+        rows_of_a_chunk(by_count=True),
+        rows_of_a_chunk(by_count=False),
+        "128",
     )
     print_row(
         "cat(relu(x), −relu(x)): flash-linear-attention, DPFP",

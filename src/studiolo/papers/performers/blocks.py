@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 from .features import Features
 
@@ -37,6 +37,13 @@ def finite(log_max: Tensor) -> Tensor:
     return log_max.clamp(min=torch.finfo(log_max.dtype).min / 4)
 
 
+def without_later(pairs: Tensor) -> Tensor:
+    """Return (..., t, t) with zeros for later keys, in its own memory but under vmap, which cannot map that."""
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+        return pairs.tril()
+    return pairs.tril_()
+
+
 def seen_any(log_max: Tensor) -> Tensor:
     """Return (..., 1, 1), whether a state has seen a key."""
     return (log_max > torch.finfo(log_max.dtype).min / 4).any(-1, keepdim=True)
@@ -53,6 +60,7 @@ def unwatched() -> bool:
         torch.is_grad_enabled()
         or torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
     )
 
 
@@ -190,7 +198,7 @@ def causal_block(
     key = key_weights(keys, log_max, over=True)
     query = query_weights(phi(rows.q), log_max, over=True)
     values = with_ones(rows.v, key.dtype)
-    seen = (query @ key.mT).tril_() @ values
+    seen = without_later(query @ key.mT) @ values
     before = None
     if state[0] is not None and state[1] is not None:
         before = torch.mul(state[1], shrunk(state[0], log_max), out=spare)
@@ -417,9 +425,10 @@ def _gradients(
     with torch.enable_grad():
         out, (_, sums) = attention(matrix).run(*_rows_and_state(inputs))
     wanted = [x for x in (matrix, *inputs) if x is not None and x.requires_grad]
-    found = iter(
-        torch.autograd.grad([out, cast(Tensor, sums)], wanted, upstream, create_graph=again)
-    )
+    given = zip((out, cast(Tensor, sums)), upstream, strict=True)
+    made = [(x, d) for x, d in given if x.requires_grad]  # the sums do not know the queries
+    outs, grads = zip(*made, strict=True)
+    found = iter(torch.autograd.grad(outs, wanted, grads, create_graph=again))
     return [next(found) if x is not None and x.requires_grad else None for x in (matrix, *inputs)]
 
 
@@ -431,6 +440,9 @@ def _many_at_once(*upstream: Tensor) -> bool:
 
 
 def _lost(weight: Tensor, sees: Tensor | None) -> bool:
-    """Whether a row that sees keys has lost their weights to the range of the number format."""
+    """Whether a row that sees keys has lost their weights to the range of the number format; under vmap, of any of its inputs."""
     lost = weight.detach().abs() < torch.finfo(weight.dtype).tiny ** 0.5
-    return bool((lost if sees is None else lost & sees).any())
+    lost = lost if sees is None else lost & sees
+    while torch._C._functorch.is_functorch_wrapped_tensor(lost):
+        lost = torch._C._functorch.get_unwrapped(lost)
+    return bool(lost.any())

@@ -16,7 +16,7 @@ from studiolo.nn import Lengths, SelfAttention, row_lengths, token_mask
 
 from .features import LearnedFeatures, RandomFeatures, feature_map
 from .layer import FavorAttention
-from .model import favor_attention
+from .model import check_exact, favor_attention
 
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -34,7 +34,8 @@ class Conversion:
 
     def __str__(self) -> str:
         """Return one line a fact."""
-        lines = [f"{len(self.converted)} attentions are linear now: {', '.join(self.converted)}."]
+        names = ", ".join(name or "the model itself" for name in self.converted)
+        lines = [f"{len(self.converted)} attentions are linear now: {names}."]
         lines += [f"{name} stays as it was: {why}." for name, why in self.kept.items()]
         return "\n".join([*lines, *self.notes])
 
@@ -45,6 +46,7 @@ class _How:
     num_features: int | None
     draw: str
     exact: int | None
+    rescue: bool
     generator: torch.Generator | None
 
     def map(
@@ -68,6 +70,7 @@ def convert(
     num_features: int | None = None,
     draw: str = "orthogonal",
     exact: int | None = None,
+    rescue: bool = True,
     keep: Collection[str] = (),
     generator: torch.Generator | None = None,
 ) -> tuple[Model, Conversion]:
@@ -81,12 +84,13 @@ def convert(
             `studiolo.nn.SelfAttention`, or a model of transformers.
         features: "positive", "hyperbolic", "trigonometric", "relu", "elu" or "learned"; see `feature_map`.
         num_features, draw: see `RandomFeatures`.
-        exact: see `favor_attention`; causal attention alone heeds it.
+        exact, rescue: see `favor_attention`; causal attention alone heeds them.
         keep: names of attentions that stay exact, as in `model.named_modules()`.
         generator: source of the draws.
 
     Raises:
-        ValueError: there is no attention that can be converted, or a name in `keep` is unknown.
+        ValueError: there is no attention that can be converted, or one of transformers that does more than
+            linear attention can; a name in `keep` is unknown; or `exact` with a kernel of its own.
 
     Example:
         >>> net = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, batch_first=True), 2)
@@ -101,7 +105,7 @@ def convert(
             f"keep names {', '.join(sorted(unknown))}, which the model does not have; "
             "model.named_modules() lists its names."
         )
-    how = _How(features, num_features, draw, exact, generator)
+    how = _How(features, num_features, draw, exact, rescue, generator)
     exchanged: dict[nn.Module, nn.Module] = {}
     kept: dict[str, str] = {}
     notes: list[str] = []
@@ -117,19 +121,22 @@ def convert(
         else:
             exchanged[module] = _linear(module, how)
             if share := _dropout(module):
-                notes.append(f"{name} dropped {share:.0%} of its weights in training; now none.")
+                notes.append(
+                    f"{name or 'The model'} dropped {share:.0%} of its weights in training; now none."
+                )
     if not exchanged:
-        found = "; ".join(f"{name} stays: {why}" for name, why in kept.items())
+        found = "; ".join(f"{name or 'it'} stays: {why}" for name, why in kept.items())
         raise ValueError(
             f"{type(model).__name__} has no attention that can be converted"
-            f"{': ' + found if found else ''}. Those of torch.nn, studiolo.nn and transformers can."
+            f"{': ' + found if found else ''}. Those of torch.nn and studiolo.nn can, and those of transformers "
+            "that look their function up in its attention interface."
         )
     for parent in modules.values():
         for name, child in parent._modules.items():  # named_children leaves out the second of two
             if child is not None:
                 parent._modules[name] = exchanged.get(child, child)
-    if any(_is_of_transformers(module) for module in exchanged):
-        _switch(new, kept)
+    if theirs := [module for module in exchanged if _is_of_transformers(module)]:
+        _switch(new, theirs, [name for name in kept if _is_of_transformers(modules[name])])
     converted = tuple(name for name, module in modules.items() if module in exchanged)
     return exchanged.get(new, new), Conversion(converted, kept, tuple(notes))  # type: ignore[return-value]
 
@@ -149,11 +156,39 @@ def _linear(module: nn.Module, how: _How) -> nn.Module:
         return _from_torch(module, how)
     if isinstance(module, SelfAttention):
         return FavorMixer(module, how)
-    config: Any = module.config
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    dim: Any = getattr(module, "head_dim", None) or module.attention_head_size
-    module.favor = FeatureAttention(how.map(dim, (heads, 1), next(module.parameters())), how.exact)
+    module.favor = FeatureAttention(how.map(*_sizes(module), next(module.parameters())), how)
     return module
+
+
+def _sizes(module: nn.Module) -> tuple[int, tuple[int, int]]:
+    """Return the width of a head, and the heads of keys, of an attention of transformers.
+
+    Raises:
+        ValueError: it is more than softmax over all keys, or does not say how wide its heads are.
+    """
+    config: Any = module.config
+    kinds = getattr(config, "layer_types", None)
+    windows = {"sliding_attention", "chunked_attention"} & set(kinds or ())
+    name = type(module).__name__
+    if windows or (not kinds and getattr(config, "sliding_window", None)):
+        raise ValueError(
+            f"{name} sees the keys of a window, which linear attention cannot mask: where rows are shorter than "
+            "the window, set config.sliding_window to None, or config.layer_types to full_attention, before the "
+            "model is made."
+        )
+    more = "sinks", "has_relative_attention_bias", "attn_logit_softcapping"
+    if found := [part for part in more if getattr(module, part, None) not in (None, False)]:
+        raise ValueError(
+            f"{name} changes its scores by {', '.join(found)}, which linear attention cannot."
+        )
+    dims = (
+        getattr(module, part, None) for part in ("head_dim", "attention_head_size", "head_size")
+    )
+    if not (dim := next(filter(None, dims), None)):
+        raise ValueError(f"{name} does not say how wide its heads are: it cannot be converted.")
+    counts = (getattr(module, part, None) for part in ("num_heads", "num_attention_heads"))
+    heads = next(filter(None, counts), config.num_attention_heads)
+    return dim, (heads // getattr(module, "num_key_value_groups", 1), 1)
 
 
 def _dropout(module: nn.Module) -> float:
@@ -175,12 +210,14 @@ def _from_torch(module: nn.MultiheadAttention, how: _How) -> FavorAttention:
             vdim=module.vdim,
             batch_first=module.batch_first,
             exact=how.exact,
+            rescue=how.rescue,
         )
     for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
         setattr(linear, name, getattr(module, name))
     for name in ("in_proj_bias", "bias_k", "bias_v", "out_proj"):
         setattr(linear, name, getattr(module, name))
     linear.features = how.map(linear.head_dim, (linear.num_kv_heads, 1), weight)
+    check_exact(how.exact, linear.features)
     return linear.train(module.training)
 
 
@@ -193,7 +230,7 @@ class FavorMixer(nn.Module):
         self.num_heads, self.causal = module.num_heads, module.causal
         weight = self.output.weight
         dim = len(weight) // self.num_heads
-        self.favor = FeatureAttention(how.map(dim, (self.num_heads, 1), weight), how.exact)
+        self.favor = FeatureAttention(how.map(dim, (self.num_heads, 1), weight), how)
 
     def forward(self, x: Tensor, lengths: Lengths = None) -> Tensor:
         """Return attention of every token over its own row, padding never looked at."""
@@ -209,9 +246,10 @@ class FavorMixer(nn.Module):
 class FeatureAttention(nn.Module):
     """`favor_attention` with a feature map of its own, where a model calls softmax attention."""
 
-    def __init__(self, features: nn.Module, exact: int | None) -> None:
+    def __init__(self, features: nn.Module, how: _How) -> None:
         super().__init__()
-        self.features, self.exact = features, exact
+        check_exact(how.exact, features)
+        self.features, self.exact, self.rescue = features, how.exact, how.rescue
         self.attention: Callable[..., Any] = (
             favor_attention  # what `distill_attention` exchanges for a while
         )
@@ -220,13 +258,19 @@ class FeatureAttention(nn.Module):
         self, q: Tensor, k: Tensor, v: Tensor, *, causal: bool, key_mask: Tensor | None
     ) -> Tensor:
         """Attend from q (b, g, r, t, d) to k, v (b, g, 1, s, d), where r heads share one of keys."""
-        exact = self.exact if causal else None
         return self.attention(
-            q, k, v, features=self.features, causal=causal, key_mask=key_mask, exact=exact
+            q,
+            k,
+            v,
+            features=self.features,
+            causal=causal,
+            key_mask=key_mask,
+            exact=self.exact if causal else None,
+            rescue=self.rescue,
         )
 
 
-def _switch(model: nn.Module, kept: dict[str, str]) -> None:
+def _switch(model: nn.Module, converted: Collection[nn.Module], kept: Collection[str]) -> None:
     """Let a model of transformers call `_attend`, where its attention was converted."""
     from transformers import AttentionInterface, AttentionMaskInterface
 
@@ -239,6 +283,12 @@ def _switch(model: nn.Module, kept: dict[str, str]) -> None:
     for module in model.modules():
         if hasattr(module, "set_attn_implementation"):
             module.set_attn_implementation(NAME)  # type: ignore[operator]
+    for module in converted:
+        if module.config._attn_implementation != NAME:  # type: ignore[union-attr]
+            raise ValueError(
+                f"{type(module).__name__} cannot have its attention exchanged: its model does not look it up in "
+                "the attention interface of transformers."
+            )
 
 
 def _padding(
@@ -261,7 +311,8 @@ def _padding(
     causal = mask_function is masking_utils.causal_mask_function
     if not causal and mask_function is not masking_utils.bidirectional_mask_function:
         raise ValueError(
-            "Linear attention never forms its weights: it cannot mask windows or packed sequences."
+            "Linear attention never forms its weights: it cannot mask windows or packed sequences. Where there are "
+            "none, and torch.compile cannot see that, give an attention_mask of ones."
         )
     if causal and q_offset + q_length != kv_offset + kv_length:
         raise ValueError(
@@ -283,8 +334,16 @@ def _attend(
     """Mix values as `ALL_ATTENTION_FUNCTIONS` asks for: (b, h, t, d) and (b, g, s, d) to (b, t, h, d).
 
     Raises:
-        ValueError: a mask of pairs, or a bias of positions.
+        ValueError: weights are asked for; a mask of pairs, a bias of positions, a soft cap, or sinks.
     """
+    if rest.get("output_attentions") or getattr(module.config, "output_attentions", False):
+        raise ValueError(
+            "Linear attention never forms its weights: output_attentions must be False."
+        )
+    if more := [name for name in ("softcap", "s_aux") if rest.get(name) is not None]:
+        raise ValueError(
+            f"{type(module).__name__} changes its scores by {', '.join(more)}, which linear attention cannot."
+        )
     if rest.get("position_bias") is not None or (
         attention_mask is not None and attention_mask.ndim != 2
     ):

@@ -28,9 +28,9 @@ def distill_attention(
 
     Args:
         model: what `convert(..., features="learned")` returned, or one with `FavorAttention(phi="learned")`.
-        data: inputs, again and again until the last step: a tensor, a sequence of arguments, or a mapping of
-            keyword arguments each.
-        steps: updates (Adam).
+        data: inputs, gone through again and again until the last step (those of an iterator are kept for that):
+            a tensor, a sequence of arguments, or a mapping of keyword arguments each.
+        steps: updates (Adam), 0 or more.
         learning_rate: of Adam.
 
     Returns:
@@ -38,7 +38,8 @@ def distill_attention(
         cannot fall below the entropy of the exact weights.
 
     Raises:
-        ValueError: no learned features; no data; or keys that every query sees (`add_bias_kv`).
+        ValueError: no learned features, or only frozen ones; a model that does not use them; no data, or one input
+            where a list of them is asked for; keys that every query sees (`add_bias_kv`).
 
     Source: https://arxiv.org/abs/2402.04347, section 4.2.
     """
@@ -52,21 +53,53 @@ def distill_attention(
         raise ValueError(
             'The model has no learned features, and others have nothing to train: convert(model, "learned").'
         )
-    maps = [p for attention in attentions for p in attention.features.parameters()]
+    maps = [p for a in attentions for p in a.features.parameters() if p.requires_grad]
+    if not maps:
+        raise ValueError("All learned features are frozen: call their requires_grad_(True).")
+    if steps < 0:
+        raise ValueError(f"steps is {steps}; it must be 0 or more.")
+    if isinstance(data, Mapping | str):
+        raise ValueError(f"data is one {type(data).__name__}; give a list of inputs: [data].")
     optimizer = torch.optim.Adam(maps, lr=learning_rate)
     found: list[float] = []
-    with _exact(attentions) as losses, _nothing_else_trained(model, maps):
-        for inputs in islice(cycle(data), steps):
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        _exact(attentions) as losses,
+        _nothing_else_trained(model, maps),
+    ):
+        for inputs in islice(_again(data), steps):
             losses.clear()
             _call(model, inputs)
+            if not losses:
+                raise ValueError("The model called none of its attentions with learned features.")
             loss = torch.stack(losses).mean()
+            if not loss.requires_grad:
+                raise ValueError(
+                    "The model runs its attentions where gradients are off: call it so that it does not, and "
+                    "checkpoint with use_reentrant=False."
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             found.append(loss.item())
+    optimizer.zero_grad(set_to_none=True)
     if steps and not found:
         raise ValueError("There is no data to distil on: give at least one batch of inputs.")
     return found
+
+
+def _again(data: Iterable[Any]) -> Iterator[Any]:
+    """Give inputs again and again: a loader that shuffles does so every time, and only an iterator's are kept."""
+    if isinstance(data, Iterator):
+        yield from cycle(data)
+        return
+    any_left = True
+    while any_left:
+        any_left = False
+        for inputs in data:
+            any_left = True
+            yield inputs
 
 
 def _call(model: nn.Module, inputs: Any) -> None:
@@ -96,11 +129,18 @@ def _exact(attentions: Sequence[FavorAttention | FeatureAttention]) -> Iterator[
     ) -> Any:
         if state is not None and state.sums is not None:
             raise ValueError("Distil without add_bias_kv, add_zero_attn and earlier states.")
-        with torch.no_grad():
-            weights = _weights((q @ k.mT) * q.shape[-1] ** -0.5, causal, key_mask)
-        scale = q.shape[-1] ** -0.25
-        losses.append(_cross_entropy(weights, features(q * scale), features(k * scale)))
-        mixed = weights @ v
+        dtype = torch.promote_types(q.dtype, torch.float32)
+        with torch.autocast(q.device.type, enabled=False):
+            query, key, value = (x.to(dtype) for x in (q, k, v))
+            if key_mask is not None:  # padding may hold NaN
+                shown = key_mask if key_mask.dtype == torch.bool else key_mask > -torch.inf
+                key, value = (x.masked_fill(~shown.unsqueeze(-1), 0) for x in (key, value))
+            with torch.no_grad():
+                weights = _weights((query @ key.mT) * q.shape[-1] ** -0.5, causal, key_mask)
+            scale = q.shape[-1] ** -0.25
+            likely = features(query.where(query.isfinite(), 0) * scale), features(key * scale)
+            losses.append(_cross_entropy(weights, *likely))
+            mixed = (weights @ value).to(q.dtype)
         return mixed if state is None else (mixed, state)
 
     before = [module.attention for module in attentions]

@@ -32,10 +32,11 @@ class Features(NamedTuple):
 
     def halves(self) -> tuple["Features", "Features"]:
         """Return those of the first half of the rows, and those of the second."""
-        log, sign = self.log.chunk(2, -2), self.sign
+        half = self.log.shape[-2] // 2
+        log, sign = self.log.split_with_sizes((half, half), -2), self.sign
         if sign is None or sign.ndim < 2 or sign.shape[-2] == 1:  # the same for all rows
             return Features(log[0], sign), Features(log[1], sign)
-        signs = sign.chunk(2, -2)
+        signs = sign.split_with_sizes((half, half), -2)
         return Features(log[0], signs[0]), Features(log[1], signs[1])
 
 
@@ -143,6 +144,11 @@ class FeatureMap(nn.Module):
         return self.of(x, self.matrix)
 
 
+def _check_dim(dim: int) -> None:
+    if dim < 1:
+        raise ValueError(f"dim is {dim}; features are made of vectors of 1 coordinate or more.")
+
+
 class RandomFeatures(FeatureMap):
     """A feature map with its draw of w.
 
@@ -157,7 +163,7 @@ class RandomFeatures(FeatureMap):
         device: where w lies; on "meta" nothing is drawn before `redraw_`.
 
     Raises:
-        ValueError: an unknown name (lists those known), or a number of features that cannot be.
+        ValueError: an unknown name (lists those known), or a number of coordinates or features that cannot be.
 
     `projection`, (m, d), is a buffer: saved with the model, moved with it, never trained. `draw_id` tells
     one draw from another, so that what was summed with one is not read with another.
@@ -185,6 +191,7 @@ class RandomFeatures(FeatureMap):
             known = [*DRAWS, "none"] if own else DRAWS
             raise ValueError(f"draw is {draw!r}; known are {', '.join(known)}.")
         self._map, per_draw = _PHI[phi]
+        _check_dim(dim)
         if num_features is None:
             num_features = dim if draw == "none" else 256
         if num_features < 1 or num_features % per_draw:
@@ -218,11 +225,14 @@ class RandomFeatures(FeatureMap):
         self._identify()
 
     def _identify(self) -> None:
-        w = self.projection
+        w, name = (
+            self.projection,
+            zlib.crc32(self.phi.encode()),
+        )  # another φ of one w is another map
         if w is None or w.is_meta:
-            self.draw_id = 0
+            self.draw_id = name
         else:
-            self.draw_id = zlib.crc32(w.double().cpu().numpy().tobytes())
+            self.draw_id = zlib.crc32(w.double().cpu().numpy().tobytes(), name)
 
     def _load_from_state_dict(self, *args) -> None:  # type: ignore[no-untyped-def]
         super()._load_from_state_dict(*args)
@@ -248,7 +258,7 @@ class LearnedFeatures(FeatureMap):
         device, dtype: of W.
 
     Raises:
-        ValueError: an odd number of features, or none.
+        ValueError: no coordinates, an odd number of features, or none.
 
     W begins as the identity (its rows again and again where there are more). It has no draw, so that a
     state that was summed before an update of W goes on after it, as a cache of keys would.
@@ -268,6 +278,7 @@ class LearnedFeatures(FeatureMap):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        _check_dim(dim)
         num_features = 2 * dim if num_features is None else num_features
         if num_features < 2 or num_features % 2:
             raise ValueError(
@@ -302,8 +313,9 @@ def feature_map(
     heads: tuple[int, ...] = (),
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> RandomFeatures | LearnedFeatures:
-    """Return the map of a name: "learned", or one of `RandomFeatures`."""
+    """Return the map of a name: "learned", with W of this `dtype`, or one of `RandomFeatures`."""
     if phi == "learned":
-        return LearnedFeatures(dim, num_features, heads=heads, device=device)
+        return LearnedFeatures(dim, num_features, heads=heads, device=device, dtype=dtype)
     return RandomFeatures(dim, num_features, phi=phi, draw=draw, generator=generator, device=device)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from .features import feature_map
-from .model import FavorState, favor_attention
+from .model import FavorState, check_exact, favor_attention
 from .positions import rotate
 
 
@@ -39,7 +39,8 @@ class FavorAttention(nn.Module):
         generator: source of the draw of w.
 
     Raises:
-        ValueError: heads that do not divide what they share; or a dropout.
+        ValueError: heads that do not divide what they share, or an odd number of coordinates to rotate; a dropout;
+            or `exact` with features of another kernel.
 
     Example:
         >>> layer = FavorAttention(64, 4, batch_first=True)
@@ -95,6 +96,10 @@ class FavorAttention(nn.Module):
                 f"dropout is {dropout}, and linear attention has no weights to drop: use dropout=0 here "
                 "and drop from the output instead."
             )
+        if rotary_base is not None and embed_dim // num_heads % 2:
+            raise ValueError(
+                f"Heads are {embed_dim // num_heads} wide, and rotary positions turn pairs: the width must be even."
+            )
         self.embed_dim, self.num_heads, self.num_kv_heads = embed_dim, num_heads, num_kv_heads
         self.head_dim = embed_dim // num_heads
         self.dropout, self.exact, self.rescue = dropout, exact, rescue
@@ -126,7 +131,9 @@ class FavorAttention(nn.Module):
             heads=(num_kv_heads, 1),
             generator=generator,
             device=device,
+            dtype=dtype,
         )
+        check_exact(exact, self.features)
         self.attention: Callable[..., Any] = (
             favor_attention  # what `distill_attention` exchanges for a while
         )
@@ -162,12 +169,14 @@ class FavorAttention(nn.Module):
 
         Args:
             query, key, value: (length, batch, width), or (batch, length, width) with batch_first, or
-                (length, width) of one sequence.
+                (length, width) of one sequence. Nested tensors, as torch's encoder makes them of padded rows in
+                evaluation, are padded and cut again.
             key_padding_mask: (batch, s), or (s,) of one sequence: bool, True for keys that are left out;
                 or real, added to q·k.
             need_weights: there are none; must be False.
-            attn_mask: causal, or the same for all queries, as bool (True is left out) or real (added).
-            is_causal: position i sees positions 0..i; `attn_mask` is then not looked at.
+            attn_mask: causal, the same for all queries, or both, as bool (True is left out) or real (added; −10,000 and
+                less leaves out).
+            is_causal: position i sees positions 0..i: what `attn_mask` says, which is then not looked at.
             state: the keys of earlier calls; `FavorState()` to begin with.
 
         Returns:
@@ -182,6 +191,8 @@ class FavorAttention(nn.Module):
             )
         key = query if key is None else key
         value = key if value is None else value
+        if query.is_nested:
+            return self._nested(query, key, value, key_padding_mask, attn_mask, is_causal, state)
         if not query.ndim == key.ndim == value.ndim or query.ndim not in (2, 3):
             raise ValueError(
                 f"query, key and value have {query.ndim}, {key.ndim} and {value.ndim} axes: all need 3, or 2 "
@@ -193,6 +204,7 @@ class FavorAttention(nn.Module):
             key_padding_mask = None if key_padding_mask is None else key_padding_mask[None]
         elif not self.batch_first:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+        self._check_sizes(query, key, value)
         causal, key_mask = self._masks(query, key, key_padding_mask, attn_mask, is_causal)
 
         q, k, v = self._projected(query, key, value)
@@ -225,6 +237,47 @@ class FavorAttention(nn.Module):
             out = out.transpose(0, 1)
         return out, None if state is None else after
 
+    def _nested(
+        self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, *masks: Any
+    ) -> tuple[Tensor, None]:
+        """Attend inside the rows of nested tensors, of (length, width) each."""
+        attn_mask, _, state = masks
+        if not (self.batch_first and key.is_nested and value.is_nested) or any(
+            x is not None for x in (padding, attn_mask, state)
+        ):
+            raise ValueError(
+                "Nested tensors need batch_first=True, all of query, key and value nested, and neither masks nor "
+                "a state."
+            )
+        padded = [torch.nested.to_padded_tensor(x, 0.0) for x in (query, key, value)]
+        lengths, same = ([len(row) for row in x.unbind()] for x in (key, value))
+        if lengths != same:
+            raise ValueError(f"Rows of keys are {lengths} long and those of values {same}.")
+        padding = (
+            torch.arange(padded[1].shape[1], device=key.device)
+            >= torch.tensor(lengths, device=key.device)[:, None]
+        )
+        out, _ = self(*padded, padding, is_causal=masks[1])
+        rows = [row[: len(like)] for row, like in zip(out, query.unbind(), strict=True)]
+        return torch.nested.as_nested_tensor(rows, layout=query.layout), None
+
+    def _check_sizes(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        """Raise a ValueError where inputs, (batch, length, width), do not fit."""
+        inputs = (
+            ("query", query, self.embed_dim),
+            ("key", key, self.kdim),
+            ("value", value, self.vdim),
+        )
+        for name, x, width in inputs:
+            if x.shape[-1] != width:
+                raise ValueError(f"{name} is {x.shape[-1]} wide; this layer takes {width}.")
+        if not query.shape[0] == key.shape[0] == value.shape[0] or key.shape[1] != value.shape[1]:
+            raise ValueError(
+                f"query, key and value have {query.shape[0]}, {key.shape[0]} and {value.shape[0]} rows of "
+                f"{query.shape[1]}, {key.shape[1]} and {value.shape[1]} tokens: all need as many rows, and values as "
+                f"many tokens as keys (batch_first is {self.batch_first})."
+            )
+
     def _projected(self, *inputs: Tensor) -> list[Tensor]:
         """Return queries (batch, groups, heads of a group, t, d), keys and values (batch, groups, 1, s, d)."""
         width = self.num_kv_heads * self.head_dim
@@ -256,7 +309,7 @@ class FavorAttention(nn.Module):
         if not keys:
             return FavorState()
         extra_k, extra_v = (
-            torch.cat(found, -2).expand(len(k), -1, -1, -1, -1) for found in (keys, values)
+            torch.cat(found, -2).expand(k.shape[0], -1, -1, -1, -1) for found in (keys, values)
         )
         _, state = favor_attention(
             extra_k, extra_k, extra_v, features=self.features, state=FavorState()
@@ -279,28 +332,34 @@ class FavorAttention(nn.Module):
             raise ValueError(
                 f"key_padding_mask is {tuple(padding.shape)}; for these keys it must be {(batch, source)}."
             )
-        added = None if padding is None else _added(padding)[:, None, None]
-        if attn_mask is None or causal:
+        added = None if padding is None else _added("key_padding_mask", padding)[:, None, None]
+        if attn_mask is None or is_causal:
             return causal, added
-        if attn_mask.shape[-2:] != (target, source):
+        pairs = target, source
+        if attn_mask.shape not in (pairs, (batch * self.num_heads, *pairs)):
             raise ValueError(
-                f"attn_mask is {tuple(attn_mask.shape)}; for {target} queries and {source} keys it must end "
-                f"in {(target, source)}."
+                f"attn_mask is {tuple(attn_mask.shape)}; for these queries and keys it must be {pairs} or "
+                f"{(batch * self.num_heads, *pairs)}."
             )
-        mask = _added(attn_mask)
-        future = torch.full((target, source), -torch.inf, device=mask.device).triu(1)
-        if target == source > 1 and bool((mask == future).all()):
-            return True, added
-        # (batch or 1, groups or 1, heads of a group, t, s): the same in the last axes but one?
+        mask = _added("attn_mask", attn_mask)
+        if mask.is_meta:  # nothing can be looked at, and the shapes are the same
+            return causal, added
+        future = torch.full(pairs, -torch.inf, device=mask.device).triu(1)
+        # (batch or 1, groups or 1, heads of a group, t, s): the same in the last axes but one, later keys apart?
         heads = (batch, self.num_kv_heads, -1) if mask.ndim == 3 else (1, 1, 1)
-        mask = mask.reshape(*heads, target, source)
-        shared = mask[:, :, :1, 0]
-        if bool((mask != shared.unsqueeze(-2)).any()):
+        mask = mask.masked_fill(mask <= -1e4, -torch.inf).reshape(*heads, target, source)
+        shared = mask[:, :, :1, -1:]
+        if target == source > 1 and bool((mask == shared + future).all()):
+            causal = True
+        elif bool((mask != shared).any()):
             raise ValueError(
                 "Linear attention never forms its weights, so attn_mask may be causal or the same for all "
-                "queries, and this one masks single pairs."
+                "queries, or both, and this one masks single pairs."
             )
-        return False, shared if added is None else shared + added
+        if not shared.any():
+            return causal, added
+        shared = shared.squeeze(-2)
+        return causal, shared if added is None else shared + added
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:  # type: ignore[no-untyped-def]
         # what torch's own attention saved has no features: ours stay
@@ -309,8 +368,12 @@ class FavorAttention(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def _added(mask: Tensor) -> Tensor:
+def _added(name: str, mask: Tensor) -> Tensor:
     """Return a mask of torch's, True for what is left out or a real number to add, as what is added."""
     if mask.dtype == torch.bool:
         return torch.zeros(mask.shape, device=mask.device).masked_fill(mask, -torch.inf)
+    if not mask.is_floating_point():
+        raise ValueError(
+            f"{name} is {mask.dtype}; it must be bool, True for what is left out, or real."
+        )
     return mask

@@ -157,7 +157,9 @@ def favor_attention(
         absent from numerator and denominator.
     """
     _check_shapes(q, k, v, causal, key_mask)
-    _check_exact(exact, causal, features)
+    check_exact(exact, features)
+    if exact is not None and not causal:
+        raise ValueError("exact weights are those of the last keys, so exact needs causal=True.")
     if program not in ("auto", "torch", "triton"):
         raise ValueError(f'program is {program!r}; known are "auto", "torch" and "triton".')
     if program == "triton" or (program == "auto" and q.is_cuda):
@@ -177,7 +179,7 @@ def favor_attention(
     now = FavorState() if state is None else state
     dtype = torch.promote_types(q.dtype, torch.float32)
     if now.sums is not None or now.recent:
-        _check_state(now, draw, k, v, dtype)
+        _check_state(now, features, draw, k, v, dtype)
     scale = q.shape[-1] ** -0.25
     sees = hidden = bias = None  # (..., s, 1): query i sees a key; padding
     if key_mask is not None:
@@ -253,6 +255,10 @@ def _recomputes(features: FeatureMap, rows: Rows, sums: Tensor | None) -> bool:
 
 def _check_shapes(q: Tensor, k: Tensor, v: Tensor, causal: bool, key_mask: Tensor | None) -> None:
     for name, x in (("q", q), ("k", k), ("v", v)):
+        if x.ndim < 2:
+            raise ValueError(
+                f"{name} is {tuple(x.shape)}; it needs two axes or more, (..., length, width)."
+            )
         if not x.is_floating_point():
             raise ValueError(f"{name} is {x.dtype}; attention needs real numbers: {name}.float().")
     if q.shape[-1] != k.shape[-1]:
@@ -287,13 +293,12 @@ def _check_shapes(q: Tensor, k: Tensor, v: Tensor, causal: bool, key_mask: Tenso
         )
 
 
-def _check_exact(exact: int | None, causal: bool, features: Map) -> None:
+def check_exact(exact: int | None, features: Map) -> None:
+    """Raise a ValueError where exact weights cannot stand beside those of these features."""
     if exact is None:
         return
     if exact < 1:
         raise ValueError(f"exact is {exact}; it must be 1 key or more, or None.")
-    if not causal:
-        raise ValueError("exact weights are those of the last keys, so exact needs causal=True.")
     if not getattr(features, "of_softmax", True):
         raise ValueError(
             "These features are a kernel of their own, not an estimate of exp(x·y): exact weights beside "
@@ -307,7 +312,7 @@ def _broadcast(a: Tensor, b: Tensor) -> bool:
 
 
 def _check_state(
-    state: FavorState, draw: int | None, k: Tensor, v: Tensor, dtype: torch.dtype
+    state: FavorState, features: Map, draw: int | None, k: Tensor, v: Tensor, dtype: torch.dtype
 ) -> None:
     if draw != state.draw:
         raise ValueError(
@@ -317,6 +322,11 @@ def _check_state(
     if state.sums is not None and state.sums.dtype != dtype:
         raise ValueError(
             f"The state is {state.sums.dtype} and the work of this call is {dtype}: give it state.to({dtype})."
+        )
+    many = getattr(features, "num_features", None)
+    if many is not None and state.sums is not None and state.sums.shape[-1] != many:
+        raise ValueError(
+            f"The state is of {state.sums.shape[-1]} features and these are {many}: begin with FavorState()."
         )
     if state.recent:
         axes, width = state.recent[1].shape[:-2], state.recent[1].shape[-1]

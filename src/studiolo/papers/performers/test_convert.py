@@ -11,6 +11,7 @@ from studiolo.nn import SelfAttention, Transformer
 from .convert import convert
 from .distill import distill_attention
 from .layer import FavorAttention
+from .model import favor_attention
 
 
 def seeded(seed=0):
@@ -146,6 +147,97 @@ def test_models_of_transformers_keep_their_weights_and_come_near_their_output(ki
     assert model.config._attn_implementation != linear.config._attn_implementation
 
 
+SMALL = {
+    "vocab_size": 11, "num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 24,
+}  # fmt: skip
+GROUPED = {**SMALL, "num_key_value_heads": 2}
+
+
+def made(name, kind="ForCausalLM", **options):
+    """A model of transformers with random weights."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    model = getattr(transformers, name + kind)(getattr(transformers, f"{name}Config")(**options))
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Mistral", {**GROUPED, "sliding_window": None}),
+        ("Qwen2", GROUPED),
+        ("GPTNeoX", SMALL),
+        ("OPT", {**SMALL, "ffn_dim": 24, "word_embed_proj_dim": 16}),
+        ("GPTBigCode", {"vocab_size": 11, "n_layer": 2, "n_embd": 16, "n_head": 4}),
+    ],
+)
+def test_kin_of_these_models_come_near_their_output_with_every_map(name, options):
+    model = made(name, **options)
+    linear, report = convert(model, num_features=20_000, generator=seeded())
+    assert len(report.converted) == 2
+    with torch.inference_mode():
+        assert_near(linear(ids()).logits, model(ids()).logits, 0.15)
+        learned, _ = convert(model, "learned")
+        assert learned(ids()).logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "options", "sentence"),
+    [
+        ("Mistral", "ForCausalLM", GROUPED, "MistralAttention sees the keys of a window"),
+        ("Gemma2", "ForCausalLM", GROUPED, "Gemma2Attention sees the keys of a window"),
+        (
+            "Gemma2",
+            "ForCausalLM",
+            {**GROUPED, "layer_types": ["full_attention"] * 2},
+            "Gemma2Attention changes its scores by attn_logit_softcapping",
+        ),
+        (
+            "T5",
+            "ForConditionalGeneration",
+            {"vocab_size": 11, "d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 4},
+            "T5Attention changes its scores by has_relative_attention_bias",
+        ),
+        ("MPNet", "ForMaskedLM", SMALL, "MPNetForMaskedLM has no attention that can be converted"),
+    ],
+)  # fmt: skip
+def test_models_that_do_more_are_refused_by_name(name, kind, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        convert(made(name, kind, **options))
+
+
+def test_model_that_ignores_its_attention_interface_is_refused(monkeypatch):
+    model = of_transformers("gpt2")
+    monkeypatch.setattr(type(model), "_can_set_attn_implementation", lambda *_: False)
+    monkeypatch.setattr(type(model.transformer), "_can_set_attn_implementation", lambda *_: False)
+    with pytest.raises(ValueError, match="GPT2Attention cannot have its attention exchanged"):
+        convert(model)
+
+
+def test_attention_of_torch_beside_a_model_of_transformers_may_be_kept():
+    model = nn.ModuleDict({"one": of_transformers("bert"), "two": nn.MultiheadAttention(8, 2)})
+    _, report = convert(model, keep=["two"])
+    assert report.kept == {"two": "keep names it"}
+    assert len(report.converted) == 2
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "torch"])
+@pytest.mark.usefixtures("fresh_compiler")
+def test_without_rescue_it_is_one_graph(kind):
+    if hasattr(favor_attention, "__wrapped__"):
+        pytest.skip("the shape hook wraps functions in what torch.compile cannot trace")
+    model = Decoder(dropout=0.0) if kind == "torch" else of_transformers(kind)
+    linear, _ = convert(model, num_features=16, rescue=False)
+    options = {} if kind == "torch" else {"attention_mask": torch.ones(2, 9)}
+    if kind == "gpt2":
+        options["use_cache"] = False
+    first = lambda m: m(ids(), **options) if kind == "torch" else m(ids(), **options).logits  # noqa: E731
+    compiled = torch.compile(linear, fullgraph=True, backend="aot_eager")
+    assert_same(first(compiled), first(linear))
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_generation_with_a_cache_equals_one_without(kind):
     linear, _ = convert(of_transformers(kind), num_features=64, exact=3, generator=seeded())
@@ -185,6 +277,80 @@ def test_what_stays_is_said():
     assert type(linear[1]) is nn.MultiheadAttention
 
 
+def asked_for_weights():
+    model = of_transformers("gpt2")
+    model.set_attn_implementation("eager")
+    model.config.output_attentions = True
+    return model
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids):
+        with torch.no_grad():  # what checkpointing with use_reentrant=True does
+            return self.model(ids)
+
+
+def checkpointed():
+    return Checkpointed(convert(of_transformers("gpt2"), "learned")[0])
+
+
+def learned():
+    torch.manual_seed(0)
+    one = nn.TransformerEncoderLayer(12, 2, 24, dropout=0.0, batch_first=True)
+    return convert(nn.TransformerEncoder(one, 2), "learned")[0]
+
+
+class Unused(nn.Identity):
+    def __init__(self):
+        super().__init__()
+        self.attention = FavorAttention(12, 2, phi="learned")
+
+
+def test_data_are_gone_through_again_and_an_iterator_may_run_dry():
+    x = [torch.randn(2, 7, 12, generator=seeded(s)) for s in range(3)]
+    assert distill_attention(learned(), iter(x), 7) == distill_attention(learned(), x, 7)
+    passes = []
+
+    class Loader:
+        def __iter__(self):
+            passes.append(1)
+            return iter(x)
+
+    distill_attention(learned(), Loader(), 7)
+    assert len(passes) == 3  # a loader that shuffles does so every time
+
+
+def test_padding_of_nan_does_not_reach_the_maps():
+    x = torch.randn(2, 7, 12, generator=seeded())
+    padding = torch.arange(7).expand(2, 7) > torch.tensor([[6], [4]])
+    hidden = x.masked_fill(padding[..., None], torch.nan)
+    model = learned()
+    losses = distill_attention(model, [{"src": hidden, "src_key_padding_mask": padding}], 3)
+    assert torch.tensor(losses).isfinite().all()
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_maps_are_distilled_in_float32_and_wherever_gradients_are_off():
+    x = torch.randn(2, 7, 12, generator=seeded())
+    model, expected = learned(), distill_attention(learned(), [x], 3)
+    with torch.inference_mode():
+        assert distill_attention(model, [x], 3) == expected
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = distill_attention(learned(), [x], 3)
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert found[2] < found[1] < found[0]
+
+
+def test_gradients_of_the_distillation_do_not_stay():
+    model = learned()
+    distill_attention(model, [torch.zeros(2, 7, 12)], 1)
+    assert all(p.grad is None for p in model.parameters())
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
@@ -192,8 +358,18 @@ def test_what_stays_is_said():
         (lambda: convert(Decoder(), keep=["head"]), "keep names head"),
         (lambda: convert(of_transformers("bert"), keep=["bert.encoder.layer.0.attention.self"]), "in all layers"),
         (lambda: convert(of_transformers("gpt2"))[0](ids(), attention_mask=torch.ones(2, 1, 9, 9)), "single pairs"),
+        (lambda: convert(of_transformers("llama"))[0](ids(), output_attentions=True), "must be False"),
+        (lambda: convert(asked_for_weights())[0](ids()), "never forms its weights: output_attentions"),
+        (lambda: distill_attention(checkpointed(), [ids()], 1), "use_reentrant=False"),
+        (lambda: convert(of_transformers("gpt2"), "relu", exact=4), "a kernel of their own"),
+        (lambda: convert(Decoder(), "learned", exact=4), "Use exact=None"),
         (lambda: distill_attention(convert(Decoder())[0], [ids()], 1), "no learned features"),
-        (lambda: distill_attention(convert(Decoder(), "learned")[0], [], 1), "no data to distil"),
+        (lambda: distill_attention(learned(), [], 1), "no data to distil"),
+        (lambda: distill_attention(learned(), iter([]), 1), "give at least one batch"),
+        (lambda: distill_attention(learned(), {"src": torch.zeros(2, 7, 12)}, 1), "data is one dict"),
+        (lambda: distill_attention(learned(), [torch.zeros(2, 7, 12)], -1), "steps is -1"),
+        (lambda: distill_attention(learned().requires_grad_(False), [], 1), "features are frozen"),
+        (lambda: distill_attention(nn.Sequential(Unused()), [torch.zeros(1)], 1), "called none of its"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_one_sentence(call, sentence):

@@ -157,6 +157,8 @@ def test_regularized_draws_estimate_the_regularized_kernel(draw):
         (lambda: RandomFeatures(4, draw="none"), "draw is 'none'; known are orthogonal"),
         (lambda: RandomFeatures(4, draw="other", phi="relu"), "regularized_iid, none"),
         (lambda: RandomFeatures(4, 8, draw="none", phi="relu"), "as coordinates, 4, not 8"),
+        (lambda: RandomFeatures(0, 8), "dim is 0"),
+        (lambda: LearnedFeatures(-1, 8), "dim is -1"),
         (lambda: LearnedFeatures(4, 7), "7 learned features cannot"),
         (lambda: LearnedFeatures(4)(torch.zeros(2, 3)), "3 coordinates .* made for 4: .* dim=3"),
         (lambda: RedrawSchedule(RandomFeatures(4), 0), "every is 0"),

@@ -7,9 +7,10 @@ import pickle
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
-from .features import Features, RandomFeatures
+from .features import Features, LearnedFeatures, RandomFeatures
 from .layer import FavorAttention
 from .model import FavorState, favor_attention
 
@@ -173,7 +174,26 @@ def test_mask_that_is_the_same_for_all_queries_hides_keys():
     [
         (lambda x: layer()(x, x, x, need_weights=True), "never forms its weights: call it with"),
         (lambda x: layer()(x, x, x, attn_mask=torch.eye(7) > 0), "this one masks single pairs"),
-        (lambda x: layer()(x, x, x, attn_mask=torch.zeros(7, 6)), r"must end in \(7, 7\)"),
+        (
+            lambda x: layer()(x, x, x, attn_mask=torch.zeros(7, 6)),
+            r"must be \(7, 7\) or \(8, 7, 7\)",
+        ),
+        (lambda x: layer()(x, x, x, attn_mask=torch.zeros(3, 7, 7)), r"is \(3, 7, 7\)"),
+        (lambda x: layer()(x, x, x, attn_mask=torch.zeros(7, 7).int()), "attn_mask is torch.int32"),
+        (
+            lambda x: layer()(x, x, x, key_padding_mask=torch.ones(2, 7).int()),
+            "mask is torch.int32",
+        ),
+        (lambda x: layer(causal=True)(x, attn_mask=torch.eye(7) > 0), "masks single pairs"),
+        (lambda x: layer()(x[..., :5], x, x), "query is 5 wide; this layer takes 12"),
+        (lambda x: layer(kdim=3)(x, x, x), "key is 12 wide; this layer takes 3"),
+        (lambda x: layer()(x, x[:1], x[:1]), "have 2, 1 and 1 rows of 7, 7 and 7 tokens"),
+        (lambda x: layer()(x, x, x[:, :5]), "2, 2 and 2 rows of 7, 7 and 5 tokens"),
+        (lambda x: layer()(nested(x), nested(x), nested(x.flip(1)[:, 1:])), "those of values"),
+        (lambda x: layer(batch_first=False)(nested(x)), "Nested tensors need batch_first=True"),
+        (lambda x: layer(rotary_base=1e4), "Heads are 3 wide"),
+        (lambda x: layer(exact=2, phi="relu"), "Use exact=None"),
+        (lambda x: layer(exact=0), "exact is 0"),
         (lambda x: layer()(x, x, x, key_padding_mask=torch.ones(7)), r"it must be \(2, 7\)"),
         (lambda x: layer()(x[0], x, x), "2, 3 and 3 axes"),
         (lambda x: layer(12, 4, dropout=0.1), "no weights to drop"),
@@ -187,6 +207,67 @@ def test_mask_that_is_the_same_for_all_queries_hides_keys():
 def test_what_it_cannot_do_is_one_sentence(call, sentence):
     with pytest.raises((ValueError, RuntimeError), match=sentence):
         call(inputs())
+
+
+def nested(x):
+    return torch.nested.nested_tensor([x[0], x[1, :5]], layout=torch.jagged)
+
+
+def test_causal_masks_of_large_numbers_and_ones_for_every_head_are_seen():
+    favor, x = layer(), inputs()
+    expected = favor(x, is_causal=True)[0]
+    future = torch.ones(7, 7).triu(1)
+    for lowest in (-1e9, torch.finfo(torch.float32).min):
+        assert torch.equal(favor(x, attn_mask=lowest * future)[0], expected)
+    assert torch.equal(favor(x, attn_mask=future.bool().expand(8, 7, 7))[0], expected)
+
+
+def test_one_mask_may_be_causal_and_hide_keys_of_every_row():
+    favor, x = layer(), inputs()
+    padding = torch.arange(7).expand(2, 7) > torch.tensor([[6], [4]])
+    both = torch.ones(7, 7).triu(1).bool() | padding[:, None]
+    out, _ = favor(x, attn_mask=both.repeat_interleave(4, 0))
+    assert_same(out, favor(x, key_padding_mask=padding, is_causal=True)[0])
+
+
+def test_causal_layer_heeds_a_mask_beside_the_causal_one():
+    favor, x = layer(causal=True), inputs()
+    hidden = torch.tensor([False, True, False, False, True, False, False])
+    out, _ = favor(x, attn_mask=hidden.expand(7, 7))
+    assert_same(out, favor(x, key_padding_mask=hidden.expand(2, 7))[0])
+    mask = nn.Transformer.generate_square_subsequent_mask(7)
+    assert torch.equal(favor(x, attn_mask=mask)[0], favor(x)[0])
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_rows_of_a_nested_tensor_are_as_if_alone(layout, causal):
+    favor, x = layer(causal=causal), inputs()
+    rows = [x[0], x[1, :5]]
+    x = torch.nested.nested_tensor(rows, layout=layout, requires_grad=True)
+    out, none = favor(x)
+    assert none is None
+    assert out.layout == layout
+    for row, alone in zip(out.unbind(), rows, strict=True):
+        assert_same(row, favor(alone)[0])
+    sum(row.square().sum() for row in out.unbind()).backward()
+    assert all(row.any() for row in x.grad.unbind())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_layer_put_into_torchs_encoder_is_given_nested_tensors_in_evaluation():
+    torch.manual_seed(0)
+    one = nn.TransformerEncoderLayer(12, 4, 24, dropout=0.0, batch_first=True)
+    model = nn.TransformerEncoder(one, 2)
+    for part in model.layers:
+        part.self_attn = layer()
+    x, padding = inputs(), torch.arange(7).expand(2, 7) > torch.tensor([[6], [4]])
+    trained = model(x, src_key_padding_mask=padding)
+    model.eval()
+    with torch.no_grad():
+        out = model(x, src_key_padding_mask=padding)
+    assert_same(out, trained.masked_fill(padding[..., None], 0))
 
 
 def encoder_layer(favor, **options):
@@ -339,6 +420,58 @@ def test_vmap_over_states_equals_a_loop():
     assert after.draw == features.draw_id
 
 
+@pytest.mark.parametrize("options", [{}, {"key_mask": "some"}, {"chunk_size": 2}])
+def test_vmap_over_causal_attention_equals_a_loop(options):
+    features = RandomFeatures(3, 8, generator=seeded())
+    q, k, v = torch.randn(3, 2, 5, 7, 3, generator=seeded(1))
+    k[0, 0, 0] *= 60  # its weights are lost in a block with the others, of one input alone
+    if options.get("key_mask"):
+        options = {"key_mask": torch.rand(5, 7, generator=seeded(2)) < 0.7}
+
+    def run(q, k, v):
+        return favor_attention(q, k, v, features=features, causal=True, **options)
+
+    def loss(q, k, v):
+        return run(q, k, v).square().sum()
+
+    for function in (run, torch.func.grad(loss)):
+        expected = torch.stack([function(*one) for one in zip(q, k, v, strict=True)])
+        assert_same(torch.vmap(function)(q, k, v), expected, 1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`")
+def test_tangents_go_through_where_gradients_are_off():
+    features = RandomFeatures(3, 8, generator=seeded())
+    q, k, v = torch.randn(3, 2, 9, 3, generator=seeded(1))
+
+    def run(q):
+        return favor_attention(q, k, v, features=features, causal=True, chunk_size=4)
+
+    _, expected = torch.func.jvp(run, (q,), (q,))
+    with forward_ad.dual_level(), torch.no_grad():
+        _, tangent = forward_ad.unpack_dual(run(forward_ad.make_dual(q, q)))
+    assert_same(tangent, expected)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        (RandomFeatures(3, phi="elu", draw="none"), RandomFeatures(3, phi="relu", draw="none"), "another draw"),
+        (
+            RandomFeatures(3, 8, phi="hyperbolic", generator=seeded()),
+            RandomFeatures(3, 8, phi="trigonometric", generator=seeded()),
+            "another draw",
+        ),
+        (LearnedFeatures(3, 6), LearnedFeatures(3, 8), "The state is of 6 features and these are 8"),
+    ],
+)  # fmt: skip
+def test_state_of_another_map_is_refused(first, second, sentence):
+    q, k, v = torch.rand(3, 2, 4, 3, generator=seeded())
+    _, state = favor_attention(q, k, v, features=first, state=FavorState())
+    with pytest.raises(ValueError, match=sentence):
+        favor_attention(q, k, v, features=second, state=state)
+
+
 def test_integers_and_rows_of_zeros_are_defined():
     with pytest.raises(ValueError, match=r"q is torch.int64; .* q.float\(\)"):
         favor_attention(*torch.ones(3, 4, 2).long(), features=RandomFeatures(2, 4))
@@ -361,6 +494,8 @@ def test_layer_is_deep_copied_pickled_and_made_on_meta():
     meta = FavorAttention(12, 4, device="meta")
     for causal in (False, True):
         assert meta(x.to("meta"), is_causal=causal)[0].shape == (2, 7, 12)
+    mask = nn.Transformer.generate_square_subsequent_mask(2, device="meta")
+    assert meta(x.to("meta"), attn_mask=mask)[0].shape == (2, 7, 12)
     made = meta.to_empty(device="cpu")
     made.load_state_dict(FavorAttention(12, 4).state_dict())
     assert made(x)[0].isfinite().all()
@@ -375,6 +510,23 @@ def test_layer_trains_in_bfloat16_and_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out, _ = layer(causal=True)(inputs())
     assert out.dtype == torch.bfloat16
+
+
+def test_parameters_have_the_precision_asked_for():
+    made = layer(dtype=torch.bfloat16, phi="learned")
+    assert {p.dtype for p in made.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("options", [{}, {"phi": "trigonometric"}, {"add_bias_kv": True}])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_it_is_exported_for_any_batch_and_length(options, axis):
+    if hasattr(favor_attention, "__wrapped__"):
+        pytest.skip("the shape hook wraps functions in what torch.export cannot trace")
+    favor, x = layer(**options).eval(), inputs()
+    shapes = {"query": {axis: torch.export.Dim("size", min=2, max=64)}}
+    example = torch.cat([x, x], axis)
+    program = torch.export.export(favor, (example,), dynamic_shapes=shapes, strict=False)
+    assert_same(program.module()(x)[0], favor(x)[0])
 
 
 def test_batch_of_none_gives_none():

@@ -338,6 +338,7 @@ def favor(q_shape, k_shape, v_shape, **options):
     ("call", "sentence"),
     [
         (lambda: favor((5, 4), (5, 3), (5, 2)), "Queries have 4 coordinates and keys 3"),
+        (lambda: favor((4,), (5, 4), (5, 2)), r"q is \(4,\); it needs two axes"),
         (lambda: favor((5, 3), (5, 3), (5, 2)), "x has 3 coordinates .* made for 4"),
         (lambda: favor((5, 4), (5, 4), (6, 2)), r"Keys are \(5, 4\) and values \(6, 2\)"),
         (lambda: favor((2, 5, 4), (3, 5, 4), (3, 5, 2)), "leading axes do not fit"),
@@ -438,6 +439,17 @@ def test_many_gradients_at_once_are_those_one_by_one(phi):
     batched = torch.autograd.grad(out, wanted, upstream, retain_graph=True, is_grads_batched=True)
     torch.testing.assert_close([*batched], one_by_one)
     torch.testing.assert_close([*torch.func.vmap(gradients)(upstream)], one_by_one)
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_each_input_alone_can_be_differentiated_twice(which):
+    features, inputs = RandomFeatures(3, 4, generator=seeded(1)), list(qkv(6, d=3, dv=2))
+
+    def run(x):
+        inputs[which] = x
+        return favor_attention(*inputs, features=features, causal=True, chunk_size=4)
+
+    assert torch.autograd.gradgradcheck(run, inputs[which].requires_grad_())
 
 
 def test_gradient_is_of_the_matrix_that_the_output_was_made_with():
