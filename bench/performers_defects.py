@@ -3,11 +3,13 @@
     python bench/performers_defects.py
 
 performer-pytorch 1.1.4 is asked where it is installed. Where a fault belongs to a program that has no package
-(google-research's JAX and TensorFlow code, xformers before 0.0.29), its rule is written out here. Nothing is timed.
+(google-research's JAX and TensorFlow code, xformers before 0.0.29, fast-transformers, which no longer builds), its rule is written out here. Nothing is timed.
 """
 
 import importlib
 import importlib.util
+import inspect
+import math
 from collections.abc import Callable
 from types import ModuleType
 
@@ -16,7 +18,13 @@ from side_by_side import print_head, print_row
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from studiolo.papers.performers import RandomFeatures, favor_attention, orthogonal_projection
+from studiolo.papers.performers import (
+    FavorState,
+    RandomFeatures,
+    favor_attention,
+    orthogonal_projection,
+)
+from studiolo.papers.performers.draws import regularized_projection
 
 
 DIM, FEATURES = 64, 256
@@ -124,6 +132,80 @@ def seeds_of_one_query(from_its_sum: bool) -> str:
     return "another" if drawn[0] != drawn[1] else "the same"
 
 
+def first_entry_squared(independent: bool) -> str:
+    """Return the mean of w_11² over 4,000 draws, 1 for a Gaussian: fast-transformers multiplies Q by norms of the block it is of."""
+    if independent:
+        w = orthogonal_projection(4000 * 16, 16, generator=seeded(0)).reshape(4000, 16, 16)
+    else:
+        block = torch.randn(4000, 16, 16, generator=seeded(0))
+        w = (torch.linalg.qr(block).Q * block.norm(dim=-1)[:, None, :]).mT
+    return f"{float(w[:, 0, 0].square().mean()):.2f}"
+
+
+def length_of_smreg(cut_from_larger: bool) -> str:
+    """Return the length of w, √64 by SMREG's definition: xformers cuts it from an orthogonal matrix of 256 columns."""
+    if cut_from_larger:
+        q = torch.linalg.qr(torch.randn(FEATURES, FEATURES, generator=seeded(0))).Q
+        w = (DIM**0.5 * q[:DIM]).mT
+    else:
+        w = regularized_projection(FEATURES, DIM, generator=seeded(0))
+    return f"{float(w.square().sum(-1).mean().sqrt()):.2f}"
+
+
+def shortest_row_of_givens() -> str:
+    """Return the length of the shortest row of 64 by TensorFlow's rule, which now and then turns a row against itself."""
+    generator, rows = seeded(0), torch.eye(DIM)
+    for _ in range(DIM * math.ceil(math.log(DIM))):
+        angle = math.pi * float(torch.rand((), generator=generator))
+        pair = torch.randint(DIM, (2,), generator=generator)  # with replacement
+        i, j = int(pair.min()), int(pair.max())
+        first = math.cos(angle) * rows[i] + math.sin(angle) * rows[j]
+        second = math.cos(angle) * rows[j] - math.sin(angle) * rows[i]
+        rows[i], rows[j] = first, second
+    return f"{float(rows.norm(dim=-1).min()):.2f}"
+
+
+def shortest_row() -> str:
+    """Return the length of the shortest of our rows, their norms divided out."""
+    w = regularized_projection(DIM, DIM, generator=seeded(0)) * DIM**-0.5
+    return f"{float(w.norm(dim=-1).min()):.2f}"
+
+
+class Counting(torch.nn.Module):
+    """A language model that counts the tokens it is given."""
+
+    max_seq_len = 1024
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, x: Tensor, **_: object) -> Tensor:
+        """Return equal logits of forty tokens."""
+        self.seen += x.shape[1]
+        return torch.zeros(*x.shape, 40)
+
+
+def tokens_given(package: ModuleType | None) -> str:
+    """Return how many tokens attention is given to make 16 behind 16: by performer-pytorch's loop, or with our state."""
+    if package is not None:
+        net = Counting()
+        wrapper = importlib.import_module("performer_pytorch.autoregressive_wrapper")
+        wrapper.AutoregressiveWrapper(net).generate(torch.zeros(1, 16, dtype=torch.long), 16)
+        return str(net.seen)
+    features = RandomFeatures(DIM, FEATURES, generator=seeded(1))
+    state, (q, k, v) = FavorState(), inputs(31)
+    for a, b, c in zip(*(torch.split(x, [16] + [1] * 15, -2) for x in (q, k, v)), strict=True):
+        _, state = favor_attention(a, b, c, features=features, causal=True, state=state)
+    return str(state.length)
+
+
+def gone(package: ModuleType) -> str:
+    """Return the modules it imports that Python has taken out, or that are no longer kept."""
+    text = inspect.getsource(package)
+    return " and ".join(name for name in ("distutils", "apex") if f"from {name}" in text) or "none"
+
+
 def rows_of_a_chunk(by_count: bool) -> str:
     """Return how many of 65,536 tokens are in a chunk: performer-pytorch without its CUDA extension makes 128 chunks."""
     tokens = torch.empty(65_536)
@@ -217,6 +299,27 @@ def main() -> None:
         "0 %",
     )
     print_row(
+        "norms of the block that Q is of: fast-transformers",
+        "mean of w_11², 4,000 draws of 16",
+        first_entry_squared(independent=False),
+        first_entry_squared(independent=True),
+        "1.00",
+    )
+    print_row(
+        "SMREG cut from a larger matrix: xformers, until removed",
+        "length of w, d = 64, m = 256",
+        length_of_smreg(cut_from_larger=True),
+        length_of_smreg(cut_from_larger=False),
+        "8.00",
+    )
+    print_row(
+        "a row turned against itself: google-research (TensorFlow, Givens)",
+        "shortest row of an orthogonal matrix of 64",
+        shortest_row_of_givens(),
+        shortest_row(),
+        "1.00",
+    )
+    print_row(
         "one seed for all blocks: google-research (TensorFlow, Givens)",
         "later blocks equal to the first",
         givens_blocks(same_seed=True),
@@ -236,6 +339,20 @@ def main() -> None:
         rows_of_a_chunk(by_count=True),
         rows_of_a_chunk(by_count=False),
         "128",
+    )
+    print_row(
+        "generation without a state: performer-pytorch",
+        "tokens given to make 16 behind 16",
+        tokens_given(package) if package else absent,
+        tokens_given(None),
+        "31",
+    )
+    print_row(
+        "modules that are gone: performer-pytorch",
+        "`distutils`, `apex` in its imports",
+        gone(package) if package else absent,
+        gone(importlib.import_module("studiolo.papers.performers.model")),
+        "none",
     )
     print_row(
         "cat(relu(x), −relu(x)): flash-linear-attention, DPFP",
