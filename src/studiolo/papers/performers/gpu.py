@@ -11,6 +11,7 @@ The programs themselves are in `kernels.py`.
 
 import importlib
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,8 @@ def refusal(
     exact: int | None = None,
 ) -> str | None:
     """Return why these programs cannot compute an attention, in a sentence; None where they can."""
+    if q.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        return "The Triton programs run on a GPU, and q is on the CPU."
     if not isinstance(features, RandomFeatures) or features.phi != "positive":
         return "The Triton programs are written for positive random features."
     if key_mask is not None or state is not None or exact is not None:

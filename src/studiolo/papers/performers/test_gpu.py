@@ -135,6 +135,13 @@ def test_program_is_chosen_by_name_and_refuses_what_it_cannot_do():
         favor_attention(q, k, v, features=features, program="cuda")
 
 
+def test_cpu_is_refused_where_nothing_is_interpreted(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    q, k, v = (x.cpu() for x in inputs(t=10))
+    with pytest.raises(ValueError, match="q is on the CPU. Use program='torch'"):
+        favor_attention(q, k, v, features=RandomFeatures(16, 16), program="triton")
+
+
 def test_second_derivative_is_that_of_the_plain_program():
     q, k, v = inputs(t=6)
     features = RandomFeatures(16, 16)
