@@ -272,7 +272,7 @@ def test_questions_checks_joined_claims_and_failed_controls_have_their_words(pat
         "    inconclusive (control failed); reduced scale; control: the effect is there"
     )
     assert after["  Both values are large."] == (
-        "    does not hold (1 of its 2 parts hold); toy scale"
+        "    does not hold (1 of its 2 parts holds); toy scale"
     )
     assert after["  We also ask:"] == "  We ask whether a third value is large."
     assert after["  Checks of our code:"] == "  The code is right."

@@ -176,7 +176,7 @@ def _label(labels: Any, sides: Sequence[Side], n: int) -> Array | None:
             at = int(different[0])
             called = sides[0].ids[at] if sides[0].ids is not None else f"number {at + 1}"
             raise AuditError(
-                f"{len(different):,} examples have another right answer in {name} than in {first_name}, the first is "
+                f"{len(different):,} of {len(one):,} examples have another right answer in {name} than in {first_name}, the first is "
                 f"{called} ({first[at]} and {other[at]}): these are not the same examples."
             )
     return as_label(first)
@@ -270,6 +270,6 @@ def _notes(sides: Sequence[Side], reducer: Reducer) -> tuple[str, ...]:
     )
     if silent:
         notes.append(
-            f"{silent:,} answers are missing. A missing answer is never right, and two of them agree."
+            f"{silent:,} {'answer is' if silent == 1 else 'answers are'} missing. A missing answer is never right, and two of them agree."
         )
     return tuple(dict.fromkeys(notes))

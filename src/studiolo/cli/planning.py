@@ -90,9 +90,8 @@ def _show(engine: Engine, found: Forecast) -> None:
         say("Nothing is left to measure there.")
         return
     unmeasured = sum(one.unmeasured for one in found.expected)
-    guess = (
-        f"; {unmeasured} of them were never measured, and count as 5 s each" if unmeasured else ""
-    )
+    were = "was never measured, and counts" if unmeasured == 1 else "were never measured, and count"
+    guess = f"; {unmeasured} of them {were} as 5 s each" if unmeasured else ""
     say(
         f"{counted(found.seeds, 'seed')}: {about(found.cost_s)} of one worker, "
         f"{about(found.wall_s(engine.jobs))} on the clock{guess}."

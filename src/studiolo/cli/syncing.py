@@ -91,7 +91,7 @@ def sync(
         say(
             f"{place}: read {counts.read:,} = new {counts.new:,} + known {counts.known:,} + skipped {counts.num_skipped:,}"
         )
-    broken = f"; {counted(failed, 'of them')} could not be read" if failed else ""
+    broken = f"; {failed:,} of them could not be read" if failed else ""
     say(
         f"{counted(len(chosen), 'source')}, {counted(new, 'new thing') if new else 'nothing new'}{broken}."
     )
