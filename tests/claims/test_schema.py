@@ -479,3 +479,26 @@ def test_a_long_chain_of_heirs_reads_in_a_moment(write: Write) -> None:
     assert len(check_paper(paper)) < 3010
     assert time.process_time() - start < 5
     assert paper.claim("heir-0").run == "risk_curve"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("{ at_least = 1.5 }", "{ atleast = 1.5 }", "region"),
+        ('metric = "rise"', "", "metric"),
+        ("{ d = 200 }", "{ d = inf }", "config, d"),
+        ("why =", 'controls = ["none"]\nwhy =', "controls"),
+    ],
+)
+def test_mistake_that_claims_inherit_is_told_once(
+    write: Write, old: str, new: str, field: str
+) -> None:
+    third = '[[claim]]\nid = "third"\nlike = "other"\nconfig = { n = 2 }\n'
+    own = '[[claim]]\nid = "fourth"\nlike = "other"\nseeds = 0\nregion = { above = 1 }\n'
+    with pytest.raises(PaperError) as raised:
+        load_paper(write(third + CLAIM.replace(old, new) + OTHER + own))
+    said = str(raised.value).splitlines()
+    assert sum(f"{field}: found" in line for line in said) == 1
+    assert any(f"[[claim]] more-data-hurts, {field}: found" in line for line in said)
+    if field != "metric":  # the first thing wrong with it is its own
+        assert any("[[claim]] fourth, seeds: found 0" in line for line in said)

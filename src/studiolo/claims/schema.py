@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -129,13 +129,33 @@ def load_paper(folder: Path) -> Paper:
         if given is not None  # else every id in them would look wrong
     ]
     if problems or paper is None:
-        raise PaperError("\n".join(problems))
+        raise PaperError("\n".join(_told_once(problems, tables)))
     return replace(
         paper,
         claims=tuple(_scaled(claim, made) for claim in made.values()),
         figures=tuple(figures.values()),
         answers=tuple(answer for answer in answers if answer),
     )
+
+
+def _told_once(problems: Sequence[str], tables: Mapping[str, Table]) -> list[str]:
+    """Leave out what a claim only inherits: its model makes the same mistake, and one change mends both."""
+    models = {
+        table.name: tables[table.fields["like"]].name
+        for table in tables.values()
+        if "like" in table.fields
+    }
+    found = [problem.partition("; allowed: ")[0] for problem in problems]
+    told = set(found)
+
+    def is_inherited(said: str) -> bool:
+        heir = re.search(r"\[\[\w+\]\] [^,]+", said)
+        model = models.get(heir[0]) if heir else None
+        return heir is not None and model is not None and said.replace(heir[0], model, 1) in told
+
+    return [
+        problem for problem, said in zip(problems, found, strict=True) if not is_inherited(said)
+    ]
 
 
 def _head(top: Table) -> Paper:
