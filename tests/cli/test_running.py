@@ -192,6 +192,14 @@ def test_events_are_what_their_schema_says(path):
             "gpu",
             '\'gpu\' is not a need. Write "cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on.',
         ),
+        (
+            "--needs",
+            "data:mnits",
+            "No claim here needs 'data:mnits', and there is no such data set. There are: data:arxiv_ml, "
+            "data:enwiki_sample, data:fairness, data:fashion_mnist, data:kodak_gray, data:mnist, data:nade_binary, "
+            "data:protein, data:tinyshakespeare, data:uci_regression, data:uci_sentiment_sentences, "
+            "data:wikitext2_valid_test.",
+        ),
         ("--budget", "soon", "'soon' is not a duration. Write 90s, 4m or 1.5h."),
         ("--memory", "lots", "'lots' is not an amount of memory. Write 800MiB or 4GiB."),
         ("--only", "other", "There is no paper folder 'other' for this list. There are: tiny."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import tomllib
@@ -49,6 +50,10 @@ LARGEST_WHOLE = 2**63
 LONGEST_S = 7 * 24 * 3600.0
 NEED = re.compile(r"cuda|quiet|data:[A-Za-z0-9_-]+|world:([2-9]|[1-9][0-9]+)")
 NEEDS = '"cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on'
+SETS = (
+    "arxiv_ml", "enwiki_sample", "fairness", "fashion_mnist", "kodak_gray", "mnist", "nade_binary", "protein",
+    "tinyshakespeare", "uci_regression", "uci_sentiment_sentences", "wikitext2_valid_test",
+)  # fmt: skip
 SCALE = "a table with kind, paper and here"
 REGION = "a table such as { at_least = 1.5 }"
 KEY = re.compile(r"[a-z]+:\S+")
@@ -117,6 +122,9 @@ def load_paper(folder: Path) -> Paper:
         for id, table in tables.items()
         if (claim := attempt(_claim, table, id in controls))
     }
+    own = paper.data if paper else ()
+    for claim in made.values():
+        attempt(_check_sets, claim, tables[claim.id], own)
     for claim in made.values():
         attempt(_check_names, claim, tables, made, controls)
     figures: dict[str, Figure] = {}
@@ -415,6 +423,17 @@ def _check_names(
     parts = [name for name in claim.all_of if name in controls]
     if parts:
         raise table.error("all_of", f'the control "{parts[0]}"', "claims that are to hold")
+
+
+def _check_sets(claim: Claim, table: Table, data: Sequence[str]) -> None:
+    """Refuse a data set that nobody knows: Studiolo has none of that name, and the paper's `data` names none."""
+    for name in (need.removeprefix("data:") for need in claim.needs if need.startswith("data:")):
+        is_own = any(re.search(rf"(?<![\w-]){name}(?![\w-])", given) for given in data)
+        if name not in SETS and not is_own:
+            near = difflib.get_close_matches(name, SETS, n=1)
+            hint = f" (did you mean data:{near[0]}?)" if near else ""
+            allowed = f"data: with {', '.join(SETS)}, or with a set of your own that stands in the paper's data"
+            raise table.error("needs", f'"data:{name}"{hint}', allowed)
 
 
 def _figure(table: Table, earlier: Collection[str]) -> Figure:

@@ -126,12 +126,12 @@ def run(
             budget=budget, jobs=jobs, scale=scale, needs=needs, retry=retry, memory=memory, on=on, json=as_json
         )  # fmt: skip
     check_scales(scale or ())
-    _check_needs(needs or ())
     if example:
         if path is not None or library is not None:
             raise UsageError("--example brings its own list and library. Leave the others out.")
         path = example_list()
     chosen = load_chosen(path, library, only)
+    _check_needs(needs or (), chosen.papers)
     if not as_json:
         say(chosen.view.readiness)
     papers, lacking = _with_packages(chosen.papers)
@@ -419,12 +419,19 @@ def check_scales(scales: Sequence[str]) -> None:
             raise UsageError(f"{scale!r} is not a scale. Choose from {', '.join(SCALES)}.")
 
 
-def _check_needs(needs: Sequence[str]) -> None:
-    from studiolo.claims import NEED, NEEDS
+def _check_needs(needs: Sequence[str], papers: Sequence[Paper]) -> None:
+    from studiolo.claims import NEED, NEEDS, SETS
 
+    known = {f"data:{name}" for name in SETS}
+    known |= {need for paper in papers for claim in paper.claims for need in claim.needs}
     for need in needs:
         if NEED.fullmatch(need) is None:
             raise UsageError(f"{need!r} is not a need. Write {NEEDS}.")
+        if need.startswith("data:") and need not in known:
+            sets = sorted(name for name in known if name.startswith("data:"))
+            raise UsageError(
+                f"No claim here needs {need!r}, and there is no such data set. There are: {', '.join(sets)}."
+            )
 
 
 def only_of(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
