@@ -125,8 +125,8 @@ def test_rows_are_joined_by_id_and_the_rest_is_counted(save):
     assert found.examples.ids == ("b", "c", "d")
     assert found.flips.share == pytest.approx(2 / 3)
     assert found.notes == (
-        "1 of 4 examples of before are not on every side and were left out (a).",
-        "1 of 4 examples of after are not on every side and were left out (e).",
+        "1 of 4 examples of before is not on every side and was left out (a).",
+        "1 of 4 examples of after is not on every side and was left out (e).",
     )
 
 
@@ -293,7 +293,7 @@ def test_sides_with_other_labels_are_refused(save):
     one = load_side(save("one.csv", table(BEFORE, label=LABELS)), "before")
     other = load_side(save("other.csv", table(AFTER, label=[0, 1, 2, 2])), "after")
     with pytest.raises(
-        AuditError, match=r"1 examples have another right answer in after .* d \(1 and 2\)"
+        AuditError, match=r"1 of 4 examples have another right answer in after .* d \(1 and 2\)"
     ):
         audit(one, other)
 

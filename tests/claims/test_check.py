@@ -338,3 +338,11 @@ def test_a_paper_of_checks_alone_says_nothing() -> None:
 def test_experiments_nested_too_deeply_are_one_sentence(check: Check) -> None:
     (problem,) = check(claim(), experiments="x = " + "-" * 20_000 + "1\n")
     assert problem.endswith("experiments.py: not Python: nested too deeply.")
+
+
+def test_problem_that_a_claim_inherits_is_told_once(check: Check) -> None:
+    heirs = [claim(f"heir-{n}", says=f"Heir {n}.", like="fast", why="", run="nowhere", config={"length": n}) for n in range(3)]  # fmt: skip
+    said = check(claim(why="", run="nowhere"), *heirs)
+    assert [line.partition(":")[0] for line in said if "no why" in line] == ["speedy, claim fast"]
+    assert [line.partition(":")[0] for line in said if "nowhere" in line] == ["speedy, claim fast"]
+    assert any("heir-0: no why" in line for line in check(claim(), *heirs))

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import time
@@ -6,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from studiolo.claims import Axis, Point, Region, Scale, Series, check_paper, load_paper
+import studiolo
+from studiolo.claims import SETS, Axis, Point, Region, Scale, Series, check_paper, load_paper
 from studiolo.errors import PaperError
 
 
@@ -479,3 +481,49 @@ def test_a_long_chain_of_heirs_reads_in_a_moment(write: Write) -> None:
     assert len(check_paper(paper)) < 3010
     assert time.process_time() - start < 5
     assert paper.claim("heir-0").run == "risk_curve"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("{ at_least = 1.5 }", "{ atleast = 1.5 }", "region"),
+        ('metric = "rise"', "", "metric"),
+        ("{ d = 200 }", "{ d = inf }", "config, d"),
+        ("why =", 'controls = ["none"]\nwhy =', "controls"),
+    ],
+)
+def test_mistake_that_claims_inherit_is_told_once(
+    write: Write, old: str, new: str, field: str
+) -> None:
+    third = '[[claim]]\nid = "third"\nlike = "other"\nconfig = { n = 2 }\n'
+    own = '[[claim]]\nid = "fourth"\nlike = "other"\nseeds = 0\nregion = { above = 1 }\n'
+    with pytest.raises(PaperError) as raised:
+        load_paper(write(third + CLAIM.replace(old, new) + OTHER + own))
+    said = str(raised.value).splitlines()
+    assert sum(f"{field}: found" in line for line in said) == 1
+    assert any(f"[[claim]] more-data-hurts, {field}: found" in line for line in said)
+    if field != "metric":  # the first thing wrong with it is its own
+        assert any("[[claim]] fourth, seeds: found 0" in line for line in said)
+
+
+def test_data_set_that_nobody_knows_is_refused_with_those_there_are(write: Write) -> None:
+    def needs(name: str, data: str = "digits") -> str:
+        return HEAD + f'data = ["{data}"]\n' + CLAIM + f'needs = ["data:{name}"]\n'
+
+    wrong = (
+        r'needs: found "data:mnits" \(did you mean data:mnist\?\); allowed: data: with arxiv_ml, .*, mnist, .*, '
+        r"or with a set of your own that stands in the paper's data\."
+    )
+    with pytest.raises(PaperError, match=wrong):
+        load_paper(write(needs("mnits")))
+    with pytest.raises(PaperError, match=r'found "data:pets"; allowed'):
+        load_paper(write(needs("pets", "old-pets")))
+    for text in (needs("mnist"), needs("pets", "pets (mine)")):
+        assert load_paper(write(text)).claims[0].needs
+
+
+def test_data_sets_are_those_that_experiments_can_load() -> None:
+    modules = (Path(studiolo.__file__).parent / "data").glob("*.py")
+    code = "\n".join(path.read_text() for path in modules)
+    loaded = set(re.findall(r'load_(?:content|images)\(f?"(\w+)[/"]', code))
+    assert loaded == set(SETS)

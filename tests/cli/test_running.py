@@ -192,6 +192,14 @@ def test_events_are_what_their_schema_says(path):
             "gpu",
             '\'gpu\' is not a need. Write "cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on.',
         ),
+        (
+            "--needs",
+            "data:mnits",
+            "No claim here needs 'data:mnits', and there is no such data set. There are: data:arxiv_ml, "
+            "data:enwiki_sample, data:fairness, data:fashion_mnist, data:kodak_gray, data:mnist, data:nade_binary, "
+            "data:protein, data:tinyshakespeare, data:uci_regression, data:uci_sentiment_sentences, "
+            "data:wikitext2_valid_test.",
+        ),
         ("--budget", "soon", "'soon' is not a duration. Write 90s, 4m or 1.5h."),
         ("--memory", "lots", "'lots' is not an amount of memory. Write 800MiB or 4GiB."),
         ("--only", "other", "There is no paper folder 'other' for this list. There are: tiny."),
@@ -272,7 +280,7 @@ def test_questions_checks_joined_claims_and_failed_controls_have_their_words(pat
         "    inconclusive (control failed); reduced scale; control: the effect is there"
     )
     assert after["  Both values are large."] == (
-        "    does not hold (1 of its 2 parts hold); toy scale"
+        "    does not hold (1 of its 2 parts holds); toy scale"
     )
     assert after["  We also ask:"] == "  We ask whether a third value is large."
     assert after["  Checks of our code:"] == "  The code is right."
@@ -305,20 +313,20 @@ def test_durations_are_read_at_a_glance():
 def test_papers_run_without_what_only_makes_them_faster_or_reads_models_of_readers(monkeypatch):
     absent = {"numba", "transformers"}
     monkeypatch.setattr(running, "find_spec", lambda name: None if name in absent else name)
-    running._require_packages(discover())
+    running._with_packages(discover())
     monkeypatch.setattr(running, "find_spec", lambda name: None if name == "torch" else name)
-    with pytest.raises(
-        RunError, match=r"need torch, .* To install: pip install 'studiolo\[run\]'$"
-    ):
-        running._require_packages(discover())
+    able, lacking = running._with_packages(discover())
+    assert [paper.slug for paper in able] == ["double_descent"]
+    assert "nade" in lacking
+    assert lacking.endswith(": torch is not installed. To install: pip install 'studiolo[run]'")
 
 
 @pytest.mark.parametrize(
     ("imports", "says"),
     [
-        ("import numppy", "These papers need numppy, which is not installed. To install: pip install numppy"),
-        ("from model import f", "it imports itself as model, and what is imported so"),
-        ("from mine.model import f", "it imports itself as mine, and what is imported so"),
+        ("import numppy", "^mine: numppy is not installed. To install: pip install numppy$"),
+        ("from model import f", "mine: it imports itself as model, and what is imported so"),
+        ("from mine.model import f", "mine: it imports itself as mine, and what is imported so"),
     ],
 )  # fmt: skip
 def test_package_that_a_librarys_paper_lacks_is_said_as_what_it_is(library, imports, says):
@@ -326,6 +334,22 @@ def test_package_that_a_librarys_paper_lacks_is_said_as_what_it_is(library, impo
     experiments = folder / "experiments.py"
     experiments.write_text(experiments.read_text().replace("import numpy as np", f"import numpy as np\n{imports}"))  # fmt: skip
     with pytest.raises(RunError, match=says):
-        running._require_packages([load_paper(folder)])
+        running._with_packages([load_paper(folder)])
     if "itself" in says:
         assert says in studiolo("check-papers", library, check=False).stderr
+
+
+def test_paper_without_its_package_is_said_and_the_others_run(path):
+    folder = new_paper_folder("lacking", path.parent)
+    experiments = folder / "experiments.py"
+    experiments.write_text(f"import numppy\n{experiments.read_text()}")
+    toml = folder / "paper.toml"
+    toml.write_text(re.sub('key = ".*"', 'key = "arxiv:2001.00002"', toml.read_text()))
+    path.write_text(f"* [Lacking](https://arxiv.org/abs/2001.00002)\n{path.read_text()}")
+    done = studiolo("run", path, check=False)
+    missing = "lacking: numppy is not installed. To install: pip install numppy"
+    assert done.stderr.startswith(f"Left out: {missing}\n")
+    assert done.stderr.endswith(f"studiolo: {missing}\n")
+    assert "Claims of the papers (2): 1 holds, 1 does not hold." in done.stdout.splitlines()
+    assert done.returncode == 1
+    assert studiolo("run", path, "--only", "tiny").returncode == 0

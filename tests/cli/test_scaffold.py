@@ -74,4 +74,4 @@ def test_folder_that_comes_before_a_bundled_one_is_said_to(library):
     assert "It comes before Studiolo's own fnet: your lists now mean this one." in done.stdout
     (library / "papers" / "fnet" / "__init__.py").unlink()
     done = studiolo("check-papers", library, check=False)
-    assert "papers/fnet is not a package: it has no __init__.py." in done.stderr
+    assert "papers/fnet: it is not a package: it has no __init__.py." in done.stderr

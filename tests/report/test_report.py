@@ -23,6 +23,7 @@ from studiolo.report import (
     write_site,
 )
 from studiolo.report.pictures import badge, interval_strip
+from studiolo.report.view import share_of
 from studiolo.runs import Machine
 from studiolo.runs.evidence import results_folder
 from studiolo.runs.machine import save_machine
@@ -401,3 +402,28 @@ def test_kept_records_leave_out_the_pictures_that_no_gallery_shows(library):
     assert all({"x", "y"} <= one and not {"pictures", "captions"} & one for one in names[1:])
     figure = dict(np.load(kept.parent / records[1].arrays))
     assert figure["y"].tolist() == dict(np.load(folder / "arrays.npz"))["y"].tolist()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_counts_are_english_whatever_the_number(library, number):
+    paper = make_paper(library, claims=number + 1)
+    if number:
+        make_records(library, paper)
+    text = "\n".join(f"* [T](https://arxiv.org/abs/2001.0000{n})" for n in range(1, number + 1))
+    view = load_view(Document(text.encode(), library / "list.md"), library)
+    said = report_markdown(view) + re.sub(r"<[^>]*>", "", render_html(view))
+    assert not re.findall(r"\b1 (?:claims|questions|checks|seeds|records|entries|values)\b", said)
+    assert not re.findall(r"\b(?:0|[2-9]) (?:claim|question|check|seed|record|entry|value)\b", said)
+    honest = {
+        0: "No claim was decided.",
+        1: "Of the 1 claim that was decided, 1 holds, and at most 0.1 ",
+        2: "Of the 2 claims that were decided, 2 hold, and at most 0.1 ",
+    }
+    assert honest[number] in said
+
+
+def test_share_has_the_verb_of_its_number():
+    shares = [(0, 1), (1, 1), (0, 2), (1, 2), (2, 2)]
+    assert [share_of(part, whole, "claim", "holds", "hold") for part, whole in shares] == [
+        "0 of 1 claim holds", "1 of 1 claim holds", "0 of 2 claims hold", "1 of 2 claims holds", "2 of 2 claims hold",
+    ]  # fmt: skip

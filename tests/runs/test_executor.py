@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from studiolo.errors import RunError
 from studiolo.runs import this_environment, this_machine
 from studiolo.runs.executor import LocalExecutor
 from studiolo.runs.worker import Task
@@ -364,3 +365,11 @@ def timing_lock_is_taken(folder):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout == "waits\n"
+
+
+def test_without_psutil_nothing_starts_and_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("studiolo.runs.executor.find_spec", lambda name: None)
+    with pytest.raises(
+        RunError, match=r"^psutil is not installed. To install: pip install 'studiolo\[run\]'$"
+    ):
+        LocalExecutor(1, torch=False)

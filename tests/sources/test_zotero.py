@@ -5,7 +5,7 @@ import json
 import pytest
 
 from studiolo.errors import SourceError
-from studiolo.sources.zotero import load_zotero
+from studiolo.sources.zotero import load_zotero, parse_references
 
 from .reading import split
 
@@ -284,3 +284,10 @@ def test_editors_of_csl_and_of_zotero_are_kept(tmp_path):
         (item,) = load_zotero(path)
         assert item.extra["editor"] == "Sample, Bo and {Map Society}"
     assert item.authors == ("Example, Ann",)
+
+
+def test_item_whose_key_is_not_a_key_is_taken_like_any_other():
+    broken = {"itemType": "preprint", "key": ["A"], "itemID": {}, "title": "T", "url": "https://a.org"}  # fmt: skip
+    document = {"items": [broken], "collections": {"1": {"name": "C", "items": [1]}}}
+    [item] = parse_references(document, "f.json")
+    assert (item.title, item.folder) == ("T", ())

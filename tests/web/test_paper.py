@@ -132,9 +132,9 @@ def test_progress_is_told_to_its_end(made, fake):
     events = client.get(f"/measure/{paper.slug}/events").text
     assert '"total": 3' in events
     assert events.endswith("event: end\ndata: {}\n\n")
-    assert '"says": "3 seeds were measured."' in events
+    assert '"says": "Measured 3 seeds."' in events
     assert room.measuring.current is None
-    assert "3 seeds were measured." in client.get(KEY).text
+    assert "Measured 3 seeds." in client.get(KEY).text
 
 
 def test_reload_finds_it_another_waits_and_it_can_be_stopped(made, fake):
@@ -206,6 +206,6 @@ def test_real_run_measures_what_is_missing(made):
     client.post(f"/measure/{paper.slug}", data=agree(client, paper.slug))
     job = room.measuring.of(paper.slug)
     assert job.wait(120)
-    assert "seeds were measured" in job.says or "Nothing is left" in job.says, job.says
+    assert "Measured" in job.says or "Nothing is left" in job.says, job.says
     time.sleep(0.3)
     assert client.get(KEY).status_code == 200

@@ -63,64 +63,69 @@ def audit(
     """
     if not 0 < level < 1:
         raise AuditError(f"level is {level}: it is a share between 0 and 1, 0.05 by custom.")
-    asked = [models_in(side) if side is not None else [] for side in (before, after, null)]
-    if asked[0] is not None and asked[1] is not None and asked[2] is not None:
-        if data is None:
-            raise AuditError(
-                "before and after are models: give `data` too, what they are to be asked about."
-            )
-        reducer, found = ask_all([side for side in asked if side is not None], data)
-        labels = found if labels is None else labels
-        sides = [Side((), name="before"), Side((), name="after")]
-    else:
-        n = _length(labels, ids)
-        sides = [side_of(before, "before", n), side_of(after, "after", n)]
-        if null is not None:
-            sides.append(side_of(null, "null", n))
-        sides = joined(_named(sides, ids))
-        reducer = _reduced(sides)
-    k0, k1, _ = counts = (reducer.k0, reducer.k1, reducer.k2)
-    if paired and k0 != k1:
+    sides, reducer, labels = _asked(before, after, null, labels, ids, data)
+    if paired and reducer.k0 != reducer.k1:
         raise AuditError(
-            f"{k0} models before and {k1} after: paired ones are as many. Leave `paired` out, or match them."
+            f"There are {reducer.k0} before and {reducer.k1} after: paired models are as many. Leave `paired` out, or "
+            "match them."
         )
     given = [np.concatenate(parts) for parts in reducer.answers]
     n = len(given[0])
     label = _label(labels, sides, n)
-    rights = [model.right for side in sides for model in side.models]
-    judged = bool(rights) and all(right is not None for right in rights)
     codes, names = encode([*given, *([] if label is None else [label])], classes)
     columns = _columns(sides)
-    stacked = np.stack(codes[: len(given)])
+    in_groups = _chosen(groups, columns, "group")
+    to_show = _chosen(show, columns, "shown")
     material = Material(
-        before=stacked[:k0],
-        after=stacked[k0 : k0 + k1],
-        null=stacked[k0 + k1 :] if counts[2] else None,
+        *_apart(np.stack(codes[: len(given)]), reducer),
         label=None if label is None else codes[-1],
         answers=names,
-        groups={
-            name: _groups(values, name, n)
-            for name, values in _chosen(groups, columns, "group").items()
-        },
+        groups={name: _groups(values, name, n) for name, values in in_groups.items()},
         ids=_ids(sides, ids, n),
         scores=reducer.scores(),
-        columns={
-            name: [_shown(v) for v in _sized(values, name, n)]
-            for name, values in _chosen(show, columns, "shown").items()
-        },
+        columns={c: [_shown(v) for v in _sized(values, c, n)] for c, values in to_show.items()},
         notes=_notes(sides, reducer),
     )
-    if judged:
-        table = np.stack([np.asarray(right, float) for right in rights])
-        right = table > 0.5
-        material = replace(
-            material,
-            right_before=right[:k0],
-            right_after=right[k0 : k0 + k1],
-            right_null=right[k0 + k1 :] if counts[2] else None,
-            known=~np.isnan(table).any(0),
-        )
+    material = _judged(material, sides, reducer)
     return compare(material, paired=paired, level=level, draws=draws, seed=seed)
+
+
+def _asked(
+    before: Any, after: Any, null: Any, labels: Any, ids: Sequence[Any] | None, data: Any
+) -> tuple[list[Side], Reducer, Any]:
+    """Return the sides, what their models answered, and the right answers, which may come with `data`."""
+    models = [models_in(side) if side is not None else [] for side in (before, after, null)]
+    if models[0] is not None and models[1] is not None and models[2] is not None:
+        if data is None:
+            raise AuditError(
+                "before and after are models: give `data` too, what they are to be asked about."
+            )
+        reducer, found = ask_all([side for side in models if side is not None], data)
+        sides = [Side((), name="before"), Side((), name="after")]
+        return sides, reducer, found if labels is None else labels
+    n = _length(labels, ids)
+    sides = [side_of(before, "before", n), side_of(after, "after", n)]
+    if null is not None:
+        sides.append(side_of(null, "null", n))
+    sides = joined(_named(sides, ids))
+    return sides, _reduced(sides), labels
+
+
+def _apart(rows: Array, reducer: Reducer) -> tuple[Array, Array, Array | None]:
+    """Return the rows of the models before, of those after and of the null, None where there is none."""
+    first, last = reducer.k0, reducer.k0 + reducer.k1
+    return rows[:first], rows[first:last], rows[last:] if reducer.k2 else None
+
+
+def _judged(material: Material, sides: Sequence[Side], reducer: Reducer) -> Material:
+    """Add which answers are right, where every model's file said so itself."""
+    rights = [model.right for side in sides for model in side.models]
+    if not rights or any(right is None for right in rights):
+        return material
+    table = np.stack([np.asarray(right, float) for right in rights])
+    before, after, null = _apart(table > 0.5, reducer)
+    known = ~np.isnan(table).any(0)
+    return replace(material, right_before=before, right_after=after, right_null=null, known=known)
 
 
 def _length(labels: Any, ids: Sequence[Any] | None) -> int | None:
@@ -176,7 +181,7 @@ def _label(labels: Any, sides: Sequence[Side], n: int) -> Array | None:
             at = int(different[0])
             called = sides[0].ids[at] if sides[0].ids is not None else f"number {at + 1}"
             raise AuditError(
-                f"{len(different):,} examples have another right answer in {name} than in {first_name}, the first is "
+                f"{len(different):,} of {len(one):,} examples have another right answer in {name} than in {first_name}, the first is "
                 f"{called} ({first[at]} and {other[at]}): these are not the same examples."
             )
     return as_label(first)
@@ -270,6 +275,6 @@ def _notes(sides: Sequence[Side], reducer: Reducer) -> tuple[str, ...]:
     )
     if silent:
         notes.append(
-            f"{silent:,} answers are missing. A missing answer is never right, and two of them agree."
+            f"{silent:,} {'answer is' if silent == 1 else 'answers are'} missing. A missing answer is never right, and two of them agree."
         )
     return tuple(dict.fromkeys(notes))

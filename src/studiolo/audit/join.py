@@ -70,9 +70,10 @@ def _taken(side: Side, order: Sequence[str]) -> Side:
     notes = side.notes
     if left:
         wanted = set(order)
+        were = "is not on every side and was" if left == 1 else "are not on every side and were"
         some = [name for name in side.ids if name not in wanted][:3]
         notes += (
-            f"{left:,} of {len(side.ids):,} examples of {side.name} are not on every side and were left out "
+            f"{left:,} of {len(side.ids):,} examples of {side.name} {were} left out "
             f"({', '.join(some)}{', ...' if left > 3 else ''}).",
         )
     return replace(

@@ -9,7 +9,7 @@ from .history import Earlier, Histories, History, Seen, history_of
 from .paper import SCALES, Answer, Axis, By, Ceiling, Claim, Figure, Paper, Point, Scale, Series
 from .region import Interval, Region
 from .rule import changes, hash_of, rule_of, runs_of
-from .schema import NEED, NEEDS, load_paper
+from .schema import NEED, NEEDS, SETS, load_paper
 from .statistics import ALPHA, exact, median, share, statistic
 from .verdict import (
     DOES_NOT_PASS,
@@ -33,6 +33,7 @@ __all__ = [
     "NEEDS",
     "PASSES",
     "SCALES",
+    "SETS",
     "Answer",
     "Axis",
     "By",

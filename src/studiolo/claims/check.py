@@ -43,15 +43,15 @@ def check_paper(paper: Paper) -> list[str]:
         functions = _functions(paper)
     except PaperError as error:
         problems.append(str(error))
-    controls = set(paper.controls)
+    found = {claim.id: [*_of_one(claim, paper, functions)] for claim in paper.claims}
     for claim in paper.claims:
-        found = [*_of_claim(claim, paper)]
-        if claim.by != "code":
-            found += _of_words(claim, claim.id in controls)
-        if functions is not None and not claim.all_of:
-            found += _of_experiment(claim, functions)
         kind = "check" if claim.by == "code" else "claim"
-        problems += [f"{paper.slug}, {kind} {claim.id}: {problem}" for problem in found]
+        inherited = found.get(claim.like, [])  # one change mends both
+        problems += [
+            f"{paper.slug}, {kind} {claim.id}: {problem}"
+            for problem in found[claim.id]
+            if problem not in inherited
+        ]
     for figure in paper.figures:
         if functions is not None:
             problems += [
@@ -59,6 +59,16 @@ def check_paper(paper: Paper) -> list[str]:
                 for problem in _of_experiment(figure, functions)
             ]
     return problems
+
+
+def _of_one(
+    claim: Claim, paper: Paper, functions: dict[str, ast.FunctionDef | None] | None
+) -> Iterator[str]:
+    yield from _of_claim(claim, paper)
+    if claim.by != "code":
+        yield from _of_words(claim, claim.id in paper.controls)
+    if functions is not None and not claim.all_of:
+        yield from _of_experiment(claim, functions)
 
 
 def seeds_that_decide(statistic: str, region: Region, least: int = 1) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -49,6 +50,10 @@ LARGEST_WHOLE = 2**63
 LONGEST_S = 7 * 24 * 3600.0
 NEED = re.compile(r"cuda|quiet|data:[A-Za-z0-9_-]+|world:([2-9]|[1-9][0-9]+)")
 NEEDS = '"cuda", "quiet", "data:NAME" or "world:N" with N processes from 2 on'
+SETS = (
+    "arxiv_ml", "enwiki_sample", "fairness", "fashion_mnist", "kodak_gray", "mnist", "nade_binary", "protein",
+    "tinyshakespeare", "uci_regression", "uci_sentiment_sentences", "wikitext2_valid_test",
+)  # fmt: skip
 SCALE = "a table with kind, paper and here"
 REGION = "a table such as { at_least = 1.5 }"
 KEY = re.compile(r"[a-z]+:\S+")
@@ -117,6 +122,9 @@ def load_paper(folder: Path) -> Paper:
         for id, table in tables.items()
         if (claim := attempt(_claim, table, id in controls))
     }
+    own = paper.data if paper else ()
+    for claim in made.values():
+        attempt(_check_sets, claim, tables[claim.id], own)
     for claim in made.values():
         attempt(_check_names, claim, tables, made, controls)
     figures: dict[str, Figure] = {}
@@ -129,13 +137,33 @@ def load_paper(folder: Path) -> Paper:
         if given is not None  # else every id in them would look wrong
     ]
     if problems or paper is None:
-        raise PaperError("\n".join(problems))
+        raise PaperError("\n".join(_told_once(problems, tables)))
     return replace(
         paper,
         claims=tuple(_scaled(claim, made) for claim in made.values()),
         figures=tuple(figures.values()),
         answers=tuple(answer for answer in answers if answer),
     )
+
+
+def _told_once(problems: Sequence[str], tables: Mapping[str, Table]) -> list[str]:
+    """Leave out what a claim only inherits: its model makes the same mistake, and one change mends both."""
+    models = {
+        table.name: tables[table.fields["like"]].name
+        for table in tables.values()
+        if "like" in table.fields
+    }
+    found = [problem.partition("; allowed: ")[0] for problem in problems]
+    told = set(found)
+
+    def is_inherited(said: str) -> bool:
+        heir = re.search(r"\[\[\w+\]\] [^,]+", said)
+        model = models.get(heir[0]) if heir else None
+        return heir is not None and model is not None and said.replace(heir[0], model, 1) in told
+
+    return [
+        problem for problem, said in zip(problems, found, strict=True) if not is_inherited(said)
+    ]
 
 
 def _head(top: Table) -> Paper:
@@ -395,6 +423,17 @@ def _check_names(
     parts = [name for name in claim.all_of if name in controls]
     if parts:
         raise table.error("all_of", f'the control "{parts[0]}"', "claims that are to hold")
+
+
+def _check_sets(claim: Claim, table: Table, data: Sequence[str]) -> None:
+    """Refuse a data set that nobody knows: Studiolo has none of that name, and the paper's `data` names none."""
+    for name in (need.removeprefix("data:") for need in claim.needs if need.startswith("data:")):
+        is_own = any(re.search(rf"(?<![\w-]){name}(?![\w-])", given) for given in data)
+        if name not in SETS and not is_own:
+            near = difflib.get_close_matches(name, SETS, n=1)
+            hint = f" (did you mean data:{near[0]}?)" if near else ""
+            allowed = f"data: with {', '.join(SETS)}, or with a set of your own that stands in the paper's data"
+            raise table.error("needs", f'"data:{name}"{hint}', allowed)
 
 
 def _figure(table: Table, earlier: Collection[str]) -> Figure:

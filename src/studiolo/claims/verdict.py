@@ -142,7 +142,7 @@ def _judge(claim: Claim, seeds: Iterable[Seed], weaker: Region | None) -> Verdic
         several = f"{len(fatal)} of {of} seeds failed; " if len(fatal) > 1 else ""
         return Verdict(Word.ERROR, f"{several}seed {fatal[0][0]}: {fatal[0][1]}", n=n, of=of)
     if n < of:
-        return Verdict(Word.INCONCLUSIVE, f"{n} of {of} seeds", n=n, of=of)
+        return Verdict(Word.INCONCLUSIVE, f"{n} of {of} seed{'s' * (of > 1)}", n=n, of=of)
 
     values = [None if _failure(claim, seed) else seed.value for seed in counted]
     if claim.statistic == "exact" and (varies := _varies(claim, values)):

@@ -15,7 +15,7 @@ from .console import counted, say, say_file
 
 
 if TYPE_CHECKING:
-    from studiolo.audit import Audit, Parts
+    from studiolo.audit import Audit, Parts, Side
 
 
 app = typer.Typer()
@@ -107,64 +107,70 @@ def audit(
 
       studiolo audit fp16-logs/ int4-logs/ --null fp16-again/ --groups subject --fail-if "group_loss > 2 points at q < 0.05"
     """
-    missing = [name for name in ("numpy", "scipy") if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"An audit needs {' and '.join(missing)}, which is not installed: pip install {' '.join(missing)}"
-        )
+    _require_packages()
     from studiolo import audit as audits
 
     conditions = [audits.Condition.parse(text) for text in fail_if or ()]
-    one, other = (
-        audits.load_side(where, name, metric=metric, filter_=filter_)
-        for where, name in ((before, "before"), (after, "after"))
-    )
+
+    def side(where: str, name: str) -> Side:
+        return audits.load_side(where, name, metric=metric, filter_=filter_)
+
+    one, other = side(before, "before"), side(after, "after")
     if labels is not None:
         one = audits.with_label(one, labels)
-    names: list[str] = []
-    for where in groups or ():
-        one, found = audits.with_columns(one, where)
-        names += found
-    shown: list[str] = []
-    for where in show or ():
-        one, found = audits.with_columns(one, where)
-        shown += found
-    if not shown:
-        shown = [name for name in ("prompt", "target") if name in one.columns]
-    found_audit = audits.audit(
+    one, names = _with_columns(one, groups)
+    one, shown = _with_columns(one, show)
+    found = audits.audit(
         one,
         other,
-        null=None
-        if null is None
-        else audits.load_side(null, "null", metric=metric, filter_=filter_),
+        null=None if null is None else side(null, "null"),
         groups=names or None,
-        show=shown,
+        show=shown or [name for name in ("prompt", "target") if name in one.columns],
         classes=_class_names(classes),
         paired=paired,
         level=level,
     )
     if table is not None:
-        _save(table, audits.examples_csv(found_audit))
+        _save(table, audits.examples_csv(found))
     if page is not None or open_it:
-        from studiolo.report import render_audit
-
         page = page or Path("audit.html")
-        title = f"{Path(before).name} against {Path(after).name}"
-        _save(page, render_audit(found_audit, title=title, pictures=pictures))
+        _save_page(page, found, f"{Path(before).name} against {Path(after).name}", pictures)
         if open_it:
             typer.launch(page.resolve().as_uri())
     if as_json:
-        say_file(audits.audit_json(found_audit) + "\n")
+        say_file(audits.audit_json(found) + "\n")
     else:
-        for line in _lines(found_audit):
+        for line in [*_lines(found), *([page] if page else [])]:
             say(line)
-        if page is not None:
-            say(page)
-    failures = [line for condition in conditions for line in condition.failures(found_audit)]
+    failures = [line for condition in conditions for line in condition.failures(found)]
     for line in failures:
         say(f"studiolo: too much: {line}.", to_err=True)
     if failures:
         raise typer.Exit(FAILED)
+
+
+def _require_packages() -> None:
+    if missing := [name for name in ("numpy", "scipy") if find_spec(name) is None]:
+        raise UsageError(
+            f"An audit needs {' and '.join(missing)}, which is not installed: pip install {' '.join(missing)}"
+        )
+
+
+def _with_columns(side: Side, wanted: list[str] | None) -> tuple[Side, list[str]]:
+    """Return a side with more columns, each wanted by its name or as a file of them, and what they are called."""
+    from studiolo.audit import with_columns
+
+    names: list[str] = []
+    for where in wanted or ():
+        side, found = with_columns(side, where)
+        names += found
+    return side, names
+
+
+def _save_page(path: Path, audit: Audit, title: str, pictures: Path | None) -> None:
+    from studiolo.report import render_audit
+
+    _save(path, render_audit(audit, title=title, pictures=pictures))
 
 
 def _save(path: Path, text: str) -> None:

@@ -62,19 +62,7 @@ def export_command(
       studiolo export atom --url https://you.github.io/reading/feed.xml -o feed.xml
     """
     from studiolo.errors import UsageError
-    from studiolo.files import save_bytes
-    from studiolo.library import (
-        FORMATS,
-        Library,
-        Sayings,
-        in_section,
-        load_vocabulary,
-        load_waiting,
-        references_in_document,
-        references_in_inbox,
-        references_in_library,
-    )
-    from studiolo.lists import Document
+    from studiolo.library import FORMATS, Library
 
     if form == "atom":
         if path or section or tag or with_inbox or notes:
@@ -87,48 +75,77 @@ def export_command(
         raise UsageError(f"There is no format {form!r}. There are: {', '.join(FORMATS)}, atom.")
     is_file = path is not None and Path(path).is_file()
     home = Library.find(library, near=Path(path) if path and is_file else None)
-    if with_inbox:
-        references = references_in_inbox(load_waiting(home))
-    elif chosen := list_path(home, path):
-        references = references_in_document(
-            Document.load(chosen), home.relative(chosen), Sayings.load(home)
-        )
-    elif home.list_paths():
-        references = references_in_library(home)
-    else:
-        raise UsageError(
-            f"There is no Markdown list in {home.folder}. Name one with --list, or create one with: studiolo init"
-        )
-    if section:
-        references = in_section(references, section)
-        if not references:
-            raise UsageError(f"There is nothing below a heading {section!r}.")
-    vocabulary = load_vocabulary(home)
-    has_tags = vocabulary.having(tag or ())
-    references = [
-        replace(one, tags=vocabulary.all_meant(one.tags))
-        for one in references
-        if has_tags(one.tags)
-    ]
-    if tag and not references:
-        raise UsageError(
-            f"Nothing has the tag {' and '.join(map(repr, tag))}. To see which there are: studiolo tags"
-        )
+    references = _chosen(home, path, with_inbox=with_inbox, section=section)
+    references = _tagged(home, references, tag or [])
     if form not in ("html", "markdown"):
         references = _named(home, references)
     if not notes:
         references = [replace(one, notes=()) for one in references]
-    text = FORMATS[form](references)
+    _put(FORMATS[form](references), output, counted(len(references), "work"))
+
+
+def _chosen(home: Library, path: str | None, *, with_inbox: bool, section: str) -> list[Reference]:
+    """Return the works of the inbox, of one list, or of all lists; only those below a heading where one is given."""
+    from studiolo.errors import UsageError
+    from studiolo.library import (
+        Sayings,
+        in_section,
+        load_waiting,
+        references_in_document,
+        references_in_inbox,
+        references_in_library,
+    )
+    from studiolo.lists import Document
+
+    if with_inbox:
+        found = references_in_inbox(load_waiting(home))
+    elif chosen := list_path(home, path):
+        document = Document.load(chosen)
+        found = references_in_document(document, home.relative(chosen), Sayings.load(home))
+    elif home.list_paths():
+        found = references_in_library(home)
+    else:
+        raise UsageError(
+            f"There is no Markdown list in {home.folder}. Name one with --list, or create one with: studiolo init"
+        )
+    found = in_section(found, section) if section else found
+    if section and not found:
+        raise UsageError(f"There is nothing below a heading {section!r}.")
+    return found
+
+
+def _tagged(home: Library, references: list[Reference], tags: list[str]) -> list[Reference]:
+    """Return the works that have all of `tags`, each with its tags as they are meant."""
+    from studiolo.errors import UsageError
+    from studiolo.library import load_vocabulary
+
+    vocabulary = load_vocabulary(home)
+    has_tags = vocabulary.having(tags)
+    found = [
+        replace(one, tags=vocabulary.all_meant(one.tags))
+        for one in references
+        if has_tags(one.tags)
+    ]
+    if tags and not found:
+        raise UsageError(
+            f"Nothing has the tag {' and '.join(map(repr, tags))}. To see which there are: studiolo tags"
+        )
+    return found
+
+
+def _put(text: str, output: Path | None, what: str) -> None:
+    """Write an export to a file, and say what it holds; without one, print it."""
+    from studiolo.files import save_bytes
+
     if output is None:
         say_file(text)
     else:
         save_bytes(output.expanduser().absolute(), text.encode("utf-8", "replace"))
-        say(f"{counted(len(references), 'work')} written to {output}")
+        say(f"{what} written to {output}")
 
 
 def _export_feed(home: Library, url: str, output: Path | None) -> None:
     from studiolo.errors import FileError
-    from studiolo.files import save_bytes
     from studiolo.garden import keep_first_sights, load_events, to_atom
 
     events = load_events(home)
@@ -141,12 +158,7 @@ def _export_feed(home: Library, url: str, output: Path | None) -> None:
         from studiolo.report import measured_events
 
         events += measured_events(home)
-    text = to_atom(home, events, url=url)
-    if output is None:
-        say_file(text)
-    else:
-        save_bytes(output.expanduser().absolute(), text.encode("utf-8", "replace"))
-        say(f"{counted(len(events), 'event')} written to {output}")
+    _put(to_atom(home, events, url=url), output, counted(len(events), "event"))
 
 
 def _named(home: Library, references: list[Reference]) -> list[Reference]:

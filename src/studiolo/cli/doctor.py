@@ -134,7 +134,7 @@ def _data(library: Path) -> Iterator[Finding]:
     yield Finding(
         "papers",
         not problems,
-        f"{len(papers)} can run, {len(problems)} are wrong (studiolo check-papers)",
+        f"{len(papers)} can run, {len(problems)} {'is' if len(problems) == 1 else 'are'} wrong (studiolo check-papers)",
     )
 
 

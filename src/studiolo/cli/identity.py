@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import say
 from .options import PANEL, LibraryOption, Offline, make_client
 
+
+if TYPE_CHECKING:
+    from studiolo.keys import Key
+    from studiolo.library import Waiting
+    from studiolo.metadata import Facts
 
 app = typer.Typer()
 
@@ -129,32 +134,13 @@ def lookup(
 
     home = Library.find(library)
     waiting = load_waiting(home)
-    wanted = [find_key(key) for key in keys or []]
-    if not keys:
-        wanted = [key for key in waiting.on_lists if key.names_paper]
-        wanted += [
-            pending.key for pending in waiting.pending if pending.key and pending.key.names_paper
-        ]
-        if repositories:
-            wanted += [
-                pending.key
-                for pending in waiting.pending
-                if pending.key and pending.key.kind == "github"
-            ]
+    wanted = [find_key(key) for key in keys or []] or _all_keys(waiting, repositories=repositories)
     with make_client(home, offline=offline) as client:
         result = fetch_facts(
             home, wanted, client, known=waiting.facts, refresh=refresh, crosswalk=crosswalk
         )
-    if keys:
-        for key in wanted:
-            facts = result.facts.get(key)
-            if facts and facts.title:
-                authors = ", ".join(facts.authors[:3]) + (
-                    " and others" if len(facts.authors) > 3 else ""
-                )
-                say(
-                    f"{key}  {facts.title} - {facts.year or 'no year'} - {authors} ({facts.said_by})"
-                )
+    for key in wanted if keys else ():
+        _say_facts(key, result.facts.get(key))
     known = sum(1 for facts in result.facts.values() if not facts.missing)
     new = sum(1 for facts in result.new if not facts.missing)
     asked = len(set(wanted))
@@ -166,3 +152,17 @@ def lookup(
         say(f"  {reason}")
     for key in result.missing[:10]:
         say(f"  unknown: {key}")
+
+
+def _all_keys(waiting: Waiting, *, repositories: bool) -> list[Key]:
+    """Return the papers on the lists and in the inbox, and the repositories in the inbox where they are asked for."""
+    in_inbox = [pending.key for pending in waiting.pending if pending.key]
+    papers = [key for key in (*waiting.on_lists, *in_inbox) if key.names_paper]
+    return papers + [key for key in in_inbox if repositories and key.kind == "github"]
+
+
+def _say_facts(key: Key, facts: Facts | None) -> None:
+    if facts and facts.title:
+        others = " and others" if len(facts.authors) > 3 else ""
+        authors = ", ".join(facts.authors[:3]) + others
+        say(f"{key}  {facts.title} - {facts.year or 'no year'} - {authors} ({facts.said_by})")

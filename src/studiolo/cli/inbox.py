@@ -215,18 +215,12 @@ def add(
     home = Library.find(library)
     chosen = list_path(home, path)
     waiting = load_waiting(home, with_passed=True)
-    for key in keys:
-        desk.thing_to_add(
-            waiting, key, title=title
-        )  # all of them are known before the first is written
+    for key in keys:  # all of them are known before the first is written
+        desk.thing_to_add(waiting, key, title=title)
     left: list[str] = []
     for number, key in enumerate(keys):
-        if number:
-            waiting = load_waiting(home, with_passed=True)
-        pending = desk.thing_to_add(waiting, key, title=title)
-        if desk.is_unknown(waiting, pending) and not title and not offline:
-            with make_client(home) as client:
-                waiting, pending = desk.fetch_title(home, waiting, pending, client)
+        waiting = load_waiting(home, with_passed=True) if number else waiting
+        waiting, pending = _known(home, waiting, key, title, offline=offline)
         try:
             plan = desk.add(
                 home, waiting, pending,
@@ -245,6 +239,19 @@ def add(
         raise ListError(
             f"{added}: {len(keys) - len(left)} of {len(keys)}. Not {' Nor '.join(left)}"
         )
+
+
+def _known(
+    home: Library, waiting: Waiting, key: str, title: str, *, offline: bool
+) -> tuple[Waiting, Pending]:
+    """Return what is to be added under a key; a service is asked for its title where nobody has said it."""
+    from studiolo.library import desk
+
+    pending = desk.thing_to_add(waiting, key, title=title)
+    if title or offline or not desk.is_unknown(waiting, pending):
+        return waiting, pending
+    with make_client(home) as client:
+        return desk.fetch_title(home, waiting, pending, client)
 
 
 def _write(home: Library, plan: Plan, *, dry_run: bool) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import counted, say, say_json
-from .options import AsJson, ListPath, home_of, named_list
-from .progress import about, working
-from .running import PANEL, OnlyOption, ScaleOption, check_scales, only_of
+from .options import AsJson, ListPath
+from .progress import about
+from .running import PANEL, OnlyOption, ScaleOption, check_scales, load_chosen
 
 
 if TYPE_CHECKING:
@@ -56,23 +56,14 @@ def plan(
     check_scales(scale or ())
 
     from studiolo import runs
-    from studiolo.lists import Document
-    from studiolo.report import load_view
 
-    path = named_list(path, library)
-    home = home_of(path, library)
-    with working("Reading the list and what was measured before"):
-        view = load_view(Document.load(path), home)
-    for problem in view.problems:
-        say(f"Left out: {problem}", to_err=True)
-    chosen = only_of(view.papers, only) if only else view.papers
-    papers = [one.paper for one in chosen.values()]
-    with runs.start_engine(on, papers, home) as engine:
-        found = runs.forecast(papers, home, engine.place, scales=scale or ())
+    chosen = load_chosen(path, library, only)
+    with runs.start_engine(on, chosen.papers, chosen.home) as engine:
+        found = runs.forecast(chosen.papers, chosen.home, engine.place, scales=scale or ())
     if as_json:
         say_json(_as_json(engine, found))
         return
-    say(view.readiness)
+    say(chosen.view.readiness)
     _show(engine, found)
 
 
@@ -99,9 +90,8 @@ def _show(engine: Engine, found: Forecast) -> None:
         say("Nothing is left to measure there.")
         return
     unmeasured = sum(one.unmeasured for one in found.expected)
-    guess = (
-        f"; {unmeasured} of them were never measured, and count as 5 s each" if unmeasured else ""
-    )
+    were = "was never measured, and counts" if unmeasured == 1 else "were never measured, and count"
+    guess = f"; {unmeasured} of them {were} as 5 s each" if unmeasured else ""
     say(
         f"{counted(found.seeds, 'seed')}: {about(found.cost_s)} of one worker, "
         f"{about(found.wall_s(engine.jobs))} on the clock{guess}."

@@ -69,7 +69,7 @@ def fetch_pool(
     from studiolo.errors import UsageError
     from studiolo.files import kind_at
     from studiolo.library import Library, pools_folder
-    from studiolo.metadata import Pool, check_category, day_of, fill_from, load_papers
+    from studiolo.metadata import Pool, check_category, day_of
 
     home = Library.find(library)
     first = day_of(since) if since else ""
@@ -78,7 +78,6 @@ def fetch_pool(
     if not what:
         _list_pools(home)
         return
-    progress = _Progress()
     if kind_at(path) == "file" or (
         path.suffix and ("/" in what or path.suffix.lower() in _OF_FILES)
     ):
@@ -86,39 +85,44 @@ def fetch_pool(
             raise UsageError(
                 "--api and --until are about arXiv's servers; a file takes --since and --category."
             )
-        home.prepare()
-        pool = Pool(pools_folder(home), path.name)
-        papers = load_papers(path)
-        with _kept_on_ctrl_c(pool):
-            counts = fill_from(
-                pool, papers, categories=category or (), since=first, on_page=progress.show
-            )
-        _report(pool, counts)
-        return
-    if category:
+        _fill(home, path, category or [], first)
+    elif category:
         raise UsageError(
             "--category is for files; fetch a category by its name: studiolo fetch-pool cs.LG"
         )
-    pool = Pool(pools_folder(home), check_category(what))
-    if offline:
-        _say_offline(pool)
-        return
-    home.prepare()
-    _fetch(home, pool, first, last, api, progress)
+    else:
+        pool = Pool(pools_folder(home), check_category(what))
+        if offline:
+            _say_offline(pool)
+        else:
+            _fetch(home, pool, first, last, api=api)
 
 
 _OF_FILES = {".json", ".jsonl", ".ndjson", ".gz", ".xz", ".bz2", ".zip", ".bib", ".bibtex"}
 
 
-def _fetch(
-    home: Library, pool: Pool, since: str, until: str, api: bool, progress: _Progress
-) -> None:
+def _fill(home: Library, path: Path, categories: list[str], since: str) -> None:
+    from studiolo.library import pools_folder
+    from studiolo.metadata import Pool, fill_from, load_papers
+
+    home.prepare()
+    pool = Pool(pools_folder(home), path.name)
+    papers = load_papers(path)
+    with _kept_on_ctrl_c(pool):
+        counts = fill_from(
+            pool, papers, categories=categories, since=since, on_page=_Progress().show
+        )
+    _report(pool, counts)
+
+
+def _fetch(home: Library, pool: Pool, since: str, until: str, *, api: bool) -> None:
     from studiolo.metadata import fetch_category
 
+    home.prepare()
     with make_client(home) as client, _kept_on_ctrl_c(pool):
         counts = fetch_category(
             pool, pool.name, client, since=since, until=until, by_api=api,
-            on_page=progress.show, on_note=lambda text: say(text, to_err=True),
+            on_page=_Progress().show, on_note=lambda text: say(text, to_err=True),
         )  # fmt: skip
     _report(pool, counts)
     if not counts.read and not pool.path.exists():

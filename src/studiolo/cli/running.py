@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -25,6 +26,7 @@ from .verdicts import show_counts, show_left, show_next, show_verdicts
 
 if TYPE_CHECKING:
     from studiolo.claims import Paper
+    from studiolo.report import View
     from studiolo.runs import Evidence, LeftOut, Replayed
 
 T = TypeVar("T")
@@ -124,75 +126,97 @@ def run(
             budget=budget, jobs=jobs, scale=scale, needs=needs, retry=retry, memory=memory, on=on, json=as_json
         )  # fmt: skip
     check_scales(scale or ())
-    _check_needs(needs or ())
-
-    from studiolo import runs
-    from studiolo.lists import Document
-    from studiolo.report import load_view, write_report
-
     if example:
         if path is not None or library is not None:
             raise UsageError("--example brings its own list and library. Leave the others out.")
         path = example_list()
+    chosen = load_chosen(path, library, only)
+    _check_needs(needs or (), chosen.papers)
+    if not as_json:
+        say(chosen.view.readiness)
+    papers, lacking = _with_packages(chosen.papers)
+    _announce(papers)
+    if replay is not None:
+        _replay(papers, chosen.home, replay)
+    else:
+        _measure(
+            chosen, papers, on, jobs, as_json=as_json, ids=verbose, budget_s=budget_s, retry=retry,
+            memory_bytes=memory_bytes, scales=scale or (), needs=needs or (),
+        )  # fmt: skip
+    if lacking:
+        raise RunError(lacking)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A list, the library that keeps its records, and those of its papers that are meant."""
+
+    path: Path
+    home: Path
+    view: View
+    papers: list[Paper]
+
+
+def load_chosen(path: Path | None, library: Path | None, only: Sequence[str] | None) -> Chosen:
+    """Read a list and what was measured for it, and say which of its paper folders cannot be read."""
+    from studiolo.lists import Document
+    from studiolo.report import load_view
+
     path = named_list(path, library)
-    document = Document.load(path)
-    home = home_of(path, library)
+    document, home = Document.load(path), home_of(path, library)
     with working("Reading the list and what was measured before"):
         view = load_view(document, home)
     for problem in view.problems:
         say(f"Left out: {problem}", to_err=True)
-    chosen = only_of(view.papers, only) if only else dict(view.papers)
-    papers = [one.paper for one in chosen.values()]
-    if not as_json:
-        say(view.readiness)
-    _require_packages(papers)
-    _announce(papers)
-    if replay is not None:
-        _replay(papers, home, replay)
-        return
+    chosen = only_of(view.papers, only) if only else view.papers
+    return Chosen(path, home, view, [one.paper for one in chosen.values()])
+
+
+def _measure(
+    chosen: Chosen,
+    papers: Sequence[Paper],
+    on: str | None,
+    jobs: int | None,
+    *,
+    as_json: bool,
+    ids: bool,
+    **asked: Any,
+) -> None:
+    """Run what is asked for, write the report, and say how everything came out and what is left."""
+    from studiolo import report, runs
+
     why_left: dict[tuple[str, str], str] = {}
-    with runs.start_engine(on, papers, home) as engine, progress(as_json=as_json) as show:
+    with runs.start_engine(on, papers, chosen.home) as engine, progress(as_json=as_json) as show:
         if engine.says:
             say(engine.says, to_err=True)
-        jobs = jobs or engine.jobs
 
         def tell(event: runs.Event) -> None:
             if isinstance(event, runs.ClaimLeft):
                 why_left.update(_reasons(event.left))
             show(event)
 
+        jobs = jobs or engine.jobs
         evidence = runs.run(
-            papers,
-            home,
-            jobs=jobs,
-            budget_s=budget_s,
-            scales=scale or (),
-            needs=needs or (),
-            retry=retry,
-            memory_bytes=memory_bytes,
-            tell=tell,
-            place=engine.place,
-            executor=engine.executor,
-        )
-    view = view.with_evidence(evidence)
-    if retry:
+            papers, chosen.home, jobs=jobs, tell=tell, place=engine.place, executor=engine.executor, **asked
+        )  # fmt: skip
+    view = chosen.view.with_evidence(evidence)
+    if asked["retry"]:
         _say_kept(evidence)
     with working("Writing the report"):
-        report = write_report(view if on is None else load_view(document, home))
+        page = report.write_report(
+            view if on is None else report.load_view(view.document, chosen.home)
+        )
     if as_json:
-        say_event({"event": "report", "path": str(report)})
+        say_event({"event": "report", "path": str(page)})
         return
-    measured = [view.papers[slug] for slug in chosen]
-    rest = runs.plan_next(
-        {one.paper.slug: [one.evidence, *one.reference] for one in measured},
-        scales=scale or (),
-        needs=needs or (),
-    )
-    show_verdicts(measured, ids=verbose)
+    measured = [view.papers[paper.slug] for paper in papers]
+    known = {one.paper.slug: [one.evidence, *one.reference] for one in measured}
+    rest = runs.plan_next(known, scales=asked["scales"], needs=asked["needs"])
+    show_verdicts(measured, ids=ids)
     show_left(measured, why_left)
     show_counts(measured)
-    show_next(rest, jobs, path)
-    say(report)
+    show_next(rest, jobs, chosen.path)
+    say(page)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -315,7 +339,8 @@ def check_papers(
         count += 1
         try:
             complaints = [str(problem) for problem in check_paper(load_paper(folder))]
-            complaints += _of_package(folder, runs.code_of(folder).imports)
+            said = _of_package(folder, runs.code_of(folder).imports)
+            complaints += [f"{folder}: {complaint}" for complaint in said]
         except PaperError as error:
             complaints = [str(error)]
         wrong += bool(complaints)
@@ -330,12 +355,12 @@ def check_papers(
 def _of_package(folder: Path, imports: Collection[str]) -> Iterator[str]:
     """Yield what keeps a paper folder from being a package that imports its own files as its own."""
     if not (folder / "__init__.py").is_file():
-        yield f"{folder} is not a package: it has no __init__.py."
+        yield "it is not a package: it has no __init__.py."
     stems = (path.stem for path in folder.glob("*.py") if path.stem.isidentifier())
     files = {stem for stem in stems if find_spec(stem) is None}
     for name in sorted({folder.name, *files} & set(imports)):
         yield (
-            f"{folder}: it imports itself as {name}, and what is imported so does not count as its code. "
+            f"it imports itself as {name}, and what is imported so does not count as its code. "
             "Write from .model import ... in its files."
         )
 
@@ -394,12 +419,19 @@ def check_scales(scales: Sequence[str]) -> None:
             raise UsageError(f"{scale!r} is not a scale. Choose from {', '.join(SCALES)}.")
 
 
-def _check_needs(needs: Sequence[str]) -> None:
-    from studiolo.claims import NEED, NEEDS
+def _check_needs(needs: Sequence[str], papers: Sequence[Paper]) -> None:
+    from studiolo.claims import NEED, NEEDS, SETS
 
+    known = {f"data:{name}" for name in SETS}
+    known |= {need for paper in papers for claim in paper.claims for need in claim.needs}
     for need in needs:
         if NEED.fullmatch(need) is None:
             raise UsageError(f"{need!r} is not a need. Write {NEEDS}.")
+        if need.startswith("data:") and need not in known:
+            sets = sorted(name for name in known if name.startswith("data:"))
+            raise UsageError(
+                f"No claim here needs {need!r}, and there is no such data set. There are: {', '.join(sets)}."
+            )
 
 
 def only_of(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
@@ -439,23 +471,38 @@ GPU_ONLY = frozenset({"triton"})  # imported only on a GPU; torch for CUDA bring
 READERS = frozenset({"transformers"})  # imported only where a reader's own model comes from there
 
 
-def _require_packages(papers: Sequence[Paper]) -> None:
-    """Say beforehand which packages are missing: else every seed would end in the same error."""
+def _with_packages(papers: Sequence[Paper]) -> tuple[list[Paper], str]:
+    """Return the papers whose packages are there, and what the others lack: each of their seeds would end in that error.
+
+    Raises:
+        RunError: all lack something.
+    """
+    reasons: dict[str, list[str]] = {}
+    for paper in papers:
+        if why := _lacks(paper):
+            reasons.setdefault(why, []).append(paper.slug)
+    lines = [f"{', '.join(slugs)}: {why}" for why, slugs in reasons.items()]
+    left_out = {slug for slugs in reasons.values() for slug in slugs}
+    able = [paper for paper in papers if paper.slug not in left_out]
+    if lines and not able:
+        raise RunError("\n".join(lines))
+    for line in lines:
+        say(f"Left out: {line}", to_err=True)
+    return able, "\n".join(lines)
+
+
+def _lacks(paper: Paper) -> str:
+    """Return what of a paper's imports cannot be found, and what to do; empty if nothing is missing."""
     from studiolo.runs import code_of, is_readers_own
 
-    own, ours = set[str](), set[str]()  # what the library's papers lack, and what ours lack
-    for paper in papers:
-        imports = code_of(paper.folder).imports
-        missing = {n for n in imports - FASTER - GPU_ONLY - READERS if find_spec(n) is None}
-        if missing and (complaint := next(_of_package(paper.folder, missing), None)):
-            raise RunError(complaint)
-        (own if is_readers_own(paper) else ours).update(missing)
-    if own or ours:
-        packages = " ".join([*(["'studiolo[run]'"] if ours else []), *sorted(own - ours)])
-        raise RunError(
-            f"These papers need {', '.join(sorted(own | ours))}, which is not installed. "
-            f"To install: pip install {packages}"
-        )
+    imports = code_of(paper.folder).imports - FASTER - GPU_ONLY - READERS
+    missing = sorted(name for name in imports if find_spec(name) is None)
+    if not missing:
+        return ""
+    packages = " ".join(missing) if is_readers_own(paper) else "'studiolo[run]'"
+    return next(_of_package(paper.folder, missing), "") or (
+        f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed. To install: pip install {packages}"
+    )
 
 
 def _announce(papers: Sequence[Paper]) -> None:

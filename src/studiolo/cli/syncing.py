@@ -57,7 +57,6 @@ def sync(
       studiolo sync github-stars
       studiolo sync --forget exports/bookmarks.html
     """
-    from studiolo.errors import UsageError
     from studiolo.library import Inbox, Library, forget_place, load_places
 
     home = Library.find(library)
@@ -70,14 +69,7 @@ def sync(
             "Nothing was collected from a place that can be read again. Start with: studiolo collect --help"
         )
         return
-    chosen = [
-        place for place in places if not only or {place.source, place.where, str(place)} & {*only}
-    ]
-    for word in only or ():
-        if not any(word in (place.source, place.where, str(place)) for place in chosen):
-            raise UsageError(
-                f"Nothing was collected from {word!r}. There are: {'; '.join(map(str, places))}."
-            )
+    chosen = _named(places, only or [])
     inbox = Inbox(home)
     new = failed = 0
     for place in chosen:
@@ -91,7 +83,7 @@ def sync(
         say(
             f"{place}: read {counts.read:,} = new {counts.new:,} + known {counts.known:,} + skipped {counts.num_skipped:,}"
         )
-    broken = f"; {counted(failed, 'of them')} could not be read" if failed else ""
+    broken = f"; {failed:,} of them could not be read" if failed else ""
     say(
         f"{counted(len(chosen), 'source')}, {counted(new, 'new thing') if new else 'nothing new'}{broken}."
     )
@@ -101,6 +93,21 @@ def sync(
         say("Next: studiolo inbox")
     if failed:
         raise typer.Exit(1)
+
+
+def _named(places: list[Place], words: list[str]) -> list[Place]:
+    """Return the places that words name, by source or by where they are; without words all of them."""
+    from studiolo.errors import UsageError
+
+    names = [{place.source, place.where, str(place)} for place in places]
+    for word in words:
+        if not any(word in name for name in names):
+            raise UsageError(
+                f"Nothing was collected from {word!r}. There are: {'; '.join(map(str, places))}."
+            )
+    return [
+        place for place, name in zip(places, names, strict=True) if not words or name & {*words}
+    ]
 
 
 def _collect_again(

@@ -151,7 +151,7 @@ def _outcome(view: PaperView, claim: Claim, verdict: Verdict) -> str:
     if claim.all_of:
         held = sum(view.verdicts[part].word == "holds" for part in claim.all_of)
         parts = "all its" if held == len(claim.all_of) else f"{held} of its {len(claim.all_of)}"
-        return f"{word} ({parts} parts hold)"
+        return f"{word} ({parts} parts {'holds' if held == 1 else 'hold'})"
     return f"{word} ({verdict.why})" if verdict.why else word
 
 

@@ -111,6 +111,37 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         return ()  # one word is a name, or nothing
     if _PLAIN_PEOPLE.fullmatch(text) and not any(map(_names_nobody, plain := text.split(", "))):
         return tuple(plain) if len(plain) > 1 or _names_one_clearly(text) else ()
+    text = _without_marks(text)
+    if not text or "(" in text or _NO_PERSON.search(text):
+        return ()
+    others = _AND_OTHERS.search(text)
+    if others:
+        text = text[: others.start()]
+    text = _VENUE_LAST.sub("", text)
+    if turned := _each_turned(text):
+        return split_authors(turned)
+    people = _pieces(text)
+    if not _all_people(people):
+        return ()
+    if surely:
+        people = [one for one in people if not INSTITUTION.search(one)]
+    if _is_doubtful(people, others is not None, surely=surely):
+        return ()
+    if _are_family_and_initials(people):
+        pairs = zip(people[::2], people[1::2], strict=True)
+        return tuple(f"{given} {family}" for family, given in pairs)
+    people = _first_turned(people, others is not None)
+    if surely:
+        return () if len(people) == 1 and _RUN_TOGETHER.fullmatch(people[0]) else tuple(people)
+    if not others and sum(" " in person for person in people) * 2 < len(people):
+        return ()  # one word each: not clearly people
+    if len(people) == 1 and not others and not _names_one_clearly(people[0]):
+        return ()
+    return tuple(people)
+
+
+def _without_marks(text: str) -> str:
+    """Return the first sentence of a list of people without `by`, affiliations, footnotes and markup."""
     text = _FULL_STOP.sub("", text.removesuffix(" ."))
     if by := _BY.match(text):
         text = text[by.end() :]
@@ -119,21 +150,22 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
     if "(" in text:
         text = _AFFILIATION.sub("", text)
     text = _FOOTNOTE.sub("", text)
-    text = _GLUED_INITIAL.sub(" ", text) if "." in text else text
-    if not text or "(" in text or _NO_PERSON.search(text):
-        return ()
-    others = _AND_OTHERS.search(text)
-    if others:
-        text = text[: others.start()]
-    text = _VENUE_LAST.sub("", text)
+    return _GLUED_INITIAL.sub(" ", text) if "." in text else text
+
+
+def _each_turned(text: str) -> str:
+    """Return `Given Family, Given Family` for `Family, Given and Family, Given` or with semicolons; empty for any other."""
     each = "; " if "; " in text else " and "
     every = [_INVERTED_EACH.fullmatch(person.strip()) for person in text.rstrip(" ,").split(each)]
     if len(every) > 1 and all(every) and any(m and _may_invert(m[1], m[2]) for m in every):
-        # Family, Given and Family, Given; Family, Given; Family, Given
-        return split_authors(", ".join(f"{m[2]} {m[1]}" for m in every if m))
-    people = [
-        " ".join(person.split()) for person in _AND.sub(", ", text).split(",") if person.strip()
-    ]
+        return ", ".join(f"{m[2]} {m[1]}" for m in every if m)
+    return ""
+
+
+def _pieces(text: str) -> list[str]:
+    """Return what stands between the commas, without a venue, a month or an acronym at the end."""
+    pieces = (" ".join(piece.split()) for piece in _AND.sub(", ", text).split(","))
+    people = [piece for piece in pieces if piece]
     while (
         people
         and (
@@ -145,41 +177,44 @@ def split_authors(text: str, *, surely: bool = False) -> tuple[str, ...]:
         )
     ):
         people.pop()
+    return people
+
+
+def _all_people(people: list[str]) -> bool:
+    """Whether all have the form of a name; of several a few may be written small."""
     strange = [one for one in people if not (_PERSON.fullmatch(one) or _INITIALS.fullmatch(one))]
     small = all(map(_SMALL_NAME.fullmatch, strange)) and not any(map(_names_nobody, strange))
-    if not people or (strange and not (small and len(strange) * 4 <= len(people))):
-        return ()
+    return bool(people) and (not strange or (small and len(strange) * 4 <= len(people)))
+
+
+def _is_doubtful(people: list[str], has_others: bool, *, surely: bool) -> bool:
+    """Whether too many of them are words that name nobody."""
     if surely:
-        people = [one for one in people if not INSTITUTION.search(one)]
         odd = sum(not one.isupper() and _names_nobody(one.removeprefix("A ")) for one in people)
-        if odd * 2 > len(people) and not others:
-            return ()
-    doubtful = 0 if surely else sum(map(_names_nobody, people))
-    if doubtful and (others or any(map(_INITIAL_FIRST.match, people))):  # A Some, B Other
-        doubtful = sum(_names_nobody(one.removeprefix("A ")) for one in people)
-    if doubtful * 4 > len(people) or (doubtful and len(people) < 4):
-        return ()
-    if (
+        return odd * 2 > len(people) and not has_others
+    nobody = sum(map(_names_nobody, people))
+    if nobody and (has_others or any(map(_INITIAL_FIRST.match, people))):  # A Some, B Other
+        nobody = sum(_names_nobody(one.removeprefix("A ")) for one in people)
+    return nobody * 4 > len(people) or (nobody > 0 and len(people) < 4)
+
+
+def _are_family_and_initials(people: list[str]) -> bool:
+    """Whether they are Family, A. B., Family, C."""
+    return (
         len(people) > 1
         and len(people) % 2 == 0
-        and all(_INITIALS.fullmatch(p) for p in people[1::2])
-        and not any(_INITIALS.fullmatch(p) for p in people[::2])
-    ):
-        return tuple(
-            f"{given} {family}" for family, given in zip(people[::2], people[1::2], strict=True)
-        )
-    given = people[1] if len(people) > 2 or (len(people) == 2 and others) else ""
+        and all(map(_INITIALS.fullmatch, people[1::2]))
+        and not any(map(_INITIALS.fullmatch, people[::2]))
+    )
+
+
+def _first_turned(people: list[str], has_others: bool) -> list[str]:
+    """Return people of whom the first may be written Family, Given, without letters that stand alone."""
+    given = people[1] if len(people) > 2 or (len(people) == 2 and has_others) else ""
     inverted = given and " " not in people[0] and " " in "".join(people[2:3] or " ")
     if inverted and _GIVEN.fullmatch(given):
-        people[:2] = [f"{people[1]} {people[0]}"]  # Family, Given, Given Family
-    people = [one for one in people if len(one) > 1] if len(people) > 1 else people
-    if surely:
-        return () if len(people) == 1 and _RUN_TOGETHER.fullmatch(people[0]) else tuple(people)
-    if not others and sum(" " in person for person in people) * 2 < len(people):
-        return ()  # one word each: not clearly people
-    if len(people) == 1 and not others and not _names_one_clearly(people[0]):
-        return ()
-    return tuple(people)
+        people = [f"{given} {people[0]}", *people[2:]]  # Family, Given, Given Family
+    return [one for one in people if len(one) > 1] if len(people) > 1 else people
 
 
 def has_initials(text: str) -> bool:

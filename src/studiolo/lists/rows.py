@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from studiolo.errors import ListError
@@ -97,22 +97,41 @@ def _values(
         like: those of rows like it, whether they are to be followed or not.
     """
     columns = _columns(doc, table)
-    width = len(table.children[0].content)
-    values = [""] * width
-    roles: set[str] = set()
+    values, roles = _learnt_values(doc, table, rows, item, last)
+    if not {"title", "url"} <= roles:
+        values, roles = [""] * len(values), {"title", "url"}
+        titled = _title_column(columns, len(values), like)
+        values[titled] = f"[{escape(item.title)}]({destination(item.url)})"
     said: dict[Role, str] = {
         "name": escape(item.name or ""),
         "year": str(item.year or ""),
         "authors": escape(", ".join(item.authors)),
         "notes": "; ".join(_COMMENT.sub("&lt;", " ".join(note.split())) for note in item.notes),
     }
-    meant = {column: role for role, column in columns.items()}
+    for role, text in said.items():
+        column = columns.get(role, columns.get(_INSTEAD.get(role, role), len(values)))
+        if column < len(values) and not values[column] and role not in roles:
+            if role == "year" and text and _says_otherwise(doc, table, column):
+                continue
+            values[column] = text
+            roles.add(role)
+    for column, value in enumerate(values):
+        if not value:
+            values[column] = _filler(doc, table, column, column == columns.get("state"))
+    return values, roles
+
+
+def _learnt_values(
+    doc: Document, table: Block, rows: Sequence[_Cells], item: Item, last: Sequence[_Cells]
+) -> tuple[list[str], set[str]]:
+    """Return the cells of a new row as far as other rows show how to write them, and which of `item` they say."""
     headings = _headings(doc, table)
-    linked = [column for row in rows for column in row if "url" in row[column].roles]
-    order = sorted(range(width), key=lambda column: (-linked.count(column), column))
+    meant = {column: role for role, column in _columns(doc, table).items()}
+    values, roles = [""] * len(headings), set[str]()
     found = Counter((role, column) for row in rows for column in row for role in row[column].roles)
     most = {role: max(n for (one, _), n in found.items() if one == role) for role, _ in found}
-    for column in order:
+    linked = Counter(column for row in rows for column in row if "url" in row[column].roles)
+    for column in sorted(range(len(values)), key=lambda column: (-linked[column], column)):
         templates = [
             row[column]
             for row in rows
@@ -126,43 +145,37 @@ def _values(
         above = [row[column] for row in last if column in row]
         if best.roles == ("number",) and not _counts(above, headings[column]):
             continue  # stars, pages: no number of the row
-        fresh = {role for role in best.roles if role not in roles}
-        if "url" in best.roles and not fresh - {"venue"} and "title" not in best.roles:
-            fresh = {"url"}  # a second link to the same paper
-        if best.roles == ("year",) and meant.get(column) in ("year", "date", "venue"):
-            fresh = {"year"}  # whatever else has it
-        if best.roles == ("name",) and meant.get(column) == "name" and item.name:
-            fresh = {"name"}  # it may be in the link as well
+        fresh = _fresh(best, meant.get(column), roles, item)
         if fresh == {"venue"} or (len(templates) * 2 >= len(rows) and fresh):
             values[column] = counted(best.write(item), above)
             roles |= fresh
-    if not {"title", "url"} <= roles:
-        values, roles = [""] * width, set()
-        unnamed = [i for i in range(width) if i not in columns.values()]
-        named = Counter(
-            column
-            for row in like
-            for column, form in row.items()
-            if "title" in form.roles and column not in meant
-        )
-        if "title" in columns or not named:
-            titled = columns.get("title", columns.get("name", (unnamed or [0])[0]))
-        else:
-            titled = named.most_common(1)[0][0]
-        values[titled] = f"[{escape(item.title)}]({destination(item.url)})"
-        roles |= {"title", "url"}
-    for role, text in said.items():
-        column = columns.get(role, columns.get(_INSTEAD.get(role, role), width))
-        if column < width and not values[column] and role not in roles:
-            if role == "year" and text and _says_otherwise(doc, table, column):
-                continue
-            values[column] = text
-            roles.add(role)
-    state = columns.get("state")
-    for column in range(width):
-        if not values[column]:
-            values[column] = _filler(doc, table, column, column == state)
     return values, roles
+
+
+def _fresh(form: Template, meant: Role | None, roles: set[str], item: Item) -> set[str]:
+    """Return what a cell in this form, in a column that is `meant` for a role, says beside `roles`."""
+    if form.roles == ("name",) and meant == "name" and item.name:
+        return {"name"}  # it may be in the link as well
+    if form.roles == ("year",) and meant in ("year", "date", "venue"):
+        return {"year"}  # whatever else has it
+    fresh: set[str] = {role for role in form.roles if role not in roles}
+    if "url" in form.roles and not fresh - {"venue"} and "title" not in form.roles:
+        return {"url"}  # a second link to the same paper
+    return fresh
+
+
+def _title_column(columns: Mapping[Role, int], width: int, like: Sequence[_Cells]) -> int:
+    """Return where a title goes that no row shows how to write: its column, else where most rows have it."""
+    others = Counter(
+        column
+        for row in like
+        for column, form in row.items()
+        if "title" in form.roles and column not in columns.values()
+    )
+    if "title" not in columns and others:
+        return others.most_common(1)[0][0]
+    unnamed = next((i for i in range(width) if i not in columns.values()), 0)
+    return columns.get("title", columns.get("name", unnamed))
 
 
 def _says_otherwise(doc: Document, table: Block, column: int) -> bool:

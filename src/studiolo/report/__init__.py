@@ -19,7 +19,7 @@ from .html import (
 from .links import Chip, chips_of, linked_text
 from .rows import Row, answers_to, join, keys_of, papers_on
 from .save import note_seen, write_report, write_site
-from .view import PaperView, View, load_paper, load_view, now
+from .view import PaperView, View, counted, load_paper, load_view, now
 
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "can_draw",
     "chips_of",
     "claims_that_hold",
+    "counted",
     "draw_figures",
     "feed_link",
     "figure_script",

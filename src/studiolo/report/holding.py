@@ -9,6 +9,7 @@ from studiolo.library import Library, load_same
 from studiolo.runs import discover, load_library_evidence
 
 from .rows import join, papers_on
+from .view import share_of
 
 
 def claims_that_hold(library: Library) -> dict[str, tuple[int, int]]:
@@ -40,7 +41,7 @@ def measured_events(library: Library) -> list[Event]:
     for paper in discover(library.folder, problems=[]):
         decided, holds, last = _tally(library, paper)
         if decided:
-            text = f"{holds} of {decided} claims hold."
+            text = f"{share_of(holds, decided, 'claim', 'holds', 'hold')}."
             url = address_of(Key.parse(paper.key))
             found.append(Event("measured", last, paper.title, url, text, f"{paper.key} {last}"))
     return found

@@ -25,7 +25,7 @@ from .figures import Drawn, draw
 from .links import WEB, chips_of, linked_text
 from .pictures import interval_strip, png_data_uri, svg_of, vega_bundle
 from .theme import VARIABLES
-from .view import FIRST_CLAIMS, PaperView, View
+from .view import FIRST_CLAIMS, PaperView, View, counted, share_of
 
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -74,6 +74,8 @@ def templates(*more: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["shell"] = shlex.quote
+    environment.filters["counted"] = counted
+    environment.filters["share_of"] = share_of
     environment.filters["linked_text"] = linked_text
     environment.globals |= {
         "strip": _strip,

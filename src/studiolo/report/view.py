@@ -206,8 +206,11 @@ class Honesty:
     unshown: list[tuple[str, str]]
 
     def __str__(self) -> str:
+        if not self.decided:
+            return "No claim was decided."
+        were, hold = ("was" if self.decided == 1 else "were"), Word.HOLDS.of(self.holds)
         return (
-            f"Of the {self.decided} claims that were decided, {self.holds} hold, and at most "
+            f"Of the {counted(self.decided, 'claim')} that {were} decided, {hold}, and at most "
             f"{self.wrong_holds:.1f} are expected to be wrongly said to hold."
         )
 
@@ -320,8 +323,8 @@ class View:
         questions = [v.verdicts[c.id] for v in self.papers.values() for c in v.questions]
         checks = [v.verdicts[c.id] for v in self.papers.values() for c in v.checks]
         parts = [
-            *_apart(questions, "question", "of our own", "hold"),
-            *_apart(checks, "check", "of our code", "pass"),
+            *_apart(questions, "question", "of our own", "holds", "hold"),
+            *_apart(checks, "check", "of our code", "passes", "pass"),
         ]
         return f"Counted apart: {', '.join(parts)}." if parts else ""
 
@@ -454,13 +457,21 @@ def _of_folder(view: PaperView) -> Iterator[tuple[str, str]]:
             )
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 entry`, `2,000 papers`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _apart(verdicts: Sequence[Verdict], noun: str, whose: str, verb: str) -> Iterator[str]:
+def share_of(part: int, whole: int, noun: str, verb: str, verbs: str) -> str:
+    """Return a part of what is counted with its verb: `1 of 2 claims holds`, `0 of 2 claims hold`, `0 of 1 claim holds`."""
+    return f"{part:,} of {counted(whole, noun)} {verb if 1 in (part, whole) else verbs}"
+
+
+def _apart(
+    verdicts: Sequence[Verdict], noun: str, whose: str, verb: str, verbs: str
+) -> Iterator[str]:
     run = [verdict.word for verdict in verdicts if verdict.word is not Word.NOT_RUN]
     if run:
-        yield f"{run.count(Word.HOLDS)} of {_counted(len(run), noun)} {whose} {verb}"
+        yield share_of(run.count(Word.HOLDS), len(run), noun, f"{whose} {verb}", f"{whose} {verbs}")
     if left := len(verdicts) - len(run):
-        yield f"{_counted(left, noun)} {whose} not run"
+        yield f"{counted(left, noun)} {whose} not run"

@@ -18,10 +18,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, get_args
+
+from studiolo.errors import RunError
 
 from .machine import Machine, Place
 from .records import Status
@@ -117,9 +120,14 @@ class LocalExecutor(Executor):
     Args:
         jobs: processes at a time.
         torch: preload torch, for experiments that import it.
+
+    Raises:
+        RunError: psutil is not installed, by which workers are ended.
     """
 
     def __init__(self, jobs: int, *, torch: bool) -> None:
+        if find_spec("psutil") is None:
+            raise RunError("psutil is not installed. To install: pip install 'studiolo[run]'")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(
             [*PRELOAD_ALWAYS, *(PRELOAD_WITH_TORCH if torch else ())]

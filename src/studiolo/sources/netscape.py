@@ -239,98 +239,124 @@ def parse_netscape(stream: BinaryIO | Counted, name: str, source: str = "bookmar
         stream: the file's bytes; UTF-8 unless a byte order mark or its META says otherwise.
         name: the file's name for places.
     """
-    folders = _Folders()
-    header: dict[str, str] | None = None  # attributes of the H3 whose <DL> has not come yet
-    header_name = header_note = ""
-    header_line = 0
-    anchor: dict[str, str] | None = None
-    anchor_line = 0
-    title = note = ""
-    inner: str | None = None  # the address of a link inside a note
-    in_note = False
-    section = heading = ""  # the <h1> above a plain list, which Pocket and Instapaper write
-    where = ""  # what the text before the next tag belongs to: "a", "h1", "h3", "dd" or nothing
+    reader = _Reader(name, source)
+    for line, text, tag, raw in _tokens(stream):
+        if why := reader.text(text):
+            yield Skipped(f"{name}:{line}", why)
+        yield from reader.tag(line, tag, raw)
 
-    def folder(path: tuple[str, ...]) -> SavedFolder:
-        dates = header or {}
-        added, modified = iso(dates.get("add_date")), iso(dates.get("last_modified"))
-        return SavedFolder(
-            source, path, words_of(header_note), added, modified, f"{name}:{header_line}"
+
+class _Reader:
+    """What is open while the tags go by: folders, the header of one, a bookmark, a note."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name, self.source = name, source
+        self.folders = _Folders()
+        self.header: dict[str, str] | None = (
+            None  # attributes of the H3 whose <DL> has not come yet
+        )
+        self.header_name = self.header_note = ""
+        self.header_line = 0
+        self.anchor: dict[str, str] | None = None
+        self.anchor_line = 0
+        self.title = self.note = ""
+        self.inner: str | None = None  # the address of a link inside a note
+        self.in_note = False
+        self.section = self.heading = ""  # the <h1> above a plain list, as Pocket and Instapaper do
+        self.where = (
+            ""  # what the text before the next tag belongs to: "a", "h1", "h3", "dd" or nothing
         )
 
-    for line, text, tag, raw in _tokens(stream):
-        if where == "a":
-            title = _title(text)
-        elif where == "h3":
-            header_name = _title(text)
-        elif where == "h1":
-            heading = _title(text)
-        elif where == "dd" and text:
-            if inner is not None:
-                text = f"{text} ({inner})" if inner not in text else text
-            if header is not None:
-                header_note += text
+    def text(self, text: str) -> str:
+        """Take the text before a tag; return what of it is too much, empty if nothing is."""
+        too_much = ""
+        if self.where == "a":
+            self.title = _title(text)
+        elif self.where == "h3":
+            self.header_name = _title(text)
+        elif self.where == "h1":
+            self.heading = _title(text)
+        elif self.where == "dd" and text:
+            if self.inner is not None and self.inner not in text:
+                text = f"{text} ({self.inner})"
+            if self.header is not None:
+                self.header_note += text
             else:
-                note += text
-            if len(header_note) + len(note) >= NOTE_CHARS:
-                yield Skipped(
-                    f"{name}:{line}", f"the rest of a note after {NOTE_CHARS:,} characters"
-                )
-                header_note, note = header_note[:NOTE_CHARS], note[:NOTE_CHARS]
-        where = ""
-        if tag == "a" and in_note and "add_date=" not in raw.lower():
-            inner, where = _attributes(raw).get("href", "").strip(), "dd"
-            continue
-        if tag in {"/a", "ul", "ol"} and in_note:
-            note += "\n" if tag != "/a" and note else ""
-            inner, where = None, "dd"
-            continue
-        inner = None
+                self.note += text
+            if len(self.header_note) + len(self.note) >= NOTE_CHARS:
+                too_much = f"the rest of a note after {NOTE_CHARS:,} characters"
+                self.header_note = self.header_note[:NOTE_CHARS]
+                self.note = self.note[:NOTE_CHARS]
+        self.where = ""
+        return too_much
+
+    def tag(self, line: int, tag: str, raw: str) -> Iterator[SavedItem | SavedFolder | Skipped]:
+        """Take a tag; what it closes is complete."""
+        if self._goes_on_with_note(tag, raw):
+            self.where = "dd"
+            return
+        self.inner = None
         if tag in {"/a", "/h3", "/h1", "title"}:
-            continue
+            return
         if tag == "h1":
-            where = "h1"
-            continue
-        in_note = tag == "dd"
+            self.where = "h1"
+            return
+        self.in_note = tag == "dd"
         if tag == "dd":
-            where = "dd"
-            continue
-        if anchor is not None:
-            yield _item(
-                anchor,
-                title,
-                words_of(note),
-                folders.path,
-                f"{name}:{anchor_line}",
-                source,
-                section,
-            )
-            anchor = None
-        if tag in {"ul", "ol"} and heading:
-            section, heading = heading, ""
+            self.where = "dd"
+            return
+        yield from self._bookmark()
+        if tag in {"ul", "ol"} and self.heading:
+            self.section, self.heading = self.heading, ""
         elif tag == "dl":
-            section = ""
-            folders.open(header_name or None)
-            if header is not None and header_name:
-                yield folder(folders.path)
-            header, header_name, header_note = None, "", ""
-        elif tag == "a":
-            if (
-                header is not None and header_name
-            ):  # a folder without <DL>: nothing says what is inside
-                yield folder((*folders.path, header_name))
-            header, header_name, header_note = None, "", ""
-            anchor, anchor_line, title, note = _attributes(raw), line, "", ""
-            where = "a"
-        elif tag == "h3":
-            if header is not None and header_name:
-                yield folder((*folders.path, header_name))
-            header, header_line, header_name, header_note = _attributes(raw), line, "", ""
-            where = "h3"
+            self.section = ""
+            self.folders.open(self.header_name or None)
+            yield from self._folder(self.folders.path)
+        elif tag in {"a", "h3"}:  # a folder without <DL>: nothing says what is inside
+            yield from self._folder((*self.folders.path, self.header_name))
+            if tag == "a":
+                self.anchor, self.anchor_line, self.title, self.note = (
+                    _attributes(raw),
+                    line,
+                    "",
+                    "",
+                )
+            else:
+                self.header, self.header_line = _attributes(raw), line
+            self.where = tag
         elif tag == "/dl":
-            folders.close()
+            self.folders.close()
         elif tag == "!":
-            yield Skipped(f"{name}:{line}", "a bookmark or folder whose tag never ends")
+            yield Skipped(f"{self.name}:{line}", "a bookmark or folder whose tag never ends")
+
+    def _goes_on_with_note(self, tag: str, raw: str) -> bool:
+        """Whether a tag stands inside a note: a link without a date, its end, or a list."""
+        if tag == "a" and self.in_note and "add_date=" not in raw.lower():
+            self.inner = _attributes(raw).get("href", "").strip()
+            return True
+        if tag in {"/a", "ul", "ol"} and self.in_note:
+            self.note += "\n" if tag != "/a" and self.note else ""
+            self.inner = None
+            return True
+        return False
+
+    def _bookmark(self) -> Iterator[SavedItem | Skipped]:
+        if self.anchor is not None:
+            note, place = words_of(self.note), f"{self.name}:{self.anchor_line}"
+            yield _item(
+                self.anchor, self.title, note, self.folders.path, place, self.source, self.section
+            )
+            self.anchor = None
+
+    def _folder(self, path: tuple[str, ...]) -> Iterator[SavedFolder]:
+        if self.header is not None and self.header_name:
+            added, modified = (
+                iso(self.header.get("add_date")),
+                iso(self.header.get("last_modified")),
+            )
+            note, place = words_of(self.header_note), f"{self.name}:{self.header_line}"
+            yield SavedFolder(self.source, path, note, added, modified, place)
+        self.header, self.header_name, self.header_note = None, "", ""
 
 
 def _item(

@@ -29,31 +29,8 @@ def parse_safari(data: bytes, name: str, source: str = "bookmarks") -> Reading:
 
     plistlib refuses entity declarations; a binary file may still share one object a billion times, so the walk counts.
     """
-    try:
-        root = plistlib.loads(data)
-    except (
-        plistlib.InvalidFileException,
-        ExpatError,
-        ValueError,
-        RecursionError,
-        OverflowError,
-    ) as problem:
-        raise SourceError(
-            f"{name} is not a property list that can be read: {problem}."
-        ) from problem
-    except (
-        LookupError,
-        TypeError,
-        AttributeError,
-        MemoryError,
-    ) as problem:  # plistlib on damaged files
-        raise SourceError(
-            f"{name} is a damaged property list ({type(problem).__name__})."
-        ) from problem
-    if not isinstance(root, Mapping) or "Children" not in root:
-        raise SourceError(f"{name} has no `Children`, so it is not Safari's Bookmarks.plist.")
     number = 0
-    waiting: list[tuple[Any, tuple[str, ...]]] = [(root, ())]
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(_root(data, name), ())]
     while waiting:
         node, path = waiting.pop()
         number += 1
@@ -68,38 +45,64 @@ def parse_safari(data: bytes, name: str, source: str = "bookmarks") -> Reading:
         kind = node.get("WebBookmarkType")
         if kind == "WebBookmarkTypeProxy":
             continue  # the history button
-        if kind != "WebBookmarkTypeLeaf":
-            title = text_of(node.get("Title"))
-            title = one_line(_NAMES.get(title, title))
-            if title and len(path) < MAX_DEPTH:
-                path = (*path, title)
-                yield SavedFolder(source, path, place=place)
-            children = node.get("Children")
-            if isinstance(children, list):
-                waiting.extend((child, path) for child in reversed(children))
+        if kind == "WebBookmarkTypeLeaf":
+            yield _item(node, path, place, source)
             continue
-        url, why = page_of(text_of(node.get("URLString"), 100_000))
-        words = node.get("URIDictionary")
-        title = one_line(text_of(words.get("title"))) if isinstance(words, Mapping) else ""
-        if why:
-            yield Skipped(place, f"{why}: {title or url[:60]}")
-            continue
-        reading = node.get("ReadingList")
-        about, added, viewed = "", None, None
-        if isinstance(reading, Mapping):
-            about = text_of(reading.get("PreviewText")).strip()
-            date = reading.get("DateAdded")
-            added = iso(date.isoformat()) if isinstance(date, datetime) else None
-            last = reading.get("DateLastViewed")
-            viewed = iso(last.isoformat()) if isinstance(last, datetime) else None
-        yield SavedItem(
-            source,
-            url,
-            title,
-            about=about,
-            folder=path,
-            saved_at=added,
-            place=place,
-            state=("read" if viewed else "to read") if isinstance(reading, Mapping) else None,
-            read_at=viewed,
-        )
+        title = text_of(node.get("Title"))
+        title = one_line(_NAMES.get(title, title))
+        if title and len(path) < MAX_DEPTH:
+            path = (*path, title)
+            yield SavedFolder(source, path, place=place)
+        children = node.get("Children")
+        if isinstance(children, list):
+            waiting.extend((child, path) for child in reversed(children))
+
+
+def _root(data: bytes, name: str) -> Mapping[str, Any]:
+    try:
+        root = plistlib.loads(data)
+    except (
+        plistlib.InvalidFileException,
+        ExpatError,
+        ValueError,
+        RecursionError,
+        OverflowError,
+    ) as problem:
+        raise SourceError(
+            f"{name} is not a property list that can be read: {problem}."
+        ) from problem
+    except (LookupError, TypeError, AttributeError, MemoryError) as problem:  # on damaged files
+        raise SourceError(
+            f"{name} is a damaged property list ({type(problem).__name__})."
+        ) from problem
+    if not isinstance(root, Mapping) or "Children" not in root:
+        raise SourceError(f"{name} has no `Children`, so it is not Safari's Bookmarks.plist.")
+    return root
+
+
+def _item(
+    node: Mapping[str, Any], path: tuple[str, ...], place: str, source: str
+) -> SavedItem | Skipped:
+    url, why = page_of(text_of(node.get("URLString"), 100_000))
+    words, reading = node.get("URIDictionary"), node.get("ReadingList")
+    title = one_line(text_of(words.get("title"))) if isinstance(words, Mapping) else ""
+    if why:
+        return Skipped(place, f"{why}: {title or url[:60]}")
+    if not isinstance(reading, Mapping):
+        return SavedItem(source, url, title, folder=path, place=place)
+    viewed = _moment(reading.get("DateLastViewed"))
+    return SavedItem(
+        source,
+        url,
+        title,
+        about=text_of(reading.get("PreviewText")).strip(),
+        folder=path,
+        saved_at=_moment(reading.get("DateAdded")),
+        place=place,
+        state="read" if viewed else "to read",
+        read_at=viewed,
+    )
+
+
+def _moment(date: object) -> str | None:
+    return iso(date.isoformat()) if isinstance(date, datetime) else None

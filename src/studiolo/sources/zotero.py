@@ -67,6 +67,15 @@ _RIS_ROLES = {
     "doi": ("DO",), "url": ("UR", "LK", "L1", "L2"), "tags": ("KW",), "note": ("N1", "RN"), "about": ("AB", "N2"), "key": ("ID",),
 }  # fmt: skip
 _RIS_NAMES = {"VL": "volume", "IS": "number", "PB": "publisher", "SN": "isbn", "ED": "editor", "A2": "editor"}  # fmt: skip
+# fields that are kept as they are
+_ZOTERO_KEPT = (
+    "volume", "issue", "pages", "publisher", "series", "language", "date", "repository", "archiveID", "accessDate", "extra",
+    "shortTitle", "place", "edition", "number", "ISBN", "ISSN",
+)  # fmt: skip
+_CSL_KEPT = (
+    "volume", "issue", "page", "publisher", "collection-title", "event-title", "language", "number", "archive", "note",
+    "edition", "publisher-place", "ISBN", "ISSN",
+)  # fmt: skip
 
 
 def load_zotero(path: Path, on_bytes: OnBytes | None = None) -> Reading:
@@ -251,95 +260,63 @@ def _collections(value: Any) -> dict[Any, tuple[str, ...]]:
 def _zotero_item(
     item: Mapping[str, Any], place: str, folders: Mapping[Any, tuple[str, ...]]
 ) -> SavedItem | Skipped:
-    def field(name: str) -> str:
-        return text_of(item.get(name)).strip()
+    def field(*names: str) -> str:
+        return next((text for name in names if (text := text_of(item.get(name)).strip())), "")
 
-    notes = [
-        words_of(text_of(note.get("note") if isinstance(note, Mapping) else note))
-        for note in _list(item.get("notes"))
-    ]
-    tags = [
-        text_of(tag.get("tag") if isinstance(tag, Mapping) else tag)
-        for tag in _list(item.get("tags"))
-    ]
-
-    def people(*kinds: str) -> list[str]:
-        found = []
-        for one in _list(item.get("creators")):
-            if isinstance(one, Mapping) and one.get("creatorType", "author") in kinds:
-                family, given, whole = (
-                    one_line(text_of(one.get(part)), 300)
-                    for part in ("lastName", "firstName", "name")
-                )
-                found.append(
-                    f"{family}, {given}"
-                    if family and given
-                    else family or (f"{{{whole}}}" if " " in whole else whole)
-                )
-        return found
-
-    authors = people("author", "presenter", "contributor", "programmer")
     extra_lines = _extra_lines(field("extra"))
-    venue = next(
-        (
-            field(name)
-            for name in ("publicationTitle", "proceedingsTitle", "bookTitle", "conferenceName")
-            if field(name)
-        ),
-        "",
-    )
-    year = re.search(r"\b(?:1[5-9]|20)\d\d\b", field("date") or field("year"))
-    folder = next(
-        (
-            folders[key]
-            for name in ("itemID", "key", "itemKey")
-            if (key := item.get(name)) in folders
-        ),
-        (),
-    )
+    notes = (words_of(note) for note in _texts(item, "notes", "note"))
+    venue = field("publicationTitle", "proceedingsTitle", "bookTitle", "conferenceName")
+    year = re.search(r"\b(?:1[5-9]|20)\d\d\b", field("date", "year"))
+    idents = [item.get(name) for name in ("itemID", "key", "itemKey")]
     fields = {
         "doi": field("DOI") or extra_lines.get("doi", ""), "url": field("url"), "isbn": field("ISBN"), "journal": venue,
-        "number": field("archiveID") or field("number") or field("reportNumber"), "note": field("extra"),
+        "number": field("archiveID", "number", "reportNumber"), "note": field("extra"),
     }  # fmt: skip
-    keep = (
-        "volume",
-        "issue",
-        "pages",
-        "publisher",
-        "series",
-        "language",
-        "date",
-        "repository",
-        "archiveID",
-        "accessDate",
-        "extra",
-        "shortTitle",
-        "place",
-        "edition",
-        "number",
-        "ISBN",
-        "ISSN",
-    )
     return _reference(
         fields,
         place,
-        title=field("title") or field("caseName") or field("subject"),
+        title=field("title", "caseName", "subject"),
         note="\n".join(note for note in notes if note),
         about=field("abstractNote"),
-        tags=tags,
-        authors=authors,
+        tags=_texts(item, "tags", "tag"),
+        authors=_zotero_people(item, "author", "presenter", "contributor", "programmer"),
         year=int(year[0]) if year else None,
         venue=venue,
         entry_type=ZOTERO_TYPES.get(field("itemType").casefold(), "misc"),
-        cite_key=field("citationKey") or field("citekey") or extra_lines.get("citation key", ""),
-        extra={name.lower(): field(name) for name in keep}
-        | {"editor": " and ".join(people("editor"))},
-        folder=folder,
+        cite_key=field("citationKey", "citekey") or extra_lines.get("citation key", ""),
+        extra={name.lower(): field(name) for name in _ZOTERO_KEPT}
+        | {"editor": " and ".join(_zotero_people(item, "editor"))},
+        folder=next(
+            (folders[one] for one in idents if isinstance(one, int | str) and one in folders), ()
+        ),
         saved_at=iso(field("dateAdded")),
-        native=field("key") or field("itemKey"),
+        native=field("key", "itemKey"),
         state=state_of(extra_lines.get("read_status", "")),
         read_at=iso(extra_lines.get("read_status_date", "")),
     )
+
+
+def _texts(item: Mapping[str, Any], field: str, inside: str) -> list[str]:
+    """Return the texts of a list, each as such or in a table."""
+    parts = _list(item.get(field))
+    return [text_of(part.get(inside) if isinstance(part, Mapping) else part) for part in parts]
+
+
+def _zotero_people(item: Mapping[str, Any], *kinds: str) -> list[str]:
+    found = []
+    for one in _list(item.get("creators")):
+        if isinstance(one, Mapping) and one.get("creatorType", "author") in kinds:
+            parts = ("lastName", "firstName", "name")
+            family, given, whole = (one_line(text_of(one.get(part)), 300) for part in parts)
+            found.append(_person(family, given, whole))
+    return found
+
+
+def _person(family: str, given: str, whole: str) -> str:
+    """Return a name as BibTeX writes it; one that has no parts in braces."""
+    if family:
+        return f"{family}, {given}" if given else family
+    return f"{{{whole}}}" if " " in whole else whole
 
 
 def _extra_lines(text: str) -> dict[str, str]:
@@ -360,22 +337,6 @@ def _csl_item(item: Mapping[str, Any], place: str) -> SavedItem | Skipped:
         "doi": field("DOI"), "url": field("URL"), "isbn": field("ISBN"), "journal": field("container-title") or field("archive") or field("publisher"),
         "number": field("number") or field("archive_location"), "note": field("note"),
     }  # fmt: skip
-    keep = (
-        "volume",
-        "issue",
-        "page",
-        "publisher",
-        "collection-title",
-        "event-title",
-        "language",
-        "number",
-        "archive",
-        "note",
-        "edition",
-        "publisher-place",
-        "ISBN",
-        "ISSN",
-    )
     keyword = field("keyword")
     return _reference(
         fields,
@@ -394,7 +355,7 @@ def _csl_item(item: Mapping[str, Any], place: str) -> SavedItem | Skipped:
         or field("citekey")
         or extra_lines.get("citation key", "")
         or ("" if re.search(r"[:/]|^\d+$", ident) else ident),
-        extra={name.lower(): field(name) for name in keep}
+        extra={name.lower(): field(name) for name in _CSL_KEPT}
         | {"editor": " and ".join(_csl_people(item.get("editor")))}
         | ({"urldate": accessed} if len(accessed) == 10 else {})
         | ({"date": issued} if len(issued) > 4 else {}),
@@ -415,12 +376,8 @@ def _csl_people(value: Any) -> list[str]:
             )
             particle = particle or one_line(text_of(one.get("dropping-particle")), 60)
             family = f"{particle} {family}".strip()
-            suffix = f", {suffix}" if suffix else ""
-            found.append(
-                f"{family}{suffix}, {given}"
-                if family and given
-                else family or (f"{{{literal}}}" if " " in literal else literal)
-            )
+            suffix = f", {suffix}" if suffix and given else ""
+            found.append(_person(f"{family}{suffix}" if family else "", given, literal))
     return found
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import UsageError
+from studiolo.report import counted
 
 
 BUDGETS = ("1m", "5m", "30m", "")
@@ -88,13 +89,13 @@ class Job:
         match event["event"]:
             case "Planned":
                 self.total = int(event["seeds"])
-                self.says = f"{self.total} seeds, about {float(event['cost_s']):.0f} CPU-seconds."
+                self.says = f"{counted(self.total, 'seed')}, about {float(event['cost_s']):.0f} CPU-seconds."
                 if not self.total:
                     self.says = "Nothing is left to measure here."
             case "SeedFinished":
                 self.done, self.total = int(event["done"]), int(event["total"])
                 left = f", about {float(event['left_s']):.0f} s left" if not self.stopping else ""
-                self.says = f"{self.done} of {self.total} seeds{left}."
+                self.says = f"{self.done} of {counted(self.total, 'seed')}{left}."
             case "ClaimJudged":
                 self.verdicts.append((str(event["claim"]), str(event["verdict"]["word"])))
             case "WaitsForTiming":
@@ -103,7 +104,7 @@ class Job:
                 stopped = (
                     " It was stopped; the next run goes on from here." if event["stopped"] else ""
                 )
-                self.says = f"{int(event['done'])} seeds were measured.{stopped}"
+                self.says = f"Measured {counted(int(event['done']), 'seed')}.{stopped}"
 
     def _read_errors(self) -> None:
         assert self.process.stderr is not None
