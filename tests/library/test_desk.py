@@ -21,7 +21,6 @@ from studiolo.library import (
 )
 from studiolo.library.items import item_of
 from studiolo.lists import Document, Item
-from studiolo.metadata import Facts, Fetched
 from studiolo.sources import SavedItem, SavedLink
 
 
@@ -364,20 +363,6 @@ def test_address_that_would_end_a_link_is_escaped(library):
     code = SavedItem("x", "https://example.org/a b<c>", "", links=(SavedLink("homepage", paper),))
     found = item(library, SavedItem("bookmarks", paper, "T"), code)
     assert found.notes == ("https://example.org/a%20b%3Cc%3E",)
-
-
-def test_title_that_no_service_knows_is_left(library, monkeypatch):
-    inbox = load_waiting(library)
-    pending = desk.thing_to_add(inbox, "arxiv:1706.03762")
-    for facts, title in (
-        ({}, pending.title),
-        ({pending.key: Facts(pending.key)}, pending.title),
-        ({pending.key: Facts(pending.key, title="AIAYN")}, "AIAYN"),
-    ):
-        monkeypatch.setattr(desk, "fetch_facts", lambda *_, facts=facts, **__: Fetched(facts=facts))
-        now, thing = desk.fetch_title(library, inbox, pending, None)
-        assert thing.title == title
-        assert (pending.key in now.facts) == (title == "AIAYN")
 
 
 def test_several_things_go_on_a_list_as_one_change(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,7 @@ from .options import (
     Offline,
     TagOption,
     from_source,
+    in_turn,
     list_path,
     make_client,
 )
@@ -212,39 +214,54 @@ def add(
         )
     if len(keys) > 1 and (title or note):
         raise UsageError("--title and --note are of one paper. Add the papers one by one.")
-    home = Library.find(library)
-    chosen = list_path(home, path)
-    waiting = load_waiting(home, with_passed=True)
-    for key in keys:
-        desk.thing_to_add(
-            waiting, key, title=title
-        )  # all of them are known before the first is written
-    left: list[str] = []
-    for number, key in enumerate(keys):
-        if number:
-            waiting = load_waiting(home, with_passed=True)
-        pending = desk.thing_to_add(waiting, key, title=title)
-        if desk.is_unknown(waiting, pending) and not title and not offline:
-            with make_client(home) as client:
-                waiting, pending = desk.fetch_title(home, waiting, pending, client)
-        try:
-            plan = desk.add(
-                home, waiting, pending,
-                section=section, new_section=new_section, path=chosen, title=title, notes=note or (),
-            )  # fmt: skip
-        except ListError as error:
-            if len(keys) == 1:
-                raise
-            left.append(f"{key}: {error}")
-            continue
-        _write(home, plan, dry_run=dry_run)
-        if new_section and not dry_run:
-            section, new_section = " > ".join(plan.section), ""  # it is there for the next one
+    if not title and not offline:
+        _fetch_titles(Library.find(library), keys)
+    with in_turn(library, path):
+        home = Library.find(library)
+        chosen = list_path(home, path)
+        waiting = load_waiting(home, with_passed=True)
+        for key in keys:  # all of them are known before the first is written
+            desk.thing_to_add(waiting, key, title=title)
+        left: list[str] = []
+        for number, key in enumerate(keys):
+            if number:
+                waiting = load_waiting(home, with_passed=True)
+            pending = desk.thing_to_add(waiting, key, title=title)
+            try:
+                plan = desk.add(
+                    home, waiting, pending,
+                    section=section, new_section=new_section, path=chosen, title=title, notes=note or (),
+                )  # fmt: skip
+            except ListError as error:
+                if len(keys) == 1:
+                    raise
+                left.append(f"{key}: {error}")
+                continue
+            _write(home, plan, dry_run=dry_run)
+            if new_section and not dry_run:
+                section, new_section = " > ".join(plan.section), ""  # it is there for the next one
     if left:
         added = "Could be added" if dry_run else "Added"
         raise ListError(
             f"{added}: {len(keys) - len(left)} of {len(keys)}. Not {' Nor '.join(left)}"
         )
+
+
+def _fetch_titles(home: Library, words: list[str]) -> None:
+    """Ask the services what papers are called of which nothing is known yet, before any other command has to wait."""
+    from studiolo.keys import find_key
+    from studiolo.library import desk, fetch_facts, load_facts, load_waiting
+
+    facts = load_facts(home)
+    with suppress(UsageError):
+        if all((key := find_key(word)) in facts or not key.names_paper for word in words):
+            return
+    waiting = load_waiting(home, with_passed=True)
+    things = [desk.thing_to_add(waiting, word) for word in words]
+    unknown = [one.key for one in things if one.key and desk.is_unknown(waiting, one)]
+    if unknown:
+        with make_client(home) as client:
+            fetch_facts(home, unknown, client, known=facts)
 
 
 def _write(home: Library, plan: Plan, *, dry_run: bool) -> None:
@@ -330,13 +347,14 @@ def remove(
     """
     from studiolo.library import desk, load_waiting
 
-    home, listed = one_entry(key, path, library)
-    plan = desk.remove(home, listed)
-    show_diff(plan)
-    if dry_run:
-        say("Nothing was written (--dry-run).")
-        return
-    make(home, plan)
+    with in_turn(library, path):
+        home, listed = one_entry(key, path, library)
+        plan = desk.remove(home, listed)
+        show_diff(plan)
+        if dry_run:
+            say("Nothing was written (--dry-run).")
+            return
+        make(home, plan)
     if listed.entry.key and (again := load_waiting(home).find(str(listed.entry.key))):
         say(
             f"It was collected too, so it waits in the inbox again. To pass it over: studiolo pass {again.name}"
@@ -351,7 +369,8 @@ def undo(library: LibraryOption = None) -> None:
     """
     from studiolo.library import Library, undo as take_back
 
-    say(f"Taken back: {take_back(Library.find(library)).what}")
+    with in_turn(library):
+        say(f"Taken back: {take_back(Library.find(library)).what}")
 
 
 @app.command(rich_help_panel=PANEL)

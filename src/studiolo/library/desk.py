@@ -29,11 +29,10 @@ from studiolo.lists import (
     remove as remove_entry,
     title_from_url,
 )
-from studiolo.net import Client
 from studiolo.sources import SavedItem
 
 from .entries import Listed, called
-from .facts import fetch_facts, load_facts
+from .facts import load_facts
 from .folder import Library
 from .items import item_of
 from .placing import Proposal, propose
@@ -282,19 +281,6 @@ def is_unknown(waiting: Waiting, pending: Pending) -> bool:
     return bool(pending.key and pending.key.names_paper and not pending.keys & waiting.facts.keys())
 
 
-def fetch_title(
-    library: Library, waiting: Waiting, pending: Pending, client: Client
-) -> tuple[Waiting, Pending]:
-    """Ask the services what a paper is called and return both with the answer; without one the saved title stands."""
-    assert pending.key is not None
-    fetched = fetch_facts(library, [pending.key], client, known=waiting.facts)
-    known = fetched.facts.get(pending.key)
-    if known is None or not known.title:
-        return waiting, pending
-    facts = {**waiting.facts, pending.key: known}
-    return replace(waiting, facts=facts), replace(pending, title=known.title)
-
-
 def add(
     library: Library,
     waiting: Waiting,
@@ -397,7 +383,7 @@ def put_all(
         steps.append(step)
         whole = joined(whole, step) if whole else step
         assert whole.after is not None
-        now = Document(whole.after.data, document.path)
+        now = whole.after
     if whole is None:
         raise UsageError("Nothing is chosen to be put on the list.")
     what = f"added {len(steps)} {'thing' if len(steps) == 1 else 'things'}"
