@@ -306,6 +306,8 @@ def add(
         ListError: the list cannot be edited so.
     """
     document = _list_for(library, path, section)
+    if title:
+        pending = replace(pending, title=title)
     if new_section:
         proposal = Proposal((), "", 1.0)
     elif section:
@@ -315,7 +317,7 @@ def add(
         if not found:
             raise UsageError(no_headings(document))
         proposal = found[0]
-    if not title and pending.key and pending.title == str(pending.key) and pending.is_typed:
+    if pending.key and pending.title == str(pending.key) and pending.is_typed:
         raise UsageError(
             f"No title is known for {pending.key}. Give one with --title, or run `studiolo lookup {pending.key}` online."
         )
