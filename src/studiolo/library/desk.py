@@ -28,12 +28,14 @@ from studiolo.lists import (
     move as move_entry,
     remove as remove_entry,
     title_from_url,
+    without_emptied,
 )
 from studiolo.sources import SavedItem
 
 from .entries import Listed, called
 from .facts import load_facts
 from .folder import Library
+from .history import headings_made
 from .items import item_of
 from .placing import Proposal, propose
 from .plan import Plan, joined
@@ -92,6 +94,8 @@ def mark(library: Library, listed: Listed, state: State) -> Plan:
         raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")
     document, entry = listed
     edits = mark_entry(document, entry, state)
+    if edits:
+        edits = without_emptied(document, entry, edits, lambda: headings_made(library, document))
     keeping = list(_worth_keeping(library, entry))
     if entry.key is not None:
         day = datetime.now(UTC).date().isoformat()
@@ -128,6 +132,7 @@ def move(library: Library, listed: Listed, section: str, *, below: bool = False)
     edits = move_entry(document, entry, place, below=below if left else None)
     if not edits:
         return None
+    edits = without_emptied(document, entry, edits, lambda: headings_made(library, document))
     after = edited(document, edits, touched=[entry])
     if not left and not any(_facts(one) == _facts(entry) for one in after.entries):
         raise ListError(
