@@ -1,13 +1,27 @@
 """Writing: whole or not at all, and only over what was read."""
 
+import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
 import studiolo.files
 from studiolo.errors import FileError, StaleEdit
-from studiolo.files import append_json_lines, kind_at, load_json_lines, save_bytes, update_bytes
+from studiolo.files import (
+    append_json_lines,
+    kind_at,
+    load_json_lines,
+    locked,
+    said_of,
+    save_bytes,
+    update_bytes,
+)
 
 
 OLD = b"* [A](https://arxiv.org/abs/2101.00001)\n"
@@ -110,3 +124,80 @@ def test_word_that_is_too_long_for_a_path_is_none(tmp_path):
     assert kind_at(tmp_path / "file") == "file"
     for word in ("nothing", "pasted " * 100, "deep/" * 2000, "file/below", "\0"):
         assert kind_at(tmp_path / word) == ""
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from studiolo.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of the folder."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        yield other
+        other.kill()
+
+
+def test_folder_that_another_process_holds_is_waited_for_and_said(
+    path, holder, monkeypatch, caplog
+):
+    monkeypatch.setattr(studiolo.files, "_QUIET_S", 0.05)
+    monkeypatch.setattr(studiolo.files, "PATIENCE_S", 0.2)
+    with pytest.raises(
+        FileError,
+        match=r"has been in use by another Studiolo for 0 s, so nothing was written\. Let",
+    ):
+        save_bytes(path, b"new\n", OLD)
+    assert path.read_bytes() == OLD
+    assert [r.getMessage() for r in caplog.records] == [
+        f"Waiting for another Studiolo that changes {path.parent} ..."
+    ]
+
+
+def test_killed_process_leaves_no_lock(path, holder):
+    holder.send_signal(signal.SIGKILL)
+    save_bytes(path, b"new\n", OLD)
+    assert path.read_bytes() == b"new\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_thread_that_holds_a_folder_may_write_there_and_others_wait(path):
+    written = []
+    with locked(path.parent):
+        other = threading.Thread(target=lambda: (save_bytes(path, b"2"), written.append(2)))
+        other.start()
+        save_bytes(path, b"1", OLD)
+        time.sleep(0.1)
+        assert not written
+    other.join()
+    assert path.read_bytes() == b"2"
+
+
+def test_place_that_is_read_only_is_named_with_the_next_step(path, monkeypatch):
+    folder = path.parent
+    denied = OSError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(os, "access", lambda place, _: place == path)
+    for one in (path, folder / "new" / "list.md"):
+        said = f"Permission denied, as the folder {folder} is read only. To change that: chmod u+w {folder}"
+        assert said_of(denied, one) == said
+    monkeypatch.setattr(os, "access", lambda place, _: place == folder)
+    said = f"Permission denied, as it is read only. To change that: chmod u+w {path}"
+    assert said_of(denied, path) == said
+    monkeypatch.setattr(os, "geteuid", lambda: 123456789)
+    assert said_of(denied, path).endswith(
+        "as it belongs to somebody else. Work on a copy that is yours"
+    )
+    frozen = OSError(errno.EROFS, "Read-only file system")
+    assert said_of(frozen, path).endswith(
+        f"Nothing in {folder} can be changed: work on a copy of it"
+    )
+    assert said_of(OSError(errno.ENOSPC, "No space"), path) == "No space"

@@ -6,11 +6,13 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import studiolo.cli
+from studiolo.cli import console
 from studiolo.cli.console import (
     Styled,
     clean,
@@ -152,3 +154,19 @@ def test_commands_print_only_through_say(path):
     assert not {
         name for name in called if name in ("print", "typer.echo", "console.print", "err().print")
     }
+
+
+@pytest.mark.parametrize("spoken", [False, True])
+def test_command_that_says_nothing_for_a_while_says_that_it_works(monkeypatch, capsys, spoken):
+    monkeypatch.setattr(console, "QUIET_S", 0.05)
+    monkeypatch.setattr(sys, "argv", ["studiolo", "add", "arxiv:1706.03762"])
+
+    def slow():
+        if spoken:
+            say("a line")
+        time.sleep(0.3)
+
+    assert run_app(slow) == 0
+    assert capsys.readouterr() == (
+        ("a line\n", "") if spoken else ("", "studiolo add: working ...\n")
+    )

@@ -265,3 +265,17 @@ def test_show_is_quick_and_loads_nothing_heavy(library):
         best = min(best, float(cpu))
     assert heavy == "[]"
     assert best < on_this_machine(0.4)
+
+
+def test_notes_at_one_time_wait_for_each_other(library):
+    notes = [f"note {number}" for number in range(6)]
+    running = [
+        subprocess.Popen([sys.executable, "-m", "studiolo", "note", "FNet", note], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for note in notes
+    ]  # fmt: skip
+    assert [(one.communicate()[0][:5], one.returncode) for one in running] == [("Noted", 0)] * 6
+    text = (library / "lists/list.md").read_text()
+    assert all(text.count(f"  * {note}\n") == 1 for note in notes)
+    for _ in notes:
+        run("undo")
+    assert (library / "lists/list.md").read_bytes() == LIST

@@ -69,6 +69,21 @@ def test_name_that_another_module_has_is_not_a_folders(library, taken):
     assert new_paper_folder(taken, library).name == f"paper_{taken}"
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("url:https://example.com/papers/Sparse_Maps-of-Things.pdf", "sparse_maps_of_things"),
+        ("https://example.com/2020/01/why-things-work/", "why_things_work"),
+        ("https://papers.example.org/hash/3f5ee243547dee91fbd053c1c4a845aa.html", "papers_example_org"),
+        ("https://example.com", "example_com"),
+        ("github:owner/linear-maps", "owner_linear_maps"),
+        ("doi:10.1234/some.5", "doi_10_1234_some_5"),
+    ],
+)  # fmt: skip
+def test_paper_without_a_title_is_called_by_what_its_address_says(library, key, name):
+    assert new_paper_folder(key, library, offline=True).name == name
+
+
 def test_folder_that_comes_before_a_bundled_one_is_said_to(library):
     done = studiolo("new-paper", "fnet", "--library", library)
     assert "It comes before Studiolo's own fnet: your lists now mean this one." in done.stdout

@@ -118,6 +118,17 @@ def test_what_was_only_tried_or_typed_or_failed_is_not_remembered(library):
     assert not (library / ".studiolo/sources.jsonl").exists()
 
 
+def test_file_that_gave_nothing_is_not_remembered(library):
+    (library / "exports/page.html").write_text("<p>No bookmark.</p>")
+    (library / "exports/script.html").write_text(MORE.splitlines()[1])
+    assert "holds nothing that bookmarks reads" in run("collect", "bookmarks", "exports/page.html")
+    run("collect", "bookmarks", "exports/script.html")
+    assert not load_places(Library(library))
+    run("collect", "bookmarks", "exports/b.html")
+    run("collect", "bookmarks", "exports/b.html")  # known, so it is no mistake
+    assert [str(place) for place in load_places(Library(library))] == ["bookmarks exports/b.html"]
+
+
 def test_stars_are_asked_for_by_the_login_and_no_token_is_kept(library, server, monkeypatch):
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
     path = "/users/me/starred?per_page=100&sort=created&direction=desc"

@@ -53,6 +53,28 @@ def test_step_back_takes_back_what_keeps_works_apart_and_nothing_else(library):
     assert "github:a/b is about arxiv:2006.11239" in run("why", "github:a/b", "arxiv:2006.11239")
 
 
+STAR = {
+    "id": 7,
+    "full_name": "a/b",
+    "html_url": "https://github.com/a/b",
+    "description": "Code of https://arxiv.org/abs/2006.11239",
+}
+
+
+def test_repository_that_is_kept_apart_is_said_to_wait_and_is_asked_about_with_all(library):
+    (library / "stars.json").write_text(json.dumps([STAR]))
+    run("collect", "github-stars", "stars.json")
+    said = run("triage", "--source", "github-stars", typed="d\nq\n")
+    assert "remembered: github:a/b is not arxiv:2006.11239." in said
+    assert "github:a/b waits by itself, among the other pages: studiolo triage --all" in said
+    assert "left 0." in said  # nothing of another source is asked about
+    run("undo")
+    said = run("triage", "--all", "--source", "github-stars", typed="d\nq\n")
+    assert "waits by itself" not in said
+    assert "2/2  a/b" in said
+    assert "left 1." in said
+
+
 def test_what_was_kept_apart_is_taken_back_by_undo_too(library):
     run("same", "github:a/b", "arxiv:2006.11239")
     run("not-same", "github:a/b", "arxiv:2006.11239")

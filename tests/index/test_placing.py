@@ -68,3 +68,27 @@ def test_where_little_speaks_for_any_the_larger_section_is_likelier():
 def test_subjects_of_a_heading_have_no_number_and_no_words_of_lists():
     assert subjects("Transformers (papers)") == subjects("The transformer")
     assert subjects("Reading list 2019") == frozenset()
+
+
+LEARNING = [
+    Shelf(["Deep Learning"], [Row(key="", title="Deep networks", notes="the paper, with a talk")]),
+    Shelf(["Bridges"], [Row(key="", title="Learning to build a bridge")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("title", "number", "by_subject"),
+    [
+        ("Learning to swim", 1, False),
+        ("Networks for swimmers", 0, False),
+        ("Deep learning of swimming", 0, True),  # all that the heading says
+        ("Learning of bridges", 1, True),
+    ],
+)
+def test_words_of_any_subject_are_told_from_others(title, number, by_subject):
+    best = place(Row(key="", title=title), LEARNING)[0]
+    assert (best.number, best.by_subject) == (number, by_subject)
+
+
+def test_words_of_lists_place_nothing():
+    assert place(Row(key="", title="A paper and a talk on swimming"), LEARNING) == []

@@ -230,6 +230,20 @@ def test_without_any_likeness_the_largest_section_is_proposed_and_it_is_said(lib
     assert proposal.reason == "nothing matches; this section has the most entries"
 
 
+def test_word_of_any_subject_is_no_reason_before_another(library):
+    path = library.main_list()
+    path.write_text(path.read_text().replace("linear attention", "linear attention, learning"))
+    library.forget()
+    waiting = load_waiting(library)
+    typed = desk.thing_to_add(waiting, "arxiv:1706.03762", title="Learning of zebras")
+    plan = desk.add(library, waiting, typed, path=path, title="Learning of zebras")
+    assert plan.reason == "no subject matches; shares only “learning” with its entries"
+    plan = desk.add(library, waiting, typed, path=path, title="A paper on zebras")
+    assert plan.reason == "nothing matches; this section has the most entries"
+    plan = desk.add(library, waiting, typed, path=path, title="Attention of zebras")
+    assert plan.reason == "shares “attention” with its entries"
+
+
 def test_list_without_headings_gets_no_proposal(tmp_path):
     (tmp_path / "list.md").write_text("* a\n")
     library = Library(tmp_path)

@@ -21,7 +21,6 @@ from studiolo.library import (
 )
 from studiolo.library.items import item_of
 from studiolo.lists import Document, Item
-from studiolo.metadata import Facts, Fetched
 from studiolo.sources import SavedItem, SavedLink
 
 
@@ -366,18 +365,51 @@ def test_address_that_would_end_a_link_is_escaped(library):
     assert found.notes == ("https://example.org/a%20b%3Cc%3E",)
 
 
-def test_title_that_no_service_knows_is_left(library, monkeypatch):
-    inbox = load_waiting(library)
-    pending = desk.thing_to_add(inbox, "arxiv:1706.03762")
-    for facts, title in (
-        ({}, pending.title),
-        ({pending.key: Facts(pending.key)}, pending.title),
-        ({pending.key: Facts(pending.key, title="AIAYN")}, "AIAYN"),
-    ):
-        monkeypatch.setattr(desk, "fetch_facts", lambda *_, facts=facts, **__: Fetched(facts=facts))
-        now, thing = desk.fetch_title(library, inbox, pending, None)
-        assert thing.title == title
-        assert (pending.key in now.facts) == (title == "AIAYN")
+TO_REVIEW = """# To Review
+
+## Kernels
+
+* [A](https://arxiv.org/abs/2101.00001)
+* [B](https://arxiv.org/abs/2101.00002)
+
+## Empty
+
+
+<!-- TAGS
+-->
+"""
+
+
+def step(library, word, action, *more):
+    carry_out(library, getattr(desk, action)(library, listed(library, word), *more))
+    return (library.folder / "list.md").read_text()
+
+
+@pytest.mark.parametrize("back", [("mark", "to read"), ("move", "To Review > Kernels")])
+def test_headings_that_reading_made_go_with_the_last_thing_below_them(library, back):
+    (library.folder / "list.md").write_text(TO_REVIEW)
+    both = step(library, "B", "mark", "read")
+    assert "# Read\n\n## Kernels\n\n* [B]" in both
+    assert step(library, "B", *back) == TO_REVIEW
+    for _ in range(2):
+        undo(library)
+    assert (library.folder / "list.md").read_text() == TO_REVIEW
+
+
+def test_headings_of_a_person_stay_when_nothing_is_below_them(library):
+    mine = TO_REVIEW.replace("<!--", "# Read\n\n## Kernels\n\n<!--")
+    (library.folder / "list.md").write_text(mine)
+    step(library, "B", "mark", "read")
+    assert "# Read\n\n## Kernels\n" in step(library, "B", "mark", "to read")
+    (library.folder / "list.md").write_text(TO_REVIEW)
+    made = step(library, "B", "mark", "read")
+    for more in ("Mine.\n\n## Kernels", "## Kernels\n\nMine.", "## Mine\n\n## Kernels"):
+        (library.folder / "list.md").write_text(
+            made.replace("# Read\n\n## Kernels", f"# Read\n\n{more}")
+        )
+        left = step(library, "B", "mark", "to read")
+        assert "# Read\n" in left
+        assert "Mine" in left
 
 
 def test_several_things_go_on_a_list_as_one_change(tmp_path):

@@ -10,6 +10,7 @@ from studiolo.errors import ListError, StaleEdit, StudioloError, UsageError
 from studiolo.lists import (
     Document,
     Edit,
+    Entry,
     Item,
     annotate,
     apply_edits,
@@ -19,6 +20,7 @@ from studiolo.lists import (
     mark,
     move,
 )
+from studiolo.lists.edits import said_by
 
 
 def doc_of(text):
@@ -526,3 +528,63 @@ def test_new_last_item_does_not_take_the_words_behind_the_list(behind):
 def test_heading_right_behind_a_list_stays_there():
     doc = doc_of("# A\n- [Sparse Maps](https://a.org/x)\n# B\n")
     assert b"\n\n" not in edited(doc, insert(doc, ITEM, "A"), added=1).data
+
+
+def test_edit_of_a_long_list_reads_no_more_words_than_it_must(monkeypatch):
+    lines = [
+        f"* [Sparse Maps of Part {i}](https://arxiv.org/abs/2101.{i:05})\n" for i in range(500)
+    ]
+    doc = Document("".join(["# L\n\n", *lines]).encode())
+    read = []
+    name = Entry.__dict__["_naming"].func
+    monkeypatch.setattr(
+        Entry.__dict__["_naming"], "func", lambda entry: (read.append(entry.line), name(entry))[1]
+    )
+    entry = doc.entries[250]
+    new = edited(doc, annotate(doc, entry, "mine"), touched=[entry])
+    assert len(set(read)) < 5
+    doc.entries[7].title  # noqa: B018
+    again = edited(doc, annotate(doc, entry, "mine"), touched=[entry])
+    read.clear()
+    assert again.entries[7].title == "Sparse Maps of Part 7"
+    assert not read
+    assert new.entries == again.entries
+
+
+LINES = [
+    "* [A Title of Maps](https://arxiv.org/abs/2101.00001)",
+    "* [A][1]",
+    "[1]: https://arxiv.org/abs/2101.00002",
+    "[1]: https://arxiv.org/abs/2101.00003",
+    "* B - 2019",
+    "* **C** #tag",
+    "* *Ada Some, Ben Other*",
+    "  * note",
+    "  * Q: why?",
+    "  * A: so",
+    "  * [code](https://github.com/a/b)",
+    "| a | b |\n| - | - |\n| [T](https://arxiv.org/abs/2101.00004) | 2019 |",
+    "# To Review",
+    "# Read",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    lines=st.lists(
+        st.sampled_from(LINES),
+        max_size=14,
+    ),
+    more=st.lists(st.sampled_from(["* [A][1]", "# Read", "* B - 2019", "  * note"]), max_size=3),
+    at=st.integers(0, 14),
+)
+def test_entries_that_are_made_of_the_same_are_read_alike(lines, more, at):
+    """What an edit compares says as much as what it would have to read for it."""
+    docs = [
+        Document("\n".join(some).encode()) for some in (lines, [*lines[:at], *more, *lines[at:]])
+    ]
+    told = {}
+    for doc in docs:
+        for entry in doc.entries:
+            seen = (*said_by(entry), entry.section, entry.state)
+            assert told.setdefault(entry.made_of(), seen) == seen

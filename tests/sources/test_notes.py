@@ -160,7 +160,8 @@ def test_note_about_a_paper_is_a_saved_thing(tmp_path):
         ("sea", "two words"),
     )
     assert (item.state, item.read_at, item.extra["rating"]) == ("read", "2024-02-03T00:00:00Z", "5")
-    assert item.note == "# Summary\nIt floats; see [the code](https://github.com/a/b)."
+    assert item.note == "It floats; see the code (https://github.com/a/b)."
+    assert item.extra["text"] == "# Summary\nIt floats; see [the code](https://github.com/a/b)."
     assert skipped == []
 
 
@@ -252,3 +253,23 @@ def test_note_is_found_however_its_accents_are_composed(tmp_path):
     assert [item.state for item in items] == ["read", "read"]
     assert items[-1].folder == (composed,)
     assert skipped == []
+
+
+@pytest.mark.parametrize(
+    ("body", "remark"),
+    [
+        (
+            "It *floats*,\non water.\n\nSee [[Ships|the ships]].",
+            "It floats, on water.\nSee the ships.",
+        ),
+        ("Plain words.", "Plain words."),
+        ("# A\n\nx\n\n## B\n\ny", ""),
+        ("- a point\n- another", ""),
+        ("Words.\n\n> said by somebody", ""),
+        ("", ""),
+    ],
+)
+def test_note_about_a_paper_is_a_remark_only_where_it_is_plain_words(tmp_path, body, remark):
+    (item,) = vault(tmp_path, a=f"---\nurl: https://arxiv.org/abs/1812.00001\n---\n{body}\n")[0]
+    assert item.note == remark
+    assert item.extra.get("text", remark) == body

@@ -10,7 +10,9 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from .console import clean, say, say_part
+import typer
+
+from .console import clean, end_quiet, say, say_part
 
 
 END = "q"  # what the end of the input says
@@ -46,6 +48,7 @@ def ask_line(prompt: str, before: str = "") -> str | None:
     Args:
         before: what stands in the line at first, to be edited, where somebody sits at a terminal.
     """
+    end_quiet()
     try:
         with _filled_in(before), _looking_up():
             return input(clean(prompt)).strip()
@@ -55,6 +58,12 @@ def ask_line(prompt: str, before: str = "") -> str | None:
     except KeyboardInterrupt:
         say()
         raise
+
+
+def confirm(question: str) -> bool:
+    """Return whether the reader says yes."""
+    end_quiet()
+    return typer.confirm(clean(question))
 
 
 def _is_terminal() -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import counted, say, say_file
-from .options import PANEL, LibraryOption, ListOption, TagOption, list_path
+from .options import PANEL, LibraryOption, ListOption, TagOption, in_turn, list_path
 
 
 if TYPE_CHECKING:
@@ -220,9 +220,10 @@ def cite_key(
         own = found
     keys = [own, *sorted(load_same(home).keys(own) - {own})]
     if name is not None:
-        plan = plan_cite_key(home, keys, name)
-        if plan is not None:
-            carry_out(home, plan)
+        with in_turn(library):
+            plan = plan_cite_key(home, keys, name)
+            if plan is not None:
+                carry_out(home, plan)
         say(f"{own} is called {name} in every export from now on.")
         return
     known = cite_key_of(load_cite_keys(home), keys)

@@ -127,7 +127,10 @@ class Run:
         is_new = not self.library.state.is_dir()
         of = place.where if place and place.how == "login" else ""
         counts = inbox.collect(reading, source=self.source, of=of, dry_run=self.dry_run)
-        kept = self.dry_run or not place or save_place(self.library, place)
+        # A page or file without anything that is ours was a mistake; a feed, a login, a repository may be empty today.
+        is_wrong = place and place.how in ("file", "page") and place.source != "feed"
+        gave = counts.new or counts.known or not is_wrong
+        kept = self.dry_run or not place or not gave or save_place(self.library, place)
         if is_new and self.library.state.is_dir():
             made = self.library.state.resolve()
             say(f"There was no library here, so one was made: {made}", to_err=True)

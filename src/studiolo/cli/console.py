@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+QUIET_S = 2.0  # what takes longer says that it works
+_signs: list[threading.Timer] = []  # what says so next, until anything else is said
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 # Control characters, those that turn the direction of what follows, and halves of characters: shown as they are, a title
@@ -93,7 +96,23 @@ def say_file(text: str) -> None:
     _write(text, sys.stdout)
 
 
+def end_quiet() -> None:
+    """Say no more that the command works: something else is shown or asked."""
+    while _signs:
+        _signs.pop().cancel()
+
+
+def begin_quiet(what: str) -> None:
+    """Say on standard error what is being done, where nothing else is said for a while."""
+    end_quiet()
+    timer = threading.Timer(QUIET_S, say, (f"{what} ...",), {"to_err": True})
+    timer.daemon = True
+    timer.start()
+    _signs.append(timer)
+
+
 def _write(text: str, stream: TextIO) -> None:
+    end_quiet()
     encoding = stream.encoding or "utf-8"
     with _sentences(stream):
         stream.write(text.encode(encoding, "replace").decode(encoding))
@@ -120,6 +139,7 @@ def err() -> Console:
     """Return the console for progress bars, on standard error."""
     from rich.console import Console
 
+    end_quiet()
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -161,6 +181,8 @@ def run_app(app: Callable[[], Any]) -> int:
 
 
 def _run(app: Callable[[], Any]) -> int:
+    if sys.argv[1:] and "_STUDIOLO_COMPLETE" not in os.environ:
+        begin_quiet(f"studiolo {sys.argv[1]}: working")
     try:
         app()
     except OSError as error:  # from what rich and typer print themselves: help, tables
@@ -172,6 +194,8 @@ def _run(app: Callable[[], Any]) -> int:
         return INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
+    finally:
+        end_quiet()
     return 0
 
 

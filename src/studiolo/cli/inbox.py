@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +22,7 @@ from .options import (
     Offline,
     TagOption,
     from_source,
+    in_turn,
     list_path,
     make_client,
 )
@@ -204,7 +207,7 @@ def add(
       studiolo add arxiv:2006.11239 arxiv:2011.13456 --new-section Diffusion
       studiolo add "https://openreview.net/forum?id=lyoOWX0e0O" --section "To Review > Misc" --dry-run
     """
-    from studiolo.library import Library, desk, load_waiting
+    from studiolo.library import Library
 
     if section and new_section:
         raise UsageError(
@@ -212,19 +215,46 @@ def add(
         )
     if len(keys) > 1 and (title or note):
         raise UsageError("--title and --note are of one paper. Add the papers one by one.")
-    home = Library.find(library)
+    if not title and not offline:
+        _fetch_titles(Library.find(library), keys)
+    with in_turn(library, path):
+        left = _add_each(
+            Library.find(library), keys, dry_run=dry_run,
+            section=section, new_section=new_section, path=path, title=title, notes=note or (),
+        )  # fmt: skip
+    if left:
+        added = "Could be added" if dry_run else "Added"
+        raise ListError(
+            f"{added}: {len(keys) - len(left)} of {len(keys)}. Not {' Nor '.join(left)}"
+        )
+
+
+def _add_each(
+    home: Library,
+    keys: list[str],
+    *,
+    section: str,
+    new_section: str,
+    path: str | None,
+    title: str,
+    notes: Sequence[str],
+    dry_run: bool,
+) -> list[str]:
+    """Add one after the other, all of them known before the first is written; return what the list refused, and why."""
+    from studiolo.library import desk, load_waiting
+
     chosen = list_path(home, path)
     waiting = load_waiting(home, with_passed=True)
-    for key in keys:  # all of them are known before the first is written
+    for key in keys:
         desk.thing_to_add(waiting, key, title=title)
     left: list[str] = []
     for number, key in enumerate(keys):
         waiting = load_waiting(home, with_passed=True) if number else waiting
-        waiting, pending = _known(home, waiting, key, title, offline=offline)
+        pending = desk.thing_to_add(waiting, key, title=title)
         try:
             plan = desk.add(
                 home, waiting, pending,
-                section=section, new_section=new_section, path=chosen, title=title, notes=note or (),
+                section=section, new_section=new_section, path=chosen, title=title, notes=notes,
             )  # fmt: skip
         except ListError as error:
             if len(keys) == 1:
@@ -234,24 +264,24 @@ def add(
         _write(home, plan, dry_run=dry_run)
         if new_section and not dry_run:
             section, new_section = " > ".join(plan.section), ""  # it is there for the next one
-    if left:
-        added = "Could be added" if dry_run else "Added"
-        raise ListError(
-            f"{added}: {len(keys) - len(left)} of {len(keys)}. Not {' Nor '.join(left)}"
-        )
+    return left
 
 
-def _known(
-    home: Library, waiting: Waiting, key: str, title: str, *, offline: bool
-) -> tuple[Waiting, Pending]:
-    """Return what is to be added under a key; a service is asked for its title where nobody has said it."""
-    from studiolo.library import desk
+def _fetch_titles(home: Library, words: list[str]) -> None:
+    """Ask the services what papers are called of which nothing is known yet, before any other command has to wait."""
+    from studiolo.keys import find_key
+    from studiolo.library import desk, fetch_facts, load_facts, load_waiting
 
-    pending = desk.thing_to_add(waiting, key, title=title)
-    if title or offline or not desk.is_unknown(waiting, pending):
-        return waiting, pending
-    with make_client(home) as client:
-        return desk.fetch_title(home, waiting, pending, client)
+    facts = load_facts(home)
+    with suppress(UsageError):
+        if all((key := find_key(word)) in facts or not key.names_paper for word in words):
+            return
+    waiting = load_waiting(home, with_passed=True)
+    things = [desk.thing_to_add(waiting, word) for word in words]
+    unknown = [one.key for one in things if one.key and desk.is_unknown(waiting, one)]
+    if unknown:
+        with make_client(home) as client:
+            fetch_facts(home, unknown, client, known=facts)
 
 
 def _write(home: Library, plan: Plan, *, dry_run: bool) -> None:
@@ -337,13 +367,14 @@ def remove(
     """
     from studiolo.library import desk, load_waiting
 
-    home, listed = one_entry(key, path, library)
-    plan = desk.remove(home, listed)
-    show_diff(plan)
-    if dry_run:
-        say("Nothing was written (--dry-run).")
-        return
-    make(home, plan)
+    with in_turn(library, path):
+        home, listed = one_entry(key, path, library)
+        plan = desk.remove(home, listed)
+        show_diff(plan)
+        if dry_run:
+            say("Nothing was written (--dry-run).")
+            return
+        make(home, plan)
     if listed.entry.key and (again := load_waiting(home).find(str(listed.entry.key))):
         say(
             f"It was collected too, so it waits in the inbox again. To pass it over: studiolo pass {again.name}"
@@ -358,7 +389,8 @@ def undo(library: LibraryOption = None) -> None:
     """
     from studiolo.library import Library, undo as take_back
 
-    say(f"Taken back: {take_back(Library.find(library)).what}")
+    with in_turn(library):
+        say(f"Taken back: {take_back(Library.find(library)).what}")
 
 
 @app.command(rich_help_panel=PANEL)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +65,24 @@ def list_path(library: Library, word: str | None) -> Path | None:
     from studiolo.library import find_list
 
     return find_list(library, word) if word else None
+
+
+@contextmanager
+def in_turn(library: Path | None, path: str | None = None) -> Iterator[None]:
+    """Keep other commands from changing a library while this one reads it, decides and writes; they wait.
+
+    Args:
+        library: as the reader names it.
+        path: the list that is named, which may lie in another one.
+    """
+    from studiolo.files import locked
+    from studiolo.library import Library, find_list
+
+    home = Library.find(library)
+    if path and library is None:
+        home = Library.find(near=find_list(home, path))
+    with locked(home.folder):
+        yield
 
 
 def from_source(waiting: Waiting, source: str) -> list[Pending]:

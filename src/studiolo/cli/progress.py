@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .console import clean, counted, err, say, say_event
+from .console import QUIET_S, begin_quiet, clean, counted, end_quiet, err, say, say_event
 
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from studiolo.runs import Event, SeedToRun
 
-QUIET_S = 2.0  # what takes longer says what it is doing
 PLAIN_EVERY_S = 10.0  # a log gets a sign of life at most this often, after the first
 STYLES = {
     "holds": "green",
@@ -50,19 +48,18 @@ def working(what: str) -> Iterator[None]:
         with err().status(Text(clean(f"{what} ..."))):
             yield
         return
-    timer = threading.Timer(QUIET_S, say, (f"{what} ...",), {"to_err": True})
-    timer.daemon = True
-    timer.start()
+    begin_quiet(what)
     try:
         yield
     finally:
-        timer.cancel()
+        end_quiet()
 
 
 @contextmanager
 def downloading() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function that shows how many bytes of a file are here: as a bar to somebody who watches, else in a line now and then."""
     if not _is_watched():
+        end_quiet()
         next_line = time.monotonic() + QUIET_S
 
         def tell(file: str, done: int, size: int) -> None:
@@ -153,6 +150,7 @@ class _Plain:
     """Lines for a log: the plan, and a sign of life."""
 
     def __init__(self) -> None:
+        end_quiet()
         self.next = time.monotonic() + QUIET_S
         self.state = _State()
 

@@ -14,8 +14,9 @@ import typer
 
 from studiolo.errors import UsageError
 
+from .asking import confirm
 from .console import Styled, counted, say, say_json, say_lines
-from .options import AsJson, LibraryOption, ListWord, TagOption
+from .options import AsJson, LibraryOption, ListWord, TagOption, in_turn
 
 
 if TYPE_CHECKING:
@@ -236,14 +237,15 @@ def move(
     """
     from studiolo.library import called, desk
 
-    home, listed = one_entry(key, path, library)
-    plan = desk.move(home, listed, section)
-    if plan and plan.keeping[:1] and plan.keeping[0].notes and _goes_below(below):
-        plan = desk.move(home, listed, section, below=True)
-    if plan is None:
-        say(f"{called(listed.entry)} is already there.")
-    else:
-        make(home, plan)
+    with in_turn(library, path):
+        home, listed = one_entry(key, path, library)
+        plan = desk.move(home, listed, section)
+        if plan and plan.keeping[:1] and plan.keeping[0].notes and _goes_below(below):
+            plan = desk.move(home, listed, section, below=True)
+        if plan is None:
+            say(f"{called(listed.entry)} is already there.")
+        else:
+            make(home, plan)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -260,11 +262,12 @@ def note(
     """
     from studiolo.library import desk
 
-    home, listed = one_entry(key, path, library)
-    plan = desk.note(home, listed, text)
-    if not plan.edits and _is_row(listed) and _goes_below(below):
-        plan = desk.note(home, listed, text, below=True)
-    make(home, plan)
+    with in_turn(library, path):
+        home, listed = one_entry(key, path, library)
+        plan = desk.note(home, listed, text)
+        if not plan.edits and _is_row(listed) and _goes_below(below):
+            plan = desk.note(home, listed, text, below=True)
+        make(home, plan)
 
 
 def _is_row(listed: Listed) -> bool:
@@ -274,7 +277,7 @@ def _is_row(listed: Listed) -> bool:
 def _goes_below(below: bool | None) -> bool:
     """Whether what a table has no column for goes below it: as was said, else as the reader answers, else not."""
     if below is None and sys.stdin.isatty() and sys.stdout.isatty():
-        return typer.confirm(
+        return confirm(
             "The table has no column for this. Write it below the table, not beside the list?"
         )
     return bool(below)
@@ -311,9 +314,10 @@ def _home(listed: Listed, library: Path | None) -> Library:
 def _set_state(word: str, state: State, path: str | None, library: Path | None) -> None:
     from studiolo.library import desk, find_entries
 
-    for listed in find_entries(word, _lists(path, library)):
-        home = _home(listed, library)
-        make(home, desk.mark(home, listed, state), f"{STATE_SIGNS[state]} ")
+    with in_turn(library, path):
+        for listed in find_entries(word, _lists(path, library)):
+            home = _home(listed, library)
+            make(home, desk.mark(home, listed, state), f"{STATE_SIGNS[state]} ")
 
 
 @app.command(rich_help_panel=PANEL)

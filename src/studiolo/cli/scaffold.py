@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.machinery import PathFinder
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from studiolo.errors import UsageError
 from studiolo.files import save_bytes
@@ -64,8 +65,9 @@ def _known(name: str, library: Path, offline: bool) -> Known:
             )
         title = name.replace("_", " ").capitalize()
         return Known(key=f"url:https://example.org/{_slug(name)}", title=title)
-    from studiolo.keys import find_key
+    from studiolo.keys import address_of, find_key
     from studiolo.library import Library, fetch_facts
+    from studiolo.lists import title_from_url
 
     from .options import make_client
 
@@ -84,7 +86,10 @@ def _known(name: str, library: Path, offline: bool) -> Known:
         )
     if entry is not None and entry.title:
         return Known(str(key), entry.title, entry.authors or ("unknown",), entry.year)
-    return Known(str(key), title=str(key))
+    if key.kind not in ("url", "github"):
+        return Known(str(key), title=str(key))
+    title = title_from_url(address_of(key))
+    return Known(str(key), title=urlsplit(title).hostname or title)  # where an address says nothing
 
 
 def figures_in(abstract: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studiolo.errors import FileError, UsageError
+from studiolo.files import said_of
 
 from .console import say
 from .scaffold import new_paper_folder
@@ -53,7 +54,7 @@ def _copy_example(folder: Path) -> None:
         for part in ("lists", "topics"):
             shutil.copytree(EXAMPLE / part, folder / part)
     except OSError as error:
-        raise FileError(f"{folder} cannot be made: {error.strerror}.") from error
+        raise FileError(f"{folder} cannot be made: {said_of(error, folder)}.") from error
 
 
 @app.command(rich_help_panel=PANEL)
@@ -94,7 +95,7 @@ def init(
             f"{file} is a file, and a library is a folder. To make one of the folder of a list: studiolo init {quote(str(file.parent))}"
         ) from error
     except OSError as error:
-        raise FileError(f"{folder} cannot be made: {error.strerror}.") from error
+        raise FileError(f"{folder} cannot be made: {said_of(error, folder)}.") from error
     home = Library.find(folder)
     known = home.state.exists()
     home.prepare()

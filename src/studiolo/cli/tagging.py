@@ -14,7 +14,7 @@ from studiolo.errors import UsageError
 
 from .console import Styled, counted, say, say_json
 from .diff import show_diff, show_pages
-from .options import AsJson, LongLibraryOption
+from .options import AsJson, LongLibraryOption, in_turn
 from .reading import PANEL, OneList, make, one_entry
 
 
@@ -80,7 +80,8 @@ def tags(
     if not all(" ".join(tag.split()) == tag and tag for tag in (*add, *remove)):
         raise UsageError("A tag is empty or begins with a blank. Write for example: +nlp")
     if merge:
-        _merge(merge[0].lstrip("#"), merge[1].lstrip("#"), library)
+        with in_turn(library):
+            _merge(merge[0].lstrip("#"), merge[1].lstrip("#"), library)
     elif suggest:
         _suggest(targets, library, as_json=as_json)
     elif not add and not remove:
@@ -88,8 +89,9 @@ def tags(
     elif not targets:
         raise UsageError("Say whose tags: studiolo tags KEY +nlp, or studiolo tags LIST +nlp")
     else:
-        for target in targets:
-            _change(target, add, remove, path, library)
+        with in_turn(library, path):
+            for target in targets:
+                _change(target, add, remove, path, library)
 
 
 def _is_list(word: str, library: Path | None) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .asking import confirm
 from .console import Styled, counted, say, say_json
 from .diff import show_pages
-from .options import AsJson, LibraryOption
+from .options import AsJson, LibraryOption, in_turn
 
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _may_mark(home: Library, pages: list[Path]) -> bool:
     """Ask whether pages that a person wrote get the marks, where somebody sits at a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
-    return typer.confirm(
+    return confirm(
         f"{_names(home, pages)}: put the marks and what belongs between them at the end?"
     )
 
@@ -158,11 +159,12 @@ def topic(
     from studiolo.library import Library, carry_out
 
     home = Library.find(library)
-    found = open_topic(home, name, into_unmarked=yes)
-    if found.plan:
-        if not as_json:
-            show_pages(home, found.plan.pages)
-        carry_out(home, found.plan)
+    with in_turn(library):
+        found = open_topic(home, name, into_unmarked=yes)
+        if found.plan:
+            if not as_json:
+                show_pages(home, found.plan.pages)
+            carry_out(home, found.plan)
     if as_json:
         say_json(_topic_json(found))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -56,13 +56,16 @@ def triage_inbox(
     """
     from studiolo.library import load_waiting
 
+    def chosen(inbox: Waiting) -> list[Pending]:
+        has_tags = inbox.vocabulary.having(tags)
+        return [
+            pending
+            for pending in from_source(inbox, source)
+            if (everything or pending.is_paper) and has_tags(pending.tags)
+        ]
+
     inbox = load_waiting(library)
-    has_tags = inbox.vocabulary.having(tags)
-    waiting = [
-        pending
-        for pending in from_source(inbox, source)
-        if (everything or pending.is_paper) and has_tags(pending.tags)
-    ]
+    waiting = chosen(inbox)
     if not waiting:
         others = sum(not pending.is_paper for pending in inbox.pending)
         tail = f", but {counted(others, 'other page')}: studiolo triage --all" if others else ""
@@ -75,7 +78,7 @@ def triage_inbox(
         say(
             f"{untitled:,} without a title of their own: `studiolo lookup` asks arXiv for them, a hundred at a time."
         )
-    _Session(library, path, inbox, waiting).talk()
+    _Session(library, path, inbox, chosen).talk()
 
 
 def _first_list(library: Library) -> Path:
@@ -93,7 +96,11 @@ class _Session:
     """One run of triage: what is to be decided, and the steps that can be taken back."""
 
     def __init__(
-        self, library: Library, path: Path | None, waiting: Waiting, chosen: list[Pending]
+        self,
+        library: Library,
+        path: Path | None,
+        waiting: Waiting,
+        chosen: Callable[[Waiting], list[Pending]],
     ) -> None:
         from studiolo.library import load_drafts
 
@@ -101,7 +108,8 @@ class _Session:
         self.path = path
         self.waiting = waiting
         self.drafts = load_drafts(library)
-        self.things = {pending.name: pending for pending in chosen}
+        self.chosen = chosen
+        self.things = {pending.name: pending for pending in chosen(waiting)}
         self.order = sorted(self.things, key=lambda name: self._draft(name).later)
         self.steps: list[_Step] = []
         self.at = 0
@@ -245,11 +253,11 @@ class _Session:
         from studiolo.library import load_waiting
 
         self.waiting = load_waiting(self.library)
-        papers = {one.name: one for one in self.waiting.pending if one.is_paper}
+        asked = {one.name: one for one in self.chosen(self.waiting)}
         self.things = {
             one.name: one for one in self.waiting.pending if one.name in self.order
-        } | papers
-        self.order += [name for name in papers if name not in self.order]
+        } | asked
+        self.order += [name for name in asked if name not in self.order]
 
     def _keep_apart(self, pending: Pending, draft: Draft) -> bool:
         """Remember that something in this group is not about this paper."""
@@ -279,6 +287,9 @@ class _Session:
         self.steps.append(_Step("kept apart", pending.name, draft, change))
         say(f"  remembered: {other} is not {pending.key}.")
         self._look_again()
+        alone = self.waiting.find(str(other))
+        if alone and alone.name not in self.things:
+            say(f"  {other} waits by itself, among the other pages: studiolo triage --all")
         return True
 
     def _changed(

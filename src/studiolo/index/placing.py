@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .postings import PAIRS
 from .rows import Row
 from .vectors import (
     HEADING_WEIGHT,
@@ -24,6 +25,7 @@ from .vectors import (
     terms_of_headings,
     weighed,
 )
+from .words import LIST_WORDS, names_subject, subjects
 
 
 SIZE = 0.02  # where little speaks for any section, a large one is likelier
@@ -46,12 +48,14 @@ class Placement:
         score: larger is better.
         reasons: all terms that count, largest share first; the shares add up to 1.
         by_heading: whether the words that say most stand in its headings alone.
+        by_subject: whether anything that it shares names a subject, or is all that its heading says; "learning" is of any.
     """
 
     number: int
     score: float
     reasons: tuple[Reason, ...]
     by_heading: bool
+    by_subject: bool
 
     def shown(self, count: int = 3) -> tuple[Reason, ...]:
         """Return the words and pairs that say most, at most `count`; no word that a pair before it has already."""
@@ -68,6 +72,7 @@ class Placer:
             for shelf in shelves
         ]
         headings = [terms_of_headings(shelf.headings) for shelf in shelves]
+        self._subjects = [subjects(" ".join(shelf.headings[-1:])) for shelf in shelves]
         self._idf = _rarity(counted, headings)
         self._sizes = [len(rows) for rows in counted]
         self._likeness = [mean_vector(rows, self._idf) for rows in counted]
@@ -81,17 +86,25 @@ class Placer:
 
     def place(self, row: Row) -> list[Placement]:
         """Return the sections that share a term with a row, best first."""
+        about = subjects(row.title)
         wanted = weighed(mean_vector([terms_in(row)], self._idf))
         found = []
         for number, weights in enumerate(self._weights):
             parts = [
-                (wanted[term] * weights[term], term) for term in wanted.keys() & weights.keys()
+                (wanted[term] * weights[term], term)
+                for term in wanted.keys() & weights.keys()
+                if term[0] > PAIRS or not LIST_WORDS.issuperset(term[1].split())
             ]
             if parts:
                 score = math.fsum(value for value, _ in parts)
                 score += SIZE * math.log1p(self._sizes[number])
                 by_heading = max(parts)[1] not in self._likeness[number]
-                found.append(Placement(number, score, reasons_of(parts), by_heading))
+                heading = self._subjects[number]
+                by_subject = (heading and heading <= about) or any(
+                    block > PAIRS or names_subject(term) for _, (block, term) in parts
+                )
+                reasons = reasons_of(parts)
+                found.append(Placement(number, score, reasons, by_heading, bool(by_subject)))
         return sorted(found, key=lambda one: (-one.score, one.number))
 
 

@@ -36,6 +36,12 @@ _LIST_WORDS = """
     january february march april may june july august september october november december
 """
 LIST_WORDS = frozenset(_LIST_WORDS.split())
+# Words of titles on any subject, many of them in every thirtieth title of machine learning or more.
+_COMMON_WORDS = """
+    learning learned neural network networks deep machine model models data based multi analysis approach approaches
+    method methods algorithm algorithms new novel
+"""
+COMMON_WORDS = frozenset(_COMMON_WORDS.split())
 
 # Bytes that stand in words stay, in small letters; all others part words. UTF-8 has no use for these two: they are marks.
 PART, END = b"\xfe", b"\xff"
@@ -95,6 +101,11 @@ def name_of(author: str) -> str:
 def heading_words(heading: str) -> list[str]:
     """Return the words of a heading that name a subject."""
     return [word for word in telling_words(heading) if word not in LIST_WORDS]
+
+
+def names_subject(words: str) -> bool:
+    """Return whether one of some telling words says more than that something is a paper, or one on machine learning."""
+    return any(word not in LIST_WORDS and word not in COMMON_WORDS for word in words.split())
 
 
 def other_number(word: str) -> str:

@@ -28,13 +28,14 @@ from studiolo.lists import (
     move as move_entry,
     remove as remove_entry,
     title_from_url,
+    without_emptied,
 )
-from studiolo.net import Client
 from studiolo.sources import SavedItem
 
 from .entries import Listed, called
-from .facts import fetch_facts, load_facts
+from .facts import load_facts
 from .folder import Library
+from .history import headings_made
 from .items import item_of
 from .placing import Proposal, propose
 from .plan import Plan, joined
@@ -93,6 +94,8 @@ def mark(library: Library, listed: Listed, state: State) -> Plan:
         raise UsageError(f"{state!r} is not a reading state. Choose one of: {', '.join(STATES)}.")
     document, entry = listed
     edits = mark_entry(document, entry, state)
+    if edits:
+        edits = without_emptied(document, entry, edits, lambda: headings_made(library, document))
     keeping = list(_worth_keeping(library, entry))
     if entry.key is not None:
         day = datetime.now(UTC).date().isoformat()
@@ -129,6 +132,7 @@ def move(library: Library, listed: Listed, section: str, *, below: bool = False)
     edits = move_entry(document, entry, place, below=below if left else None)
     if not edits:
         return None
+    edits = without_emptied(document, entry, edits, lambda: headings_made(library, document))
     after = edited(document, edits, touched=[entry])
     if not left and not any(_facts(one) == _facts(entry) for one in after.entries):
         raise ListError(
@@ -282,19 +286,6 @@ def is_unknown(waiting: Waiting, pending: Pending) -> bool:
     return bool(pending.key and pending.key.names_paper and not pending.keys & waiting.facts.keys())
 
 
-def fetch_title(
-    library: Library, waiting: Waiting, pending: Pending, client: Client
-) -> tuple[Waiting, Pending]:
-    """Ask the services what a paper is called and return both with the answer; without one the saved title stands."""
-    assert pending.key is not None
-    fetched = fetch_facts(library, [pending.key], client, known=waiting.facts)
-    known = fetched.facts.get(pending.key)
-    if known is None or not known.title:
-        return waiting, pending
-    facts = {**waiting.facts, pending.key: known}
-    return replace(waiting, facts=facts), replace(pending, title=known.title)
-
-
 def add(
     library: Library,
     waiting: Waiting,
@@ -320,6 +311,8 @@ def add(
         ListError: the list cannot be edited so.
     """
     document = _list_for(library, path, section)
+    if title:
+        pending = replace(pending, title=title)
     if new_section:
         proposal = Proposal((), "", 1.0)
     elif section:
@@ -329,7 +322,7 @@ def add(
         if not found:
             raise UsageError(no_headings(document))
         proposal = found[0]
-    if not title and pending.key and pending.title == str(pending.key) and pending.is_typed:
+    if pending.key and pending.title == str(pending.key) and pending.is_typed:
         raise UsageError(
             f"No title is known for {pending.key}. Give one with --title, or run `studiolo lookup {pending.key}` online."
         )
@@ -397,7 +390,7 @@ def put_all(
         steps.append(step)
         whole = joined(whole, step) if whole else step
         assert whole.after is not None
-        now = Document(whole.after.data, document.path)
+        now = whole.after
     if whole is None:
         raise UsageError("Nothing is chosen to be put on the list.")
     what = f"added {len(steps)} {'thing' if len(steps) == 1 else 'things'}"

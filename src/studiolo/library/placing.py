@@ -96,7 +96,8 @@ def propose(
 
     for found in place(_pending_row(pending, facts), _shelves(document, places, facts)):
         if found.score >= _LEAST:
-            offer(places[found.number], _shared(found), min(0.8, found.score / 2))
+            most = 0.8 if found.by_subject else 0.0
+            offer(places[found.number], _shared(found), min(most, found.score / 2))
     if not proposals:
         sizes = Counter(map(document.section_of, document.entries))
         section = max(places, key=lambda section: sizes[section])
@@ -147,6 +148,8 @@ def _shared(found: Placement) -> str:
     """Return the reason for a section in words."""
     terms = [reason.term for reason in found.shown()] or [found.reasons[0].term]
     whose = "heading" if found.by_heading else "entries"
+    if not found.by_subject:
+        return f"no subject matches; shares only {_join(terms)} with its {whose}"
     return f"shares {_join(terms)} with its {whose}"
 
 

@@ -101,7 +101,7 @@ def joined(first: Plan, second: Plan) -> Plan:
         second,
         what=first.what or second.what,
         before=before,
-        after=Document(after.data, before.path),
+        after=after,
         edits=(edit,) if edit else (),
         keeping=(*first.keeping, *second.keeping),
         passing=(*first.passing, *second.passing),
@@ -114,15 +114,23 @@ def difference(old: bytes, new: bytes) -> Edit | None:
     """Return the one edit that makes `new` of `old`, by whole lines where that can be; None where they are equal."""
     if old == new:
         return None
-    first = next(
-        (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b),
-        min(len(old), len(new)),
-    )
+    first = _num_alike(old, new)
     line = old.rfind(b"\n", 0, first) + 1
     grown = len(new) - len(old)
     if grown > 0 and old[line:] == new[line + grown :]:
         return Edit(line, b"", new[line : line + grown])
-    common = 0
-    while common < min(len(old), len(new)) - first and old[-1 - common] == new[-1 - common]:
-        common += 1
+    common = _num_alike(old[first:], new[first:], at_end=True)
     return Edit(first, old[first : len(old) - common], new[first : len(new) - common])
+
+
+def _num_alike(old: bytes, new: bytes, *, at_end: bool = False) -> int:
+    """Return how many bytes at the beginning of both, or at their end, are the same; by halves, as bytes compare fast."""
+    least, most = 0, min(len(old), len(new))
+    while least < most:
+        count = (least + most + 1) // 2
+        if at_end:
+            same = old[len(old) - count :] == new[len(new) - count :]
+        else:
+            same = old[:count] == new[:count]
+        least, most = (count, most) if same else (least, count - 1)
+    return least

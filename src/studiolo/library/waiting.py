@@ -189,7 +189,7 @@ def load_waiting(library: Library, *, with_passed: bool = False) -> Waiting:
     """
     items = list(load_items(library))
     facts = load_facts(library)
-    works = load_works(library, items, facts)
+    works = load_works(library, items, facts, guessing=bool(items))  # what waits is guessed about
     on_lists = keys_on_lists(library)
     listed_works = {works.work(key): place for key, place in reversed(on_lists.items())}
     passed = set() if with_passed else passed_names(library) | refused_names(library)

@@ -170,11 +170,14 @@ def load_works(
     library: Library,
     items: Iterable[SavedItem] | None = None,
     facts: Mapping[Key, Facts] | None = None,
+    *,
+    guessing: bool = True,
 ) -> Works:
     """Return the works of a library from its lists, its inbox, what services said, likeness of titles, and its kept edges.
 
     Args:
         items, facts: of the library, where they were read already.
+        guessing: whether titles are compared, for which every entry of the lists is read.
     """
     items = list(load_items(library) if items is None else items)
     facts = load_facts(library) if facts is None else facts
@@ -187,7 +190,8 @@ def load_works(
             yield from edges_of_item(item)
         for known in facts.values():
             yield from edges_of_facts(known)
-        yield from edges_of_titles(items, documents, facts)
+        if guessing:
+            yield from edges_of_titles(items, documents, facts)
         yield from load_edges(library)
 
     return Works(edges())

@@ -24,7 +24,7 @@ from .words import plain_with_links
 if TYPE_CHECKING:
     from .checks import anchor_of, check, said_outside
     from .edits import Edit, apply_edits, edited, inverse
-    from .marking import mark
+    from .marking import mark, without_emptied
     from .operations import annotate, insert, move
     from .outline import new_section, remove
     from .part_edits import outside_parts, part_of, write_part
@@ -90,6 +90,7 @@ __all__ = [
     "role_of",
     "said_outside",
     "title_from_url",
+    "without_emptied",
     "write_part",
 ]
 

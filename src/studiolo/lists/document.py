@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from studiolo.collector import collector_paused
 from studiolo.errors import ListError
@@ -19,6 +20,10 @@ from .parse import Reader, read_document
 from .parts import without_parts
 from .scanner import scan
 from .sections import Section, find
+
+
+# Documents in use by where they came from and what they hold: what was found in one need not be found again.
+_IN_USE: WeakValueDictionary[tuple[Path, bytes], Document] = WeakValueDictionary()
 
 
 class Document:
@@ -37,22 +42,25 @@ class Document:
         self.data = data
         self.path = path
         self.habits = habits
+        if path is not None and habits is None:
+            _IN_USE.setdefault((path, data), self)
 
     @classmethod
     def load(cls, path: Path | str) -> Document:
-        """Read the list at `path`.
+        """Read the list at `path`; where one with these bytes is in use, that is it.
 
         Raises:
             ListError: there is no such file, or it cannot be read.
         """
         path = Path(path)
         try:
-            return cls(path.read_bytes(), path)
+            data = path.read_bytes()
         except OSError as error:
             reason = error.strerror or str(error)
             raise ListError(
                 f"The list {path} cannot be read: {reason}. Name a Markdown file."
             ) from error
+        return _IN_USE.get((path, data)) or cls(data, path)
 
     def __repr__(self) -> str:
         return f"Document({str(self.path) if self.path else '…'}, {len(self.data)} bytes)"

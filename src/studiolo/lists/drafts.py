@@ -73,9 +73,9 @@ class Draft:
     @property
     def links(self) -> list[Link]:
         """Its links, without images."""
-        return [link for text in self._linking() for link in text.links]
+        return [link for text in self.linking() for link in text.links]
 
-    def _linking(self) -> list[Text]:
+    def linking(self) -> list[Text]:
         """Return its texts with links in the order of the file."""
         if not self.below:
             return self.own
@@ -90,7 +90,7 @@ class Draft:
             if len(keys) < 2:
                 return tuple(keys), ()
         else:
-            keys = [key for text in self._linking() for key in text.linked_keys()]
+            keys = [key for text in self.linking() for key in text.linked_keys()]
         keys = list(dict.fromkeys(keys))
         papers = [key for key in keys if key.names_paper]
         if not papers:

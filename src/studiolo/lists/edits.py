@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studiolo.errors import ListError, StaleEdit
@@ -110,12 +110,12 @@ def edited(
     new = Document(apply_edits(doc.data, edits), doc.path)
     spans = [entry.span for entry in touched]
     nested = [e for e in doc.entries if any(a < e.span[0] and e.span[1] <= b for a, b in spans)]
-    others = Counter(map(_looks, doc.entries)) - Counter(map(_looks, (*touched, *nested)))
-    missing = others - Counter(map(_looks, new.entries))
-    if not missing and nested and added >= 0:  # they move along
-        missing = Counter(map(said_by, nested)) - Counter(map(said_by, new.entries))
-    if not missing and added >= 0:
-        missing = Counter(map(_title, touched)) - Counter(map(_title, new.entries))
+    apart = {*spans, *(entry.span for entry in nested)}
+    left, rest = _unlike([entry for entry in doc.entries if entry.span not in apart], new.entries)
+    missing = _lost(_looks, left, rest)
+    if added >= 0:
+        missing = missing or _lost(said_by, nested, rest)  # they move along
+        missing = missing or _lost(_title, touched, rest)
     if missing or len(new.entries) != len(doc.entries) + added or not new.writable:
         title = next(iter(missing))[0] if missing else None
         raise ListError(
@@ -131,6 +131,29 @@ def line_at(doc: Document, at: int, line: bytes, *, gap: bytes = b"") -> Edit:
     if at > 0 and doc.data[at - 1 : at] != b"\n":
         return Edit(at, b"", doc.newline + gap + line)
     return Edit(at, b"", gap + line + doc.newline)
+
+
+def _unlike(before: Sequence[Entry], after: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Return the entries of each that the other has none like made of the same: nearly all are, and need not be read for it."""
+    alike: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in after:
+        alike.setdefault(entry.made_of(), []).append(entry)
+    left = []
+    for entry in before:
+        if same := alike.get(entry.made_of()):
+            same.pop().name_as(entry)
+        else:
+            left.append(entry)
+    return left, [entry for some in alike.values() for entry in some]
+
+
+def _lost(
+    seen: Callable[[Entry], tuple[object, ...]], before: Sequence[Entry], after: Sequence[Entry]
+) -> Counter[tuple[object, ...]]:
+    """Return what is seen of `before` and not of `after`."""
+    if not before:
+        return Counter()
+    return Counter(map(seen, before)) - Counter(map(seen, after))
 
 
 def _looks(entry: Entry) -> tuple[object, ...]:

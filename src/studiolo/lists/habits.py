@@ -83,6 +83,20 @@ class Habits:
     def __init__(self, heads: Callable[[], Iterable[Head]]) -> None:
         self._heads = heads
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both read every head alike."""
+        return isinstance(other, Habits) and (self is other or self._learnt == other._learnt)
+
+    def __hash__(self) -> int:
+        return hash(self._labels)
+
+    @cached_property
+    def _learnt(self) -> tuple[object, ...]:
+        """Everything that the reading of a head may depend on."""
+        places = frozenset(self._roles.items())
+        shown = (self.italic_people, self.dates_people, self._dashes_divide)
+        return self._labels, places, tuple(self._endings), *shown
+
     @cached_property
     def _cut(self) -> list[list[Part]]:
         return [cut(data, pieces) for data, pieces in self._heads()]

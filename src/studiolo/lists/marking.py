@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from studiolo.errors import ListError
 
@@ -173,6 +173,48 @@ def _mark_section(
     if block.start < at <= block.end:
         return _in_place(doc, block, new)
     return (*cut(doc, block), Edit(at, b"", new))
+
+
+def without_emptied(
+    doc: Document, entry: Entry, edits: tuple[Edit, ...], made: Callable[[], Collection[bytes]]
+) -> tuple[Edit, ...]:
+    """Return the edits that move an entry, and take out with it the headings that it would leave with nothing below.
+
+    Args:
+        made: gives the headings that may go, as they are written; a person's never do.
+    """
+    block = doc.block_of(entry)
+    gone = next(
+        (edit for edit in edits if not edit.new and edit.start <= block.start < edit.end), None
+    )
+    home = doc.section_of(entry)
+    if gone is None or not _holds_only(doc, home, block, []):
+        return edits
+    written, data, start = made(), doc.data, block.start
+    top: Section | None = home
+    inner: list[Section] = []
+    while (
+        top is not None
+        and top.path
+        and data[top.start : top.body].strip() in written
+        and [section.path for section in doc.sections].count(top.path) == 1
+        and _holds_only(doc, top, block, inner)
+    ):
+        start = top.start
+        inner.append(top)
+        top = top.above
+    others = [edit for edit in edits if edit is not gone]
+    if not inner or any(start < edit.end and edit.start < block.end for edit in others):
+        return edits
+    blank = re.search(rb"(?<=\n)\r?\n\Z", data[max(0, start - 3) : start])
+    start -= len(blank[0]) if blank else 0  # it was written with them
+    return (Edit(start, data[start : block.end], b""), *others)
+
+
+def _holds_only(doc: Document, section: Section, block: Block, inner: Sequence[Section]) -> bool:
+    """Whether nothing stands below a heading but one block and some sections; comments may stay behind."""
+    blocks = [one for one in section.blocks if one.kind != "comment" and one is not block]
+    return not blocks and all(one in inner for one in doc.sections if one.above is section)
 
 
 def _below(doc: Document, outer: Section, text: str) -> Section | None:

@@ -29,7 +29,7 @@ from .table import MARKDOWN, table_rows
 
 
 SOURCE = "notes"
-SHORT_NOTE = 600  # characters that are a remark; a longer text is kept beside, so that no list is filled with it
+SHORT_NOTE = 600  # characters that may be a remark; any other text is kept beside, so that no list is filled with it
 _NOT_NOTES = frozenset({"logseq", "templates", "template", "node_modules"})
 _TASK = re.compile(
     rb"^(\s*(?:>\s*)*[-*+]\s+)(TODO|DOING|NOW|LATER|WAITING|WAIT|STARTED|IN-PROGRESS|DONE|CANCELL?ED)(?:\s+\[#[ABC]\])?(?=\s)"
@@ -66,6 +66,7 @@ _PROPERTY = re.compile(rb"^(\s*(?:[-*+]\s+)?)([A-Za-z][\w.-]{0,40})::(?:\s+(.*))
 _PLANNED = re.compile(rb"^\s*(SCHEDULED|DEADLINE):\s*<(\d{4}-\d\d-\d\d)[^>]*>\s*$")
 _LOGSEQ_OWN = frozenset({"id", "collapsed", "heading", "background-color", "logseq.order-list-type", "card-last-interval", "hl-color", "hl-page", "ls-type"})  # fmt: skip
 _DAY = re.compile(r"(\d{4})[-_](\d\d)[-_](\d\d)$")
+_INLINE = re.compile(r"(?<!!)\[([^\[\]\n]+)\]\((https?://[^\s()]+)\)")
 _WIKI = re.compile(r"!?\[\[([^\[\]|#^]+)(?:[#^][^\[\]|]*)?(?:\|[^\[\]]*)?\]\]")
 _READ_ON = ("read-on", "date-read", "finished", "completed", "read_on")
 _ADDRESS_NAMES = (
@@ -329,6 +330,7 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
     said = note.properties
     lines = note.data.decode("utf-8", "replace").splitlines()[_front_matter(note.data)[1] - 1 :]
     body = "\n".join(lines).strip()
+    remark = _remark(body) if len(body) <= SHORT_NOTE else ""
     year = re.search(
         r"\b(?:1[5-9]|20)\d\d\b",
         said.get("year", "") or said.get("published", "") or said.get("publication-date", ""),
@@ -353,7 +355,7 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
         source=SOURCE,
         url=addresses[0],
         title=one_line(note.title),
-        note=body if len(body) <= SHORT_NOTE else "",
+        note=remark,
         folder=note.folder,
         tags=split_cell(
             (said.get("tags", "") or said.get("tag", "")).replace("[[", "").replace("]]", "")
@@ -367,7 +369,7 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
             for name, value in said.items()
             if name not in own and value not in addresses
         }
-        | ({"text": body[:100_000]} if len(body) > SHORT_NOTE else {}),
+        | ({"text": body[:100_000]} if body != remark else {}),
         place=f"{note.name}:1",
         authors=_people_of(said),
         year=int(year[0]) if year else None,
@@ -376,6 +378,22 @@ def _of_note(note: _Note) -> Iterator[SavedItem]:
         state=state_of(said.get("status", "") or said.get("state", "")) or _flag(said.get("read")),
         read_at=iso(next((said[name] for name in _READ_ON if said.get(name)), None)),
     )
+
+
+def _remark(body: str) -> str:
+    """Return the words of a text that is nothing but paragraphs below one heading or none, one a line, with the addresses
+    of its links; else nothing.
+
+    More headings, lists, quotations and tables are a page of its own, not a remark about a paper.
+    """
+    document = Document(_INLINE.sub(r"\1 (\2)", body).encode("utf-8", "replace"))
+    blocks = document.blocks
+    if blocks and blocks[0].kind == "heading":
+        blocks = blocks[1:]
+    if any(block.kind != "paragraph" for block in blocks):
+        return ""
+    texts = [document.data[block.start : block.end] for block in blocks]
+    return "\n".join(" ".join(plain_with_links(t, find_links(t, {})).split()) for t in texts)
 
 
 def _flag(word: str | None) -> State | None:
