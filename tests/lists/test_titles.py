@@ -140,6 +140,9 @@ KINDS = {
     "a name before a dash": (f"[LSC - {RIVERS} - CVPR - 2015]({U})", RIVERS, "LSC", (), 2015),
     "a year among authors": (f"[{RIVERS}]({U})\n  * Authors: A.B. Example, and C. Sample (2016)", RIVERS, None, ("A.B. Example", "C. Sample"), 2016),
     "a colon that leads on": (f"{RIVERS} :\n  - [code](https://github.com/a/b)", RIVERS, None, (), None),
+    "a house in brackets": (f"{RIVERS} (from Some Lab) (NeurIPS'23) [paper]({U})", RIVERS, None, (), 2023),
+    "a name twice": (f"Boat: Boat: {RIVERS}. *CVPR 2021*. [[paper]]({U})", f"Boat: {RIVERS}", None, (), 2021),
+    "people with pages below": (f"**{RIVERS}**\n  - {ADA}, [{BO}](https://a.org/b)\n  - [pdf]({U})", RIVERS, None, (ADA, BO), None),
     # names and titles
     "stop behind a title": (f"**Mamba**: Linear-Time River Modelling. [[pdf]({U})]", "Linear-Time River Modelling", "Mamba", (), None),
     "venue behind a stop": (f"**Mamba**: Linear-time models of rivers. ICML 2020. [[pdf]({U})]", "Linear-time models of rivers", "Mamba", (), 2020),

@@ -404,7 +404,7 @@ def jmlr(parts: SplitResult) -> Target | None:
 def cvf(parts: SplitResult) -> Target | None:
     """Read the open access pages of CVF."""
     match = re.match(
-        r"/(?:openaccess/)?content[_/]([a-z]+_?\d{4}(?:_?workshops)?)(/w[\w-]+)?/(?:html|papers)/(.+?)_(?:(?:cvpr|iccv|eccv|wacv|accv)w?_\d{4}_)?paper(?:\.html|\.pdf)?$",
+        r"/+(?:openaccess/)?content[_/]([a-z]+_?\d{4}(?:_?workshops)?)(/w[\w-]+)?/(?:html|papers)/(.+?)_(?:(?:cvpr|iccv|eccv|wacv|accv)w?_\d{4}_)?paper(?:\.html|\.pdf)?$",
         unquote(parts.path),
         re.IGNORECASE,
     )

@@ -84,7 +84,7 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     elif (
         _MAYBE_PEOPLE.match(words)
         and not draft.said.authors
-        and (people := people_listed(text.words_alone().lstrip("[(")))
+        and (people := people_listed(_listing(text).lstrip("[(")))
     ):
         draft.said = draft.said._replace(people=people, year=draft.said.year or year_in(words))
         return True
@@ -96,6 +96,12 @@ def names_below(text: Text, words: str, depth: int, draft: Draft) -> bool:
     elif depth <= 1 and _cited_below(text, words, draft):
         return True
     return False
+
+
+def _listing(text: Text) -> str:
+    """Return the words of a line that may list people: with those of its links where each leads to somebody."""
+    linked = text.shown()
+    return text.words() if linked and all(map(names_one, linked)) else text.words_alone()
 
 
 def _one_below(text: Text, words: str, draft: Draft) -> str | None:

@@ -42,6 +42,7 @@ _WORDS_ALONE = re.compile(r"[^\W\d](?:[\w' -]*\w)?")
 _ENDS = re.compile(r"\s*(?:$|[-–—|,.(\[])")
 _DASH = re.compile(r"\s[-–—|](?:\s|$)")
 _IN_PARENS = re.compile(r"[(（][^()（）]+[)）]")
+_FROM = re.compile(r"from [A-Z]")  # Its Title (from Some Lab)
 _WITHIN = re.compile(r"(?:^|\s)[a-z][\w-]*\s+$")
 _GOES_ON = re.compile(r"\s+[a-z]")
 _YEAR_FIRST = re.compile(r"\(?(?:19|20)\d\d[a-z]?\)?[.:]\s+")
@@ -434,6 +435,7 @@ def _whole(text: str) -> tuple[str, str]:
         known = (
             inside[:1] == "@"
             or is_label(inside)
+            or _FROM.match(inside)
             or inside.lower() in ("oral", "spotlight", "poster", "highlight")
             or year_said(inside, aside=True)
             or year_said(inside.split(",")[0], aside=True)

@@ -63,6 +63,7 @@ _FAMILIES_FIRST = re.compile(  # Some, A. B.; Other, C.
     r"(?:[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}; ?)+[^\W\d_][\w'’ -]+, (?:[A-Z]\.[ -]?){1,4}"
 )
 _FAMILIES = re.compile(r"(?:(?:[a-z]{2,4} ){0,2}[^\W\da-z_][\w'’-]+(?:, |$)){3,}")  # behind a year
+_TWICE = re.compile(r"^([^\s:]{2,40}: )\1")  # Net: Net: Its Title
 _TWO_DIGITS = re.compile(r"(?<!\d)\d\d$")  # HPDC18
 _DATED_FAMILY = re.compile(
     r"([^\W\da-z_][a-zß-ÿ'’]+(?:-[^\W\da-z_]?[a-zß-ÿ]+)?),? (?:19|20)\d\d[a-z]?"
@@ -153,6 +154,7 @@ def read_by_rules(
         name = None
     if name and name.casefold().rstrip(".") == title.casefold():
         name = None
+    title = _TWICE.sub(r"\1", title)
     authors = authors or _authors_in(behind) or _authors_behind(rest)
     if not authors and habits is not None:
         authors = _family_in([behind, *(part.text for part in rest)], habits)
