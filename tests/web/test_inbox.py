@@ -43,6 +43,7 @@ def test_inbox_shows_papers_newest_first_and_the_rest_when_asked(client):
     assert titles(client.get("/inbox?all=1").text)[0] == "A post"
     assert titles(client.get("/inbox?tag=Transformers").text) == ["Attention Is All You Need"]
     assert titles(client.get("/inbox?words=causal").text) == ["Causal inference with deep nets"]
+    assert titles(client.get("/inbox?words=FIRST+transf").text) == ["Attention Is All You Need"]
     assert "Show 1 other page too" in client.get("/inbox").text
 
 

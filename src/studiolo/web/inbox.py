@@ -40,7 +40,7 @@ def show_inbox(request: Request) -> Response:
     moment = room_of(request).shelf.moment()
     asked = request.query_params
     source, tag, everything = asked.get("source", ""), asked.get("tag", ""), bool(asked.get("all"))
-    words = asked.get("words", "").casefold().split()
+    words = asked.get("words", "").split()
     vocabulary = moment.sayings.vocabulary
     has_tag = vocabulary.having([tag] if tag else [])
     every = moment.waiting.pending
@@ -50,7 +50,7 @@ def show_inbox(request: Request) -> Response:
         if (everything or one.is_paper)
         and (not source or source in one.sources)
         and has_tag(one.tags)
-        and all(word in one.title.casefold() for word in words)
+        and one.says(words, vocabulary)
     ]
     if wanted_format(request):
         names = {one.name for one in wanted}
