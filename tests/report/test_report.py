@@ -256,6 +256,9 @@ def test_markdown_fits_into_a_readme(library):
     assert len(rows) == 3
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
     assert "<script>" not in text
+    before, start, _ = text.partition("Measured on")
+    assert start
+    assert before.endswith((". ", "`. "))
 
 
 def test_split_report_is_an_index_and_a_page_per_paper_that_name_no_local_path(view, library):

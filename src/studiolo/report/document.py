@@ -52,7 +52,9 @@ def report_markdown(view: View) -> str:
 def _markdown(view: View) -> Iterator[str]:
     yield f"# {_plain(view.title)}"
     yield ""
-    yield f"{view.readiness} Measured on {view.machine} ({view.environment}), {view.made}."
+    can_run, start, paper = view.readiness.partition("studiolo new-paper ")
+    can_run += f"`{start}{paper}`." if start else ""
+    yield f"{can_run} Measured on {view.machine} ({view.environment}), {view.made}."
     yield ""
     yield " ".join(filter(None, [_tallied(view), view.counted_apart]))
     for paper in view.papers.values():
