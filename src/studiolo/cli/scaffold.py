@@ -83,8 +83,15 @@ def _known(name: str, library: Path, offline: bool) -> Known:
             figures_in(facts.abstract),
         )
     if entry is not None and entry.title:
-        return Known(str(key), entry.title, entry.authors or ("unknown",), entry.year)
-    return Known(str(key), title=str(key))
+        year = entry.year or _year_of(str(key))
+        return Known(str(key), entry.title, entry.authors or ("unknown",), year)
+    return Known(str(key), title=str(key), year=_year_of(str(key)))
+
+
+def _year_of(key: str) -> int | None:
+    """Return the year that an id of arXiv says: 2015 for arxiv:1502.01852."""
+    found = re.match(r"arxiv:(\d\d)\d\d\.", key)
+    return 2000 + int(found[1]) if found else None
 
 
 def figures_in(abstract: str) -> tuple[str, ...]:
