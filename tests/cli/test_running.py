@@ -202,7 +202,7 @@ def test_events_are_what_their_schema_says(path):
         ),
         ("--budget", "soon", "'soon' is not a duration. Write 90s, 4m or 1.5h."),
         ("--memory", "lots", "'lots' is not an amount of memory. Write 800MiB or 4GiB."),
-        ("--only", "other", "There is no paper folder 'other' for this list. There are: tiny."),
+        ("--only", "other", "There is no paper folder 'other' that can run for this list. There are: tiny."),
     ],
 )
 def test_option_that_cannot_be_meant_is_a_sentence(path, option, value, sentence):

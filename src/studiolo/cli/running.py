@@ -474,7 +474,7 @@ def only_of(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
         if name not in papers:
             there = ", ".join(papers) or "none"
             raise UsageError(
-                f"There is no paper folder {name!r} for this list. There are: {there}."
+                f"There is no paper folder {name!r} that can run for this list. There are: {there}."
             )
     return {slug: paper for slug, paper in papers.items() if slug in names}
 

@@ -65,7 +65,7 @@ def _markdown(view: View) -> Iterator[str]:
             "Controls, in which the effect must be absent:", paper, paper.controls
         )
     yield ""
-    yield f"{view.honesty} That is an error rate over seeds of this code on this machine."
+    yield str(view.honesty)
     changed = [(slug, f"{id}: {what}") for slug, id, what in view.honesty.rules]
     for slug, says in (*changed, *view.honesty.folders):
         yield ""
