@@ -63,7 +63,7 @@ LONG = 60  # entries
 UNTRIED = (Word.NOT_RUN, Word.NOT_TESTABLE)
 DECIDED = (Word.HOLDS, Word.DIRECTION, Word.DOES_NOT_HOLD, Word.INCONCLUSIVE)
 
-Tally = list[tuple[str, int]]
+Tally = list[tuple[Word, int]]
 
 
 @dataclass(frozen=True)
