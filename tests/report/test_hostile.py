@@ -280,7 +280,7 @@ def test_only_sentences_of_the_paper_are_counted(view):
     assert view.tally == [("holds", 2)]
     assert view.papers["made_up"].tally == [("holds", 2)]
     assert (view.honesty.holds, view.honesty.decided) == (2, 2)
-    apart = "Counted apart: 1 of 1 question of our own hold, 1 of 2 checks of our code pass."
+    apart = "Counted apart: 1 of 1 question of our own holds, 1 of 2 checks of our code passes."
     assert view.counted_apart == apart
     assert apart in render_html(view)
     assert f"What the papers say: 2 hold. {apart}" in report_markdown(view)

@@ -531,12 +531,13 @@ def _lacks(paper: Paper) -> str:
 
     imports = code_of(paper.folder).imports - FASTER - GPU_ONLY - READERS
     missing = sorted(name for name in imports if find_spec(name) is None)
+    if complaint := next(_of_package(paper.folder, missing), ""):
+        return complaint
     if not missing:
         return ""
     packages = " ".join(missing) if is_readers_own(paper) else "'studiolo[run]'"
-    return next(_of_package(paper.folder, missing), "") or (
-        f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed. To install: pip install {packages}"
-    )
+    are = "is" if len(missing) == 1 else "are"
+    return f"{', '.join(missing)} {are} not installed. To install: pip install {packages}"
 
 
 def _announce(papers: Sequence[Paper]) -> None:
