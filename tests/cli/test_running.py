@@ -368,3 +368,20 @@ def test_folder_that_is_not_a_package_yet_is_measured_once_it_is(path):
     init.write_text(text)
     said = studiolo("run", path).stdout.splitlines()
     assert "Claims of the papers (2): 1 holds, 1 does not hold." in said
+
+
+def test_error_says_when_its_seeds_are_run_again(path):
+    folder = path.parent / "papers" / "tiny"
+    read = EXPERIMENTS.replace(
+        "    return", '    Path(__file__).with_name("x.csv").read_text()\n    return'
+    )
+    (folder / "experiments.py").write_text(f"from pathlib import Path\n{read}")
+    again = "What ended in an error is run again only when its code changes, or paper.toml asks for the next series."
+    assert again in " ".join(studiolo("run", path).stdout.split())
+    (folder / "x.csv").touch()  # no code, so that what is recorded stays
+    assert again in " ".join(studiolo("run", path).stdout.split())
+    toml = folder / "paper.toml"
+    toml.write_text(toml.read_text().replace("seeds = 5", "seeds = 5\nseries = 1"))
+    said = studiolo("run", path).stdout
+    assert "Claims of the papers (2): 1 holds, 1 does not hold." in said.splitlines()
+    assert again not in " ".join(said.split())
