@@ -81,6 +81,13 @@ def test_a_query_may_begin_with_what_is_left_out(library, word):
     assert run_json("find", word, "fourier")["hits"][0]["key"] == "arxiv:2105.03824"
 
 
+def test_whole_search_in_the_shells_quotes_is_one(library):
+    found = run("find", "year:2021..", "has:question")
+    assert "FNet" in found
+    assert run("find", "year:2021.. has:question") == found
+    assert run("find", 'year:2021.. "fourier"') == run("find", "year:2021..", '"fourier"')
+
+
 def test_quotes_that_the_shell_takes_from_a_field_are_put_back(library):
     for words in (("author:James Lee-Thorp", "fourier"), ("author:lee fourier",)):
         [hit] = run_json("find", *words)["hits"]

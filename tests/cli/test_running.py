@@ -202,7 +202,11 @@ def test_events_are_what_their_schema_says(path):
         ),
         ("--budget", "soon", "'soon' is not a duration. Write 90s, 4m or 1.5h."),
         ("--memory", "lots", "'lots' is not an amount of memory. Write 800MiB or 4GiB."),
-        ("--only", "other", "There is no paper folder 'other' for this list. There are: tiny."),
+        (
+            "--only",
+            "other",
+            "There is no paper folder 'other' that can run for this list. There are: tiny.",
+        ),
     ],
 )
 def test_option_that_cannot_be_meant_is_a_sentence(path, option, value, sentence):
@@ -353,3 +357,31 @@ def test_paper_without_its_package_is_said_and_the_others_run(path):
     assert "Claims of the papers (2): 1 holds, 1 does not hold." in done.stdout.splitlines()
     assert done.returncode == 1
     assert studiolo("run", path, "--only", "tiny").returncode == 0
+
+
+def test_folder_that_is_not_a_package_yet_is_measured_once_it_is(path):
+    init = path.parent / "papers" / "tiny" / "__init__.py"
+    text = init.read_text()
+    init.unlink()
+    done = studiolo("run", path, check=False)
+    assert done.stderr == "studiolo: tiny: it is not a package: it has no __init__.py.\n"
+    init.write_text(text)
+    said = studiolo("run", path).stdout.splitlines()
+    assert "Claims of the papers (2): 1 holds, 1 does not hold." in said
+
+
+def test_error_says_when_its_seeds_are_run_again(path):
+    folder = path.parent / "papers" / "tiny"
+    read = EXPERIMENTS.replace(
+        "    return", '    Path(__file__).with_name("x.csv").read_text()\n    return'
+    )
+    (folder / "experiments.py").write_text(f"from pathlib import Path\n{read}")
+    again = "What ended in an error is run again only when its code changes, or paper.toml asks for the next series."
+    assert again in " ".join(studiolo("run", path).stdout.split())
+    (folder / "x.csv").touch()  # no code, so that what is recorded stays
+    assert again in " ".join(studiolo("run", path).stdout.split())
+    toml = folder / "paper.toml"
+    toml.write_text(toml.read_text().replace("seeds = 5", "seeds = 5\nseries = 1"))
+    said = studiolo("run", path).stdout
+    assert "Claims of the papers (2): 1 holds, 1 does not hold." in said.splitlines()
+    assert again not in " ".join(said.split())

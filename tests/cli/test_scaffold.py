@@ -84,6 +84,41 @@ def test_paper_without_a_title_is_called_by_what_its_address_says(library, key, 
     assert new_paper_folder(key, library, offline=True).name == name
 
 
+def test_what_a_new_folder_does_not_know_is_asked_for(library):
+    (library / "list.md").write_text("* [Rectifiers](https://arxiv.org/abs/1502.01852)\n")
+    folder = new_paper_folder("arxiv:1502.01852", library, offline=True)
+    assert load_paper(folder).year == 2015
+    new_paper_folder("mine", library)
+    said = studiolo("check-papers", library, check=False).stderr.splitlines()
+    assert said == [
+        'mine, paper.toml: key \'url:https://example.org/mine\' is of nothing. Write the paper\'s, such as "arxiv:2105.03824".',
+        "mine, paper.toml: authors are unknown. Name them, and check the year.",
+        "rectifiers, paper.toml: authors are unknown. Name them, and check the year.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("https://arxiv.org/abs/1502.01852", "key 'https://arxiv.org/abs/1502.01852' is on no list, where the paper is 'arxiv:1502.01852'. Write that."),
+        ("arxvi:1502.01852", "'arxvi:1502.01852' is not a key. Write kind:value"),
+    ],
+)  # fmt: skip
+def test_key_that_no_list_has_is_told_and_so_is_a_paper_that_is_not_on_the_list(
+    library, key, sentence
+):
+    (library / "list.md").write_text("* [Rectifiers](https://arxiv.org/abs/1502.01852)\n")
+    toml = new_paper_folder("mine", library) / "paper.toml"
+    toml.write_text(toml.read_text().replace("url:https://example.org/mine", key))
+    said = studiolo("check-papers", library, check=False).stderr
+    assert f"mine, paper.toml: {sentence}" in said
+    not_there = f"mine is about {key}, which is not on this list.\n"
+    assert studiolo("run", library / "list.md").stderr.startswith(not_there)
+    done = studiolo("plan", library / "list.md", "--only", "mine", check=False)
+    assert done.stderr.startswith(not_there)
+    assert done.returncode == 2
+
+
 def test_folder_that_comes_before_a_bundled_one_is_said_to(library):
     done = studiolo("new-paper", "fnet", "--library", library)
     assert "It comes before Studiolo's own fnet: your lists now mean this one." in done.stdout

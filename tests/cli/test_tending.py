@@ -39,6 +39,8 @@ def test_contents_shows_what_it_would_write_and_writes_only_when_told(library):
     assert run("contents", "--check") == "The contents are up to date.\n"
     run("undo")
     assert (library / "README.md").read_text() == "# Mine\n"
+    (library / "README.md").unlink()
+    assert "README.md: not there yet. To make it: studiolo contents --write" in run("contents")
 
 
 def test_check_fails_where_something_is_not_up_to_date(library):

@@ -257,6 +257,9 @@ def test_markdown_fits_into_a_readme(library):
     assert len(rows) == 3
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {7}
     assert "<script>" not in text
+    before, start, _ = text.partition("Measured on")
+    assert start
+    assert before.endswith((". ", "`. "))
 
 
 def test_split_report_is_an_index_and_a_page_per_paper_that_name_no_local_path(view, library):
@@ -415,7 +418,7 @@ def test_counts_are_english_whatever_the_number(library, number):
     assert not re.findall(r"\b1 (?:claims|questions|checks|seeds|records|entries|values)\b", said)
     assert not re.findall(r"\b(?:0|[2-9]) (?:claim|question|check|seed|record|entry|value)\b", said)
     honest = {
-        0: "No claim was decided.",
+        0: "No claim was decided.\n",
         1: "Of the 1 claim that was decided, 1 holds, and at most 0.1 ",
         2: "Of the 2 claims that were decided, 2 hold, and at most 0.1 ",
     }

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from studiolo.library import Inbox, Library, load_changes, load_waiting
-from studiolo.sources import SavedItem
+from studiolo.keys import Key
+from studiolo.library import Inbox, Library, load_changes, load_kept, load_waiting, undo
+from studiolo.sources import SavedItem, SavedLink
 
 from .inert import acts
 from .test_changing import LIST, confirm, diff_of, fields_of, path_of, shown
@@ -42,7 +43,38 @@ def test_inbox_shows_papers_newest_first_and_the_rest_when_asked(client):
     assert titles(client.get("/inbox?all=1").text)[0] == "A post"
     assert titles(client.get("/inbox?tag=Transformers").text) == ["Attention Is All You Need"]
     assert titles(client.get("/inbox?words=causal").text) == ["Causal inference with deep nets"]
+    assert titles(client.get("/inbox?words=FIRST+transf").text) == ["Attention Is All You Need"]
     assert "Show 1 other page too" in client.get("/inbox").text
+
+
+def test_link_leads_to_what_it_is_called(client, home):
+    paper = SavedLink("description", "https://arxiv.org/abs/1811.08839")
+    Inbox(home).collect(
+        [SavedItem("github-stars", "https://github.com/a/mri", "a/mri", links=(paper,))]
+    )
+    page = client.get("/inbox").text
+    chips = re.findall(r'<a class="chip"[^>]* href="([^"]*)">(.*?)</a>', page)
+    assert chips == [
+        ("https://arxiv.org/abs/1811.08839", "open"),
+        ("https://github.com/a/mri", "github:a/mri"),
+    ]
+    assert "from “a/mri”" in page
+
+
+def test_tags_of_two_words_stay_as_they_are(client, home):
+    one = SavedItem(
+        "bookmarks", "https://arxiv.org/abs/1811.08839", "A", tags=("machine learning",)
+    )
+    Inbox(home).collect([one])
+    for typed, tags in (
+        ("machine learning", ["machine learning"]),
+        ("machine learning, nlp", ["machine learning", "nlp"]),
+        ("#nlp vision", ["nlp", "vision"]),
+    ):
+        page = shown(client, "add", key="arxiv:1811.08839", tags=typed)
+        confirm(client, "add", page)
+        assert list(load_kept(home.folder)[Key.parse("arxiv:1811.08839")].tags) == tags
+        undo(home)
 
 
 def test_tag_is_asked_by_what_it_means(client, inbox):

@@ -259,7 +259,7 @@ def _functions(paper: Paper) -> dict[str, ast.FunctionDef | None]:
         data = load_bytes(path)
         if data is None:
             raise PaperError(f"{path}: there is no such file. Claims need it.")
-        module = ast.parse(data)
+        module = ast.parse(data, path.name)
     except FileError as error:
         raise PaperError(f"{error} Claims need it.") from error
     except (

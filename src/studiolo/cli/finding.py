@@ -94,10 +94,17 @@ def find(
 
 
 def _as_meant(query: Sequence[str]) -> str:
-    """Return the words as one search, with the quotes that a shell took from `author:"Ada Lovelace"`."""
-    return " ".join(_UNQUOTED.sub(r'\1"\2"', word) for word in query)
+    """Return the words as one search, with the quotes that a shell took from `author:"Ada Lovelace"`.
+
+    A word that has quotes or two fields is a whole search in the shell's quotes, and stays as it is.
+    """
+    return " ".join(
+        word if '"' in word or _TWO_FIELDS.search(word) else _UNQUOTED.sub(r'\1"\2"', word)
+        for word in query
+    )
 
 
+_TWO_FIELDS = re.compile(r"\w:.*\s-?[a-z]+:[^\s/]")
 _UNQUOTED = re.compile(r"""(-?\w+:)([^"/]*[^\s"/]\s[^"]*)""")
 
 

@@ -30,7 +30,7 @@ from .reading import PANEL as READ, OneList, make, one_entry
 
 
 if TYPE_CHECKING:
-    from studiolo.library import Library, Pending, Plan, Vocabulary, Waiting
+    from studiolo.library import Library, Pending, Plan, Waiting
 
 app = typer.Typer()
 Everything = Annotated[bool, typer.Option("--all", "-a", help="Pages that are not papers, too.")]
@@ -109,7 +109,7 @@ def inbox(
     waiting = [
         pending
         for pending in from_source(inbox_now, source)
-        if _matches(pending, search or [], inbox_now.vocabulary) and has_tags(pending.tags)
+        if pending.says(search or [], inbox_now.vocabulary) and has_tags(pending.tags)
     ]
     papers = [pending for pending in waiting if pending.is_paper]
     shown = waiting if everything else papers
@@ -129,22 +129,6 @@ def inbox(
     )
     if papers:
         say("Next: studiolo triage")
-
-
-def _matches(pending: Pending, words: list[str], vocabulary: Vocabulary) -> bool:
-    if not words:
-        return True
-    text = " ".join(
-        (
-            pending.name,
-            pending.title,
-            *(item.title for item in pending.items),
-            *pending.folders,
-            *vocabulary.all_alike(pending.tags),
-            *pending.notes,
-        )
-    ).casefold()
-    return all(word.casefold() in text for word in words)
 
 
 def _record(pending: Pending) -> dict[str, object]:

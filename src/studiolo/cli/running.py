@@ -168,8 +168,23 @@ def load_chosen(path: Path | None, library: Path | None, only: Sequence[str] | N
         view = load_view(document, home)
     for problem in view.problems:
         say(f"Left out: {problem}", to_err=True)
+    for line in _not_listed(view, only):
+        say(line, to_err=True)
     chosen = only_of(view.papers, only) if only else view.papers
     return Chosen(path, home, view, [one.paper for one in chosen.values()])
+
+
+def _not_listed(view: View, only: Sequence[str] | None) -> Iterator[str]:
+    """Say which papers of the library, or of those asked for, are not on the list: where nothing else would say why."""
+    from studiolo.runs import discover, is_readers_own
+
+    if view.papers and not set(only or ()) - view.papers.keys():
+        return
+    for paper in discover(view.library, problems=[]):
+        if paper.slug not in view.papers and (
+            paper.slug in only if only else is_readers_own(paper)
+        ):
+            yield f"{paper.slug} is about {paper.key}, which is not on this list."
 
 
 def _measure(
@@ -338,7 +353,9 @@ def check_papers(
     for folder in runs.paper_folders(library):
         count += 1
         try:
-            complaints = [str(problem) for problem in check_paper(load_paper(folder))]
+            paper = load_paper(folder)
+            complaints = [str(problem) for problem in check_paper(paper)]
+            complaints += [f"{paper.slug}, paper.toml: {line}" for line in _of_head(paper)]
             said = _of_package(folder, runs.code_of(folder).imports)
             complaints += [f"{folder}: {complaint}" for complaint in said]
         except PaperError as error:
@@ -350,6 +367,23 @@ def check_papers(
     say(f"{counted(count, 'paper folder')}, {wrong} with problems.")
     if wrong:
         raise typer.Exit(1)
+
+
+def _of_head(paper: Paper) -> Iterator[str]:
+    """Yield what keeps lists from finding a paper, and what `new-paper` did not know."""
+    from studiolo.keys import find_key
+
+    try:
+        found = str(find_key(paper.key))
+    except UsageError as error:
+        yield str(error)
+    else:
+        if found != paper.key:
+            yield f"key {paper.key!r} is on no list, where the paper is {found!r}. Write that."
+    if paper.key.startswith("url:https://example.org/"):
+        yield f'key {paper.key!r} is of nothing. Write the paper\'s, such as "arxiv:2105.03824".'
+    if paper.authors == ("unknown",):
+        yield "authors are unknown. Name them, and check the year."
 
 
 def _of_package(folder: Path, imports: Collection[str]) -> Iterator[str]:
@@ -440,7 +474,7 @@ def only_of(papers: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
         if name not in papers:
             there = ", ".join(papers) or "none"
             raise UsageError(
-                f"There is no paper folder {name!r} for this list. There are: {there}."
+                f"There is no paper folder {name!r} that can run for this list. There are: {there}."
             )
     return {slug: paper for slug, paper in papers.items() if slug in names}
 
@@ -497,12 +531,13 @@ def _lacks(paper: Paper) -> str:
 
     imports = code_of(paper.folder).imports - FASTER - GPU_ONLY - READERS
     missing = sorted(name for name in imports if find_spec(name) is None)
+    if complaint := next(_of_package(paper.folder, missing), ""):
+        return complaint
     if not missing:
         return ""
     packages = " ".join(missing) if is_readers_own(paper) else "'studiolo[run]'"
-    return next(_of_package(paper.folder, missing), "") or (
-        f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed. To install: pip install {packages}"
-    )
+    are = "is" if len(missing) == 1 else "are"
+    return f"{', '.join(missing)} {are} not installed. To install: pip install {packages}"
 
 
 def _announce(papers: Sequence[Paper]) -> None:

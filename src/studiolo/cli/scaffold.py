@@ -85,11 +85,18 @@ def _known(name: str, library: Path, offline: bool) -> Known:
             figures_in(facts.abstract),
         )
     if entry is not None and entry.title:
-        return Known(str(key), entry.title, entry.authors or ("unknown",), entry.year)
+        year = entry.year or _year_of(str(key))
+        return Known(str(key), entry.title, entry.authors or ("unknown",), year)
     if key.kind not in ("url", "github"):
-        return Known(str(key), title=str(key))
+        return Known(str(key), title=str(key), year=_year_of(str(key)))
     title = title_from_url(address_of(key))
     return Known(str(key), title=urlsplit(title).hostname or title)  # where an address says nothing
+
+
+def _year_of(key: str) -> int | None:
+    """Return the year that an id of arXiv says: 2015 for arxiv:1502.01852."""
+    found = re.match(r"arxiv:(\d\d)\d\d\.", key)
+    return 2000 + int(found[1]) if found else None
 
 
 def figures_in(abstract: str) -> tuple[str, ...]:

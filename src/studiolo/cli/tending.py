@@ -75,9 +75,11 @@ def contents(
         return
     if tending.unmarked and write and _may_mark(home, tending.unmarked):
         tending = plan_contents(home, catalogue, sort=sort, into_unmarked=True)
-    if tending.unmarked:
+    if new := [path for path in tending.unmarked if not path.exists()]:
+        say(f"{_names(home, new)}: not there yet. To make it: studiolo contents --write --yes")
+    if old := [path for path in tending.unmarked if path not in new]:
         say(
-            f"{_names(home, tending.unmarked)}: without marks, so left as they are. To put them at the end: studiolo contents --write --yes"
+            f"{_names(home, old)}: without marks, so left as they are. To put them at the end: studiolo contents --write --yes"
         )
     if tending.plan is None:
         if not tending.unmarked:

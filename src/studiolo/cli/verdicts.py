@@ -82,6 +82,10 @@ def show_counts(papers: Sequence[PaperView]) -> None:
             _say(f"{kind.what} ({of.total()}): {', '.join(words)}.")
         elif kind is KINDS[0]:
             _say("No paper on this list has a claim that can be measured.")
+    if any(verdict.word == "error" for view in papers for verdict in view.verdicts.values()):
+        _say(
+            "What ended in an error is run again only when its code changes, or paper.toml asks for the next series."
+        )
 
 
 def show_left(papers: Sequence[PaperView], why_left: Mapping[tuple[str, str], str]) -> None:

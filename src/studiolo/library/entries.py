@@ -126,7 +126,7 @@ def find_entries(word: str, documents: Sequence[Document]) -> list[Listed]:
         found = found or [row for row, both in names if any(wanted in name for name in both)]
         if len({row.entry.key or row.entry.title for row in found}) > 1:
             raise UsageError(
-                f"{word!r} may mean: {few(found, 6, '; ')}. Give more of the title, or its key."
+                f"{word!r} may mean: {few(map(_with_key, found), 6, '; ')}. Give more of the title, or its key."
             ) from None
     else:
         found = [row for row in rows if row.entry.key == key]
@@ -143,6 +143,10 @@ def find_entries(word: str, documents: Sequence[Document]) -> list[Listed]:
     for row in found:
         first_of.setdefault(row.document.path, row)
     return list(first_of.values())
+
+
+def _with_key(listed: Listed) -> str:
+    return f"{listed}, {listed.entry.key}" if listed.entry.key else str(listed)
 
 
 def find_entry(word: str, documents: Sequence[Document]) -> Listed:

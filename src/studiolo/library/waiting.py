@@ -121,6 +121,20 @@ class Pending:
         """Return the owner's own words, each once."""
         return tuple(dict.fromkeys(item.note for item in self.items if item.note))
 
+    def says(self, words: Iterable[str], vocabulary: Vocabulary) -> bool:
+        """Whether all words stand in its name, titles, folders, notes or tags, or in what these mean."""
+        text = " ".join(
+            (
+                self.name,
+                self.title,
+                *(item.title for item in self.items),
+                *self.folders,
+                *vocabulary.all_alike(self.tags),
+                *self.notes,
+            )
+        ).casefold()
+        return all(word.casefold() in text for word in words)
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

@@ -52,7 +52,9 @@ def report_markdown(view: View) -> str:
 def _markdown(view: View) -> Iterator[str]:
     yield f"# {_plain(view.title)}"
     yield ""
-    yield f"{view.readiness} Measured on {view.machine} ({view.environment}), {view.made}."
+    can_run, start, paper = view.readiness.partition("studiolo new-paper ")
+    can_run += f"`{start}{paper}`." if start else ""
+    yield f"{can_run} Measured on {view.machine} ({view.environment}), {view.made}."
     yield ""
     yield " ".join(filter(None, [_tallied(view), view.counted_apart]))
     for paper in view.papers.values():
@@ -65,7 +67,7 @@ def _markdown(view: View) -> Iterator[str]:
             "Controls, in which the effect must be absent:", paper, paper.controls
         )
     yield ""
-    yield f"{view.honesty} That is an error rate over seeds of this code on this machine."
+    yield str(view.honesty)
     changed = [(slug, f"{id}: {what}") for slug, id, what in view.honesty.rules]
     for slug, says in (*changed, *view.honesty.folders):
         yield ""

@@ -211,7 +211,8 @@ class Honesty:
         were, hold = ("was" if self.decided == 1 else "were"), Word.HOLDS.of(self.holds)
         return (
             f"Of the {counted(self.decided, 'claim')} that {were} decided, {hold}, and at most "
-            f"{self.wrong_holds:.1f} are expected to be wrongly said to hold."
+            f"{self.wrong_holds:.1f} are expected to be wrongly said to hold. This is only an error rate over seeds of this "
+            "code on this machine."
         )
 
 

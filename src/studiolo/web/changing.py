@@ -28,7 +28,7 @@ from studiolo.lists import STATES, State
 
 from . import finding, inbox, relating
 from .guard import FIELD
-from .proposed import Fields, Proposed, Verb, make, tried
+from .proposed import Fields, Proposed, Verb, make, tried, typed_tags
 from .room import go, local, page, room_of, says
 from .shelf import Moment
 
@@ -136,8 +136,7 @@ def _tag(moment: Moment, fields: Fields) -> Proposed:
     listed = _listed(moment, fields)
     title = f"Tags of {called(listed.entry)}"
     about = {"have": tags_of(listed.entry, moment.sayings.kept)}
-    words = fields.get("add", "").replace(",", " ").split()
-    add = [word.lstrip("#") for word in words if word.lstrip("#")]
+    add = typed_tags(fields.get("add", ""))
     remove = [word for word in fields.getlist("remove") if word]
     if not add and not remove:
         return Proposed(title, about=about)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from studiolo.errors import UsageError
+from studiolo.keys import address_of, find_mention
 from studiolo.library import (
     Draft,
     Edge,
@@ -24,13 +25,14 @@ from studiolo.lists import STATES, Document
 
 from .exporting import exported, wanted_format
 from .listing import number_of
-from .proposed import Fields, Proposed, tried
+from .proposed import Fields, Proposed, tried, typed_tags
 from .room import address, page, room_of
 from .shelf import Moment
 
 
 PAGE = 50
 MOST_AT_ONCE = 100
+_MOST_LINKS = 4
 
 
 def show_inbox(request: Request) -> Response:
@@ -38,7 +40,7 @@ def show_inbox(request: Request) -> Response:
     moment = room_of(request).shelf.moment()
     asked = request.query_params
     source, tag, everything = asked.get("source", ""), asked.get("tag", ""), bool(asked.get("all"))
-    words = asked.get("words", "").casefold().split()
+    words = asked.get("words", "").split()
     vocabulary = moment.sayings.vocabulary
     has_tag = vocabulary.having([tag] if tag else [])
     every = moment.waiting.pending
@@ -48,7 +50,7 @@ def show_inbox(request: Request) -> Response:
         if (everything or one.is_paper)
         and (not source or source in one.sources)
         and has_tag(one.tags)
-        and all(word in one.title.casefold() for word in words)
+        and one.says(words, vocabulary)
     ]
     if wanted_format(request):
         names = {one.name for one in wanted}
@@ -67,6 +69,7 @@ def show_inbox(request: Request) -> Response:
             if one.key and one.key.names_paper and one.key.kind != "url" and not one.has_title
         ],
         facts=moment.waiting.facts,
+        links_of=links_of,
         count=len(wanted),
         others=sum(not one.is_paper for one in every),
         sources=Counter(name for one in every for name in one.sources).most_common(),
@@ -78,6 +81,22 @@ def show_inbox(request: Request) -> Response:
         number=number,
         pages=pages,
     )
+
+
+def links_of(pending: Pending) -> list[tuple[str, str]]:
+    """Return what a thing is and what was saved about it, each as what to call its address and the address itself."""
+    own = [item.url for item in pending.own]
+    found = dict.fromkeys(item.url for item in pending.items)
+    if pending.key and not own:
+        found = {address_of(pending.key): None, **found}
+    elif own:
+        found = {own[0]: None, **{url: None for url in found if url not in own}}
+    return [
+        (str(mention.key) if mention and str(mention.key) != pending.title else "open", url)
+        for url in found
+        if url.startswith(("http://", "https://"))
+        for mention in [find_mention(url)]
+    ][:_MOST_LINKS]
 
 
 def show_pending(request: Request) -> Response:
@@ -151,8 +170,8 @@ def _draft(pending: Pending, fields: Fields) -> Draft:
     section = tuple(part for part in fields.get("section", "").split(" > ") if part)
     tags = note = None
     if "tags" in fields:
-        words = fields["tags"].replace(",", " ").split()
-        given = tuple(dict.fromkeys(word.lstrip("#") for word in words if word.lstrip("#")))
+        is_same = fields["tags"].strip() == ", ".join(pending.tags)
+        given = pending.tags if is_same else typed_tags(fields["tags"])
         tags = given if given != pending.tags else None
     if "note" in fields:
         text = fields["note"].replace("\r\n", "\n").strip()

@@ -94,3 +94,10 @@ def make(shelf: Shelf, moment: Moment, proposed: Proposed) -> Change:
         shelf.adopt(proposed.plan.after)
     shelf.moment(fresh=True)
     return made
+
+
+def typed_tags(text: str) -> tuple[str, ...]:
+    """Return the tags that somebody typed, each once: with commas, so that `machine learning` is one, else with blanks."""
+    apart = text.split(",") if "," in text else text.split()
+    words = (" ".join(word.split()).lstrip("#") for word in apart)
+    return tuple(dict.fromkeys(filter(None, words)))
