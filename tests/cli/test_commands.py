@@ -131,7 +131,11 @@ def test_report_needs_no_run(example):
             2,
             "'soon' is not a duration. Write 90s, 4m or 1.5h.",
         ),
-        (["run", "LIST", "--only", "nobody"], 2, "There is no paper folder 'nobody' that can run for this list"),
+        (
+            ["run", "LIST", "--only", "nobody"],
+            2,
+            "There is no paper folder 'nobody' that can run for this list",
+        ),
         (["new-paper", "a/b"], 2, "'a/b' is neither a folder name nor a key."),
     ],
 )
