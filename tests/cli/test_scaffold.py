@@ -125,3 +125,21 @@ def test_folder_that_comes_before_a_bundled_one_is_said_to(library):
     (library / "papers" / "fnet" / "__init__.py").unlink()
     done = studiolo("check-papers", library, check=False)
     assert "papers/fnet: it is not a package: it has no __init__.py." in done.stderr
+
+
+def test_who_runs_the_template_first_has_seen_nothing_of_the_paper(library):
+    (library / "list.md").write_text("* [T](https://arxiv.org/abs/2001.00001)\n")
+    folder = new_paper_folder("arxiv:2001.00001", library, offline=True)
+    assert "    holds; toy scale; control: absent, as it must be\n" in studiolo("run", library / "list.md").stdout  # fmt: skip
+    assert "history" not in studiolo("report", library / "list.md", "--format", "md").stdout
+    toml = folder / "paper.toml"
+    toml.write_text(toml.read_text().replace("averaging-shrinks-the-error", "a-claim-of-its-own"))
+    done = studiolo("run", library / "list.md", "--verbose").stdout
+    assert "t a-claim-of-its-own" in done
+    assert "deleted" not in done
+    (folder / "__init__.py").write_text("x = 1\n")  # code of one's own: now it counts
+    studiolo("run", library / "list.md")
+    toml.write_text(toml.read_text().replace("a-claim-of-its-own", "another-claim"))
+    assert "follows the deleted claim a-claim-of-its-own" in " ".join(
+        studiolo("run", library / "list.md").stdout.split()
+    )

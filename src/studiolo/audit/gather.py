@@ -66,7 +66,7 @@ def audit(
     sides, reducer, labels = _asked(before, after, null, labels, ids, data)
     if paired and reducer.k0 != reducer.k1:
         raise AuditError(
-            f"There are {reducer.k0} before and {reducer.k1} after: paired models are as many. Leave `paired` out, or "
+            f"{reducer.k0} model{'s' * (reducer.k0 != 1)} before and {reducer.k1} after: paired ones are as many. Leave `paired` out, or "
             "match them."
         )
     given = [np.concatenate(parts) for parts in reducer.answers]

@@ -7,6 +7,7 @@ reader's own state folder, so that a library that was thrown away leaves a trace
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,14 +32,14 @@ from studiolo.claims import (
     rule_of,
 )
 from studiolo.errors import FileError
-from studiolo.files import append_json_lines, load_json_lines, refuse_to_leave
+from studiolo.files import append_json_lines, load_bytes, load_json_lines, refuse_to_leave
 
 from .discovery import is_readers_own
 from .evidence import Evidence, SeedKey, experiment_of, record_key, results_folder
 from .fingerprint import canonical
 from .machine import this_machine
 from .records import LEDGER
-from .worker import Task
+from .worker import BUILT_IN, Task
 
 
 NO_HISTORY = "the rules of this folder have no history"
@@ -109,7 +110,7 @@ class Ledger:
         """False where there are verdicts and the ledger does not know how they came about."""
         if any(other.current for other in reference) and not any(s.shipped for s in self.lines):
             return False
-        seen = {id for id, v in source.verdicts().items() if _is_seen(v)} - set(self.paper.controls)
+        seen = {line.claim for line in seen_in(source)}
         own = is_readers_own(self.paper)
         return not seen or any(not x.found and (own or not x.shipped) for x in self.lines)
 
@@ -196,7 +197,9 @@ def load_ledger(paper: Paper, library: Path) -> Ledger:
 def seen_in(source: Evidence, *, found: bool = False) -> list[Seen]:
     """Return what is seen of each claim but the controls: its verdict, or how many of its seeds are there."""
     at, paper = _now(), source.paper
-    lines = []
+    lines: list[Seen] = []
+    if is_readers_own(paper) and _is_template(paper.folder):
+        return lines
     for id, verdict in source.verdicts().items():
         if id in paper.controls or not _is_seen(verdict):
             continue
@@ -234,6 +237,19 @@ def save_ledger(paper: Paper, lines: Iterable[Seen]) -> Path:
     new = {line.key: line for line in sorted(lines, key=lambda line: line.at, reverse=True)}
     append_json_lines(place, [_to_json(x) for x in reversed(new.values()) if x.key not in known])
     return place
+
+
+def _is_template(folder: Path) -> bool:
+    """True while all code in a folder is what `new-paper` wrote: who runs it sees nothing of the paper."""
+    template = BUILT_IN / "_template"
+    if {path.name for path in folder.glob("*.py")} - {path.name for path in template.glob("*.py")}:
+        return False
+    for name in ("__init__.py", "model.py", "experiments.py"):
+        text = re.escape((template / name).read_text())
+        filled = re.sub(r"\\\{\w+\\\}", r'[^"\\n]*', text)  # what cannot end a docstring
+        if not re.fullmatch(filled, (load_bytes(folder / name) or b"").decode("utf-8", "replace")):
+            return False
+    return True
 
 
 def _is_seen(verdict: Verdict) -> bool:
