@@ -6,8 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
 
@@ -17,9 +15,9 @@ from studiolo.files import (
     append_json_lines,
     kind_at,
     load_json_lines,
-    locked,
     said_of,
     save_bytes,
+    turn,
     update_bytes,
 )
 
@@ -129,8 +127,8 @@ def test_word_that_is_too_long_for_a_path_is_none(tmp_path):
 HOLDING = """
 import sys, time
 from pathlib import Path
-from studiolo.files import locked
-with locked(Path(sys.argv[1])):
+from studiolo.files import turn
+with turn(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -138,7 +136,8 @@ with locked(Path(sys.argv[1])):
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process that holds the lock of the folder."""
+    """Another process that holds the turn of the folder."""
+    (tmp_path / ".studiolo").mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", HOLDING, tmp_path], stdout=subprocess.PIPE, text=True
     ) as other:
@@ -147,39 +146,29 @@ def holder(tmp_path):
         other.kill()
 
 
-def test_folder_that_another_process_holds_is_waited_for_and_said(
+def test_library_that_another_process_holds_is_waited_for_and_said(
     path, holder, monkeypatch, caplog
 ):
     monkeypatch.setattr(studiolo.files, "_QUIET_S", 0.05)
     monkeypatch.setattr(studiolo.files, "PATIENCE_S", 0.2)
-    with pytest.raises(
-        FileError,
-        match=r"has been in use by another Studiolo for 0 s, so nothing was written\. Let",
-    ):
-        save_bytes(path, b"new\n", OLD)
-    assert path.read_bytes() == OLD
+    said = r"has been in use by another Studiolo for 0 s, so nothing was written\. Let"
+    with pytest.raises(FileError, match=said), turn(path.parent):
+        pass
     assert [r.getMessage() for r in caplog.records] == [
         f"Waiting for another Studiolo that changes {path.parent} ..."
     ]
 
 
-def test_killed_process_leaves_no_lock(path, holder):
+def test_killed_process_leaves_no_turn_behind(path, holder):
     holder.send_signal(signal.SIGKILL)
-    save_bytes(path, b"new\n", OLD)
+    with turn(path.parent):
+        save_bytes(path, b"new\n", OLD)
     assert path.read_bytes() == b"new\n"
-    assert list(path.parent.iterdir()) == [path]
 
 
-def test_thread_that_holds_a_folder_may_write_there_and_others_wait(path):
-    written = []
-    with locked(path.parent):
-        other = threading.Thread(target=lambda: (save_bytes(path, b"2"), written.append(2)))
-        other.start()
-        save_bytes(path, b"1", OLD)
-        time.sleep(0.1)
-        assert not written
-    other.join()
-    assert path.read_bytes() == b"2"
+def test_folder_that_is_not_a_library_has_no_turns_and_no_new_file(path):
+    with turn(path.parent):
+        assert list(path.parent.iterdir()) == [path]
 
 
 def test_place_that_is_read_only_is_named_with_the_next_step(path, monkeypatch):

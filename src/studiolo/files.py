@@ -15,7 +15,6 @@ import os
 import shlex
 import stat
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -52,11 +51,10 @@ _MERGING = (
     "<<<<<<<, ======= and >>>>>>>, and commit"
 )
 
-PATIENCE_S = 120.0  # how long to wait for another process to finish with a folder
+PATIENCE_S = 120.0  # how long to wait for another process to finish with a library
 _QUIET_S = 2.0  # before that is said
 
 _log = logging.getLogger("studiolo")
-_ours = threading.local()  # `folders`: those whose lock this thread holds
 _said: set[str] = set()  # what was said of damaged files in this run
 
 
@@ -106,13 +104,12 @@ def update_bytes(path: Path, change: Callable[[bytes | None], bytes]) -> None:
     path = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError on links in a circle
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.parent):
+        with _locked(path.parent):
             found = _content(path)
             if (data := change(found)) != found:
                 _replace(path, data)
     except OSError as error:
-        why = said_of(error, path)
-        raise FileError(f"{path} cannot be written: {why}. It is as it was.") from error
+        raise FileError(f"{path} cannot be written: {_reason(error)}. It is as it was.") from error
 
 
 def remove_file(path: Path, expected: bytes) -> None:
@@ -127,7 +124,7 @@ def remove_file(path: Path, expected: bytes) -> None:
     """
     _refuse_to_leave(path)
     try:
-        with locked(path.parent):
+        with _locked(path.parent):
             if _content(path) != expected:
                 raise StaleEdit(
                     f"{path} has changed since it was read. Nothing was taken away: run the command again."
@@ -136,7 +133,7 @@ def remove_file(path: Path, expected: bytes) -> None:
             _sync_folder(path.parent)
     except OSError as error:
         raise FileError(
-            f"{path} cannot be taken away: {said_of(error, path)}. It is as it was."
+            f"{path} cannot be taken away: {_reason(error)}. It is as it was."
         ) from error
     with contextlib.suppress(OSError):  # it holds something else
         path.parent.rmdir()
@@ -189,7 +186,7 @@ def append_lines(path: Path, lines: Iterable[bytes]) -> None:
             _sync_folder(path.parent)
     except OSError as error:
         raise FileError(
-            f"{path} cannot be written: {said_of(error, path)}. What was written before is kept."
+            f"{path} cannot be written: {_reason(error)}. What was written before is kept."
         ) from error
 
 
@@ -374,52 +371,14 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, so that processes that read, decide and write there take turns.
-
-    The system frees it when a process ends, however that ends. A thread that holds it may ask for it again.
-
-    Raises:
-        FileError: the folder cannot be opened, or another process has held it for `PATIENCE_S`.
-    """
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two processes do not replace one file at the same time."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise FileError(f"{folder} cannot be opened: {_reason(error)}.") from error
-    try:
-        found = os.fstat(handle)
-        place = found.st_dev, found.st_ino
-        ours = _ours.__dict__.setdefault("folders", set())
-        if place in ours:
-            yield
-            return
-        _take_turn(handle, folder)
-        ours.add(place)
-        try:
-            yield
-        finally:
-            ours.discard(place)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)
-
-
-def _take_turn(handle: int, folder: Path) -> None:
-    begun = time.monotonic()
-    is_said = False
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        waited = time.monotonic() - begun
-        if waited > PATIENCE_S:
-            raise FileError(
-                f"{folder} has been in use by another Studiolo for {waited:.0f} s, so nothing was written. "
-                "Let it finish, or end it, and try again."
-            )
-        if waited > _QUIET_S and not is_said:
-            is_said = True
-            _log.warning(f"Waiting for another Studiolo that changes {folder} ...")
-        time.sleep(min(0.01 + waited / 20, 0.2))
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -459,6 +418,55 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+@contextlib.contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """Hold a library's turn, so that processes that read, decide and write there wait for each other.
+
+    It is a lock on a file in its cache, which the system frees when a process ends, however that ends. A folder that has
+    no `.studiolo/` yet, or whose cache is closed, has none: nothing is written over what has changed there either.
+
+    Raises:
+        FileError: another process has held it for `PATIENCE_S`.
+    """
+    path = folder / STATE / "cache" / "turn"
+    handle = -1
+    with contextlib.suppress(OSError):
+        if (folder / STATE).is_dir():
+            path.parent.mkdir(exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    if handle < 0:
+        yield
+        return
+    try:
+        _take_turn(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take_turn(handle: int, folder: Path) -> None:
+    begun = time.monotonic()
+    is_said = False
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        waited = time.monotonic() - begun
+        if waited > PATIENCE_S:
+            raise FileError(
+                f"{folder} has been in use by another Studiolo for {waited:.0f} s, so nothing was written. "
+                "Let it finish, or end it, and try again."
+            )
+        if waited > _QUIET_S and not is_said:
+            is_said = True
+            _log.warning(f"Waiting for another Studiolo that changes {folder} ...")
+        time.sleep(min(0.01 + waited / 20, 0.2))
+
+
 def said_of(error: OSError, path: Path) -> str:
     """Return why a file cannot be written, and where it may not be, what is closed and how to open it; without a full stop."""
     why = _reason(error)
@@ -475,7 +483,3 @@ def said_of(error: OSError, path: Path) -> str:
     if there.stat().st_uid != os.geteuid():
         return f"{why}, as {what} belongs to somebody else. Work on a copy that is yours"
     return f"{why}, as {what} is read only. To change that: chmod u+w {shlex.quote(str(there))}"
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

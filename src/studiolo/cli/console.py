@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from studiolo.errors import FileError, StudioloError
+from studiolo.files import said_of
 
 
 if TYPE_CHECKING:
@@ -177,6 +178,13 @@ def run_app(app: Callable[[], Any]) -> int:
         say(f"studiolo: {first}", to_err=True)
         for line in more:
             say(line, to_err=True)
+        cause = error.__cause__
+        if (
+            isinstance(cause, OSError)
+            and cause.filename
+            and (how := said_of(cause, Path(cause.filename))) != cause.strerror
+        ):
+            say(f"{how}.", to_err=True)
         return error.exit_code
 
 

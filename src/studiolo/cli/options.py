@@ -75,13 +75,13 @@ def in_turn(library: Path | None, path: str | None = None) -> Iterator[None]:
         library: as the reader names it.
         path: the list that is named, which may lie in another one.
     """
-    from studiolo.files import locked
+    from studiolo.files import turn
     from studiolo.library import Library, find_list
 
     home = Library.find(library)
     if path and library is None:
         home = Library.find(near=find_list(home, path))
-    with locked(home.folder):
+    with turn(home.folder):
         yield
 
 

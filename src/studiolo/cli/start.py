@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studiolo.errors import FileError, UsageError
-from studiolo.files import said_of
 
 from .console import say
 from .scaffold import new_paper_folder
@@ -54,7 +53,7 @@ def _copy_example(folder: Path) -> None:
         for part in ("lists", "topics"):
             shutil.copytree(EXAMPLE / part, folder / part)
     except OSError as error:
-        raise FileError(f"{folder} cannot be made: {said_of(error, folder)}.") from error
+        raise FileError(f"{folder} cannot be made: {error.strerror}.") from error
 
 
 @app.command(rich_help_panel=PANEL)
@@ -95,7 +94,7 @@ def init(
             f"{file} is a file, and a library is a folder. To make one of the folder of a list: studiolo init {quote(str(file.parent))}"
         ) from error
     except OSError as error:
-        raise FileError(f"{folder} cannot be made: {said_of(error, folder)}.") from error
+        raise FileError(f"{folder} cannot be made: {error.strerror}.") from error
     home = Library.find(folder)
     known = home.state.exists()
     home.prepare()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from studiolo.errors import FileError, NetworkError, UsageError
-from studiolo.files import SPOILT, append_lines, load_lines, said_of, save_bytes
+from studiolo.files import SPOILT, append_lines, load_lines, save_bytes
 from studiolo.keys import Key
 from studiolo.net import Client
 
@@ -140,7 +140,7 @@ class Pool:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
-            raise FileError(f"{path} cannot be written: {said_of(error, path)}.") from error
+            raise FileError(f"{path} cannot be written: {error.strerror}.") from error
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

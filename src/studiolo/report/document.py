@@ -52,8 +52,8 @@ def report_markdown(view: View) -> str:
 def _markdown(view: View) -> Iterator[str]:
     yield f"# {_plain(view.title)}"
     yield ""
-    can_run, start, paper = view.readiness.partition("studiolo new-paper ")
-    can_run += f"`{start}{paper}`." if start else ""
+    can_run, begin, key = view.readiness.partition("studiolo new-paper ")
+    can_run += f"`{begin}{key}`." if begin else ""
     yield f"{can_run} Measured on {view.machine} ({view.environment}), {view.made}."
     yield ""
     yield " ".join(filter(None, [_tallied(view), view.counted_apart]))
