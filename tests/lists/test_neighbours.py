@@ -86,6 +86,17 @@ def test_note_that_would_not_be_read_is_refused():
         noted(f"* {ONE}\n\n  ```\n  never closed\n", "x")
 
 
+def test_note_that_would_change_the_work_of_its_row_is_refused():
+    rows = "| # | Time | Description |\n|---|---|---|\n| 1 | 45 minutes | baseline |\n| 2 | 24 minutes | [Muon](https://arxiv.org/abs/2502.16982) |\n"
+    doc = Document(rows.encode())
+    assert annotate(doc, doc.entries[0], "plain words")
+    for entry, note in zip(
+        doc.entries, ("see [this](https://a.org/x)", "plain words"), strict=True
+    ):
+        with pytest.raises(ListError, match="would not read back in the row"):
+            annotate(doc, entry, note)
+
+
 TABLE = f"""\
 | **Title** | **Read?** | **Notes** |
 |---|---|---|

@@ -268,20 +268,31 @@ def annotate_row(
     edit = Edit(end, b"", b"; " + cell) if start < end else fill(doc, start, end, cell)
     assert row.parent is not None
     table = row.parent
-    now = Document(apply_edits(doc.data[: table.end], [edit])[table.start :]).entries
-    read = next((e for e in now if e.span[0] == row.start - table.start), None)
+    read = _in_table(apply_edits(doc.data[: table.end], [edit]), table, row)
+    before = _in_table(doc.data[: table.end], table, row)
     said = plain_words(words.encode()) if not find_links(words.encode(), {}) else ""
     heard = (
         []
         if read is None
         else [note.text for note in read.notes] + [q.text for q in read.questions]
     )
-    if read is None or read.title != entry.title or not any(text.endswith(said) for text in heard):
+    if (
+        read is None
+        or before is None
+        or (read.title, read.key) != (entry.title, before.key)  # more words make a link another's
+        or not any(text.endswith(said) for text in heard)
+    ):
         raise ListError(
             f"This note would not read back in the row of {entry.title!r} (line {entry.line}), so nothing was "
             "written. Write it by hand."
         )
     return (edit,)
+
+
+def _in_table(data: bytes, table: Block, row: Block) -> Entry | None:
+    """Return what a row says, read in its table alone."""
+    entries = Document(data[table.start :]).entries
+    return next((e for e in entries if e.span[0] == row.start - table.start), None)
 
 
 def _below_table(doc: Document, table: Block, entry: Entry, notes: Sequence[str]) -> Edit:
