@@ -89,7 +89,7 @@ def run(programs, *words, cwd, code=0):
         env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(cwd), "LANG": "C.UTF-8"},
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return done.stderr + done.stdout  # what it says of its work, then what was asked for
 
 
 def relative_links(text):

@@ -217,7 +217,7 @@ def test_death_while_it_measures(tmp_path, seeds):
     assert seeds <= len(kept) < 18
     with measuring(folder) as (_, client):
         end = time.monotonic() + 120
-        while "measured." not in client.get("/paper/arxiv:2001.00001").text:
+        while f"Measured {18 - len(kept)} seed" not in client.get("/paper/arxiv:2001.00001").text:
             assert time.monotonic() < end
             time.sleep(0.2)
     records = records_of(folder)
