@@ -201,6 +201,18 @@ def test_add_asks_arxiv_for_the_title_and_keeps_it(here, server):
     assert len(server.asked) == 1
 
 
+def test_title_that_no_service_knows_is_the_one_it_was_saved_with_or_is_asked_for(here, server):
+    for _ in range(2):
+        server.say("/arxiv", Said(feed()))
+    with pytest.raises(UsageError, match=r"No title is known for arxiv:2105\.03824"):
+        studiolo("add", "arxiv:2105.03824", "--section", "Transformers")
+    assert (here / "list.md").read_text() == LIST
+    studiolo("collect", "bookmarks", "bookmarks.html")
+    said = studiolo("add", "arxiv:1907.02893", "--section", "Transformers")
+    assert "+* [Invariant Risk Minimization](https://arxiv.org/abs/1907.02893) - 2019" in said
+    assert any("/arxiv" in str(asked) for asked in server.asked)
+
+
 def test_add_without_any_title_says_how_to_give_one(here):
     with pytest.raises(
         UsageError, match=r"No title is known for arxiv:2105\.03824\. Give one with --title"
