@@ -84,7 +84,7 @@ def test_json_and_csv_and_page(here):
 def test_refusals_end_with_two_and_a_sentence(here):
     done = studiolo("audit", "before.npy", "nothing.npy", cwd=here)
     assert done.returncode == 2
-    assert done.stderr.endswith(
+    assert done.stderr == (
         "studiolo: nothing.npy does not exist. Give a file of predictions or a folder of them.\n"
     )
 

@@ -156,9 +156,12 @@ def test_commands_print_only_through_say(path):
     }
 
 
-@pytest.mark.parametrize("spoken", [False, True])
-def test_command_that_says_nothing_for_a_while_says_that_it_works(monkeypatch, capsys, spoken):
+@pytest.mark.parametrize(("watched", "spoken"), [(True, False), (True, True), (False, False)])
+def test_command_that_says_nothing_for_a_while_says_so_to_who_watches(
+    monkeypatch, capsys, watched, spoken
+):
     monkeypatch.setattr(console, "QUIET_S", 0.05)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: watched)
     monkeypatch.setattr(sys, "argv", ["studiolo", "add", "arxiv:1706.03762"])
 
     def slow():
@@ -167,6 +170,5 @@ def test_command_that_says_nothing_for_a_while_says_that_it_works(monkeypatch, c
         time.sleep(0.3)
 
     assert run_app(slow) == 0
-    assert capsys.readouterr() == (
-        ("a line\n", "") if spoken else ("", "studiolo add: working ...\n")
-    )
+    said = "studiolo add: working ...\n" if watched and not spoken else ""
+    assert capsys.readouterr() == ("a line\n" if spoken else "", said)

@@ -212,7 +212,7 @@ def test_events_are_what_their_schema_says(path):
 def test_option_that_cannot_be_meant_is_a_sentence(path, option, value, sentence):
     done = studiolo("run", path, option, value, check=False)
     assert done.returncode == 2
-    assert done.stderr.endswith(f"studiolo: {sentence}\n")
+    assert done.stderr == f"studiolo: {sentence}\n"
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def run_app(app: Callable[[], Any]) -> int:
 
 
 def _run(app: Callable[[], Any]) -> int:
-    if sys.argv[1:] and "_STUDIOLO_COMPLETE" not in os.environ:
+    if sys.argv[1:] and sys.stderr.isatty() and "_STUDIOLO_COMPLETE" not in os.environ:
         begin_quiet(f"studiolo {sys.argv[1]}: working")
     try:
         app()
